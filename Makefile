@@ -1,0 +1,49 @@
+# One command for each thing a reader, a user or a reviewer would do. Needs Python >= 3.10 and make, nothing else.
+
+PY := .venv/bin/python
+
+help:  ## this list
+	@awk -F ':.*## ' '/^[a-z]+:.*## /{printf "  make %-7s %s\n", $$1, $$2}' Makefile
+
+demo: .venv/ready  ## a tour: trace, differentiate, save, load, swap the backend
+	$(PY) -m wengert.tools.demo
+
+test: .venv/ready  ## the tests
+	$(PY) -m pytest -n 2
+
+check: .venv/ready  ## all that a reviewer would run: lint, types, generated text, tests
+	$(PY) -m ruff check .
+	$(PY) -m mypy
+	$(PY) -m wengert.tools.check
+	$(PY) -m pytest -n 2
+
+soak: .venv/ready  ## the tests, with random examples by the thousand
+	WENGERT_SOAK=1 $(PY) -m pytest -n 2
+
+bench: .venv/ready  ## the benchmarks
+	$(PY) -m wengert.tools.bench
+
+clean:  ## everything that was made, .venv too
+	rm -rf .venv build dist wengert.egg-info .pytest_cache .mypy_cache .ruff_cache .hypothesis
+	find . -name __pycache__ -type d -prune -exec rm -rf {} +
+
+# `pip install -e` brings the dependencies, the metadata and the `wengert` command. It maps the repository root to the
+# name `wengert` by an import hook, which no type checker runs; so .venv/root/wengert is a link to the root, and a .pth
+# file puts .venv/root on the path, before the hook. (A link in site-packages itself would be shorter, but a later
+# `pip install .` would write through it, and `pip uninstall` would then delete the sources.)
+# A candidate is run, not only found: a version manager's shim may stand for a Python that is not there.
+.venv/ready: pyproject.toml
+	@.venv/bin/python -c '' 2>/dev/null && exit; \
+	for python in python3.13 python3.12 python3.11 python3.10 python3; do \
+	    if $$python -c 'import ensurepip, sys, venv; sys.exit(sys.version_info < (3, 10))' 2>/dev/null; then \
+	        echo "making .venv with $$($$python --version)"; \
+	        exec $$python -m venv --clear .venv; \
+	    fi; \
+	done; \
+	echo "wengert needs Python >= 3.10 with its venv module (on Debian: apt install python3-venv)" >&2; exit 1
+	$(PY) -m pip install --quiet --disable-pip-version-check --editable '.[dev]'
+	@mkdir -p .venv/root && ln -sfn ../.. .venv/root/wengert
+	@echo ../../../root > "$$($(PY) -c 'import sysconfig; print(sysconfig.get_path("purelib"))')/wengert.pth"
+	@touch $@
+
+.PHONY: help demo test check soak bench clean

@@ -1,0 +1,72 @@
+"""Plain NumPy as a graph: saved, read, differentiated, run by any backend.
+
+>>> import numpy as np, wengert as wg
+>>> f = wg.trace(lambda a, b: (a + b) * (b + 1))
+>>> f(2, 1)
+6
+>>> [float(d) for d in wg.grad(f, argnums=(0, 1))(2, 1)]
+[2.0, 5.0]
+"""
+
+from __future__ import annotations
+
+from typing import Any
+
+from wengert.backends.protocol import available as backends
+from wengert.backends.protocol import current as default_backend
+from wengert.backends.protocol import using as backend
+from wengert.backends.program import Program
+from wengert.ir.errors import (
+    BackendError,
+    DerivativeError,
+    GraphFileError,
+    GraphTypeError,
+    GuardError,
+    TextError,
+    TraceError,
+    VerifyError,
+    WengertError,
+)
+from wengert.ir.graph import Graph
+from wengert.tracer.decorator import trace
+from wengert.tracer.derivatives import (
+    grad,
+    hessian,
+    hvp,
+    jacobian,
+    jvp,
+    linearize,
+    stop_gradient,
+    value_and_grad,
+    vjp,
+)
+
+__version__ = "0.1.0"
+
+__all__ = [
+    "BackendError", "DerivativeError", "Graph", "GraphFileError", "GraphTypeError", "GuardError", "Program",
+    "TextError", "TraceError", "VerifyError", "WengertError", "backend", "backends", "default_backend",
+    "explain", "grad", "hessian", "hvp", "jacobian", "jvp", "linearize", "load", "source", "stop_gradient",
+    "trace", "value_and_grad", "vjp",
+]  # fmt: skip
+
+
+def load(path: Any) -> Program:
+    """Read a graph that :meth:`Program.save` wrote; GraphFileError if it is not one."""
+    from wengert.ir.wire import load as read
+
+    return Program(read(path))
+
+
+def source(program: Any, backend: str = "python", *, mode: str = "value", argnums: Any = None) -> str:
+    """The text of a generated program; see :func:`wengert.backends.program.source`."""
+    from wengert.backends.program import source as generate
+
+    return generate(program, backend, mode=mode, argnums=argnums)
+
+
+def explain(f: Any) -> Any:
+    """``explain(f)(*args)``: every value and derivative on the graph; see :mod:`wengert.tools.explain`."""
+    from wengert.tools.explain import explain as explained
+
+    return explained(f)

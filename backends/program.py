@@ -1,0 +1,245 @@
+"""A program that can be called: a graph, bound to a backend."""
+
+from __future__ import annotations
+
+import os
+from collections.abc import Callable, Sequence
+from typing import Any
+
+import numpy as np
+
+from wengert.backends import protocol
+from wengert.ir.build import Expr
+from wengert.ir.errors import GuardError
+from wengert.ir.graph import Graph
+from wengert.ir.structure import Structure, flatten, leaf_paths, unflatten
+from wengert.ir.types import ArrayType, type_of
+
+__all__ = ["Program", "as_input", "check_guards", "is_leaf", "results_of"]
+
+#: Compiled forms kept per program: value, forward and reverse, per backend and choice of active inputs.
+CACHE_SIZE = 64
+
+
+def is_leaf(value: Any) -> bool:
+    """Whether an argument is an array or number; bool, str and None are static."""
+    return type(value) in (int, float, complex) or isinstance(value, (np.ndarray, np.generic, Expr))
+
+
+def as_input(value: Any, type_: ArrayType, name: str) -> Any:
+    """The argument as the array that a graph's input wants; raises TypeError where it does not fit."""
+    try:
+        given = type_of(value)
+    except (TypeError, AttributeError) as error:
+        message = f"Argument {name} is {value!r}; expected an array of type {type_}."
+        raise TypeError(message) from error
+    fits = given.shape == type_.shape and (
+        given.dtype == type_.dtype
+        or (given.weak and np.can_cast(given.dtype, type_.dtype, "same_kind"))
+        or (type_.weak and np.can_cast(given.dtype, type_.dtype, "safe"))
+    )
+    if not fits:
+        message = (
+            f"Argument {name} has type {given}; the graph was made for {type_}. "
+            "Convert the argument, or trace the function again for this type."
+        )
+        raise TypeError(message)
+    array = np.ascontiguousarray(value, dtype=type_.dtype)
+    return array.reshape(type_.shape)  # ascontiguousarray makes a vector of a 0-d array
+
+
+def check_guards(graph: Graph, values: Sequence[Any]) -> None:
+    """Raise GuardError, naming the line, unless every guard of the graph holds."""
+    for guard, value in zip(graph.guards, values[len(graph.outputs) :], strict=True):
+        if bool(value) is not guard.expected:
+            message = (
+                f"This graph was traced where a condition was {guard.expected}, and now it is {bool(value)}; "
+                "the branch taken would be another. Trace the function again with these arguments."
+            )
+            raise GuardError(message, location=guard.location)
+
+
+def as_result(array: Any, type_: ArrayType) -> Any:
+    """What NumPy would hand back: a Python number where weak, a NumPy scalar for no axes, else the array."""
+    if type_.weak:
+        return array.item()
+    return array[()] if not type_.shape else array
+
+
+def results_of(graph: Graph, values: Sequence[Any]) -> Any:
+    """Flat output values in the nesting that the function returned."""
+    flat = [as_result(v, out.type) for v, out in zip(values, graph.outputs, strict=False)]
+    return tuple(flat) if graph.results is None else unflatten(graph.results, iter(flat))
+
+
+class Program:
+    """A graph that can be called, on a backend of choice.
+
+    Parameters
+    ----------
+    graph : Graph
+    backend : str, optional
+        The backend's name; by default the one in force at each call (see :func:`wengert.backend`).
+    """
+
+    def __init__(self, graph: Graph, backend: str | None = None, _compiled: dict[Any, Any] | None = None) -> None:
+        self.graph = graph
+        self.backend = backend
+        self._compiled: dict[Any, Any] = {} if _compiled is None else _compiled
+
+    # -- running ----------------------------------------------------------------------------------
+
+    def __call__(self, *args: Any, **kwargs: Any) -> Any:
+        """Run on arguments nested as the traced function's were.
+
+        Raises
+        ------
+        TypeError
+            If the arguments do not fit the graph's inputs.
+        GuardError
+            If the arguments lead to another branch than the one recorded.
+        """
+        leaves = self.leaves(args, kwargs)
+        traced = next((leaf for leaf in leaves if isinstance(leaf, Expr)), None)
+        if traced is not None:
+            return self.called(traced.xp, leaves)
+        values = self.run(self.inputs(leaves))
+        check_guards(self.graph, values)
+        return results_of(self.graph, values)
+
+    def leaves(self, args: tuple[Any, ...], kwargs: dict[str, Any]) -> list[Any]:
+        """The flat arguments; raises TypeError where they are nested otherwise than the graph's."""
+        signature = self.graph.signature
+        if signature is None:
+            if kwargs or len(args) != len(self.graph.inputs):
+                message = f"This graph takes {len(self.graph.inputs)} positional arguments, got {len(args)} and {sorted(kwargs)}."
+                raise TypeError(message)
+            return list(args)
+        leaves: list[Any] = []
+        bound = signature.bind(args, kwargs)
+        for (name, _), expected, value in zip(signature.parameters, signature.arguments, bound, strict=True):
+            found = flatten(value, is_leaf, leaves)
+            if found != expected:
+                message = f"Argument {name} is nested as {describe(found)}; the graph was made for {describe(expected)}."
+                raise TypeError(message)
+        return leaves
+
+    def names(self) -> list[str]:
+        """A name for every input, for messages."""
+        signature = self.graph.signature
+        if signature is None:
+            return [v.name or f"number {i}" for i, v in enumerate(self.graph.inputs)]
+        pairs = zip(signature.parameters, signature.arguments, strict=True)
+        return [path for (name, _), structure in pairs for path in leaf_paths(structure, name)]
+
+    def inputs(self, leaves: Sequence[Any]) -> list[Any]:
+        """The leaves as the arrays the backend wants."""
+        types = [v.type for v in self.graph.inputs]
+        return [as_input(x, t, n) for x, t, n in zip(leaves, types, self.names(), strict=True)]
+
+    def called(self, xp: Any, leaves: Sequence[Any]) -> Any:
+        """Within a trace: a call node, or the nodes themselves where guards must be the caller's."""
+        types = zip(leaves, self.graph.inputs, strict=True)
+        operands = [xp.builder.cast(xp.lift(x), v.type.dtype, weak=v.type.weak) for x, v in types]
+        for operand, value, name in zip(operands, self.graph.inputs, self.names(), strict=True):
+            if operand.type != value.type:
+                message = f"Argument {name} has type {operand.type}; the graph was made for {value.type}."
+                raise TypeError(message)
+        if self.graph.guards:
+            outputs = xp.builder.inline(self.graph, operands)
+        else:
+            from wengert.ir.ops import OPS
+
+            bare = self.graph.evolve(signature=None, results=None)
+            outputs = xp.builder.emit_all(OPS["call"], operands, graph=bare)
+        flat = iter([xp.wrap(v) for v in outputs])
+        return tuple(flat) if self.graph.results is None else unflatten(self.graph.results, flat)
+
+    # -- compiled forms -----------------------------------------------------------------------------
+
+    def _made(self, kind: str, active: tuple[int, ...], name: str | None, make: Callable[[Any], Any]) -> Any:
+        name = name or self.backend or protocol.current()
+        key = (name, kind, active)
+        if key not in self._compiled:
+            if len(self._compiled) >= CACHE_SIZE:
+                del self._compiled[next(iter(self._compiled))]
+            self._compiled[key] = make(protocol.get(name))
+        return self._compiled[key]
+
+    def run(self, inputs: Sequence[Any], backend: str | None = None) -> tuple[Any, ...]:
+        """The guarded outputs for flat inputs that have exactly the right types."""
+        return self._made("value", (), backend, lambda b: b.compile(self.graph))(inputs)
+
+    def forward(self, active: tuple[int, ...], backend: str | None = None) -> Any:
+        """The backend's forward mode (see :class:`wengert.backends.protocol.Backend`)."""
+        return self._made("forward", active, backend, lambda b: b.forward(self.graph, active))
+
+    def reverse(self, active: tuple[int, ...], backend: str | None = None) -> Any:
+        """The backend's reverse mode (see :class:`wengert.backends.protocol.Backend`)."""
+        return self._made("reverse", active, backend, lambda b: b.reverse(self.graph, active))
+
+    # -- everything else ----------------------------------------------------------------------------
+
+    def on(self, backend: str) -> Program:
+        """The same program on another backend; BackendError if there is none of that name here."""
+        protocol.get(backend)
+        return Program(self.graph, backend, self._compiled)
+
+    def save(self, path: str | os.PathLike[str]) -> None:
+        """Write the graph to a file; see :func:`wengert.load`."""
+        from wengert.ir.wire import save
+
+        save(self.graph, path)
+
+    def __str__(self) -> str:
+        return str(self.graph)
+
+    def __repr__(self) -> str:
+        nodes = len(self.graph.nodes)
+        return f"<Program {self.graph.name}: {len(self.graph.inputs)} inputs, {nodes} nodes, on {self.backend or 'default'}>"
+
+
+def describe(structure: Structure) -> str:
+    """A structure in a few words: ``dict(w: array, b: array)``."""
+    if structure.kind == "leaf":
+        return "array"
+    if structure.kind == "static":
+        return repr(structure.static)
+    keys = structure.keys or range(len(structure.children))
+    inside = ", ".join(f"{k}: {describe(c)}" for k, c in zip(keys, structure.children, strict=True))
+    return f"{structure.name or structure.kind}({inside})"
+
+
+def source(
+    program: Program | Graph, backend: str = "python", *, mode: str = "value", argnums: Any = None
+) -> str:
+    """The text of a generated program.
+
+    Parameters
+    ----------
+    program : Program or Graph
+    backend : str
+        A backend that generates source: ``python`` or ``c``.
+    mode : {"value", "forward", "reverse"}
+        Values alone; with tangents of the outputs; with cotangents of the inputs.
+    argnums : tuple of int, optional
+        The flat inputs to differentiate in, by default every floating-point one.
+
+    Raises
+    ------
+    BackendError
+        If the backend generates no source, or none for an op of this graph.
+    """
+    from wengert.ir import autodiff
+
+    graph = program.graph if isinstance(program, Program) else program
+    if not isinstance(graph, Graph):
+        message = f"source takes a program (f.graph(*args), or wg.load(path)); got {program!r}."
+        raise TypeError(message)
+    derive = {"value": lambda g, _: g, "forward": autodiff.jvp, "reverse": autodiff.vjp}
+    if mode not in derive:
+        message = f"mode must be one of {', '.join(derive)}, got {mode!r}."
+        raise ValueError(message)
+    every = tuple(i for i, v in enumerate(graph.inputs) if v.type.dtype.kind == "f")
+    chosen = every if argnums is None else (argnums,) if isinstance(argnums, int) else tuple(argnums)
+    return protocol.get(backend).source(derive[mode](graph, chosen))

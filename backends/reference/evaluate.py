@@ -1,0 +1,274 @@
+"""The values of a graph: a case per kind, one scalar at a time.
+
+Each case turns a node, once, into a function from the operands' elements to the results' elements.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Callable
+from typing import Any
+
+import numpy as np
+
+from wengert.backends.reference.arrays import Flat, from_numpy, groups, offsets, to_numpy, zeros
+from wengert.backends.reference.folds import fold, running
+from wengert.backends.reference.scalar import adder, meaning, scaler
+from wengert.backends.reference.symbols import symbol
+from wengert.ir.build import Builder
+from wengert.ir.errors import BackendError, GuardError
+from wengert.ir.graph import Graph, Node, Value
+from wengert.ir.kinds import (
+    Contraction,
+    Control,
+    Cumulative,
+    Elementwise,
+    Indexing,
+    Library,
+    Movement,
+    Reduction,
+    c_strides,
+)
+
+__all__ = ["CASES", "check_guards", "evaluator", "library_array", "step", "sub_graph"]
+
+#: From the elements of the operands to those of each result.
+Step = Callable[..., tuple[Flat, ...]]
+
+
+def evaluator(graph: Graph) -> Callable[[list[Flat]], dict[Value, Flat]]:
+    """A function from the inputs to every value in the graph."""
+    refuse_complex(graph)
+    constants = {c: from_numpy(c.array) for c in graph.constants}
+    steps = [(node, step(node)) for node in graph.nodes]
+
+    def run(inputs: list[Flat]) -> dict[Value, Flat]:
+        values = constants | dict(zip(graph.inputs, inputs, strict=True))
+        for node, run_node in steps:
+            results = run_node(*[values[v] for v in node.operands])
+            values.update(zip(node.results, results, strict=True))
+        return values
+
+    return run
+
+
+def refuse_complex(graph: Graph) -> None:
+    """BackendError where a graph holds a complex number."""
+    for position, value in enumerate(graph.inputs):
+        if value.type.dtype.kind == "c":
+            raise BackendError(complex_message(f"input {position}", value))
+    for position, node in enumerate(graph.nodes):
+        for value in (*node.results, *node.operands):
+            if value.type.dtype.kind == "c":
+                where = f"node {position}, {node.op.name},"
+                message = complex_message(where, value)
+                raise BackendError(message, op=node.op.name, location=node.location)
+    for value in graph.guarded_outputs:
+        if value.type.dtype.kind == "c":
+            raise BackendError(complex_message("an output", value))
+
+
+def complex_message(where: str, value: Value) -> str:
+    """Why, and what to do."""
+    return (
+        f"The reference backend computes with real scalars only, but {where} has the type "
+        f"{value.type}; run this graph on the NumPy backend."
+    )
+
+
+def step(node: Node) -> Step:
+    """The function of a node."""
+    return CASES[type(node.op)](node)
+
+
+def elementwise(node: Node) -> Step:
+    """The op's scalar function, mapped."""
+    dtypes = tuple(v.type.dtype for v in node.operands)
+    function = meaning(node.op, dtypes, node.result.type.dtype)  # type: ignore[arg-type]
+    return lambda *xs: (list(map(function, *xs)),)
+
+
+def reduction(node: Node) -> Step:
+    """A fold per group of elements along the axes."""
+    type_ = node.operands[0].type
+    together = groups(type_.shape, node.params["axes"])
+    function = fold(node.op.fold, type_.dtype)  # type: ignore[attr-defined]
+    return lambda x: ([function([x[i] for i in group]) for group in together],)
+
+
+def cumulative(node: Node) -> Step:
+    """A running fold per line along the axis."""
+    add, every = adder(node.result.type.dtype), lines(node)
+    return lambda x: (running(add, x, every),)
+
+
+def lines(node: Node, *, backwards: bool = False) -> list[list[int]]:
+    """The positions of each line of a Cumulative node, in the order of its fold, or the other."""
+    if node.op.fold != "+":  # type: ignore[attr-defined]
+        message = f"The reference backend knows running sums only, not {node.op.name}."
+        raise BackendError(message, op=node.op.name, location=node.location)
+    found = groups(node.operands[0].type.shape, (node.params["axis"],))
+    return [line[::-1] for line in found] if node.params["reverse"] != backwards else found
+
+
+# -- movement ------------------------------------------------------------------------------------
+
+
+def moves(node: Node) -> list[tuple[int, int, int]]:
+    """The pieces, element by element: position in the result, operand, position in the operand."""
+    op, out = node.op, node.result.type.shape
+    strides = c_strides(out)
+    found = []
+    for piece in op.pieces(tuple(v.type.shape for v in node.operands), out, node.params):  # type: ignore[attr-defined]
+        start = sum(s * i for s, i in zip(strides, piece.start, strict=True))
+        steps = [s * d for s, d in zip(strides, piece.step, strict=True)]
+        here = offsets(piece.size, steps, start)
+        there = offsets(piece.size, piece.strides, piece.offset)
+        found += [(t, piece.operand, s) for t, s in zip(here, there, strict=True)]
+    return found
+
+
+def movement(node: Node) -> Step:
+    """Zeros, with every piece copied in."""
+    every, blank = moves(node), zeros(node.result.type)
+
+    def run(*xs: Flat) -> tuple[Flat]:
+        out = blank.copy()
+        for target, operand, source in every:
+            out[target] = xs[operand][source]
+        return (out,)
+
+    return run
+
+
+# -- contraction ---------------------------------------------------------------------------------
+
+
+def terms(node: Node) -> list[list[tuple[int, int]]]:
+    """For each element of the result, the positions in x and in y of the factors of its terms."""
+    letters = node.op.split(node.params["subscripts"])  # type: ignore[attr-defined]
+    operands = list(zip(letters, node.operands, strict=False))
+    sizes = {c: n for names, v in operands for c, n in zip(names, v.type.shape, strict=True)}
+    own = [dict(zip(names, c_strides(v.type.shape), strict=True)) for names, v in operands]
+    summed = "".join(c for c in sizes if c not in letters[2])
+
+    def positions(names: str) -> list[tuple[int, int]]:
+        shape = [sizes[c] for c in names]
+        x, y = (offsets(shape, [strides.get(c, 0) for c in names]) for strides in own)
+        return list(zip(x, y, strict=True))
+
+    inner = positions(summed)
+    return [[(x + i, y + j) for i, j in inner] for x, y in positions(letters[2])]
+
+
+def contraction(node: Node) -> Step:
+    """A sum of products; for bool, an or of ands."""
+    dtype = node.result.type.dtype
+    scaled = node.op.scaled  # type: ignore[attr-defined]
+    multiply = scaler(dtype) if scaled else symbol("*", (dtype, dtype), dtype)
+    add, every = fold("+", dtype), terms(node)
+    return lambda x, y: ([add([multiply(x[i], y[j]) for i, j in term]) for term in every],)
+
+
+# -- indexing ------------------------------------------------------------------------------------
+
+
+def targets(node: Node, indices: Flat) -> list[int]:
+    """Where in the indexed array (what take reads, scatter_add writes) each element stands."""
+    gather, axis = node.op.gather, node.params["axis"]  # type: ignore[attr-defined]
+    shape = (node.operands[0] if gather else node.result).type.shape
+    n = shape[axis]
+    for index in indices:
+        if not 0 <= index < n:
+            raise IndexError(out_of_range(node, index, axis, n))
+    strides = c_strides(shape)
+    before = offsets(shape[:axis], strides[:axis])
+    after = offsets(shape[axis + 1 :], strides[axis + 1 :])
+    return [b + index * strides[axis] + a for b in before for index in indices for a in after]
+
+
+def out_of_range(node: Node, index: int, axis: int, n: int) -> str:
+    """Which index, and where."""
+    where = f" (at {node.location})" if node.location is not None else ""
+    return f"{node.op.name}: index {index} is out of bounds for axis {axis} with size {n}.{where}"
+
+
+def gather(x: Flat, positions: list[int]) -> Flat:
+    """The elements at the positions."""
+    return [x[i] for i in positions]
+
+
+def scatter(x: Flat, positions: list[int], add: Callable[..., Any], blank: Flat) -> Flat:
+    """Zeros, with each element added at its position."""
+    out = blank.copy()
+    for i, element in zip(positions, x, strict=True):
+        out[i] = add(out[i], element)
+    return out
+
+
+def indexing(node: Node) -> Step:
+    """Gather or scatter-add."""
+    if node.op.gather:  # type: ignore[attr-defined]
+        return lambda x, indices: (gather(x, targets(node, indices)),)
+    add, blank = adder(node.result.type.dtype), zeros(node.result.type)
+    return lambda x, indices: (scatter(x, targets(node, indices), add, blank),)
+
+
+# -- library and control -------------------------------------------------------------------------
+
+
+def library(node: Node) -> Step:
+    """The one kind that is not one scalar at a time: it calls NumPy."""
+    return lambda *xs: (from_numpy(library_array(node, xs)),)
+
+
+def library_array(node: Node, xs: tuple[Flat, ...]) -> Any:
+    """What NumPy gives."""
+    arrays = [to_numpy(x, v.type) for x, v in zip(xs, node.operands, strict=True)]
+    with np.errstate(all="ignore"):
+        result = node.op.call(*arrays, **node.params)  # type: ignore[attr-defined]
+    return np.asarray(result, node.result.type.dtype)
+
+
+def sub_graph(node: Node) -> Graph:
+    """The program of a Control node as a graph of its operands."""
+    builder = Builder(node.op.name)
+    builder.location = node.location
+    inputs = [builder.input(v.type) for v in node.operands]
+    return builder.graph(node.op.inline(builder, inputs, node.params))  # type: ignore[attr-defined]
+
+
+def check_guards(graph: Graph, values: dict[Value, Flat]) -> None:
+    """GuardError where a guard inside a called graph does not hold: no caller can see its value."""
+    for guard in graph.guards:
+        (held,) = values[guard.value]
+        if held != guard.expected:
+            message = (
+                f"A called graph was recorded where a test gave {guard.expected}; here it gives "
+                f"{held}, and the other branch was not recorded."
+            )
+            raise GuardError(message, location=guard.location)
+
+
+def control(node: Node) -> Step:
+    """The sub-graph, evaluated."""
+    graph = sub_graph(node)
+    run = evaluator(graph)
+
+    def run_node(*xs: Flat) -> tuple[Flat, ...]:
+        values = run(list(xs))
+        check_guards(graph, values)
+        return tuple(values[v] for v in graph.outputs)
+
+    return run_node
+
+
+CASES: dict[type, Callable[[Node], Step]] = {
+    Elementwise: elementwise,
+    Reduction: reduction,
+    Cumulative: cumulative,
+    Movement: movement,
+    Contraction: contraction,
+    Indexing: indexing,
+    Library: library,
+    Control: control,
+}

@@ -1,0 +1,94 @@
+"""Folds of a list of scalars to one."""
+
+from __future__ import annotations
+
+import functools
+import itertools
+from collections.abc import Callable
+from typing import Any
+
+import numpy as np
+
+from wengert.backends.reference.arrays import Flat
+from wengert.backends.reference.rounding import zero_of
+from wengert.backends.reference.symbols import symbol
+from wengert.ir.errors import BackendError
+from wengert.ir.kinds import FOLDS
+
+__all__ = ["fold", "running"]
+
+Function = Callable[..., Any]
+
+
+def by_halves(add: Function, x: Flat) -> Any:
+    """The sum of the sums of the two halves: rounding errors grow as log n, in the plainest way.
+
+    NumPy's sum is pairwise too, but unrolled: the two agree up to rounding.
+    """
+    if len(x) < 4:
+        return functools.reduce(add, x)
+    half = len(x) // 2
+    return add(by_halves(add, x[:half]), by_halves(add, x[half:]))
+
+
+def larger(x: Any, y: Any) -> Any:
+    """The larger; NaN wins."""
+    return x if x >= y or x != x else y
+
+
+def smaller(x: Any, y: Any) -> Any:
+    """The smaller; NaN wins."""
+    return x if x <= y or x != x else y
+
+
+def position(pick: Function) -> Function:
+    """The first position of what ``pick`` picks, or of the first NaN."""
+
+    def find(x: Flat) -> int:
+        best = functools.reduce(pick, x)
+        return next(i for i, element in enumerate(x) if element == best or element != element)
+
+    return find
+
+
+def sums(dtype: np.dtype[Any]) -> Function:
+    """The sum in ``dtype``; for bool, or."""
+    add, zero = symbol("+", (dtype, dtype), dtype), zero_of(dtype)
+    return lambda x: by_halves(add, x) if x else zero
+
+
+def products(dtype: np.dtype[Any]) -> Function:
+    """The product in ``dtype``; for bool, and."""
+    multiply, one = symbol("*", (dtype, dtype), dtype), type(zero_of(dtype))(1)
+    return lambda x: functools.reduce(multiply, x, one)
+
+
+#: Name of a fold to the function of a list, given the dtype.
+MEANINGS: dict[str, Callable[[np.dtype[Any]], Function]] = {
+    "+": sums,
+    "*": products,
+    "max": lambda dtype: functools.partial(functools.reduce, larger),
+    "min": lambda dtype: functools.partial(functools.reduce, smaller),
+    "and": lambda dtype: all,
+    "or": lambda dtype: any,
+    "argmax": lambda dtype: position(larger),
+    "argmin": lambda dtype: position(smaller),
+}
+
+if set(MEANINGS) != set(FOLDS):
+    raise BackendError(f"The reference backend must define the folds {', '.join(FOLDS)}.")
+
+
+@functools.cache
+def fold(name: str, dtype: np.dtype[Any]) -> Function:
+    """The function from a list of scalars of ``dtype`` to one scalar."""
+    return MEANINGS[name](dtype)
+
+
+def running(add: Function, x: Flat, lines: list[list[int]]) -> Flat:
+    """Running sums: along each line of positions, each element is added to all before it."""
+    out = x.copy()
+    for line in lines:
+        for before, here in itertools.pairwise(line):
+            out[here] = add(out[before], out[here])
+    return out

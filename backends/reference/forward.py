@@ -1,0 +1,206 @@
+"""Forward mode: dual numbers.
+
+Every element of an active array is a dual number: its primal, and a tangent in each of k
+directions.  The two parts are kept side by side: the primals as one list, the tangents as one list
+per direction.  An array that depends on no active input has no tangents at all (None): nothing
+flows along its edges, and the partials on them are not computed.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Callable, Sequence
+from typing import Any
+
+from wengert.backends.reference import evaluate
+from wengert.backends.reference.arrays import Flat, from_numpy, groups, zeros
+from wengert.backends.reference.folds import fold, running
+from wengert.backends.reference.partials import (
+    ArrayRule,
+    active_values,
+    converted,
+    edges,
+    elementwise_flow,
+    reduction_flow,
+)
+from wengert.backends.reference.scalar import adder, scaler
+from wengert.ir.graph import Graph, Node, Value
+from wengert.ir.kinds import (
+    Contraction,
+    Control,
+    Cumulative,
+    Elementwise,
+    Indexing,
+    Library,
+    Movement,
+    Reduction,
+)
+
+__all__ = ["CASES", "Dual", "Tangents", "dual_evaluator"]
+
+#: One list of elements per direction; None where nothing flows.
+Tangents = list[Flat] | None
+#: The primals of an array, and their tangents.
+Dual = tuple[Flat, Tangents]
+#: The tangent of a node's result in one direction, given its primal and the operands'.
+Push = Callable[[Flat, Sequence[Flat], Sequence[Any]], Flat]
+
+
+def dual_evaluator(graph: Graph, active: set[Value]) -> Callable[[list[Dual]], dict[Value, Dual]]:
+    """A function from dual inputs to every value of the graph as duals."""
+    evaluate.refuse_complex(graph)
+    constants: dict[Value, Dual] = {c: (from_numpy(c.array), None) for c in graph.constants}
+    steps = [(node, step(node, active)) for node in graph.nodes]
+
+    def run(inputs: list[Dual]) -> dict[Value, Dual]:
+        duals = constants | dict(zip(graph.inputs, inputs, strict=True))
+        for node, run_node in steps:
+            results = run_node([duals[v] for v in node.operands])
+            duals.update(zip(node.results, results, strict=True))
+        return duals
+
+    return run
+
+
+def step(node: Node, active: set[Value]) -> Callable[[list[Dual]], list[Dual]]:
+    """The function of a node on dual numbers."""
+    if isinstance(node.op, Control):
+        return control(node, active)
+    value = evaluate.step(node)
+    if node.results[0] not in active:
+        return lambda duals: [(out, None) for out in value(*[x for x, _ in duals])]
+    push = CASES[type(node.op)](node, active)
+
+    def run(duals: list[Dual]) -> list[Dual]:
+        xs = [x for x, _ in duals]
+        (out,) = value(*xs)
+        return [(out, push(out, xs, [t for _, t in duals]))]
+
+    return run
+
+
+def directions(tangents: Sequence[Tangents]) -> list[list[Any]]:
+    """Direction by direction, the tangent of each operand, None where it has none."""
+    k = next(len(t) for t in tangents if t is not None)
+    return [[t and t[i] for t in tangents] for i in range(k)]
+
+
+def each_direction(push: Push) -> Callable[..., list[Flat]]:
+    """Run a rule for one direction in every direction."""
+    return lambda out, xs, ts: [push(out, xs, direction) for direction in directions(ts)]
+
+
+def elementwise(node: Node, active: set[Value]) -> Callable[..., list[Flat]]:
+    """Partial times tangent, an exact zero on either side giving zero, summed over the operands."""
+    dtype = node.result.type.dtype
+    add = adder(dtype)
+    flows = [(k, elementwise_flow(node, k, partial)) for k, partial in edges(node, active)]
+
+    def run(out: Flat, xs: list[Flat], ts: list[Any]) -> list[Flat]:
+        total: list[Flat] = []
+        for k, flow in flows:
+            own = node.operands[k].type.dtype
+            parts = [converted(t, own, dtype) for t in flow(out, xs, ts[k])]
+            both = zip(total, parts, strict=True) if total else ()
+            total = [list(map(add, s, t)) for s, t in both] or parts
+        return total
+
+    return run
+
+
+def reduction(node: Node, active: set[Value]) -> Callable[..., list[Flat]]:
+    """What each element contributes, times its tangent, summed per group."""
+    type_ = node.operands[0].type
+    together = groups(type_.shape, node.params["axes"])
+    add, flow = fold("+", type_.dtype), reduction_flow(node)
+
+    def run(out: Flat, xs: list[Flat], ts: list[Any]) -> list[Flat]:
+        parts = flow(out, xs, ts[0])
+        return [[add([t[i] for i in group]) for group in together] for t in parts]
+
+    return run
+
+
+def cumulative(node: Node, active: set[Value]) -> Callable[..., list[Flat]]:
+    """A running sum is linear: its tangent is the running sum of the tangent."""
+    add, lines = adder(node.result.type.dtype), evaluate.lines(node)
+    return each_direction(lambda out, xs, ts: running(add, ts[0], lines))
+
+
+def movement(node: Node, active: set[Value]) -> Callable[..., list[Flat]]:
+    """Tangents move as their elements do."""
+    every, blank = evaluate.moves(node), zeros(node.result.type)
+
+    def push(out: Flat, xs: Sequence[Flat], ts: Sequence[Any]) -> Flat:
+        moved = blank.copy()
+        for target, operand, source in every:
+            if ts[operand] is not None:
+                moved[target] = ts[operand][source]
+        return moved
+
+    return each_direction(push)
+
+
+def contraction(node: Node, active: set[Value]) -> Callable[..., list[Flat]]:
+    """The product rule, term by term; a term with an exact zero is zero."""
+    dtype = node.result.type.dtype
+    add, add_all, scale = adder(dtype), fold("+", dtype), scaler(dtype)
+    every = evaluate.terms(node)
+
+    def push(out: Flat, xs: Sequence[Flat], ts: Sequence[Any]) -> Flat:
+        (x, y), (dx, dy) = xs, ts
+        parts = []
+        if dx is not None:
+            parts.append([add_all([scale(dx[i], y[j]) for i, j in term]) for term in every])
+        if dy is not None:
+            parts.append([add_all([scale(x[i], dy[j]) for i, j in term]) for term in every])
+        return parts[0] if len(parts) == 1 else list(map(add, *parts))
+
+    return each_direction(push)
+
+
+def indexing(node: Node, active: set[Value]) -> Callable[..., list[Flat]]:
+    """Linear in the array: the tangent is gathered, or scattered, by the same indices."""
+    value = evaluate.indexing(node)
+    return each_direction(lambda out, xs, ts: value(ts[0], xs[1])[0])
+
+
+def library(node: Node, active: set[Value]) -> Callable[..., list[Flat]]:
+    """The op's jvp, a rule on arrays, is built as a graph and evaluated."""
+    op, result, params = node.op, node.result.type, node.params
+    types = [v.type for v in node.operands]
+    live = [k for k, v in enumerate(node.operands) if v in active]
+    n = len(types)
+
+    def rule(xp: Any, v: list[Any]) -> Any:
+        tangents = dict(zip(live, v[1 + n :], strict=True))
+        primals, ts = tuple(v[1 : 1 + n]), tuple(map(tangents.get, range(n)))
+        return op.jvp(xp, v[0], primals, ts, params)  # type: ignore[attr-defined]
+
+    jvp = ArrayRule(rule, [result, *types, *(types[k] for k in live)], result)
+    return each_direction(lambda out, xs, ts: jvp(out, *xs, *(ts[k] for k in live)))
+
+
+def control(node: Node, active: set[Value]) -> Callable[[list[Dual]], list[Dual]]:
+    """The sub-graph, on dual numbers."""
+    graph = evaluate.sub_graph(node)
+    inner = active_values(graph, [k for k, v in enumerate(node.operands) if v in active])
+    run = dual_evaluator(graph, inner)
+
+    def run_node(duals: list[Dual]) -> list[Dual]:
+        values = run(duals)
+        evaluate.check_guards(graph, {v: x for v, (x, _) in values.items()})
+        return [values[v] for v in graph.outputs]
+
+    return run_node
+
+
+CASES: dict[type, Callable[..., Any]] = {
+    Elementwise: elementwise,
+    Reduction: reduction,
+    Cumulative: cumulative,
+    Movement: movement,
+    Contraction: contraction,
+    Indexing: indexing,
+    Library: library,
+    Control: control,
+}

@@ -1,0 +1,1 @@
+"""Generated programs: what the printers of Python and C share."""

@@ -1,0 +1,91 @@
+"""What a generated-source target needs beyond its printer: derivatives, graph to graph, then printed."""
+
+from __future__ import annotations
+
+from abc import ABC, abstractmethod
+from collections.abc import Sequence
+from typing import Any
+
+import numpy as np
+
+from wengert.backends.protocol import Forward, Reverse, Run
+from wengert.ir import autodiff
+from wengert.ir.graph import Graph
+from wengert.ir.types import is_inexact
+
+__all__ = ["SourceBackend"]
+
+
+class SourceBackend(ABC):
+    """A backend that prints a graph as a program; see :class:`wengert.backends.protocol.Backend`.
+
+    A derivative is the derived graph, printed and built: values and derivative in one program.
+    """
+
+    name: str
+
+    @abstractmethod
+    def unavailable(self) -> str | None:
+        """Why this target cannot run here, or None."""
+
+    @abstractmethod
+    def emit(self, graph: Graph, name: str = "program") -> str:
+        """The graph as a stand-alone program text."""
+
+    @abstractmethod
+    def build(self, graph: Graph) -> Run:
+        """The graph as a function from input arrays to its guarded outputs."""
+
+    def compile(self, graph: Graph) -> Run:
+        return self.build(graph)
+
+    def source(self, graph: Graph) -> str:
+        return self.emit(graph)
+
+    def forward(self, graph: Graph, active: tuple[int, ...]) -> Forward:
+        program = self.build(autodiff.jvp(graph, active))
+        n = len(graph.outputs)
+        moving = [is_inexact(v.type.dtype) for v in graph.outputs]
+
+        def run(inputs: Any, tangents: Any) -> tuple[Any, Any]:
+            each = [program([*inputs, *direction]) for direction in zip(*tangents, strict=True)]
+            columns = iter(_stacked([r[n : n + sum(moving)] for r in each]))
+            return _values(each[0], n, n + sum(moving)), tuple(next(columns) if m else None for m in moving)
+
+        return run
+
+    def reverse(self, graph: Graph, active: tuple[int, ...]) -> Reverse:
+        program = self.build(autodiff.vjp(graph, active))
+        n, stop = len(graph.outputs), len(graph.outputs) + len(active)
+        moving = [is_inexact(v.type.dtype) for v in graph.outputs]
+        shapes = [(v.type.shape, v.type.dtype) for v in graph.outputs]
+        value: list[Run] = []  # built when first asked for
+
+        def pull(inputs: Any, cotangents: Any) -> tuple[Any, Any]:
+            k = next((len(g) for g in cotangents if g is not None), 1)
+            filled = [np.zeros((k, *shape), dtype) if g is None else g
+                      for g, m, (shape, dtype) in zip(cotangents, moving, shapes, strict=True) if m]  # fmt: skip
+            each = [program([*inputs, *(g[i] for g in filled)]) for i in range(k)]
+            return _values(each[0], n, stop), tuple(_stacked([r[n:stop] for r in each]))
+
+        def run(inputs: Any, cotangents: Any = None) -> tuple[Any, Any]:
+            if cotangents is not None:
+                return pull(inputs, cotangents)
+            if not value:
+                value.append(self.build(graph))
+            kept = [np.array(x) for x in inputs]  # the pullback is of this point, whatever becomes of the arrays
+            return value[0](inputs), lambda given: pull(kept, given)[1]
+
+        return run
+
+
+def _values(results: Sequence[Any], n: int, stop: int) -> tuple[Any, ...]:
+    """The outputs and the guards, without the derivatives between them."""
+    return (*results[:n], *results[stop:])
+
+
+def _stacked(rows: Sequence[Sequence[Any]]) -> list[Any]:
+    """One array per result, the directions along a leading axis (a view for a single one)."""
+    if len(rows) == 1:
+        return [x[None] for x in rows[0]]
+    return [np.stack(column) for column in zip(*rows, strict=True)]

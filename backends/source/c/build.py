@@ -1,0 +1,126 @@
+"""From a graph to something that can be called with arrays."""
+
+from __future__ import annotations
+
+import ctypes
+import threading
+from collections.abc import Callable, Sequence
+from typing import Any
+
+import numpy as np
+
+from wengert.backends.source.c.cache import load
+from wengert.backends.source.c.emit import Failure, Program
+from wengert.ir.errors import GuardError
+from wengert.ir.graph import Graph, Node
+
+__all__ = ["build"]
+
+Array = np.ndarray[Any, Any]
+_Callback = ctypes.CFUNCTYPE(
+    ctypes.c_int, ctypes.c_int, ctypes.POINTER(ctypes.c_void_p), ctypes.POINTER(ctypes.c_void_p)
+)
+
+
+def _address(array: Array) -> int:
+    return array.__array_interface__["data"][0]
+
+
+def _pointers(count: int) -> type[ctypes.Array[ctypes.c_void_p]]:
+    return ctypes.c_void_p * count
+
+
+class Runner:
+    """A loaded program: ``runner(inputs)``.  Threads may share it; each has its own workspace."""
+
+    def __init__(self, program: Program) -> None:
+        graph = program.graph
+        self._library = load(program.text())  # kept alive: it holds the code
+        self._entry = getattr(self._library, f"{program.name}_hosted")
+        self._entry.argtypes = [ctypes.c_void_p] * 5
+        self._entry.restype = ctypes.c_int
+        self._failures = program.failures
+        self._results = [(v.type.shape, v.type.dtype) for v in graph.guarded_outputs]
+        self._inputs = _pointers(len(graph.inputs))
+        self._outputs = _pointers(len(self._results))
+        self._arrays = [constant.array for constant in program.handed]
+        self._constants = _pointers(len(self._arrays))(*map(_address, self._arrays))
+        self._callback = _callback(program.calls, self._raised) if program.calls else None
+        self._call = ctypes.cast(self._callback, ctypes.c_void_p) if self._callback else None
+        self._size = program.workspace
+        self._local = threading.local()
+
+    def __call__(self, inputs: Sequence[Array]) -> tuple[Array, ...]:
+        outputs = [np.empty(shape, dtype) for shape, dtype in self._results]
+        work = self._borrow()
+        code = self._entry(
+            self._inputs(*[x.__array_interface__["data"][0] for x in inputs]),
+            self._outputs(*[x.__array_interface__["data"][0] for x in outputs]),
+            work.__array_interface__["data"][0] if work is not None else None,
+            self._constants,
+            self._call,
+        )
+        if work is not None:
+            self._local.work = work
+        if code:
+            self._raise(code)
+        return tuple(outputs)
+
+    def _borrow(self) -> Array | None:
+        """This thread's workspace.  It is taken away while in use: a callback might run this program again."""
+        if not self._size:
+            return None
+        work = self._local.__dict__.pop("work", None)
+        return work if work is not None else np.empty(self._size, np.uint8)
+
+    def _raised(self, error: BaseException) -> None:
+        self._local.error = error
+
+    def _raise(self, code: int) -> None:
+        failure = self._failures[code - 1]
+        if failure.kind == "callback" and (error := self._local.__dict__.pop("error", None)):
+            raise error
+        raise _error(failure)
+
+
+def _error(failure: Failure) -> Exception:
+    source = failure.source
+    where = f" (at {source.location})" if source.location is not None else ""
+    if isinstance(source, Node) and failure.kind == "index":
+        axis = source.params["axis"]
+        size = source.operands[0].type.shape[axis] if source.op.name == "take" else source.params["size"]
+        return IndexError(f"{source.op.name}: an index is not from 0 to {size - 1}, for axis {axis} of size {size}{where}.")
+    if failure.kind == "power":
+        return ValueError(f"Integers to negative integer powers are not allowed.{where}")
+    return GuardError(
+        "A called graph holds only where a recorded branch goes the way it went when it was traced.",
+        location=source.location,
+    )
+
+
+def _callback(nodes: Sequence[Node], raised: Callable[[BaseException], None]) -> Any:
+    """The function that a program calls for what has no C of its own.  An exception waits until C has returned."""
+
+    def view(pointer: int, node_type: Any) -> Array:
+        raw = (ctypes.c_char * max(1, node_type.size * node_type.dtype.itemsize)).from_address(pointer)
+        return np.frombuffer(raw, node_type.dtype, node_type.size).reshape(node_type.shape)
+
+    def call(which: int, reads: Any, writes: Any) -> int:
+        try:
+            node = nodes[which]
+            arrays = [view(reads[k], v.type) for k, v in enumerate(node.operands)]
+            for array in arrays:
+                array.flags.writeable = False
+            out = view(writes[0], node.result.type)
+            out[...] = node.op.call(*arrays, **node.params)
+        except BaseException as error:  # noqa: BLE001 (carried, and raised by the caller)
+            raised(error)
+            return 1
+        return 0
+
+    return _Callback(call)
+
+
+def build(graph: Graph) -> Runner:
+    """Compile a graph, or take it from the cache."""
+    return Runner(Program(graph, "program", hosted=True))

@@ -1,0 +1,133 @@
+"""Compiled programs on disk, by the digest of everything that went into them.
+
+A library is code: it is loaded only from a folder that is ours alone, and only if its digest is the one
+that was noted when it was built.
+"""
+
+from __future__ import annotations
+
+import ctypes
+import hashlib
+import os
+import platform
+import stat
+import sys
+import tempfile
+import threading
+from collections import OrderedDict
+from pathlib import Path
+
+from wengert.backends.source.c.compiler import FLAGS, Compiler, find
+from wengert.ir.errors import BackendError
+
+__all__ = ["folder", "load"]
+
+LOADED = 512  # libraries; a closed one could still be running, so those that fall out stay mapped
+_loaded: OrderedDict[str, ctypes.CDLL] = OrderedDict()
+_lock = threading.Lock()
+
+
+def _wanted() -> Path:
+    if given := os.environ.get("WENGERT_CACHE"):
+        return Path(given).absolute()
+    if sys.platform == "win32":
+        return Path(os.environ.get("LOCALAPPDATA") or Path.home()) / "wengert" / "cache"
+    if sys.platform == "darwin":
+        return Path.home() / "Library" / "Caches" / "wengert"
+    return Path(os.environ.get("XDG_CACHE_HOME") or Path.home() / ".cache") / "wengert"
+
+
+def _ours(path: Path) -> bool:
+    """Make the folder if need be; whether nobody else can have put code in it."""
+    try:
+        path.mkdir(mode=0o700, parents=True, exist_ok=True)
+        found = os.lstat(path)
+    except (OSError, RuntimeError):
+        return False
+    if not stat.S_ISDIR(found.st_mode) or not os.access(path, os.W_OK):
+        return False
+    if not hasattr(os, "getuid"):
+        return True
+    return found.st_uid == os.getuid() and not found.st_mode & 0o022
+
+
+_private: list[tempfile.TemporaryDirectory[str]] = []
+
+
+def folder() -> Path:
+    """Where libraries are kept: the cache, or a folder of this process where the cache is not safe."""
+    try:
+        path = _wanted()
+    except RuntimeError:  # no home
+        path = None
+    if path is not None and _ours(path):
+        return path
+    if not _private:
+        _private.append(tempfile.TemporaryDirectory(prefix="wengert-", ignore_cleanup_errors=True))
+    return Path(_private[0].name)
+
+
+def _key(source: str, compiler: Compiler) -> str:
+    parts = (source, *FLAGS, "\0", *compiler.command, compiler.version, platform.platform(), platform.machine())
+    return hashlib.sha256("\0".join(parts).encode()).hexdigest()
+
+
+def load(source: str) -> ctypes.CDLL:
+    """The library of a source: loaded before, on disk, or compiled now."""
+    compiler = find()
+    key = _key(source, compiler)
+    with _lock:
+        if key in _loaded:
+            _loaded.move_to_end(key)
+            return _loaded[key]
+    library = _from_disk(key) or _build(source, key, compiler)
+    with _lock:
+        library = _loaded.setdefault(key, library)
+        if len(_loaded) > LOADED:
+            _loaded.popitem(last=False)
+    return library
+
+
+def _paths(key: str) -> tuple[Path, Path]:
+    place = folder()
+    return place / f"{key}.so", place / f"{key}.sha256"
+
+
+def _from_disk(key: str) -> ctypes.CDLL | None:
+    """The library if it is there, ours, and undamaged."""
+    path, note = _paths(key)
+    try:
+        if path.is_symlink() or path.read_bytes()[:0] != b"":
+            return None
+        if hashlib.sha256(path.read_bytes()).hexdigest() != note.read_text().strip():
+            return None
+        return ctypes.CDLL(str(path))
+    except (OSError, ValueError):
+        return None
+
+
+def _build(source: str, key: str, compiler: Compiler) -> ctypes.CDLL:
+    """Compile under another name, then move into place: another process sees all of it or nothing."""
+    path, note = _paths(key)
+    with tempfile.TemporaryDirectory(prefix="build-", dir=path.parent, ignore_cleanup_errors=True) as name:
+        work = Path(name)
+        text, made, digest = work / "program.c", work / "program.so", work / "digest"
+        text.write_text(source)
+        compiler.compile(text, made)
+        digest.write_text(hashlib.sha256(made.read_bytes()).hexdigest())
+        # Loaded before it is moved: an entry that another process replaces in between is still the same program.
+        library = _open(made)
+        os.replace(digest, note)
+        os.replace(made, path)
+    return library
+
+
+def _open(path: Path) -> ctypes.CDLL:
+    try:
+        return ctypes.CDLL(str(path))
+    except OSError as error:
+        message = (
+            f"The compiled program cannot be loaded: {error}. If its folder does not allow running programs "
+            "(noexec), name another in $WENGERT_CACHE; if $CC is a cross compiler, name a native one."
+        )
+        raise BackendError(message) from error

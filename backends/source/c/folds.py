@@ -1,0 +1,181 @@
+"""Reductions, alone or with the loop that computes what they fold."""
+
+from __future__ import annotations
+
+from collections.abc import Callable
+from typing import Any
+
+import numpy as np
+
+from wengert.backends.source.c.helpers import BLOCK
+from wengert.backends.source.c.loops import Nest, body_views, fill, run_body
+from wengert.backends.source.c.plan import Plan, Unit
+from wengert.backends.source.c.scalars import Kernel
+from wengert.backends.source.c.spelling import literal, local, spell
+from wengert.backends.source.c.views import View
+from wengert.ir.graph import Node
+from wengert.ir.kinds import FOLDS, c_strides
+
+__all__ = ["reduction"]
+
+_SYMBOL = {"+": "+", "*": "*", "and": "and", "or": "or"}
+
+
+class Fold:
+    """One reduction in the making: its nest, and how an element is had."""
+
+    def __init__(self, kernel: Kernel, plan: Plan, unit: Unit) -> None:
+        *self.nodes, self.node = unit.nodes
+        self.kernel, self.plan = kernel, plan
+        self.operand = self.node.operands[0]
+        self.fold = self.node.op.fold
+        self.dtype, self.out = self.operand.type.dtype, self.node.result
+        self.kept = [v for v in unit.stored if v is not self.out]
+        shape, axes = self.operand.type.shape, set(self.node.params["axes"])
+        self.target = _target(self.node)
+        views = body_views(plan, self.nodes, self.kept) if self.nodes else [plan.view(self.operand)]
+        self.nest = Nest(kernel, shape, [self.target, *views], [a in axes for a in range(len(shape))])
+        labels = self.nest.labels
+        self.reduced = [a for a, label in enumerate(labels) if label]
+        self.others = [a for a, label in enumerate(labels) if not label]
+
+    def value(self) -> str:
+        """The element the loops stand at."""
+        if self.nodes:
+            return run_body(self.nest, self.plan, self.nodes, self.kept)[self.operand]
+        return self.nest.load(self.plan.view(self.operand))
+
+    @property
+    def inner(self) -> int:
+        """How many elements the innermost loop has."""
+        return self.nest.shape[-1] if self.nest.shape else 1
+
+
+def _target(node: Node) -> View:
+    """The result, as the loops over the operand see it: reduced axes do not move."""
+    shape, axes = node.operands[0].type.shape, node.params["axes"]
+    own = iter(c_strides(node.result.type.shape))
+    strides = tuple(0 if a in axes else next(own) for a in range(len(shape)))
+    return View(node.result, shape, 0, strides)
+
+
+def _identity(fold: str, dtype: np.dtype[Any]) -> str:
+    """What a fold starts from."""
+    if fold in ("max", "min", "argmax", "argmin"):
+        low = fold in ("max", "argmax")
+        if dtype.kind == "b":
+            return literal(not low, dtype)
+        if dtype.kind == "f":
+            return literal(-np.inf if low else np.inf, dtype)
+        info = np.iinfo(dtype)
+        return literal(info.min if low else info.max, dtype)
+    return literal(fold in ("*", "and"), dtype) if dtype.kind == "b" else literal(fold == "*", dtype)
+
+
+def _update(f: Fold, total: str, value: str) -> str:
+    """The statement that folds one more value in."""
+    if f.fold in _SYMBOL:
+        return f"{total} = {spell(_SYMBOL[f.fold], f.kernel.helpers, f.dtype, (f.dtype, f.dtype), [total, value])};"
+    better = f"{value} {'>' if f.fold == 'max' else '<'} {total}"
+    nan = f" || {value} != {value}" if f.dtype.kind == "f" else ""  # NaN wins, and stays: nothing is above it
+    return f"if ({better}{nan}) {total} = {value};"
+
+
+def reduction(kernel: Kernel, plan: Plan, unit: Unit) -> None:
+    """A fold over axes.
+
+    Where the innermost axis is reduced, each result is folded in a local; floating sums pairwise.  Where it is
+    kept, results are folded in memory, line by line, as the operand lies.
+    """
+    f = Fold(kernel, plan, unit)
+    if f.operand.type.size == 0:
+        fill(kernel, f.out, _identity(f.fold, f.out.type.dtype))
+    elif f.fold in ("argmax", "argmin"):
+        _each_result(f, _position)
+    elif f.nest.labels and not f.nest.labels[-1] and f.reduced:
+        _in_memory(f)
+    elif f.fold == "+" and f.dtype.kind == "f" and f.inner >= 8:
+        _each_result(f, _fused_sum if f.nodes else _plain_sum)
+    else:
+        _each_result(f, _simple)
+
+
+def _each_result(f: Fold, fold: Callable[[Fold], str]) -> None:
+    f.nest.enter(f.others)
+    f.nest.store(f.target, fold(f))
+    f.nest.leave(len(f.others))
+
+
+def _in_memory(f: Fold) -> None:
+    fill(f.kernel, f.out, _identity(f.fold, f.dtype))
+    f.nest.enter()
+    value = f.value()
+    f.kernel.line(_update(f, f"{f.kernel.write(f.out)}[{f.nest.index(f.target)}]", value))
+    f.nest.leave()
+
+
+def _simple(f: Fold) -> str:
+    total = f.kernel.name("s")
+    f.kernel.line(f"{local(f.dtype)} {total} = {_identity(f.fold, f.dtype)};")
+    f.nest.enter(f.reduced)
+    f.kernel.line(_update(f, total, f.value()))
+    f.nest.leave(len(f.reduced))
+    return total
+
+
+def _position(f: Fold) -> str:
+    """The first best element: only a better one, or the first NaN, takes its place."""
+    k, sign = f.kernel, ">" if f.fold == "argmax" else "<"
+    best, where, count = k.name("s"), k.name("p"), k.name("n")
+    k.line(f"{local(f.dtype)} {best} = {_identity(f.fold, f.dtype)};")
+    k.line(f"int64_t {where} = 0, {count} = 0;")
+    f.nest.enter(f.reduced)
+    value = f.value()
+    nan = f" || ({value} != {value} && {best} == {best})" if f.dtype.kind == "f" else ""
+    k.open(f"if ({value} {sign} {best}{nan})")
+    k.line(f"{best} = {value};")
+    k.line(f"{where} = {count};")
+    k.close()
+    k.line(f"++{count};")
+    f.nest.leave(len(f.reduced))
+    return where
+
+
+def _plain_sum(f: Fold) -> str:
+    """Sums of an array that is there: line by line, each line pairwise."""
+    view, axis = f.plan.view(f.operand), f.reduced[-1]
+    function = f.kernel.helpers.need("block_sum" if f.inner <= BLOCK else "pairwise", f.dtype)
+    first = f"&{f.kernel.read(view.base)}[{f.nest.index(view, without=axis)}]"
+    line = f"{function}({first}, {f.inner}, {f.nest.strides[view][axis]})"
+    if len(f.reduced) == 1:
+        return line
+    total = f.kernel.name("s")
+    f.kernel.line(f"{local(f.dtype)} {total} = 0;")
+    f.nest.enter(f.reduced[:-1])
+    f.kernel.line(f"{total} += {line};")
+    f.nest.leave(len(f.reduced) - 1)
+    return total
+
+
+def _fused_sum(f: Fold) -> str:
+    """Sums of what this loop computes: 128 elements at a time into a small buffer, then a tree of blocks."""
+    k, c_type, axis = f.kernel, local(f.dtype), f.reduced[-1]
+    block, level, count = k.name("block"), k.name("level"), k.name("n")
+    add = k.helpers.need("block_sum", f.dtype)
+    push = k.helpers.need("push", f.dtype)
+    k.line(f"{c_type} {block}[{min(BLOCK, f.inner)}], {level}[64];")
+    k.line(f"uint64_t {count} = 0;")
+    f.nest.enter(f.reduced[:-1])
+    i, start, end = f.nest.names[axis], k.name("start"), k.name("end")
+    k.open(f"for (ptrdiff_t {start} = 0; {start} < {f.inner}; {start} += {BLOCK})")
+    k.line(f"const ptrdiff_t {end} = {start} + {BLOCK} < {f.inner} ? {start} + {BLOCK} : {f.inner};")
+    k.open(f"for (ptrdiff_t {i} = {start}; {i} < {end}; ++{i})")
+    k.line(f"{block}[{i} - {start}] = {f.value()};")
+    k.close()
+    k.line(f"{push}({level}, {count}++, {add}({block}, {end} - {start}, 1));")
+    k.close()
+    f.nest.leave(len(f.reduced) - 1)
+    return f"total_{push.removeprefix('push_')}({level}, {count})"
+
+
+assert {"+", "*", "max", "min", "and", "or", "argmax", "argmin"} == set(FOLDS), "a fold without C"

@@ -1,0 +1,230 @@
+"""One graph as one C function: a list of calls of kernels, in parts if it is long."""
+
+from __future__ import annotations
+
+import re
+from collections.abc import Callable, Iterable
+from typing import TYPE_CHECKING
+
+from attrs import define, field
+
+from wengert.backends.source.c import folds, loops, products
+from wengert.backends.source.c.memory import layout
+from wengert.backends.source.c.plan import Plan, Unit
+from wengert.backends.source.c.scalars import Kernel
+from wengert.backends.source.c.spelling import stored
+from wengert.ir import kinds
+from wengert.ir.errors import BackendError
+from wengert.ir.graph import Constant, Graph, Node, Value
+from wengert.ir.kinds import Control, Indexing, Library
+
+if TYPE_CHECKING:
+    from wengert.backends.source.c.emit import Program
+
+__all__ = ["HANDLERS", "Function", "comment"]
+
+Emitter = Callable[[Kernel, Plan, Unit], None]
+
+#: What writes the loop of each kind; Library and Control are calls, written by ``Function``.
+HANDLERS: dict[type[kinds.Op], Emitter | None] = {
+    kinds.Elementwise: loops.elementwise,
+    kinds.Reduction: folds.reduction,
+    kinds.Cumulative: loops.cumulative,
+    kinds.Movement: loops.copy,
+    kinds.Contraction: products.contraction,
+    kinds.Indexing: loops.gather,
+    kinds.Library: None,
+    kinds.Control: None,
+}
+
+#: Calls in one function of the program: compilers are not linear in a function's length.
+PART = 300
+ENVIRONMENT = "const void *const *c, call_t *call"
+
+
+
+def comment(text: object) -> str:
+    """Words from a graph, made harmless: they cannot end a comment or begin anything else."""
+    return re.sub(r"[^A-Za-z0-9_.:<>]", "", str(text))[:120]
+
+
+@define
+class Statement:
+    """One call, and the parameters of the function that it uses."""
+
+    text: str
+    uses: dict[str, str] = field(factory=dict)
+
+
+def joined(parts: Iterable[str]) -> str:
+    """A comma-separated list."""
+    return ", ".join(part for part in parts if part)
+
+
+class Function:
+    """A graph and where its arrays are."""
+
+    def __init__(self, program: Program, graph: Graph, outputs: tuple[Value, ...]) -> None:
+        _refuse_complex(graph)
+        self.program, self.graph, self.outputs = program, graph, outputs
+        self.plan = Plan(graph, outputs)
+        self.pointers: dict[Value, str] = {}
+        self.parameters: dict[str, str] = {}
+        self._place_parameters()
+        called = {u: program.subgraph(u.last.params["graph"]) for u in self.plan.units if isinstance(u.last.op, Control)}
+        self.called = {unit: name for unit, (name, _) in called.items()}
+        scratch = {unit: size for unit, (_, size) in called.items()}
+        kept = [guard.value for guard in self.plan.guards]
+        self.place, self.scratch, self.workspace = layout(self.plan, self.pointers, kept, scratch)
+
+    def _place_parameters(self) -> None:
+        """Inputs and results are where the caller says; a result that comes twice is copied."""
+        for k, value in enumerate(self.graph.inputs):
+            self.parameters[f"in{k}"] = f"const {stored(value.type.dtype)} *in{k}"
+            self.pointers[value] = f"in{k}"
+        for k, value in enumerate(self.outputs):
+            self.parameters[f"out{k}"] = f"{stored(value.type.dtype)} *out{k}"
+            if not isinstance(value, Constant):
+                self.pointers.setdefault(value, f"out{k}")
+
+    def pointer(self, value: Value) -> str:
+        """Where an array is."""
+        if value in self.pointers:
+            return self.pointers[value]
+        if isinstance(value, Constant):
+            return self.program.constant(value)
+        return f"({stored(value.type.dtype)} *)(w + {self.place[value]})"
+
+    # -- statements -------------------------------------------------------------------------
+
+    def statements(self) -> list[Statement]:
+        """Every call of the function, in order."""
+        found = [statement for unit in self.plan.units if (statement := self._unit(unit))]
+        for k, value in enumerate(self.outputs):
+            size = value.type.size * value.type.dtype.itemsize
+            if self.pointers.get(value) != f"out{k}" and size:
+                found.append(self._statement(f"memcpy(out{k}, {self.pointer(value)}, {size});"))
+        for guard in self.plan.guards:
+            code = self.program.fail("guard", guard)
+            wrong = "==" if guard.expected else "!="
+            found.append(self._statement(f"if (*{self.pointer(guard.value)} {wrong} 0) return {code};"))
+        return found
+
+    def _unit(self, unit: Unit) -> Statement | None:
+        op = unit.last.op
+        if isinstance(op, Library):
+            return self._callback(unit.last)
+        if isinstance(op, Control):
+            return self._call(unit)
+        if not any(v.type.size for v in unit.stored) and not isinstance(op, Indexing):
+            return None
+        kernel = Kernel(self.program.helpers)
+        emitter = HANDLERS[type(op)]
+        if isinstance(op, Indexing) and not op.gather:
+            emitter = loops.scatter
+        assert emitter is not None
+        emitter(kernel, self.plan, unit)
+        values = (*kernel.reads, *kernel.writes)
+        call = f"{self.program.kernel(kernel)}({joined(map(self.pointer, values))})"
+        if kernel.failures:
+            base = len(self.program.failures)
+            for kind, node in kernel.failures:
+                self.program.fail(kind, node)
+            call = f"if ((e = {call})) return e{f' + {base}' if base else ''}"
+        return self._statement(f"{call};  {_told(unit)}")
+
+    def _call(self, unit: Unit) -> Statement:
+        node = unit.last
+        arrays = [self.pointer(v) for v in (*node.operands, *node.results)]
+        extra = ["c", "call"] if self.program.hosted else []
+        work = f"w + {self.scratch[unit]}"
+        return self._statement(f"if ((e = {self.called[unit]}({joined([*arrays, work, *extra])}))) return e;")
+
+    def _callback(self, node: Node) -> Statement:
+        if not self.program.hosted:
+            message = (
+                f"{node.op.name} is a call of NumPy, and has no C of its own: a stand-alone program cannot contain "
+                "it. Run the graph with backend 'c' in this process, or leave the op out of what is exported."
+            )
+            raise BackendError(message, op=node.op.name, location=node.location)
+        which = len(self.program.calls)
+        self.program.calls.append(node)
+        code = self.program.fail("callback", node)
+        reads, writes = joined(map(self.pointer, node.operands)), joined(map(self.pointer, node.results))
+        lines = [
+            "{",
+            f"    const void *const a[] = {{{reads or '0'}}};",
+            f"    void *const b[] = {{{writes}}};",
+            f"    if (call({which}, a, b)) return {code};",
+            "}",
+        ]
+        return self._statement("\n    ".join(lines))
+
+    def _statement(self, text: str) -> Statement:
+        code = re.sub(r"/\*.*?\*/", "", text)
+        names = dict.fromkeys(re.findall(r"\b(?:in|out)\d+\b", code))
+        return Statement(text, {name: self.parameters[name] for name in names})
+
+    # -- text -------------------------------------------------------------------------------
+
+    def write(self, name: str) -> None:
+        """Add the definitions to the program."""
+        statements = self.statements()
+        if len(statements) > PART:
+            statements = self._parts(name, statements)
+        static = "" if name == self.program.name and not self.program.hosted else "static "
+        definition = self._definition(f"{static}int {name}", [*self.parameters.values()], "void *workspace", statements)
+        self.program.functions.append(definition)
+
+    def _parts(self, name: str, statements: list[Statement]) -> list[Statement]:
+        """Functions of at most PART calls each, and the calls of them."""
+        calls = []
+        extra = ["c", "call"] if self.program.hosted else []
+        for k in range(0, len(statements), PART):
+            part, uses = statements[k : k + PART], {}
+            for statement in part:
+                uses.update(statement.uses)
+            title = f"{name}_part{k // PART}"
+            definition = self._definition(f"static int {title}", [*uses.values()], "unsigned char *w", part)
+            self.program.functions.append(definition)
+            calls.append(Statement(f"if ((e = {title}({joined([*uses, 'w', *extra])}))) return e;", uses))
+        return calls
+
+    def _definition(self, title: str, parameters: list[str], workspace: str, statements: list[Statement]) -> str:
+        environment = [ENVIRONMENT] if self.program.hosted else []
+        text = "\n".join(f"    {statement.text}" for statement in statements)
+        used = {name: re.search(rf"\b{name}\b", text) for name in ("w", "e", "c", "call")}
+        lines = [f"{title}({_wrapped([*parameters, workspace, *environment])})", "{"]
+        if workspace.startswith("void"):
+            lines.append("    unsigned char *const w = workspace;")
+        idle = ["w"] * (not used["w"]) + [n for n in ("c", "call") if environment and not used[n]]
+        idle += [name for p in parameters if not re.search(rf"\b{(name := p.rpartition('*')[2])}\b", text)]
+        if used["e"]:
+            lines.append("    int e;")
+        lines += [f"    (void){name};" for name in idle]
+        return "\n".join([*lines, text, "    return 0;", "}\n"])
+
+
+def _wrapped(parameters: list[str]) -> str:
+    """Parameters, several to a line."""
+    rows = [", ".join(parameters[k : k + 4]) for k in range(0, len(parameters), 4)]
+    return ",\n    ".join(rows)
+
+
+def _told(unit: Unit) -> str:
+    """What a kernel computes, and for which lines of the user's program."""
+    names = list(dict.fromkeys(comment(node.op.name) for node in unit.nodes))
+    lines = list(dict.fromkeys(comment(node.location) for node in unit.nodes if node.location is not None))
+    words = f"{', '.join(names[:6])}{', ...' if len(names) > 6 else ''}"
+    at = f" at {', '.join(lines[:3])}{', ...' if len(lines) > 3 else ''}" if lines else ""
+    return f"/* {words}{at} */"
+
+
+def _refuse_complex(graph: Graph) -> None:
+    for node in graph.nodes:
+        if any(v.type.dtype.kind == "c" for v in (*node.operands, *node.results)):
+            message = f"{node.op.name} has complex operands or results, which backend 'c' does not handle. Use backend 'numpy'."
+            raise BackendError(message, op=node.op.name, location=node.location)
+    for value in (*graph.inputs, *graph.outputs):
+        if value.type.dtype.kind == "c":
+            raise BackendError("The graph takes or returns complex numbers, which backend 'c' does not handle. Use backend 'numpy'.")

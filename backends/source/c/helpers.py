@@ -1,0 +1,283 @@
+"""Small C functions that generated loops call, each written only where it is needed.
+
+A text is a template: ``T`` stands for the C type, ``U`` for its unsigned type of at least 32 bits, ``S`` for the short
+name, ``F`` for the suffix of its libm functions.
+"""
+
+from __future__ import annotations
+
+import re
+from typing import Any
+
+import numpy as np
+
+from wengert.ir.types import SHORT_NAMES
+
+__all__ = ["BLOCK", "Helpers"]
+
+#: Elements summed with eight accumulators before pairs are added: NumPy's own number.
+BLOCK = 128
+
+_FLOORDIV_INT = """\
+/* Rounds down, as NumPy does. C has no answer for a divisor 0 (here 0) nor for MIN / -1 (here MIN). */
+static T floordiv_S(T x, T y)
+{
+    if (y == 0) return 0;
+    if (y == -1) return (T)(0u - (U)x);
+    return (T)(x / y - (x % y != 0 && (x < 0) != (y < 0)));
+}
+"""
+_MOD_INT = """\
+/* The sign of y, as NumPy has it. C has no answer for a divisor 0 nor for MIN % -1 (here 0). */
+static T mod_S(T x, T y)
+{
+    if (y == 0 || y == -1) return 0;
+    T r = (T)(x % y);
+    return (T)(r != 0 && (r < 0) != (y < 0) ? r + y : r);
+}
+"""
+_FLOORDIV_UINT = """\
+/* C has no answer for a divisor 0; NumPy's is 0. */
+static T floordiv_S(T x, T y)
+{
+    return (T)(y == 0 ? 0 : x / y);
+}
+"""
+_MOD_UINT = """\
+/* C has no answer for a divisor 0; NumPy's is 0. */
+static T mod_S(T x, T y)
+{
+    return (T)(y == 0 ? 0 : x % y);
+}
+"""
+_FLOORDIV_FLOAT = """\
+/* floor(x / y) without the error of rounding x / y up to an integer first. */
+static T floordiv_S(T x, T y)
+{
+    T r = fmodF(x, y);
+    if (y == 0) return x / y;
+    T q = (x - r) / y;
+    if (r != 0 && (y < 0) != (r < 0)) q -= 1;
+    if (q == 0) return copysignF(0, x / y);
+    T whole = floorF(q);
+    return q - whole > (T)0.5 ? whole + 1 : whole;
+}
+"""
+_MOD_FLOAT = """\
+/* The sign of y, also where the result is 0. */
+static T mod_S(T x, T y)
+{
+    T r = fmodF(x, y);
+    if (y == 0) return r;
+    if (r == 0) return copysignF(0, y);
+    return (y < 0) != (r < 0) ? r + y : r;
+}
+"""
+_POWER = """\
+/* By squaring, wrapping; y >= 0. */
+static T power_S(T x, T y)
+{
+    U base = (U)x, product = 1;
+    for (; y > 0; y >>= 1) {
+        if (y & 1) product *= base;
+        base *= base;
+    }
+    return (T)product;
+}
+"""
+_SHIFT_LEFT = """\
+/* In C a shift by the width or more is undefined; bits shifted out are lost. */
+static T shift_left_S(T x, T y)
+{
+    return (T)((uint64_t)y < 8 * sizeof(T) ? (U)x << y : 0);
+}
+"""
+_SHIFT_RIGHT = """\
+/* In C a shift by the width or more is undefined; here only the sign is left. */
+static T shift_right_S(T x, T y)
+{
+    return (T)((uint64_t)y < 8 * sizeof(T) ? x >> y : -(x < 0));
+}
+"""
+_SHIFT_RIGHT_UINT = """\
+/* In C a shift by the width or more is undefined; here nothing is left. */
+static T shift_right_S(T x, T y)
+{
+    return (T)((uint64_t)y < 8 * sizeof(T) ? x >> y : 0);
+}
+"""
+_TO_I64 = """\
+/* Where C has no answer (NaN, out of range) this is what NumPy has on x86-64. */
+static int64_t to_i64_S(T x)
+{
+    return x >= -9223372036854775808.0F && x < 9223372036854775808.0F ? (int64_t)x : INT64_MIN;
+}
+"""
+_TO_I32 = """\
+/* Where C has no answer (NaN, out of range) this is what NumPy has on x86-64. */
+static int32_t to_i32_S(T x)
+{
+    return (double)x > -2147483649.0 && (double)x < 2147483648.0 ? (int32_t)x : INT32_MIN;
+}
+"""
+_TO_U64 = """\
+/* Where C has no answer (NaN, negative, out of range) this is what NumPy has on x86-64. */
+static uint64_t to_u64_S(T x)
+{
+    if (!(x >= 9223372036854775808.0F)) return (uint64_t)to_i64_S(x);
+    return (uint64_t)to_i64_S(x - 9223372036854775808.0F) ^ UINT64_C(0x8000000000000000);
+}
+"""
+_TO_NARROW = """\
+/* By way of {wide}, as NumPy does. */
+static {c} to_{short}_S(T x)
+{{
+    return ({c})to_{wide}_S(x);
+}}
+"""
+_BLOCK_SUM = """\
+/* The sum of at most 128 numbers, with eight accumulators. It starts from 0: a sum of -0.0 is 0.0. */
+static T block_sum_S(const T *x, ptrdiff_t n, ptrdiff_t step)
+{
+    if (n < 8) {
+        T sum = 0;
+        for (ptrdiff_t i = 0; i < n; ++i) sum += x[i * step];
+        return sum;
+    }
+    T r[8];
+    for (ptrdiff_t k = 0; k < 8; ++k) r[k] = x[k * step];
+    ptrdiff_t i = 8;
+    for (; i + 8 <= n; i += 8)
+        for (ptrdiff_t k = 0; k < 8; ++k) r[k] += x[(i + k) * step];
+    T sum = 0 + ((r[0] + r[1]) + (r[2] + r[3])) + ((r[4] + r[5]) + (r[6] + r[7]));
+    for (; i < n; ++i) sum += x[i * step];
+    return sum;
+}
+"""
+_PAIRWISE = """\
+/* Pairwise, so that the error grows with log n: NumPy's own order. */
+static T pairwise_S(const T *x, ptrdiff_t n, ptrdiff_t step)
+{
+    if (n <= 128) return block_sum_S(x, n, step);
+    ptrdiff_t half = n / 2 - n / 2 % 8;
+    return pairwise_S(x, half, step) + pairwise_S(x + half * step, n - half, step);
+}
+"""
+_PUSH = """\
+/* Adds the sum of one more block to a tree of partial sums: level k holds 2^k blocks. */
+static void push_S(T *level, uint64_t count, T sum)
+{
+    int k = 0;
+    for (; count & 1; count >>= 1) sum = level[k++] + sum;
+    level[k] = sum;
+}
+
+/* The sum of all levels in use, the smallest first. */
+static T total_S(const T *level, uint64_t count)
+{
+    T sum = 0;
+    for (int k = 0; count; count >>= 1, ++k)
+        if (count & 1) sum = level[k] + sum;
+    return sum;
+}
+"""
+_MATMUL = """\
+/* out += x y. A panel of y is packed, so that it stays in the cache and its rows are contiguous; two rows of
+   the result take four terms at a time. Terms are added in the order of k. */
+static void matmul_S(ptrdiff_t m, ptrdiff_t n, ptrdiff_t p,
+                     const T *restrict x, ptrdiff_t xi, ptrdiff_t xk,
+                     const T *restrict y, ptrdiff_t yk, ptrdiff_t yj,
+                     T *restrict out, ptrdiff_t oi)
+{
+    T panel[32][128];
+    for (ptrdiff_t j0 = 0; j0 < n; j0 += 128)
+        for (ptrdiff_t k0 = 0; k0 < p; k0 += 32) {
+            const ptrdiff_t cols = n - j0 < 128 ? n - j0 : 128, terms = p - k0 < 32 ? p - k0 : 32;
+            for (ptrdiff_t k = 0; k < terms; ++k)
+                for (ptrdiff_t j = 0; j < cols; ++j) panel[k][j] = y[(k0 + k) * yk + (j0 + j) * yj];
+            ROWS
+        }
+}
+"""
+
+
+def _rows() -> str:
+    """The loops over rows: in pairs, then the last one; four terms at a time, then the rest."""
+    lines = ["ptrdiff_t i = 0;"]
+    for rows, head in ((2, "for (; i + 2 <= m; i += 2) {"), (1, "for (; i < m; ++i) {")):
+        lines.append(head)
+        lines += [f"    T *restrict o{r} = out + (i + {r}) * oi + j0;" for r in range(rows)]
+        lines.append("    ptrdiff_t k = 0;")
+        for terms, loop in ((4, "for (; k + 4 <= terms; k += 4) {"), (1, "for (; k < terms; ++k) {")):
+            lines.append(f"    {loop}")
+            for r in range(rows):
+                factors = (f"x{r}{t} = x[(i + {r}) * xi + (k0 + k + {t}) * xk]" for t in range(terms))
+                lines.append(f"        const T {', '.join(factors)};")
+            lines.append("        for (ptrdiff_t j = 0; j < cols; ++j) {")
+            lines += [f"            const T y{t} = panel[k + {t}][j];" for t in range(terms)]
+            for r in range(rows):
+                total = f"o{r}[j]"
+                for t in range(terms):
+                    total = f"({total} + x{r}{t} * y{t})" if t < terms - 1 else f"{total} + x{r}{t} * y{t}"
+                lines.append(f"            o{r}[j] = {total};")
+            lines += ["        }", "    }"]
+        lines.append("}")
+    return "\n            ".join(lines)
+
+
+_MATMUL = _MATMUL.replace("ROWS", _rows())
+
+_BY_KIND = {
+    "floordiv": {"i": _FLOORDIV_INT, "u": _FLOORDIV_UINT, "f": _FLOORDIV_FLOAT},
+    "mod": {"i": _MOD_INT, "u": _MOD_UINT, "f": _MOD_FLOAT},
+    "power": {"i": _POWER, "u": _POWER},
+    "shift_left": {"i": _SHIFT_LEFT, "u": _SHIFT_LEFT},
+    "shift_right": {"i": _SHIFT_RIGHT, "u": _SHIFT_RIGHT_UINT},
+    "to_i64": {"f": _TO_I64},
+    "to_i32": {"f": _TO_I32},
+    "to_u64": {"f": _TO_U64},
+    "block_sum": {"f": _BLOCK_SUM},
+    "pairwise": {"f": _PAIRWISE},
+    "push": {"f": _PUSH},
+    "matmul": {"f": _MATMUL},
+    **{
+        f"to_{short}": {"f": _TO_NARROW.format(short=short, c=c, wide=wide)}
+        for short, c, wide in (
+            ("i8", "int8_t", "i32"), ("i16", "int16_t", "i32"), ("u8", "uint8_t", "i32"),
+            ("u16", "uint16_t", "i32"), ("u32", "uint32_t", "i64"),
+        )
+    },
+}  # fmt: skip
+_FIRST = {
+    "pairwise": "block_sum", "push": "block_sum", "to_u64": "to_i64",
+    "to_i8": "to_i32", "to_i16": "to_i32", "to_u8": "to_i32", "to_u16": "to_i32", "to_u32": "to_i64",
+}  # fmt: skip
+
+
+class Helpers:
+    """The helper functions a program needs, in the order of their definition."""
+
+    def __init__(self) -> None:
+        self.texts: dict[str, str] = {}
+
+    def need(self, name: str, dtype: np.dtype[Any]) -> str:
+        """The C name of a helper for a dtype, which is from now on part of the program."""
+        short = SHORT_NAMES[dtype]
+        function = f"{name}_{short}"
+        if function not in self.texts:
+            if name in _FIRST:
+                self.need(_FIRST[name], dtype)
+            self.texts[function] = _instance(_BY_KIND[name][dtype.kind], dtype)
+        return function
+
+
+def _instance(template: str, dtype: np.dtype[Any]) -> str:
+    kind, width = dtype.kind, 8 * dtype.itemsize
+    c_type = {"f": "float" if width == 32 else "double", "i": f"int{width}_t", "u": f"uint{width}_t"}[kind]
+    unsigned = "uint64_t" if width == 64 else "uint32_t"
+    suffix = "f" if width == 32 else ""
+    text = re.sub(r"\bT\b", c_type, template)
+    text = re.sub(r"\bU\b", unsigned, text)
+    text = re.sub(r"_S\b", f"_{SHORT_NAMES[dtype]}", text)
+    text = re.sub(r"(\d\.\d)F", rf"\g<1>{suffix}", text)
+    return re.sub(r"\b(fmod|floor|copysign)F\b", rf"\g<1>{suffix}", text)

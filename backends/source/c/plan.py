@@ -1,0 +1,246 @@
+"""What is computed in which loop: views, fused groups, and their order.
+
+A *unit* is one loop nest (or call).  Elementwise nodes of one shape that feed each other form one unit, with the
+reduction that consumes them if there is one.  Values that leave their unit are arrays; the rest are locals.
+"""
+
+from __future__ import annotations
+
+import heapq
+from collections import defaultdict
+from collections.abc import Iterable, Iterator
+
+from attrs import define, field
+
+from wengert.backends.source.c.scalars import weight
+from wengert.backends.source.c.views import View, compose, covers, whole
+from wengert.ir.graph import Constant, Graph, Node, Value
+from wengert.ir.kinds import Control, Elementwise, Indexing, Library, Movement, Reduction
+
+__all__ = ["Plan", "Unit"]
+
+#: Statements in one loop body: compilers take time that grows faster than a function's length.
+LIMIT = 200
+
+
+@define(eq=False)
+class Unit:
+    """One kernel: elementwise nodes in order, then at most one node of another kind."""
+
+    nodes: list[Node]
+    stored: list[Value] = field(factory=list)
+
+    @property
+    def last(self) -> Node:
+        """The node that gives the unit its kind."""
+        return self.nodes[-1]
+
+
+class Plan:
+    """The units of a graph, in an order in which they can run."""
+
+    def __init__(self, graph: Graph, outputs: Iterable[Value]) -> None:
+        self.outputs = tuple(outputs)
+        self.guards = () if graph.guarded_outputs == self.outputs else graph.guards
+        self.nodes = self._live(graph)
+        self.producer = {v: node for node in self.nodes for v in node.results}
+        self.views: dict[Value, View] = {}
+        self.arrays = self._needed_as_arrays()
+        self._find_views()
+        self.uses = self._count_uses()
+        self.units = self._ordered(self._merge_reductions(self._groups()))
+        self._mark_stored()
+
+    # -- reading ----------------------------------------------------------------------------
+
+    def view(self, value: Value) -> View:
+        """How a value is read."""
+        return self.views.get(value) or whole(value)
+
+    def reads(self, unit: Unit) -> Iterator[Value]:
+        """Every array a unit reads, with repetitions."""
+        inside = {v for node in unit.nodes for v in node.results}
+        for node in unit.nodes:
+            for operand in node.operands:
+                if operand not in inside:
+                    yield self.view(operand).base
+
+    def _live(self, graph: Graph) -> list[Node]:
+        """The nodes that a result depends on; calls of guarded graphs are checks, and stay."""
+        wanted = {*self.outputs, *(guard.value for guard in self.guards)}
+        live = []
+        for node in reversed(graph.nodes):
+            if wanted.intersection(node.results) or _checks(node):
+                live.append(node)
+                wanted.update(node.operands)
+        return live[::-1]
+
+    def _needed_as_arrays(self) -> set[Value]:
+        """What is handed over whole: results, and operands of calls and of indexing."""
+        arrays = {*self.outputs, *(guard.value for guard in self.guards)}
+        for node in self.nodes:
+            if isinstance(node.op, (Library, Control, Indexing)):
+                arrays.update(node.operands)
+        return arrays
+
+    def _find_views(self) -> None:
+        for node in self.nodes:
+            if not isinstance(node.op, Movement):
+                continue
+            pieces = pieces_of(node)
+            if node.result not in self.arrays and len(pieces) == 1 and covers(pieces[0], node.result.type.shape):
+                self.views[node.result] = self.read_piece(node, pieces[0])
+            else:
+                for piece in pieces:
+                    self.read_piece(node, piece)
+
+    def read_piece(self, node: Node, piece) -> View:
+        """Where a piece is read.  An operand that cannot be read through is made an array."""
+        operand = node.operands[piece.operand]
+        found = compose(self.view(operand), piece.offset, piece.strides, piece.size)
+        if found is None:
+            del self.views[operand]
+            found = compose(whole(operand), piece.offset, piece.strides, piece.size)
+            assert found is not None
+        return found
+
+    def is_unit(self, node: Node) -> bool:
+        """Whether a node computes anything: views do not."""
+        return not (isinstance(node.op, Movement) and node.result in self.views)
+
+    def _count_uses(self) -> dict[Value, list[Node]]:
+        """Who reads a value as it is.  A view is read by nobody: its base is, and is an array."""
+        uses: dict[Value, list[Node]] = defaultdict(list)
+        for view in self.views.values():
+            self.arrays.add(view.base)
+        for node in self.nodes:
+            if self.is_unit(node):
+                for operand in node.operands:
+                    uses[operand].append(node)
+        return uses
+
+    # -- grouping ---------------------------------------------------------------------------
+
+    def _fusable(self, operand: Value, node: Node) -> bool:
+        """Whether ``node`` can take ``operand`` as a local of the same loop."""
+        producer = self.producer.get(operand)
+        return (
+            producer is not None
+            and isinstance(producer.op, Elementwise)
+            and isinstance(node.op, Elementwise)
+            and operand.type.shape == node.result.type.shape
+        )
+
+    def _levels(self) -> dict[Node, int]:
+        """How many loops lie before each node.  Equal levels can share a loop: whatever leaves a loop and
+        comes back has passed through another, and so is on a higher level.
+        """
+        level: dict[Node, int] = {}
+        for node in filter(self.is_unit, self.nodes):
+            least = 0
+            for operand in node.operands:
+                producer = self.producer.get(self.view(operand).base)
+                if producer is not None:
+                    least = max(least, level[producer] + (not self._fusable(operand, node)))
+            level[node] = least
+        for node in reversed(self.nodes):  # sink what was computed too early next to its consumers
+            if isinstance(node.op, Elementwise) and node.result not in self.arrays:
+                users = self.uses[node.result]
+                if users and all(self._fusable(node.result, user) for user in users):
+                    level[node] = min(level[user] for user in users)
+        return level
+
+    def _groups(self) -> list[Unit]:
+        level, group_of, units = self._levels(), {}, []
+        parent: dict[Node, Node] = {}
+
+        def root(node: Node) -> Node:
+            while parent[node] is not node:
+                parent[node] = parent[parent[node]]
+                node = parent[node]
+            return node
+
+        for node in filter(self.is_unit, self.nodes):
+            parent[node] = node
+            for operand in node.operands:
+                if self._fusable(operand, node) and level[self.producer[operand]] == level[node]:
+                    parent[root(self.producer[operand])] = root(node)
+        for node in filter(self.is_unit, self.nodes):
+            if not isinstance(node.op, Elementwise):
+                units.append(Unit([node]))
+                continue
+            unit, size = group_of.get(root(node), (None, LIMIT))
+            if unit is None or size + weight(node) > LIMIT:
+                unit, size = Unit([]), 0
+                units.append(unit)
+            unit.nodes.append(node)
+            group_of[root(node)] = (unit, size + weight(node))
+        return units
+
+    def _merge_reductions(self, units: list[Unit]) -> list[Unit]:
+        """A reduction joins the loop that computes its operand, if nothing else needs that as an array."""
+        unit_of = {v: unit for unit in units for node in unit.nodes for v in node.results}
+        merged: set[Unit] = set()
+        for unit in units:
+            node = unit.last
+            if not isinstance(node.op, Reduction) or node.operands[0] in self.arrays:
+                continue
+            host = unit_of.get(node.operands[0])
+            if host is None or host in merged or not isinstance(host.last.op, Elementwise):
+                continue
+            if self.uses[node.operands[0]] == [node] and 0 not in node.operands[0].type.shape:
+                host.nodes.append(node)
+                merged.update((host, unit))
+                unit.nodes = []
+        return [unit for unit in units if unit.nodes]
+
+    # -- order ------------------------------------------------------------------------------
+
+    def _ordered(self, units: list[Unit]) -> list[Unit]:
+        """Topological, and otherwise the order of the program: it keeps the arrays alive at once few."""
+        position = {node: k for k, node in enumerate(self.nodes)}
+        home = {v: k for k, unit in enumerate(units) for node in unit.nodes for v in node.results}
+        waiting = [0] * len(units)
+        next_: list[set[int]] = [set() for _ in units]
+        for k, unit in enumerate(units):
+            for j in {home[v] for v in self.reads(unit) if v in home}:
+                next_[j].add(k)
+                waiting[k] += 1
+        ready = [(position[u.last], k) for k, u in enumerate(units) if not waiting[k]]
+        heapq.heapify(ready)
+        order = []
+        while ready:
+            _, k = heapq.heappop(ready)
+            order.append(units[k])
+            for j in next_[k]:
+                waiting[j] -= 1
+                if not waiting[j]:
+                    heapq.heappush(ready, (position[units[j].last], j))
+        assert len(order) == len(units), "units depend on each other in a circle"
+        return order
+
+    def _mark_stored(self) -> None:
+        """Decide which values of each unit are arrays."""
+        outside = {v for unit in self.units for v in self.reads(unit)}
+        for unit in self.units:
+            for node in unit.nodes:
+                keep = not isinstance(node.op, Elementwise)
+                unit.stored += [v for v in node.results if keep or v in outside or v in self.arrays]
+
+
+def _checks(node: Node) -> bool:
+    return isinstance(node.op, Control) and any(
+        isinstance(value, Graph) and (value.guards or any(map(_checks, value.nodes))) for value in node.params.values()
+    )
+
+
+def pieces_of(node: Node):
+    """The pieces of a movement node that hold elements."""
+    shapes = tuple(v.type.shape for v in node.operands)
+    pieces = node.op.pieces(shapes, node.result.type.shape, node.params)
+    return [piece for piece in pieces if 0 not in piece.size]
+
+
+def is_constant(value: Value) -> bool:
+    """Whether a value is known."""
+    return isinstance(value, Constant)

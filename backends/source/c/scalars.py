@@ -1,0 +1,168 @@
+"""Scalar statements: one C statement per op, every operand a name or a literal."""
+
+from __future__ import annotations
+
+import functools
+from typing import Any
+
+import numpy as np
+
+from wengert.backends.source.c.helpers import Helpers
+from wengert.backends.source.c.spelling import literal, local, spell, stored
+from wengert.backends.source.c.views import View
+from wengert.ir.build import Builder, Namespace
+from wengert.ir.errors import BackendError
+from wengert.ir.graph import Constant, Graph, Node, Value
+from wengert.ir.kinds import Elementwise
+from wengert.ir.types import DTYPES, ArrayType
+
+__all__ = ["Kernel", "weight"]
+
+DTypes = tuple[np.dtype[Any], ...]
+
+
+@functools.lru_cache(maxsize=4096)
+def _body(op: Elementwise, dtypes: DTypes) -> Graph:
+    """The body of an op as a graph of scalars."""
+    assert op.body is not None
+    builder = Builder(op.name)
+    inputs = [builder.input(ArrayType(dtype)) for dtype in dtypes]
+    xp = Namespace(builder)
+    out = xp.lift(op.body(xp, *map(xp.wrap, inputs)))
+    wanted = op.infer(tuple(v.type for v in inputs), {})[0].dtype
+    return builder.graph([builder.cast(out, wanted)])
+
+
+@functools.lru_cache(maxsize=4096)
+def _weight(op: Elementwise, dtypes: DTypes) -> int:
+    if op.body is None:
+        return 1
+    return sum(weight(node) for node in _body(op, dtypes).nodes)
+
+
+def weight(node: Node) -> int:
+    """How many statements an elementwise node becomes."""
+    assert isinstance(node.op, Elementwise)
+    return _weight(node.op, tuple(v.type.dtype for v in node.operands))
+
+
+class Kernel:
+    """One generated C function: its arrays, and the statements written so far.
+
+    Arrays are parameters named by the order in which they are first met, so that equal loops have equal
+    text and are written once, whatever arrays they are called with.
+    """
+
+    def __init__(self, helpers: Helpers) -> None:
+        self.helpers = helpers
+        self.lines: list[str] = []
+        self.depth = 1
+        self.reads: dict[Value, str] = {}
+        self.writes: dict[Value, str] = {}
+        self.failures: list[tuple[str, Node]] = []
+        self._names = 0
+
+    # -- text -------------------------------------------------------------------------------
+
+    def line(self, text: str) -> None:
+        """One line at the present depth."""
+        self.lines.append("    " * self.depth + text)
+
+    def open(self, text: str = "") -> None:
+        """Begin a block."""
+        self.line(f"{text} {{".lstrip())
+        self.depth += 1
+
+    def close(self) -> None:
+        """End a block."""
+        self.depth -= 1
+        self.line("}")
+
+    def name(self, prefix: str = "v") -> str:
+        """A name that nothing else in this function has."""
+        self._names += 1
+        return f"{prefix}{self._names - 1}"
+
+    def define(self, dtype: np.dtype[Any], expression: str) -> str:
+        """A new local constant."""
+        name = self.name()
+        self.line(f"const {local(dtype)} {name} = {expression};")
+        return name
+
+    def fail(self, kind: str, node: Node) -> str:
+        """The statement that leaves with the code of a failure."""
+        if (kind, node) not in self.failures:
+            self.failures.append((kind, node))
+        return f"return {self.failures.index((kind, node)) + 1};"
+
+    # -- arrays -----------------------------------------------------------------------------
+
+    def read(self, value: Value) -> str:
+        """The parameter of an array that is read."""
+        if value in self.writes:
+            return self.writes[value]
+        return self.reads.setdefault(value, f"a{len(self.reads)}")
+
+    def write(self, value: Value) -> str:
+        """The parameter of an array that is written."""
+        return self.writes.setdefault(value, f"b{len(self.writes)}")
+
+    def load(self, view: View, index: str) -> str:
+        """One element as a local name; the element of a constant scalar as a literal."""
+        dtype = view.base.type.dtype
+        if isinstance(view.base, Constant) and view.base.type.size == 1:
+            return literal(view.base.array.reshape(())[()], dtype)
+        element = f"{self.read(view.base)}[{index}]"
+        return self.define(dtype, f"{element} != 0" if dtype.kind == "b" else element)
+
+    # -- ops --------------------------------------------------------------------------------
+
+    def apply(self, node: Node, atoms: list[str], where: Node | None = None) -> str:
+        """The statements of an elementwise node; the name of its value.
+
+        ``where`` is the node of the program that a node of a body belongs to.
+        """
+        op, where = node.op, where or node
+        assert isinstance(op, Elementwise)
+        dtypes = tuple(v.type.dtype for v in node.operands)
+        out = node.result.type.dtype
+        if op.body is not None:
+            return self._inline(_body(op, dtypes), atoms, where)
+        if op.libm is not None:
+            suffix = "f" if out.itemsize == 4 else ""
+            return self.define(out, f"{op.libm}{suffix}({', '.join(atoms)})")
+        assert op.symbol is not None
+        if op.symbol == "**" and out.kind == "i":
+            self.line(f"if ({atoms[1]} < 0) {self.fail('power', where)}")
+        if op.symbol == "cast":
+            out = DTYPES[node.params["dtype"]]
+        text = spell(op.symbol, self.helpers, out, dtypes, atoms)
+        return text if text in atoms else self.define(out, text)
+
+    def _inline(self, graph: Graph, atoms: list[str], where: Node) -> str:
+        env: dict[Value, str] = dict(zip(graph.inputs, atoms, strict=True))
+
+        def at(value: Value) -> str:
+            if isinstance(value, Constant):
+                return literal(value.array[()], value.type.dtype)
+            return env[value]
+
+        for node in graph.nodes:
+            if not isinstance(node.op, Elementwise):
+                raise BackendError(f"The body of {where.op.name} uses {node.op.name}, which is not elementwise.")
+            env[node.result] = self.apply(node, [at(v) for v in node.operands], where)
+        return at(graph.outputs[0])
+
+    # -- the finished function ---------------------------------------------------------------
+
+    def parameters(self) -> str:
+        """The parameter list."""
+        reads = [f"const {stored(v.type.dtype)} *restrict {name}" for v, name in self.reads.items()]
+        writes = [f"{stored(v.type.dtype)} *restrict {name}" for v, name in self.writes.items()]
+        return ", ".join([*reads, *writes]) or "void"
+
+    def text(self, name: str) -> str:
+        """The definition under a name."""
+        result = "int" if self.failures else "void"
+        lines = [*self.lines, "    return 0;"] if self.failures else self.lines
+        return "\n".join([f"static {result} {name}({self.parameters()})", "{", *lines, "}"])

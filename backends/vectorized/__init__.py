@@ -1,0 +1,114 @@
+"""The ``numpy`` backend: whole arrays.  Forward with many tangents at once, reverse with one adjoint sweep."""
+
+from __future__ import annotations
+
+from typing import Any
+
+import numpy as np
+
+from wengert.backends.protocol import Forward, Reverse, Run
+from wengert.backends.vectorized.cotangents import Adjoints, pull
+from wengert.backends.vectorized.evaluate import Plan
+from wengert.backends.vectorized.tangents import push, refuse_complex
+from wengert.ir.errors import BackendError
+from wengert.ir.graph import Graph
+from wengert.ir.types import is_inexact
+
+__all__ = ["BACKEND", "NumpyBackend"]
+
+
+class NumpyBackend:
+    """See :class:`wengert.backends.protocol.Backend`."""
+
+    name = "numpy"
+
+    def unavailable(self) -> str | None:
+        return None
+
+    def compile(self, graph: Graph) -> Run:
+        plan = Plan(graph)
+
+        def run(inputs: Any) -> tuple[Any, ...]:
+            with np.errstate(all="ignore"):
+                return plan.results(plan.run(inputs))
+
+        return run
+
+    def forward(self, graph: Graph, active: tuple[int, ...]) -> Forward:
+        plan = Plan(graph)
+        nodes = list(zip(plan.graph.nodes, plan.reads, strict=True))
+
+        def run(inputs: Any, tangents: Any) -> tuple[Any, Any]:
+            with np.errstate(all="ignore"):
+                env = plan.run(inputs)
+                dual: list[Any] = [None] * len(env)
+                for i, t in zip(active, tangents, strict=True):
+                    dual[plan.inputs[i]] = t
+                for node, reads in nodes:
+                    moving = [dual[plan.slot[v]] for v in node.operands]
+                    out = plan.slot[node.result]
+                    dual[out] = push(node, env[out], [env[i] for i in reads], moving)
+                return plan.results(env), _ends(plan.graph, plan, dual, len(tangents[0]))
+
+        return run
+
+    def reverse(self, graph: Graph, active: tuple[int, ...]) -> Reverse:
+        plan = Plan(graph)
+        sweep = _sweep(plan, active)
+
+        def pullback(env: list[Any], cotangents: Any) -> tuple[Any, ...]:
+            adjoints = Adjoints(len(env))
+            k = next((len(g) for g in cotangents if g is not None), 1)
+            for slot, value, g in zip(plan.outputs, plan.graph.outputs, cotangents, strict=False):
+                if g is not None and is_inexact(value.type.dtype):
+                    adjoints.add(slot, g)
+            with np.errstate(all="ignore"):
+                for node, reads, moving, out in sweep:
+                    g = adjoints.arrays[out]
+                    if g is not None:
+                        pull(node, moving, g, env[out], [env[i] for i in reads], adjoints)
+            return tuple(_own(adjoints.arrays[plan.inputs[i]], plan.graph.inputs[i], k) for i in active)
+
+        def run(inputs: Any, cotangents: Any = None) -> tuple[Any, Any]:
+            with np.errstate(all="ignore"):
+                env = plan.run(inputs)
+            values = plan.results(env)
+            if cotangents is None:
+                return values, lambda given: pullback(env, given)
+            return values, pullback(env, cotangents)
+
+        return run
+
+    def source(self, graph: Graph) -> str:
+        message = "The numpy backend generates no source; ask for 'python', which prints NumPy code."
+        raise BackendError(message)
+
+
+def _sweep(plan: Plan, active: tuple[int, ...]) -> list[tuple[Any, ...]]:
+    """The nodes that a cotangent can pass, last first: with the slots it passes on to."""
+    moving = {plan.inputs[i] for i in active}
+    steps = []
+    for node, reads in zip(plan.graph.nodes, plan.reads, strict=True):
+        slots = [plan.slot[v] for v in node.operands]
+        targets = [s if s in moving and is_inexact(v.type.dtype) else None
+                   for s, v in zip(slots, node.operands, strict=True)]  # fmt: skip
+        out = plan.slot[node.result]
+        if any(s is not None for s in targets) and is_inexact(node.result.type.dtype):
+            refuse_complex(node)
+            moving.add(out)
+            steps.append((node, reads, targets, out))
+    return steps[::-1]
+
+
+def _own(g: Any, value: Any, k: int) -> Any:
+    shape = (k, *value.type.shape)
+    return np.zeros(shape, value.type.dtype) if g is None else np.array(np.broadcast_to(g, shape), order="C")
+
+
+def _ends(graph: Graph, plan: Plan, dual: list[Any], k: int) -> tuple[Any, ...]:
+    return tuple(
+        _own(dual[plan.slot[v]], v, k) if is_inexact(v.type.dtype) else None for v in graph.outputs
+    )
+
+
+BACKEND = NumpyBackend()

@@ -1,0 +1,149 @@
+"""Reverse mode on whole arrays: one sweep back over the nodes, k cotangents at once along a leading axis."""
+
+from __future__ import annotations
+
+from collections.abc import Callable, Sequence
+from typing import Any
+
+import numpy as np
+
+from wengert.backends.vectorized import arrays
+from wengert.backends.vectorized.arrays import XP
+from wengert.backends.vectorized.tangents import directed_view, partial, reduction_partial
+from wengert.ir import kinds
+from wengert.ir.graph import Node
+
+__all__ = ["Adjoints", "pull"]
+
+
+class Adjoints:
+    """The cotangent of each slot, added to as the sweep goes.
+
+    A first contribution is kept as it came (it may be a view, or shared); a sum is ours and is added to in place.
+    """
+
+    def __init__(self, size: int) -> None:
+        self.arrays: list[Any] = [None] * size
+        self.owned = [False] * size
+
+    def add(self, slot: int, g: Any) -> None:
+        """Add a cotangent."""
+        old = self.arrays[slot]
+        if old is None:
+            self.arrays[slot] = g
+        elif self.owned[slot]:
+            old += g
+        else:
+            self.arrays[slot] = old + g
+            self.owned[slot] = True
+
+    def buffer(self, slot: int, shape: tuple[int, ...], dtype: Any) -> Any:
+        """The cotangent as a C-contiguous array of ours, zeros at first, to be added to."""
+        old = self.arrays[slot]
+        if old is None:
+            self.arrays[slot] = np.zeros(shape, dtype)
+        elif not self.owned[slot] or not old.flags.c_contiguous:
+            self.arrays[slot] = np.array(np.broadcast_to(old, shape), order="C")
+        self.owned[slot] = True
+        return self.arrays[slot]
+
+
+def _elementwise(node: Node, k: int, g: Any, out: Any, operands: Sequence[Any]) -> Any:
+    rule = node.op.partials[k]  # type: ignore[attr-defined]
+    if rule is None:
+        return None
+    g = g if rule == 1 else -g if rule == -1 else arrays.scale(partial(node, k, out, operands), g)
+    return g.astype(node.operands[k].type.dtype, copy=False)
+
+
+def _reduction(node: Node, k: int, g: Any, out: Any, operands: Sequence[Any]) -> Any:
+    rule = node.op.partial  # type: ignore[attr-defined]
+    if rule is None:
+        return None
+    shape, axes = node.operands[0].type.shape, node.params["axes"]
+    kept = tuple(1 if a in axes else n for a, n in enumerate(shape))
+    g = g.reshape(len(g), *kept)
+    if rule == 1:
+        return np.broadcast_to(g, (len(g), *shape))
+    return arrays.scale(reduction_partial(node, out, operands[0]), g)
+
+
+def _cumulative(node: Node, k: int, g: Any, out: Any, operands: Sequence[Any]) -> Any:
+    axis = node.params["axis"] + 1
+    if node.params["reverse"]:
+        return np.cumsum(g, axis=axis)
+    return np.flip(np.cumsum(np.flip(g, axis), axis=axis), axis)
+
+
+def _contraction(node: Node, k: int, g: Any, out: Any, operands: Sequence[Any]) -> Any:
+    terms = kinds.Contraction.split(node.params["subscripts"])
+    rest, other = terms[1 - k], operands[1 - k]
+    if len(g) == 1:  # one cotangent is a plain product, for BLAS
+        return arrays.scale_contract(f"{terms[2]},{rest}->{terms[k]}", g[0], other)[None]
+    return arrays.scale_contract(f"K{terms[2]},{rest}->K{terms[k]}", g, other)
+
+
+def _indexing(node: Node, k: int, g: Any, out: Any, operands: Sequence[Any]) -> Any:
+    axis, indices = node.params["axis"] + 1, operands[1]
+    if node.op.gather:  # type: ignore[attr-defined]
+        return arrays.scatter_add(g, indices, axis, node.operands[0].type.shape[axis - 1])
+    return arrays.take(g, indices, axis)
+
+
+def _library(node: Node, k: int, g: Any, out: Any, operands: Sequence[Any]) -> Any:
+    rule = node.op.vjp  # type: ignore[attr-defined]
+    if rule is None:
+        return None
+    return np.stack([rule(XP, each, k, out, list(operands), node.params) for each in g])
+
+
+_RULES: dict[type[kinds.Op], Callable[[Node, int, Any, Any, Sequence[Any]], Any]] = {
+    kinds.Elementwise: _elementwise,
+    kinds.Reduction: _reduction,
+    kinds.Cumulative: _cumulative,
+    kinds.Contraction: _contraction,
+    kinds.Indexing: _indexing,
+    kinds.Library: _library,
+}
+
+
+def _move_back(node: Node, moving: Sequence[int | None], g: Any, adjoints: Adjoints) -> None:
+    """The pieces read backwards, adding straight into the operands' cotangents."""
+    shapes = tuple(v.type.shape for v in node.operands)
+    for piece in node.op.pieces(shapes, node.result.type.shape, node.params):  # type: ignore[attr-defined]
+        slot = moving[piece.operand]
+        if slot is None or 0 in piece.size:
+            continue
+        shape = (len(g), *shapes[piece.operand])
+        box = g[(slice(None), *arrays.key(piece.start, piece.size, piece.step))]
+        repeated = tuple(a + 1 for a, s in enumerate(piece.strides) if s == 0 and piece.size[a] > 1)
+        if repeated:
+            box = box.sum(axis=repeated, keepdims=True)
+            once = (1 if a + 1 in repeated else n for a, n in enumerate(piece.size))
+            piece = kinds.Piece(0, piece.start, tuple(once), piece.offset, piece.strides, piece.step)
+        if adjoints.arrays[slot] is None and box.size == len(g) * _size(shape):
+            whole = np.empty(shape, g.dtype)
+            directed_view(whole, piece)[...] = box
+            adjoints.add(slot, whole)
+        else:
+            view = directed_view(adjoints.buffer(slot, shape, g.dtype), piece)
+            view += box
+
+
+def _size(shape: tuple[int, ...]) -> int:
+    return int(np.prod(shape[1:], dtype=int))
+
+
+def pull(
+    node: Node, moving: Sequence[int | None], g: Any, out: Any, operands: Sequence[Any], adjoints: Adjoints
+) -> None:
+    """Hand the cotangent of a node's result to its operands; ``moving`` are the slots of those that want it."""
+    if isinstance(node.op, kinds.Movement):
+        _move_back(node, moving, g, adjoints)
+        return
+    rule = _RULES[type(node.op)]
+    for k, slot in enumerate(moving):
+        if slot is not None:
+            share = rule(node, k, g, out, operands)
+            if share is not None:
+                adjoints.add(slot, share)

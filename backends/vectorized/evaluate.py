@@ -1,0 +1,183 @@
+"""Values: each node becomes one call on whole arrays, a case per kind."""
+
+from __future__ import annotations
+
+from collections.abc import Callable
+from typing import Any
+
+import numpy as np
+
+from wengert.backends.protocol import check_kinds
+from wengert.backends.vectorized import arrays
+from wengert.ir import kinds
+from wengert.ir.graph import Graph, Node, Value
+from wengert.ir.ops import OPS
+from wengert.ir.passes import dead_code, inline_calls
+from wengert.ir.types import DTYPES
+
+__all__ = ["Plan", "lower"]
+
+Step = Callable[..., Any]
+
+
+def _elementwise(node: Node) -> Step:
+    if node.op.symbol == "cast":  # type: ignore[attr-defined]
+        dtype = DTYPES[node.params["dtype"]]
+        return lambda x: x.astype(dtype)
+    return arrays.elementwise_function(node.op)  # type: ignore[arg-type]
+
+
+def _reduction(node: Node) -> Step:
+    function, axes = node.op.function, node.params["axes"]
+    if node.op.fold not in ("argmax", "argmin"):  # type: ignore[attr-defined]
+        whole = len(axes) == node.operands[0].type.ndim
+        dtype = {} if node.op.result is not None or node.op.fold in ("max", "min") else {"dtype": node.results[0].type.dtype}  # type: ignore[attr-defined]
+        return lambda x: function(x, axis=None if whole else axes, **dtype)
+    shape = node.operands[0].type.shape
+    order = (*(a for a in range(len(shape)) if a not in axes), *axes)
+    lead = tuple(shape[a] for a in order[: len(shape) - len(axes)])
+    count = int(np.prod([shape[a] for a in axes], dtype=int))
+    return lambda x: function(x.transpose(order).reshape(*lead, count), axis=-1)
+
+
+def _cumulative(node: Node) -> Step:
+    axis = node.params["axis"]
+    if node.params["reverse"]:
+        return lambda x: np.flip(np.cumsum(np.flip(x, axis), axis=axis, dtype=x.dtype), axis)
+    return lambda x: np.cumsum(x, axis=axis, dtype=x.dtype)
+
+
+def _by_pieces(node: Node) -> Step:
+    """Any movement: each piece is a strided view of its flat operand."""
+    out, op = node.result.type, node.op
+    shapes = tuple(v.type.shape for v in node.operands)
+    pieces = op.pieces(shapes, out.shape, node.params)  # type: ignore[attr-defined]
+
+    def run(*operands: Any) -> Any:
+        result = np.zeros(out.shape, out.dtype)
+        for piece in pieces:
+            view = piece_view(np.ascontiguousarray(operands[piece.operand]), piece)
+            result[arrays.key(piece.start, piece.size, piece.step)] = view
+        return result
+
+    return run
+
+
+def piece_view(flat: Any, piece: kinds.Piece) -> Any:
+    """The elements of a C-contiguous operand that a piece reads, as a view of its shape."""
+    if 0 in piece.size:
+        return np.empty(piece.size, flat.dtype)
+    item = flat.itemsize
+    return np.ndarray(
+        piece.size, flat.dtype, flat, piece.offset * item, tuple(s * item for s in piece.strides)
+    )
+
+
+#: Movements that NumPy has as a view or a single call; any other is run by its pieces.
+_MOVEMENTS: dict[str, Callable[[dict[str, Any]], Step]] = {
+    "reshape": lambda p: lambda x: x.reshape(p["shape"]),
+    "transpose": lambda p: lambda x: x.transpose(p["axes"]),
+    "broadcast_to": lambda p: lambda x: np.broadcast_to(x, p["shape"]),
+    "concatenate": lambda p: lambda *xs: np.concatenate(xs, axis=p["axis"]),
+    "slice": lambda p: (lambda k: lambda x: x[k])(arrays.key(p["start"], p["size"], p["step"])),
+    "place": lambda p: lambda x: arrays.place(x, p["shape"], p["start"], p["step"]),
+}
+
+
+def _movement(node: Node) -> Step:
+    row = _MOVEMENTS.get(node.op.name)
+    return _by_pieces(node) if row is None else row(node.params)
+
+
+def _contraction(node: Node) -> Step:
+    run, subscripts = arrays.contraction(node.op), node.params["subscripts"]  # type: ignore[arg-type]
+    return lambda x, y: run(subscripts, x, y)
+
+
+def _indexing(node: Node) -> Step:
+    run, params = getattr(arrays, node.op.name), node.params
+    return lambda x, indices: run(x, indices, **params)
+
+
+def _library(node: Node) -> Step:
+    call, params = node.op.call, node.params  # type: ignore[attr-defined]
+    return lambda *operands: call(*operands, **params)
+
+
+def _control(node: Node) -> Step:
+    message = f"{node.op.name} should have been inlined before this backend lowers a graph."
+    raise TypeError(message)
+
+
+_LOWERINGS: dict[type[kinds.Op], Callable[[Node], Step]] = {
+    kinds.Elementwise: _elementwise,
+    kinds.Reduction: _reduction,
+    kinds.Cumulative: _cumulative,
+    kinds.Movement: _movement,
+    kinds.Contraction: _contraction,
+    kinds.Indexing: _indexing,
+    kinds.Library: _library,
+    kinds.Control: _control,
+}
+check_kinds("numpy", _LOWERINGS)
+
+
+def lower(node: Node) -> Step:
+    """The call that computes a node."""
+    return _LOWERINGS[type(node.op)](node)
+
+
+def _sources(graph: Graph) -> dict[Value, Value]:
+    """What each broadcast value repeats: NumPy broadcasts by itself where an elementwise op reads it."""
+    broadcast = OPS["broadcast_to"]
+    return {node.result: node.operands[0] for node in graph.nodes if node.op is broadcast}
+
+
+class Plan:
+    """A graph made ready: one slot per value, one step per node that is needed.
+
+    ``reads[node]`` are the slots that the step of a node reads: for an elementwise node, those of the operands
+    before they were broadcast, where NumPy's own broadcasting gives the node's shape.
+    """
+
+    def __init__(self, graph: Graph) -> None:
+        self.graph = graph = dead_code(inline_calls(graph))
+        self.slot: dict[Value, int] = {}
+        for value in (*graph.inputs, *graph.constants, *(r for n in graph.nodes for r in n.results)):
+            self.slot.setdefault(value, len(self.slot))
+        self.constants = [(self.slot[c], c.array) for c in graph.constants]
+        source = _sources(graph)
+        self.reads = [tuple(self.slot[v] for v in _read(node, source)) for node in graph.nodes]
+        needed = {s for reads in self.reads for s in reads} | {self.slot[v] for v in graph.guarded_outputs}
+        self.steps = [
+            (lower(node), reads, self.slot[node.result])
+            for node, reads in zip(graph.nodes, self.reads, strict=True)
+            if self.slot[node.result] in needed
+        ]
+        self.outputs = [self.slot[v] for v in graph.guarded_outputs]
+        self.inputs = [self.slot[v] for v in graph.inputs]
+
+    def run(self, inputs: Any) -> list[Any]:
+        """Every value, by slot (a broadcast that nothing reads stays None)."""
+        env: list[Any] = [None] * len(self.slot)
+        for slot, array in zip(self.inputs, inputs, strict=True):
+            env[slot] = array
+        for slot, array in self.constants:
+            env[slot] = array
+        for step, reads, out in self.steps:
+            env[out] = step(*[env[i] for i in reads])
+        return env
+
+    def results(self, env: list[Any]) -> tuple[Any, ...]:
+        """The guarded outputs, each in memory of its own."""
+        return tuple(np.array(env[slot], order="C") for slot in self.outputs)
+
+
+def _read(node: Node, source: dict[Value, Value]) -> tuple[Value, ...]:
+    if not isinstance(node.op, kinds.Elementwise):
+        return node.operands
+    bare = tuple(source.get(v, v) for v in node.operands)
+    fits = np.broadcast_shapes(*(v.type.shape for v in bare)) == node.result.type.shape
+    return bare if fits else node.operands
+
+

@@ -1,0 +1,141 @@
+"""Forward mode on whole arrays: k tangents at once, along a leading axis.  A case per kind."""
+
+from __future__ import annotations
+
+from collections.abc import Callable, Sequence
+from typing import Any
+
+import numpy as np
+
+from wengert.backends.vectorized import arrays
+from wengert.backends.vectorized.arrays import XP
+from wengert.ir import kinds
+from wengert.ir.errors import DerivativeError
+from wengert.ir.graph import Node
+from wengert.ir.types import is_inexact
+
+__all__ = ["partial", "push", "reduction_partial"]
+
+Tangents = Sequence[Any]
+
+
+def partial(node: Node, k: int, out: Any, operands: Sequence[Any]) -> Any:
+    """The partial in operand ``k``, in the operand's dtype."""
+    p = node.op.partials[k](XP, out, *operands)  # type: ignore[attr-defined]
+    return np.asarray(p, node.result.type.dtype)
+
+
+def reduction_partial(node: Node, out: Any, x: Any) -> Any:
+    """What each element contributes."""
+    axes = node.params["axes"]
+    kept = tuple(1 if a in axes else n for a, n in enumerate(x.shape))
+    p = node.op.partial(XP, np.reshape(out, kept), x, axes)  # type: ignore[attr-defined]
+    return np.asarray(p, x.dtype)
+
+
+def _elementwise(node: Node, out: Any, operands: Sequence[Any], tangents: Tangents) -> Any:
+    total = None
+    for k, (rule, t) in enumerate(zip(node.op.partials, tangents, strict=True)):  # type: ignore[attr-defined]
+        if t is None or rule is None:
+            continue
+        t = t.astype(node.result.type.dtype, copy=False)
+        term = t if rule == 1 else -t if rule == -1 else arrays.scale(partial(node, k, out, operands), t)
+        total = term if total is None else total + term
+    return total
+
+
+def _reduction(node: Node, out: Any, operands: Sequence[Any], tangents: Tangents) -> Any:
+    (t,), (x,) = tangents, operands
+    rule = node.op.partial  # type: ignore[attr-defined]
+    if rule is None:
+        return None
+    contribution = t if rule == 1 else arrays.scale(reduction_partial(node, out, x), t)
+    return np.sum(contribution, axis=tuple(a + 1 for a in node.params["axes"]))
+
+
+def _cumulative(node: Node, out: Any, operands: Sequence[Any], tangents: Tangents) -> Any:
+    (t,), axis = tangents, node.params["axis"] + 1
+    if node.params["reverse"]:
+        return np.flip(np.cumsum(np.flip(t, axis), axis=axis), axis)
+    return np.cumsum(t, axis=axis)
+
+
+def _movement(node: Node, out: Any, operands: Sequence[Any], tangents: Tangents) -> Any:
+    """The pieces, with the directions as one more axis in front."""
+    k = next(len(t) for t in tangents if t is not None)
+    type_, shapes = node.result.type, tuple(v.type.shape for v in node.operands)
+    result = np.zeros((k, *type_.shape), type_.dtype)
+    for piece in node.op.pieces(shapes, type_.shape, node.params):  # type: ignore[attr-defined]
+        t = tangents[piece.operand]
+        if t is not None:
+            box = (slice(None), *arrays.key(piece.start, piece.size, piece.step))
+            result[box] = directed_view(np.ascontiguousarray(t), piece)
+    return result
+
+
+def directed_view(flat: Any, piece: kinds.Piece) -> Any:
+    """A piece's elements of k C-contiguous arrays, one behind the other."""
+    shape = (len(flat), *piece.size)
+    if 0 in shape:
+        return np.empty(shape, flat.dtype)
+    item = flat.itemsize
+    strides = (flat[0].size * item, *(s * item for s in piece.strides))
+    return np.ndarray(shape, flat.dtype, flat, piece.offset * item, strides)
+
+
+def _contraction(node: Node, out: Any, operands: Sequence[Any], tangents: Tangents) -> Any:
+    x, y, z = kinds.Contraction.split(node.params["subscripts"])
+    total = None
+    for terms, pair in (
+        ((f"K{x}", y), (tangents[0], operands[1])),
+        ((x, f"K{y}"), (operands[0], tangents[1])),
+    ):
+        if pair[0] is not None and pair[1] is not None:
+            term = arrays.scale_contract(f"{terms[0]},{terms[1]}->K{z}", *pair)
+            total = term if total is None else total + term
+    return total
+
+
+def _indexing(node: Node, out: Any, operands: Sequence[Any], tangents: Tangents) -> Any:
+    t, indices = tangents[0], operands[1]
+    params = {**node.params, "axis": node.params["axis"] + 1}
+    return None if t is None else getattr(arrays, node.op.name)(t, indices, **params)
+
+
+def _library(node: Node, out: Any, operands: Sequence[Any], tangents: Tangents) -> Any:
+    """One direction at a time: a jvp is stated for one."""
+    rule = node.op.jvp  # type: ignore[attr-defined]
+    if rule is None:
+        return None
+    k = next(len(t) for t in tangents if t is not None)
+    each = ([None if t is None else t[i] for t in tangents] for i in range(k))
+    return np.stack([rule(XP, out, list(operands), direction, node.params) for direction in each])
+
+
+_RULES: dict[type[kinds.Op], Callable[[Node, Any, Sequence[Any], Tangents], Any]] = {
+    kinds.Elementwise: _elementwise,
+    kinds.Reduction: _reduction,
+    kinds.Cumulative: _cumulative,
+    kinds.Movement: _movement,
+    kinds.Contraction: _contraction,
+    kinds.Indexing: _indexing,
+    kinds.Library: _library,
+}
+
+
+def push(node: Node, out: Any, operands: Sequence[Any], tangents: Tangents) -> Any:
+    """The tangents of a node's result, or None where nothing flows."""
+    if all(t is None for t in tangents) or not is_inexact(node.result.type.dtype):
+        return None
+    refuse_complex(node)
+    return _RULES[type(node.op)](node, out, operands, tangents)
+
+
+def refuse_complex(node: Node) -> None:
+    """Complex derivatives are refused, not guessed."""
+    if any(v.type.dtype.kind == "c" for v in (*node.operands, *node.results)):
+        message = (
+            f"{node.op.name}: derivatives of complex values are not supported yet; "
+            "write the function with real and imaginary parts as separate real arrays."
+        )
+        raise DerivativeError(message, op=node.op.name, location=node.location)

@@ -1,0 +1,1 @@
+"""What a program is.  Imports nothing of ours but itself."""

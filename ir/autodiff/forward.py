@@ -1,0 +1,167 @@
+"""Forward mode, graph to graph: each node is followed by its jvp.
+
+A tangent is a Value, or None where nothing flows: no partial is computed for an operand without one.
+Tangents are never weak.
+"""
+
+from __future__ import annotations
+
+import functools
+from collections.abc import Callable, Sequence
+from typing import Any
+
+from wengert.ir import kinds
+from wengert.ir.build import Builder, Namespace
+from wengert.ir.errors import DerivativeError
+from wengert.ir.graph import Constant, Graph, Node, Value
+from wengert.ir.ops import OPS
+from wengert.ir.types import ArrayType, is_inexact
+
+__all__ = ["cotangent_type", "partial_value", "push"]
+
+Tangent = Value | None
+
+
+def cotangent_type(type_: ArrayType) -> ArrayType:
+    """The type of a tangent or cotangent of a value of this type."""
+    return ArrayType(type_.dtype, type_.shape)
+
+
+def push(
+    builder: Builder, graph: Graph, operands: Sequence[Value], tangents: Sequence[Tangent]
+) -> tuple[list[Value], list[Tangent]]:
+    """Emit the graph and, beside each node, the tangents of its results.
+
+    Returns the values of the outputs and their tangents.
+    """
+    env: dict[Value, Value] = dict(zip(graph.inputs, operands, strict=True))
+    dual: dict[Value, Value] = {
+        env[v]: t for v, t in zip(graph.inputs, tangents, strict=True) if t is not None
+    }
+
+    def at(value: Value) -> Value:
+        if value not in env:
+            env[value] = builder.adopt(value) if isinstance(value, Constant) else value
+        return env[value]
+
+    xp = Namespace(builder)
+    for node in graph.nodes:
+        builder.location = node.location
+        here = tuple(at(v) for v in node.operands)
+        results = builder.emit_all(node.op, here, **node.params)
+        env.update(zip(node.results, results, strict=True))
+        moving = tuple(dual.get(v) for v in here)
+        if any(t is not None for t in moving) and is_inexact(results[0].type.dtype):
+            refuse_complex(node)
+            copy = Node(node.op, here, node.params, results, node.location)
+            tangent = RULES[type(node.op)](xp, copy, moving)
+            if tangent is not None:
+                dual[results[0]] = tangent
+    for guard in graph.guards:
+        builder.guard(at(guard.value), guard.expected, guard.location)
+    outputs = [at(v) for v in graph.outputs]
+    return outputs, [dual.get(v) for v in outputs]
+
+
+def refuse_complex(node: Node) -> None:
+    """Complex derivatives are refused, not guessed."""
+    if any(v.type.dtype.kind == "c" for v in (*node.operands, *node.results)):
+        message = (
+            f"{node.op.name}: derivatives of complex values are not supported yet; "
+            "write the function with real and imaginary parts as separate real arrays."
+        )
+        raise DerivativeError(message, op=node.op.name, location=node.location)
+
+
+def partial_value(xp: Namespace, partial: Any, like: ArrayType) -> Value:
+    """What a rule returned (an expression or a number) as a value of the tangent's type."""
+    value = xp.lift(partial)
+    return xp.builder.convert(value, cotangent_type(like))
+
+
+def _sum(xp: Namespace, terms: Sequence[Value]) -> Tangent:
+    if not terms:
+        return None
+    return functools.reduce(lambda x, y: xp.builder.apply(OPS["add"], x, y), terms)  # type: ignore[arg-type]
+
+
+def _elementwise(xp: Namespace, node: Node, tangents: Sequence[Tangent]) -> Tangent:
+    op, out = node.op, node.result
+    assert isinstance(op, kinds.Elementwise)  # noqa: S101 (the table below dispatches on it)
+    b, exprs, terms = xp.builder, [xp.wrap(v) for v in node.operands], []
+    for partial, t in zip(op.partials, tangents, strict=True):
+        if t is None or partial is None:
+            continue
+        t = b.cast(t, out.type.dtype)
+        if partial == -1:
+            t = b.apply(OPS["negative"], t)  # type: ignore[arg-type]
+        elif partial != 1:
+            p = partial_value(xp, partial(xp, xp.wrap(out), *exprs), t.type)  # type: ignore[operator]
+            t = b.emit(OPS["scale"], (p, t))
+        terms.append(t)
+    return _sum(xp, terms)
+
+
+def _reduction(xp: Namespace, node: Node, tangents: Sequence[Tangent]) -> Tangent:
+    op, (t,), axes = node.op, tangents, node.params["axes"]
+    assert isinstance(op, kinds.Reduction) and t is not None  # noqa: S101, PT018
+    if op.partial is None:
+        return None
+    if op.partial != 1:
+        t = xp.builder.emit(OPS["scale"], (reduction_partial(xp, node), t))
+    return xp.lift(xp.sum(xp.wrap(t), axis=axes))
+
+
+def reduction_partial(xp: Namespace, node: Node) -> Value:
+    """What each element of a reduction's operand contributes, in the operand's type."""
+    (x,), axes = node.operands, node.params["axes"]
+    kept = tuple(1 if a in axes else n for a, n in enumerate(x.type.shape))
+    out = xp.reshape(xp.wrap(node.result), kept)
+    partial: Any = node.op.partial  # type: ignore[attr-defined]
+    return partial_value(xp, partial(xp, out, xp.wrap(x), axes), x.type)
+
+
+def _itself(xp: Namespace, node: Node, tangents: Sequence[Tangent]) -> Tangent:
+    """The jvp of a linear op: itself, zeros standing in for operands without a tangent."""
+    filled = [
+        xp.lift(xp.zeros_like(xp.wrap(v))) if t is None else t
+        for v, t in zip(node.operands, tangents, strict=True)
+    ]
+    return xp.builder.emit(node.op, filled, **node.params)
+
+
+def _indexing(xp: Namespace, node: Node, tangents: Sequence[Tangent]) -> Tangent:
+    moved, _ = tangents
+    return None if moved is None else xp.builder.emit(node.op, (moved, node.operands[1]), **node.params)
+
+
+def _contraction(xp: Namespace, node: Node, tangents: Sequence[Tangent]) -> Tangent:
+    x, y = node.operands
+    pairs = ((tangents[0], y), (x, tangents[1]))
+    scaled = OPS["scale_einsum"]
+    return _sum(xp, [xp.builder.emit(scaled, pair, **node.params) for pair in pairs if None not in pair])  # type: ignore[arg-type]
+
+
+def _library(xp: Namespace, node: Node, tangents: Sequence[Tangent]) -> Tangent:
+    jvp = node.op.jvp  # type: ignore[attr-defined]
+    if jvp is None:
+        return None
+    dual = [None if t is None else xp.wrap(t) for t in tangents]
+    return xp.lift(jvp(xp, xp.wrap(node.result), [xp.wrap(v) for v in node.operands], dual, node.params))
+
+
+def _control(xp: Namespace, node: Node, tangents: Sequence[Tangent]) -> Tangent:
+    message = f"{node.op.name}: inline calls before differentiating a graph."
+    raise DerivativeError(message, op=node.op.name, location=node.location)
+
+
+RULES: dict[type[kinds.Op], Callable[[Namespace, Node, Sequence[Tangent]], Tangent]] = {
+    kinds.Elementwise: _elementwise,
+    kinds.Reduction: _reduction,
+    kinds.Cumulative: _itself,
+    kinds.Movement: _itself,
+    kinds.Contraction: _contraction,
+    kinds.Indexing: _indexing,
+    kinds.Library: _library,
+    kinds.Control: _control,
+}

@@ -1,0 +1,100 @@
+"""Transposition: linear nodes, read backwards once, each handing its cotangent to its operands."""
+
+from __future__ import annotations
+
+from collections.abc import Callable, Sequence
+from typing import Any
+
+
+from wengert.ir import kinds
+from wengert.ir.build import Builder, Namespace
+from wengert.ir.errors import DerivativeError
+from wengert.ir.graph import Node, Value
+from wengert.ir.ops import OPS
+from wengert.ir.autodiff.forward import partial_value
+
+__all__ = ["pull"]
+
+
+def pull(builder: Builder, nodes: Sequence[Node], linear: set[Value], cotangents: dict[Value, Value]) -> None:
+    """Run the transpose of the linear ``nodes``, backwards.
+
+    ``linear`` are the values that depend on a tangent; every other operand is known.  ``cotangents`` maps
+    values to theirs and is added to in place.
+    """
+    xp = Namespace(builder)
+
+    def give(value: Value, g: Any) -> None:
+        new = xp.lift(g)
+        old = cotangents.get(value)
+        cotangents[value] = new if old is None else builder.apply(OPS["add"], old, new)  # type: ignore[arg-type]
+
+    for node in reversed(nodes):
+        g = cotangents.pop(node.result, None)
+        if g is None:
+            continue
+        builder.location = node.location
+        transpose = RULES.get(type(node.op), _not_linear)
+        for k, operand in enumerate(node.operands):
+            if operand in linear:
+                give(operand, transpose(xp, node, k, xp.wrap(g)))
+
+
+def _not_linear(xp: Namespace, node: Node, k: int, g: Any) -> Any:
+    message = f"{node.op.name} is not linear in operand {k}, so it cannot be transposed."
+    raise DerivativeError(message, op=node.op.name, location=node.location)
+
+
+def _elementwise(xp: Namespace, node: Node, k: int, g: Any) -> Any:
+    """A diagonal Jacobian is its own transpose: the same partial scales the cotangent."""
+    op, type_ = node.op, node.operands[k].type
+    if k not in op.linear:  # type: ignore[attr-defined]
+        _not_linear(xp, node, k, g)
+    partial = op.partials[k]  # type: ignore[attr-defined]
+    g = xp.cast(g, type_.dtype)
+    if partial == 1:
+        return g
+    if partial == -1:
+        return xp.negative(g)
+    p = partial(xp, None, *(xp.wrap(v) for v in node.operands))  # a linear op's partial never reads out
+    return xp.emit("scale", xp.wrap(partial_value(xp, p, type_)), g)
+
+
+def _reduction(xp: Namespace, node: Node, k: int, g: Any) -> Any:
+    if node.op is not OPS["sum"]:
+        _not_linear(xp, node, k, g)
+    shape, axes = node.operands[0].type.shape, node.params["axes"]
+    kept = tuple(1 if a in axes else n for a, n in enumerate(shape))
+    return xp.broadcast_to(xp.reshape(g, kept), shape)
+
+
+def _cumulative(xp: Namespace, node: Node, k: int, g: Any) -> Any:
+    return xp.cumsum(g, node.params["axis"], reverse=not node.params["reverse"])
+
+
+def _movement(xp: Namespace, node: Node, k: int, g: Any) -> Any:
+    shapes = tuple(v.type.shape for v in node.operands)
+    return node.op.transpose(xp, g, k, shapes, node.params)  # type: ignore[attr-defined]
+
+
+def _indexing(xp: Namespace, node: Node, k: int, g: Any) -> Any:
+    shapes = tuple(v.type.shape for v in node.operands)
+    return node.op.transpose(xp, g, xp.wrap(node.operands[1]), shapes, node.params)  # type: ignore[attr-defined]
+
+
+def _contraction(xp: Namespace, node: Node, k: int, g: Any) -> Any:
+    """With z = x y summed, the cotangent of x is z's times y: the letters change places."""
+    terms = kinds.Contraction.split(node.params["subscripts"])
+    other = node.operands[1 - k]
+    subscripts = f"{terms[2]},{terms[1 - k]}->{terms[k]}"
+    return xp.einsum(subscripts, g, xp.wrap(other), scaled=True)
+
+
+RULES: dict[type[kinds.Op], Callable[[Namespace, Node, int, Any], Any]] = {
+    kinds.Elementwise: _elementwise,
+    kinds.Reduction: _reduction,
+    kinds.Cumulative: _cumulative,
+    kinds.Movement: _movement,
+    kinds.Contraction: _contraction,
+    kinds.Indexing: _indexing,
+}

@@ -1,0 +1,365 @@
+"""What an op is: a thin record of one of eight kinds.
+
+Backends implement kinds, not ops; a record states its mathematics once and the kinds derive the rest.
+
+*Rules* (bodies, partials, transposes, jvps) are functions of a namespace ``xp`` and of operands.
+``xp`` has every elementwise op by name, and the NumPy-like functions of
+:class:`wengert.ir.build.Namespace`; operands have operators, ``shape`` and ``dtype``.  The same rule is
+handed IEEE scalars by the reference, arrays by the vectorized backend, and a Builder's operands
+by the graph-to-graph transforms.  Literals in a rule are weak, so float32 stays float32.
+
+Conventions: ``out`` is the result, ``g`` a cotangent, ``t`` a tangent, ``x, y`` operands.
+A partial is a callable, the number 1 or -1, or None where the op is locally constant.
+"""
+
+from __future__ import annotations
+
+import math
+from collections.abc import Callable
+from typing import Any, TypeAlias
+
+import numpy as np
+from attrs import field, frozen
+
+from wengert.ir.errors import GraphTypeError
+from wengert.ir.types import ArrayType
+
+__all__ = [
+    "Contraction",
+    "Control",
+    "Cumulative",
+    "Elementwise",
+    "Indexing",
+    "Interval",
+    "Library",
+    "Movement",
+    "Op",
+    "Piece",
+    "Reduction",
+    "above",
+    "between",
+]
+
+Rule: TypeAlias = Callable[..., Any]
+Partial: TypeAlias = Rule | int | None
+Types: TypeAlias = tuple[ArrayType, ...]
+Params: TypeAlias = dict[str, Any]
+
+FOLDS = ("+", "*", "max", "min", "and", "or", "argmax", "argmin")
+
+#: Primitive scalar meanings.  They depend on the dtype class (bool ``+`` is *or*, ints wrap, ``//`` floors),
+#: so every backend defines each of them once per class.
+SYMBOLS = (
+    "+", "-", "*", "/", "//", "%", "**", "neg", "abs", "<", "<=", ">", ">=", "==", "!=",
+    "&", "|", "^", "~", "<<", ">>", "and", "or", "xor", "not", "?:", "cast", "identity",
+)  # fmt: skip
+
+
+@frozen(slots=True)
+class Interval:
+    """An open interval: where an op is defined and smooth."""
+
+    low: float = -math.inf
+    high: float = math.inf
+
+
+REALS = Interval()
+
+
+def above(low: float) -> Interval:
+    """The numbers above ``low``."""
+    return Interval(low=low)
+
+
+def between(low: float, high: float) -> Interval:
+    """The numbers strictly between ``low`` and ``high``."""
+    return Interval(low, high)
+
+
+def refuse(op: Op, message: str) -> GraphTypeError:
+    """An error about the operands or parameters of ``op``."""
+    return GraphTypeError(f"{op.name}: {message}", op=op.name)
+
+
+@frozen(slots=True, kw_only=True, eq=False, repr=False)
+class Op:
+    """What every op states.  Ops are compared by identity; a file names them by name and version."""
+
+    function: Any = None
+    name: str = field()
+    doc: str
+    params: tuple[str, ...] = ()
+    version: int = 1
+
+    @name.default
+    def _name(self) -> str:
+        return str(self.function.__name__)
+
+    @property
+    def kind(self) -> str:
+        """The name of the kind."""
+        return type(self).__name__
+
+    def check_params(self, params: Params) -> None:
+        """Raise unless exactly the stated parameters are given."""
+        if tuple(sorted(params)) != tuple(sorted(self.params)):
+            raise refuse(self, f"expected the parameters {self.params}, got {tuple(params)}.")
+
+    def infer(self, types: Types, params: Params) -> Types:
+        """The result types; raises GraphTypeError where the op is not defined."""
+        raise refuse(self, "this kind does not infer types.")
+
+    def __repr__(self) -> str:
+        return f"<{self.kind} {self.name}>"
+
+
+def _ufunc_dtype(function: Any, dtypes: tuple[np.dtype[Any], ...]) -> np.dtype[Any] | None:
+    """The result dtype of a ufunc's loop for exactly these operand dtypes, if there is one."""
+    try:
+        resolved = function.resolve_dtypes((*dtypes, None))
+    except TypeError:
+        return None
+    return resolved[-1] if resolved[:-1] == dtypes else None
+
+
+@frozen(slots=True, kw_only=True, eq=False, repr=False)
+class Elementwise(Op):
+    """One scalar function, mapped.
+
+    States its scalar meaning in exactly one of three ways: ``symbol`` (one of SYMBOLS), ``libm`` (a C99
+    name) or ``body`` (a rule over other ops); one ``partial`` per operand, called as
+    ``partial(xp, out, *operands)``; the operands it is ``linear`` in.  The dtype rule is read off the ufunc, or
+    given by ``types(dtypes, params)``.
+    """
+
+    symbol: str | None = None
+    libm: str | None = None
+    body: Rule | None = None
+    partials: tuple[Partial, ...] = ()
+    linear: tuple[int, ...] = ()
+    domain: tuple[Interval, ...] = ()
+    types: Callable[[tuple[np.dtype[Any], ...], Params], np.dtype[Any] | None] | None = None
+
+    def __attrs_post_init__(self) -> None:
+        meanings = [m for m in (self.symbol, self.libm, self.body) if m is not None]
+        if len(meanings) != 1:
+            raise refuse(self, "state exactly one of symbol, libm and body.")
+        if self.symbol is not None and self.symbol not in SYMBOLS:
+            raise refuse(self, f"unknown symbol {self.symbol!r}.")
+        if self.types is None and getattr(self.function, "nin", None) != len(self.partials):
+            raise refuse(self, "state one partial per operand of the ufunc, or the dtype rule.")
+
+    @property
+    def arity(self) -> int:
+        """How many operands."""
+        return len(self.partials)
+
+    def result_dtype(self, dtypes: tuple[np.dtype[Any], ...], params: Params) -> np.dtype[Any] | None:
+        """The dtype of the result, or None where the op has no loop for exactly these dtypes."""
+        if self.types is not None:
+            return self.types(dtypes, params)
+        return _ufunc_dtype(self.function, dtypes)
+
+    def infer(self, types: Types, params: Params) -> Types:
+        if len(types) != self.arity:
+            raise refuse(self, f"expected {self.arity} operands, got {len(types)}.")
+        shapes = {t.shape for t in types}
+        if len(shapes) != 1:
+            raise refuse(self, f"operands must have one shape, got {sorted(shapes)}; insert broadcast_to.")
+        dtypes = tuple(t.dtype for t in types)
+        dtype = self.result_dtype(dtypes, params)
+        if dtype is None:
+            raise refuse(self, f"not defined for dtypes {', '.join(map(str, dtypes))}; insert cast.")
+        weak = params["weak"] if "weak" in params else all(t.weak for t in types)
+        return (ArrayType(dtype, types[0].shape, bool(weak) and dtype.kind != "b"),)
+
+
+def normal_axes(op: Op, axes: Any, ndim: int) -> tuple[int, ...]:
+    """Check a tuple of distinct axes, each from 0 to ndim - 1."""
+    ok = isinstance(axes, tuple) and all(type(a) is int and 0 <= a < ndim for a in axes)
+    if not ok or len(set(axes)) != len(axes):
+        raise refuse(op, f"axes must be distinct and from 0 to {ndim - 1}, got {axes!r}.")
+    return axes
+
+
+def _one_operand(op: Op, types: Types) -> ArrayType:
+    if len(types) != 1:
+        raise refuse(op, f"expected one operand, got {len(types)}.")
+    return types[0]
+
+
+@frozen(slots=True, kw_only=True, eq=False, repr=False)
+class Reduction(Op):
+    """A fold over ``axes``, which are dropped.
+
+    ``partial(xp, out, x, axes)`` is what each element contributes, ``out`` with its axes kept at
+    size 1; the number 1 where the op is linear; None where it is locally constant.
+    """
+
+    fold: str
+    partial: Partial
+    params: tuple[str, ...] = ("axes",)
+    result: np.dtype[Any] | None = None
+    domain: tuple[Interval, ...] = ()
+
+    def __attrs_post_init__(self) -> None:
+        if self.fold not in FOLDS:
+            raise refuse(self, f"unknown fold {self.fold!r}.")
+
+    @property
+    def has_identity(self) -> bool:
+        """Whether an empty reduction is defined."""
+        return self.fold in ("+", "*", "and", "or")
+
+    def infer(self, types: Types, params: Params) -> Types:
+        x = _one_operand(self, types)
+        axes = normal_axes(self, params["axes"], x.ndim)
+        if self.fold in ("and", "or") and x.dtype.kind != "b":
+            raise refuse(self, f"expected bool, got {x.dtype}; insert cast.")
+        if not self.has_identity and 0 in (x.shape[a] for a in axes):
+            raise refuse(self, f"zero-size array of shape {x.shape} to a reduction without identity.")
+        shape = tuple(n for a, n in enumerate(x.shape) if a not in axes)
+        return (ArrayType(self.result or x.dtype, shape),)
+
+
+@frozen(slots=True, kw_only=True, eq=False, repr=False)
+class Cumulative(Op):
+    """A running fold along ``axis``, from the end where ``reverse``.  Only the linear fold ``+`` is in use:
+    its jvp is itself, its transpose runs the other way."""
+
+    fold: str
+    params: tuple[str, ...] = ("axis", "reverse")
+
+    def infer(self, types: Types, params: Params) -> Types:
+        x = _one_operand(self, types)
+        normal_axes(self, (params["axis"],), x.ndim)
+        return (x.with_shape(x.shape),)
+
+
+@frozen(slots=True)
+class Piece:
+    """A box of the output, and where its elements come from.
+
+    The element at ``start + step * i`` of the output, ``0 <= i < size``, is element
+    ``offset + sum(strides * i)`` of the flat (C order) operand.  What no piece covers is zero; pieces never overlap in
+    the output.
+    """
+
+    operand: int
+    start: tuple[int, ...]
+    size: tuple[int, ...]
+    offset: int
+    strides: tuple[int, ...]
+    step: tuple[int, ...]
+
+
+def c_strides(shape: tuple[int, ...]) -> tuple[int, ...]:
+    """Strides in elements of a C-ordered array."""
+    strides, step = [], 1
+    for n in reversed(shape):
+        strides.append(step)
+        step *= n
+    return tuple(reversed(strides))
+
+
+@frozen(slots=True, kw_only=True, eq=False, repr=False)
+class Movement(Op):
+    """Elements moved, repeated or dropped, as data: linear, and the same for every dtype.
+
+    ``shape(op, shapes, params)`` checks and gives the output shape; ``pieces(shapes, out, params)`` says where each
+    element comes from; ``transpose(xp, g, k, shapes, params)`` is the cotangent of operand ``k`` as ops (the
+    reference reads the pieces backwards instead; a law holds the two together).
+    """
+
+    shape: Callable[[Any, tuple[tuple[int, ...], ...], Params], tuple[int, ...]]
+    pieces: Callable[[tuple[tuple[int, ...], ...], tuple[int, ...], Params], tuple[Piece, ...]]
+    transpose: Rule
+
+    def infer(self, types: Types, params: Params) -> Types:
+        if not types or len({(t.dtype) for t in types}) != 1:
+            raise refuse(self, f"operands must have one dtype, got {', '.join(map(str, types))}.")
+        shape = self.shape(self, tuple(t.shape for t in types), params)
+        return (ArrayType(types[0].dtype, shape, all(t.weak for t in types) and not shape),)
+
+
+@frozen(slots=True, kw_only=True, eq=False, repr=False)
+class Contraction(Op):
+    """A sum of products over named axes of two operands: bilinear.
+
+    ``subscripts`` is ``"ij,jk->ik"``: no letter twice in an operand, and each in two of the three places at least.
+    ``scaled`` marks the product of a partial with a tangent or cotangent, in which a term with an
+    exact zero is zero.
+    """
+
+    scaled: bool = False
+    params: tuple[str, ...] = ("subscripts",)
+
+    @staticmethod
+    def split(subscripts: str) -> tuple[str, str, str]:
+        """The letters of x, of y, and of the result."""
+        operands, _, out = subscripts.partition("->")
+        x, _, y = operands.partition(",")
+        return x, y, out
+
+    def infer(self, types: Types, params: Params) -> Types:
+        if len(types) != 2 or types[0].dtype != types[1].dtype:
+            raise refuse(self, f"expected two operands of one dtype, got {', '.join(map(str, types))}.")
+        terms = self.split(params["subscripts"])
+        sizes: dict[str, int] = {}
+        for term, type_ in zip(terms[:2], types, strict=True):
+            if len(term) != type_.ndim or len(set(term)) != len(term) or not (term + "a").isalpha():
+                raise refuse(self, f"{params['subscripts']!r} does not fit an operand of type {type_}.")
+            for letter, n in zip(term, type_.shape, strict=True):
+                if sizes.setdefault(letter, n) != n:
+                    raise refuse(self, f"axis {letter!r} has sizes {sizes[letter]} and {n}.")
+        joined = "".join(terms)
+        if len(set(terms[2])) != len(terms[2]) or any(joined.count(c) < 2 for c in joined):
+            raise refuse(self, f"{params['subscripts']!r}: each letter must stand in two of three places.")
+        return (ArrayType(types[0].dtype, tuple(sizes[c] for c in terms[2])),)
+
+
+@frozen(slots=True, kw_only=True, eq=False, repr=False)
+class Indexing(Op):
+    """Gather or scatter-add with integer indices known only at run time; linear in the operand ``linear``.
+
+    Indices are from 0 to n - 1; anything else is an IndexError when run, never clamped.
+    """
+
+    gather: bool
+    shape: Callable[[Any, tuple[tuple[int, ...], ...], Params], tuple[int, ...]]
+    transpose: Rule
+
+    def infer(self, types: Types, params: Params) -> Types:
+        if len(types) != 2 or types[1].dtype != np.int64:
+            raise refuse(self, f"expected an array and int64 indices, got {', '.join(map(str, types))}.")
+        return (ArrayType(types[0].dtype, self.shape(self, tuple(t.shape for t in types), params)),)
+
+
+@frozen(slots=True, kw_only=True, eq=False, repr=False)
+class Library(Op):
+    """A NumPy call with its jvp, in words of other ops.
+
+    ``call(*arrays, **params)`` returns one array; ``types(op, types, params)`` its type.
+    ``jvp(xp, out, primals, tangents, params)`` is the tangent of the result (a tangent may be None) and
+    ``vjp(xp, g, k, out, primals, params)`` the cotangent of operand ``k``; both None where it is locally constant.
+    """
+
+    call: Callable[..., Any]
+    types: Callable[[Any, Types, Params], Types]
+    jvp: Rule | None
+    vjp: Rule | None
+
+    def infer(self, types: Types, params: Params) -> Types:
+        return self.types(self, types, params)
+
+
+@frozen(slots=True, kw_only=True, eq=False, repr=False)
+class Control(Op):
+    """Sub-graphs run under a rule: ``types(op, types, params)``; ``inline(builder, operands, params)`` emits the same
+    program without the op."""
+
+    types: Callable[[Any, Types, Params], Types]
+    inline: Rule
+
+    def infer(self, types: Types, params: Params) -> Types:
+        return self.types(self, types, params)

@@ -1,0 +1,50 @@
+"""Exponentials and logarithms."""
+
+import math
+
+import numpy as np
+
+from wengert.ir.kinds import Elementwise, above
+
+LOG2 = math.log(2.0)
+LOG10 = math.log(10.0)
+
+exp = Elementwise(function=np.exp, libm="exp",
+    partials=(lambda xp, out, x: out,),
+    doc="e to the power x.")
+exp2 = Elementwise(function=np.exp2, libm="exp2",
+    partials=(lambda xp, out, x: LOG2 * out,),
+    doc="2 to the power x.")
+expm1 = Elementwise(function=np.expm1, libm="expm1",
+    partials=(lambda xp, out, x: xp.exp(x),),
+    doc="exp(x) - 1, accurate for small x.")
+log = Elementwise(function=np.log, libm="log",
+    partials=(lambda xp, out, x: 1 / x,),
+    domain=(above(0),),
+    doc="Natural logarithm.")
+log2 = Elementwise(function=np.log2, libm="log2",
+    partials=(lambda xp, out, x: (1 / LOG2) / x,),
+    domain=(above(0),),
+    doc="Logarithm to base 2.")
+log10 = Elementwise(function=np.log10, libm="log10",
+    partials=(lambda xp, out, x: (1 / LOG10) / x,),
+    domain=(above(0),),
+    doc="Logarithm to base 10.")
+log1p = Elementwise(function=np.log1p, libm="log1p",
+    partials=(lambda xp, out, x: 1 / (1 + x),),
+    domain=(above(-1),),
+    doc="log(1 + x), accurate for small x.")
+logaddexp = Elementwise(function=np.logaddexp,
+    body=lambda xp, x, y: xp.where(
+        x == y, x + LOG2, xp.maximum(x, y) + xp.log1p(xp.exp(-xp.absolute(x - y)))),
+    partials=(
+        lambda xp, out, x, y: 1 / (1 + xp.exp(y - x)),
+        lambda xp, out, x, y: 1 / (1 + xp.exp(x - y))),
+    doc="log(exp(x) + exp(y)) without overflow; derivative NaN where both are the same infinity.")
+logaddexp2 = Elementwise(function=np.logaddexp2,
+    body=lambda xp, x, y: xp.where(
+        x == y, x + 1, xp.maximum(x, y) + (1 / LOG2) * xp.log1p(xp.exp2(-xp.absolute(x - y)))),
+    partials=(
+        lambda xp, out, x, y: 1 / (1 + xp.exp2(y - x)),
+        lambda xp, out, x, y: 1 / (1 + xp.exp2(x - y))),
+    doc="log2(2**x + 2**y) without overflow.")

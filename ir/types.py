@@ -1,0 +1,94 @@
+"""Types: the dtype and shape of a value, and whether it is weak.
+
+A *weak* value is a Python scalar.  It takes the dtype of what it meets, as in NumPy 2 (NEP 50).
+"""
+
+from __future__ import annotations
+
+import math
+from typing import Any
+
+import numpy as np
+from attrs import field, frozen
+
+__all__ = ["DTYPES", "SHORT_NAMES", "ArrayType", "dtype_class", "is_inexact", "type_of"]
+
+#: Every dtype a program may hold.  A closed list: a file can name no other.
+DTYPES: dict[str, np.dtype[Any]] = {
+    short: np.dtype(name)
+    for short, name in (
+        ("bool", "bool"),
+        *((f"i{n}", f"int{n}") for n in (8, 16, 32, 64)),
+        *((f"u{n}", f"uint{n}") for n in (8, 16, 32, 64)),
+        *((f"f{n}", f"float{n}") for n in (32, 64)),
+        *((f"c{n}", f"complex{n}") for n in (64, 128)),
+    )
+}
+SHORT_NAMES: dict[np.dtype[Any], str] = {dtype: short for short, dtype in DTYPES.items()}
+
+
+def _native(dtype: Any) -> np.dtype[Any]:
+    dtype = np.dtype(dtype)
+    if dtype in SHORT_NAMES:
+        return dtype
+    native = dtype.newbyteorder("=")
+    if native in SHORT_NAMES:
+        return native
+    msg = (
+        f"A wengert value cannot have dtype {dtype}; expected one of "
+        f"{', '.join(map(str, SHORT_NAMES))}. Convert it first, for instance with .astype(float)."
+    )
+    raise TypeError(msg)
+
+
+@frozen(slots=True, cache_hash=True, repr=False)
+class ArrayType:
+    """The type of one value: dtype, shape, and whether it is a weak (Python) scalar."""
+
+    dtype: np.dtype[Any] = field(converter=_native)
+    shape: tuple[int, ...] = ()
+    weak: bool = False
+
+    @property
+    def ndim(self) -> int:
+        """The number of axes."""
+        return len(self.shape)
+
+    @property
+    def size(self) -> int:
+        """The number of elements."""
+        return math.prod(self.shape)
+
+    def with_shape(self, shape: tuple[int, ...]) -> ArrayType:
+        """This dtype in another shape; an array is never weak."""
+        return ArrayType(self.dtype, shape, self.weak and not shape)
+
+    def __str__(self) -> str:
+        sizes = ",".join(map(str, self.shape))
+        return f"{SHORT_NAMES[self.dtype]}{'*' if self.weak else ''}[{sizes}]"
+
+    __repr__ = __str__
+
+
+_WEAK = {
+    bool: ArrayType(np.dtype(bool)),  # NumPy has no weak bool: True is np.bool_ everywhere
+    int: ArrayType(np.dtype(np.int64), (), weak=True),
+    float: ArrayType(np.dtype(np.float64), (), weak=True),
+    complex: ArrayType(np.dtype(np.complex128), (), weak=True),
+}
+
+
+def type_of(value: Any) -> ArrayType:
+    """The type of a Python scalar (weak), NumPy scalar or array."""
+    weak = _WEAK.get(type(value))
+    return weak if weak is not None else ArrayType(value.dtype, value.shape)
+
+
+def dtype_class(dtype: np.dtype[Any]) -> str:
+    """``"bool"``, ``"int"``, ``"uint"``, ``"float"`` or ``"complex"``: what an op's meaning depends on."""
+    return {"b": "bool", "i": "int", "u": "uint", "f": "float", "c": "complex"}[dtype.kind]
+
+
+def is_inexact(dtype: np.dtype[Any]) -> bool:
+    """Whether values of this dtype can carry a tangent (floating or complex)."""
+    return dtype.kind in "fc"

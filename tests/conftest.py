@@ -1,0 +1,77 @@
+"""What every test may use: the `golden` fixture, and Hypothesis at two strengths."""
+
+import difflib
+import os
+from pathlib import Path
+
+import hypothesis
+import pytest
+
+GOLDEN = Path(__file__).parent / "golden"
+
+# By default a run is repeatable; `make soak` looks for what the fixed examples miss. Nothing is
+# timed: a busy machine is not a bug.
+_calm = [hypothesis.HealthCheck.too_slow, hypothesis.HealthCheck.data_too_large]
+hypothesis.settings.register_profile(
+    "default", derandomize=True, deadline=None, max_examples=50, suppress_health_check=_calm
+)
+hypothesis.settings.register_profile(
+    "soak", deadline=None, max_examples=2000, print_blob=True, suppress_health_check=_calm
+)
+hypothesis.settings.load_profile("soak" if os.environ.get("WENGERT_SOAK") else "default")
+
+
+def pytest_addoption(parser):
+    rewrite = "rewrite tests/golden with what is generated now"
+    parser.addoption("--update-golden", action="store_true", help=rewrite)
+
+
+def pytest_configure(config):
+    config.pluginmanager.register(_RootIsTheProduct())
+
+
+class _RootIsTheProduct:
+    """The root has an `__init__.py`, since it is the package. pytest would take it for a package of
+    tests, and import it a second time under the name of the clone's folder.
+    """
+
+    @pytest.hookimpl(tryfirst=True)
+    def pytest_collect_directory(self, path, parent):
+        if path == parent.config.rootpath:
+            return pytest.Dir.from_parent(parent, path=path)
+        return None
+
+
+@pytest.fixture
+def golden(request):
+    """`golden(text, name)` compares text with tests/golden/<test file>/<name>.txt.
+
+    Without a name, it is that of the test.
+    """
+
+    def compare(text, name=None):
+        __tracebackhide__ = True
+        name = name or request.node.name.removeprefix("test_")
+        safe = "".join(c if c.isalnum() or c in "-_.[]," else "-" for c in name)
+        path = GOLDEN / request.path.stem / f"{safe}.txt"
+        text = text.rstrip("\n") + "\n"
+
+        if request.config.getoption("--update-golden"):
+            path.parent.mkdir(parents=True, exist_ok=True)
+            path.write_bytes(text.encode())
+            return
+
+        kept = path.read_bytes().decode() if path.exists() else ""
+        if text != kept:
+            shown = path.relative_to(request.config.rootpath).as_posix()
+            diff = difflib.unified_diff(
+                kept.splitlines(), text.splitlines(), shown, "generated now", lineterm=""
+            )
+            test = request.path.relative_to(request.config.rootpath).as_posix()
+            pytest.fail(
+                f"{shown} {'differs' if kept else 'does not exist'}. If the new text is right:\n"
+                f"    .venv/bin/python -m pytest {test} --update-golden\n\n" + "\n".join(diff),
+                pytrace=False,
+            )
+
+    return compare

@@ -1,0 +1,228 @@
+"""What a derivative is taken of: a function, a traced function or a program, seen alike."""
+
+from __future__ import annotations
+
+import inspect
+from collections.abc import Callable, Sequence
+from typing import Any
+
+import numpy as np
+from attrs import frozen
+
+from wengert.backends.program import Program, check_guards
+from wengert.ir.errors import DerivativeError, TraceError
+from wengert.ir.graph import Graph
+from wengert.ir.structure import LEAF, Structure, flatten, leaf_paths, unflatten
+from wengert.ir.types import is_inexact, type_of
+from wengert.tracer.array import Array, TraceNamespace
+from wengert.tracer.context import current_trace
+from wengert.tracer.decorator import Bound, BoundMethod, Traced, record
+from wengert.tracer.numpy_api import FUNCTIONS  # noqa: F401 (gives traced arrays their methods)
+
+__all__ = ["Call", "Callee", "Selection"]
+
+
+@frozen
+class Selection:
+    """The arguments a derivative is taken of: the leaves of each, and how they are nested."""
+
+    active: tuple[int, ...]
+    structures: tuple[Structure, ...]
+    single: bool
+
+    def nest(self, flat: Sequence[Any]) -> Any:
+        """Values of the active leaves, nested as the chosen arguments are."""
+        leaves = iter(flat)
+        nested = tuple(unflatten(s, leaves) for s in self.structures)
+        return nested[0] if self.single else nested
+
+
+class Callee:
+    """A function or graph, ready to be called and differentiated."""
+
+    def __init__(self, target: Any, backend: str | None) -> None:
+        if isinstance(target, Graph):
+            target = Program(target)
+        if isinstance(target, BoundMethod):
+            target = target.function
+        if not isinstance(target, (Program, Traced)):
+            if not callable(target):
+                message = f"A derivative is taken of a function, traced function or graph; got {target!r}."
+                raise TypeError(message)
+            target = Traced(target)
+        self.target = target
+        self.backend = backend or target.backend
+
+    @property
+    def name(self) -> str:
+        """For messages."""
+        return self.target.graph.name if isinstance(self.target, Program) else self.target.function.__name__
+
+    def call(self, args: tuple[Any, ...], kwargs: dict[str, Any]) -> Call:
+        """The arguments bound."""
+        if isinstance(self.target, Traced):
+            return Call(self, self.target.bind(args, kwargs), _positions(self.target.signature, args))
+        program = self.target
+        leaves = program.leaves(args, kwargs)
+        signature = program.graph.signature
+        structures = (LEAF,) * len(leaves) if signature is None else signature.arguments
+        kinds = [inspect.Parameter.POSITIONAL_OR_KEYWORD] * len(structures)
+        if signature is not None:
+            kinds = [inspect._ParameterKind(kind) for _, kind in signature.parameters]
+        return Call(self, Bound(structures, leaves, program.names()), _spread(kinds, len(args)))
+
+
+def _positions(signature: inspect.Signature, args: tuple[Any, ...]) -> list[tuple[int, int | None]]:
+    return _spread([p.kind for p in signature.parameters.values()], len(args))
+
+
+def _spread(kinds: Sequence[Any], count: int) -> list[tuple[int, int | None]]:
+    """For each positional argument: its parameter, and its place within ``*args``."""
+    found: list[tuple[int, int | None]] = []
+    for i, kind in enumerate(kinds):
+        if kind is inspect.Parameter.VAR_POSITIONAL:
+            found.extend((i, j) for j in range(max(count - len(found), 0)))
+        elif kind in (inspect.Parameter.POSITIONAL_ONLY, inspect.Parameter.POSITIONAL_OR_KEYWORD):
+            found.append((i, None))
+    return found
+
+
+class Call:
+    """One call: its bound arguments, and what can be done with them."""
+
+    def __init__(self, callee: Callee, bound: Bound, positions: list[tuple[int, int | None]]) -> None:
+        self.callee = callee
+        self.bound = bound
+        self.positions = positions
+
+    def select(self, argnums: int | tuple[int, ...] | None, *, strict: bool = True) -> Selection:
+        """The leaves of the chosen positional arguments; ints among them become real numbers.
+
+        With ``strict``, a leaf that no derivative can be taken of is an error; else it is left out.
+        """
+        single = isinstance(argnums, (int, np.integer))
+        numbers = range(len(self.positions)) if argnums is None else (argnums,) if single else tuple(argnums)  # type: ignore[arg-type, union-attr]
+        active: list[int] = []
+        structures = []
+        for number in numbers:
+            first, structure = self._argument(number)
+            found = range(first, first + structure.leaf_count)
+            moving = [i for i in found if self._make_real(i, strict=strict)]
+            if strict and not moving and not structure.leaf_count:
+                message = f"Argument {number} of {self.callee.name} holds no array to take a derivative of."
+                raise DerivativeError(message)
+            structures.append(_only(structure, [i in moving for i in found]))
+            active.extend(moving)
+        if len(set(active)) != len(active):
+            message = f"argnums={argnums} names an argument twice."
+            raise ValueError(message)
+        return Selection(tuple(active), tuple(structures), single)
+
+    def _argument(self, number: int) -> tuple[int, Structure]:
+        """The first leaf and the structure of a positional argument."""
+        count = len(self.positions)
+        if not -count <= number < count:
+            message = f"argnums={number} is out of range: {self.callee.name} was called with {count} positional arguments."
+            raise ValueError(message)
+        parameter, inner = self.positions[number]
+        before = sum(s.leaf_count for s in self.bound.structures[:parameter])
+        structure = self.bound.structures[parameter]
+        if inner is None:
+            return before, structure
+        return before + sum(s.leaf_count for s in structure.children[:inner]), structure.children[inner]
+
+    def _make_real(self, i: int, *, strict: bool) -> bool:
+        leaf, name = self.bound.leaves[i], self.bound.names[i]
+        if type(leaf) is int:
+            self.bound.leaves[i] = leaf = float(leaf)
+        type_ = leaf.value.type if isinstance(leaf, Array) else type_of(leaf)
+        if isinstance(leaf, Array) and type_.weak and type_.dtype.kind == "i":
+            self.bound.leaves[i] = leaf.xp.cast(leaf, np.float64, weak=True)
+            return True
+        if type_.dtype.kind == "c" and strict:
+            message = f"Argument {name} is complex; derivatives in complex arguments are not supported yet. Use real arrays."
+            raise DerivativeError(message)
+        if not is_inexact(type_.dtype) and strict:
+            message = (
+                f"Argument {name} has dtype {type_.dtype}; a derivative is taken in floating-point arguments. "
+                f"Convert it with .astype(float), or choose other arguments with argnums."
+            )
+            raise DerivativeError(message)
+        return type_.dtype.kind == "f"
+
+    # -- running --------------------------------------------------------------------------------
+
+    def perform(self, action: Callable[[Program, list[Any]], tuple[Sequence[Any], Any]]) -> tuple[Graph, Any]:
+        """``action(program, inputs)``, which gives (values, result), on the right path; its graph and result."""
+        target = self.callee.target
+        if isinstance(target, Traced):
+            return target.perform(self.bound, action)
+        inputs = target.inputs(self.bound.leaves)
+        values, result = action(target, inputs)
+        check_guards(target.graph, values)
+        return target.graph, result
+
+    def within(self) -> Recorded | None:
+        """Within a trace that these arguments or the function's closure belong to: graph and operands."""
+        trace = current_trace()
+        if trace is None:
+            return None
+        target = self.callee.target
+        xp = TraceNamespace(trace)
+        if isinstance(target, Program):
+            if not any(isinstance(x, Array) for x in self.bound.leaves):
+                return None
+            operands = [_fitted(xp, x, v.type, n) for x, v, n in
+                        zip(self.bound.leaves, target.graph.inputs, self.bound.names, strict=True)]  # fmt: skip
+            return Recorded(xp, target.graph, operands)
+        graph, sources = record(target.function, target.signature, self.bound, self.bound.leaves)
+        operands = [xp.lift(x) for x in (*self.bound.leaves, *sources)]
+        if not any(isinstance(x, Array) for x in (*self.bound.leaves, *sources)):
+            return None
+        return Recorded(xp, graph, operands)
+
+
+def _fitted(xp: TraceNamespace, leaf: Any, type_: Any, name: str) -> Any:
+    value = xp.lift(leaf)
+    if value.type.shape != type_.shape or not np.can_cast(value.type.dtype, type_.dtype, "same_kind"):
+        message = f"Argument {name} has type {value.type}; the graph was made for {type_}."
+        raise TraceError(message)
+    return xp.builder.cast(value, type_.dtype, weak=type_.weak)
+
+
+@frozen
+class Recorded:
+    """A graph within a trace, and what it is to be given."""
+
+    xp: TraceNamespace
+    graph: Graph
+    operands: list[Any]
+
+
+def _only(structure: Structure, keep: Sequence[bool]) -> Structure:
+    """The structure with each leaf that is not kept replaced by None."""
+    flags = iter(keep)
+
+    def walk(s: Structure) -> Structure:
+        if s.kind == "leaf":
+            return s if next(flags) else Structure("static")
+        from attrs import evolve
+
+        return evolve(s, children=tuple(walk(c) for c in s.children))
+
+    return walk(structure)
+
+
+def matched(structure: Structure, value: Any, what: str, name: str) -> list[Any]:
+    """The leaves of a tangent or cotangent that must be nested like ``structure``; None where that is None."""
+    from wengert.backends.program import is_leaf
+
+    leaves: list[Any] = []
+    found = flatten(value, is_leaf, leaves)
+    if found != structure:
+        paths = ", ".join(leaf_paths(structure, name)) or name
+        message = f"The {what} must be nested like its primal, with the leaves {paths}; got {value!r}."
+        raise TypeError(message)
+    return leaves
+
+

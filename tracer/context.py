@@ -1,0 +1,175 @@
+"""A trace under way: its builder, the concrete values at hand, and what it captured from outside."""
+
+from __future__ import annotations
+
+import contextlib
+import contextvars
+import itertools
+from collections.abc import Callable, Iterator, Sequence
+from typing import Any
+
+import numpy as np
+from attrs import define, field
+
+from wengert.backends import protocol
+from wengert.ir.build import Builder
+from wengert.ir.errors import TraceError
+from wengert.ir.graph import Constant, Graph, Value
+from wengert.ir.types import ArrayType, type_of
+from wengert.tracer.location import described, here
+
+__all__ = ["Capture", "Trace", "current_trace"]
+
+_level = itertools.count()
+_current: contextvars.ContextVar[Trace | None] = contextvars.ContextVar("wengert_trace", default=None)
+
+
+def current_trace() -> Trace | None:
+    """The innermost trace under way in this thread or task."""
+    return _current.get()
+
+
+@define(eq=False)
+class Capture:
+    """An array from outside the traced function: the object, its bytes when used, and the input it became."""
+
+    source: Any
+    snapshot: bytes
+    value: Value
+
+
+class Trace:
+    """One run of a function on traced arrays."""
+
+    def __init__(self, name: str) -> None:
+        self.builder = Builder(name)
+        self.level = next(_level)
+        self.name = name
+        self.finished = False
+        self.concrete: dict[Value, Any] = {}
+        self.deferred: dict[Value, Callable[[], Any]] = {}
+        self.captures: dict[int, Capture] = {}
+        self.outer: dict[Value, tuple[Any, Value]] = {}
+
+    @contextlib.contextmanager
+    def active(self) -> Iterator[Trace]:
+        """Within this context, this is the trace under way; afterwards it is finished."""
+        token = _current.set(self)
+        try:
+            yield self
+        finally:
+            _current.reset(token)
+            self.finished = True
+
+    def locate(self) -> None:
+        """Remember the user's line for the nodes that follow."""
+        self.builder.location = here()
+
+    # -- what comes in ------------------------------------------------------------------------
+
+    def argument(self, type_: ArrayType, name: str | None, concrete: Any) -> Value:
+        """A new input with the value it has now (or a function that gives it)."""
+        value = self.builder.input(type_, name)
+        if callable(concrete):
+            self.deferred[value] = concrete
+        else:
+            self.concrete[value] = np.asarray(concrete, type_.dtype)
+        return value
+
+    def capture(self, array: Any) -> Value:
+        """An array from outside: an input if it stays as it is until the trace ends, else a constant."""
+        snapshot = array.tobytes()
+        known = self.captures.get(id(array))
+        if known is not None and known.snapshot == snapshot and known.value.type.shape == array.shape:
+            return known.value
+        if known is not None:  # it changed while tracing: a constant, as it is at each use
+            return self.builder.constant(array)
+        value = Value(type_of(array), None)
+        self.captures[id(array)] = Capture(array, snapshot, value)
+        self.concrete[value] = np.array(array, dtype=value.type.dtype)
+        return value
+
+    def from_outer(self, array: Any) -> Value:
+        """A traced array of an enclosing trace: an input of this one."""
+        found = self.outer.get(array.value)
+        if found is None:
+            value = Value(array.value.type, None)
+            self.deferred[value] = lambda owner=array.owner, outer=array.value: owner.evaluate(outer)
+            found = self.outer[array.value] = (array, value)
+        return found[1]
+
+    # -- values at hand -----------------------------------------------------------------------
+
+    def evaluate(self, value: Value) -> Any:
+        """The concrete value of a traced one: runs the part of the program it needs, once."""
+        if isinstance(value, Constant):
+            return value.array
+        if value in self.concrete:
+            return self.concrete[value]
+        if value in self.deferred:
+            self.concrete[value] = self.deferred.pop(value)()
+            return self.concrete[value]
+        needed, frontier, nodes = {value}, {}, []
+        for node in reversed(self.builder.nodes):
+            if not needed.isdisjoint(node.results):
+                nodes.append(node)
+                for operand in node.operands:
+                    if operand in self.concrete or operand in self.deferred:
+                        frontier[operand] = self.evaluate(operand)
+                    elif not isinstance(operand, Constant):
+                        needed.add(operand)
+        produced = [r for node in nodes for r in node.results if r in needed]
+        graph = Graph(tuple(frontier), tuple(reversed(nodes)), tuple(produced))
+        results = protocol.get("numpy").compile(graph)(list(frontier.values()))
+        self.concrete.update(zip(produced, results, strict=True))
+        return self.concrete[value]
+
+    # -- the end ------------------------------------------------------------------------------
+
+    def finish(self, outputs: Sequence[Value], **fields: Any) -> tuple[Graph, list[Any]]:
+        """The graph, and what to give its implicit inputs: captured arrays and outer traced arrays."""
+        import sys
+
+        frozen: dict[Value, Value] = {}
+        implicit: list[tuple[Value, Any]] = []
+        for key in list(self.captures):
+            capture = self.captures.pop(key)
+            # held by the capture alone (and this call's argument): nobody can ever change it
+            local = sys.getrefcount(capture.source) <= 2 and capture.source.base is None
+            if local or capture.source.tobytes() != capture.snapshot:
+                kept = np.frombuffer(capture.snapshot, capture.source.dtype).reshape(capture.source.shape)
+                frozen[capture.value] = self.builder.constant(kept)
+            else:
+                implicit.append((capture.value, capture.source))
+        implicit += [(value, array) for array, value in self.outer.values()]
+        graph = self.builder.graph(outputs, **fields)
+        if frozen:
+            graph = substitute(graph, frozen)
+        used = set(graph.used_values())
+        implicit = [(value, source) for value, source in implicit if value in used]
+        graph = graph.evolve(inputs=(*graph.inputs, *(value for value, _ in implicit)))
+        return graph, [source for _, source in implicit]
+
+
+def substitute(graph: Graph, changes: dict[Value, Value]) -> Graph:
+    """The graph with some values replaced where they are read."""
+    from attrs import evolve
+
+    def at(value: Value) -> Value:
+        return changes.get(value, value)
+
+    nodes = tuple(
+        node if changes.keys().isdisjoint(node.operands) else evolve(node, operands=tuple(map(at, node.operands)))
+        for node in graph.nodes
+    )
+    guards = tuple(evolve(guard, value=at(guard.value)) for guard in graph.guards)
+    return graph.evolve(nodes=nodes, outputs=tuple(map(at, graph.outputs)), guards=guards)
+
+
+def leaked(array: Any) -> TraceError:
+    """The error for a traced array used after its trace ended."""
+    return TraceError(
+        f"A traced array of type {array.value.type} is used at {described()}, but the trace of "
+        f"{array.owner.name!r} that made it has finished. Return the array from the traced function instead of "
+        "keeping it in a global, a closure or an attribute."
+    )

@@ -1,0 +1,353 @@
+"""``@trace``: a NumPy function that keeps a graph per signature."""
+
+from __future__ import annotations
+
+import functools
+import inspect
+from collections.abc import Callable, Iterator, Sequence
+from typing import Any
+
+import numpy as np
+from attrs import define, frozen
+
+from wengert.backends.program import Program, check_guards, is_leaf, results_of
+from wengert.ir.errors import GuardError, TraceError
+from wengert.ir.graph import Constant, Graph
+from wengert.ir.structure import Signature, Structure, flatten, leaf_paths, unflatten
+from wengert.ir.types import ArrayType, type_of
+from wengert.tracer.array import Array, Memory, TraceNamespace
+from wengert.tracer.context import Trace, current_trace, substitute
+from wengert.tracer.environment import Environment
+from wengert.tracer.location import described
+
+__all__ = ["Bound", "Traced", "Variant", "trace"]
+
+#: How many branches of one signature are kept before giving up.
+PATHS = 64
+
+
+@frozen
+class Bound:
+    """Arguments taken apart: one structure per parameter, and the flat leaves."""
+
+    structures: tuple[Structure, ...]
+    leaves: list[Any]
+    names: list[str]
+
+    @property
+    def statics(self) -> tuple[Any, ...]:
+        """The arguments that are not arrays."""
+        return tuple(s for structure in self.structures for s in _statics(structure))
+
+
+def _statics(structure: Structure) -> Iterator[Any]:
+    if structure.kind == "static":
+        yield structure.static
+    for child in structure.children:
+        yield from _statics(child)
+
+
+@define(eq=False)
+class Variant:
+    """One path through the function: its program, and where its implicit inputs come from."""
+
+    program: Program
+    sources: list[Any]
+    watched: tuple[Any, ...]
+
+    def implicit(self) -> list[Any] | None:
+        """The implicit inputs as they are now; None where one is no longer what it was traced as."""
+        arrays = []
+        for source, value in zip(self.sources, self.program.graph.inputs[-len(self.sources) or None :], strict=False):
+            array = source() if callable(source) else source
+            if not isinstance(array, np.ndarray) or type_of(array) != value.type:
+                return None
+            arrays.append(np.ascontiguousarray(array, dtype=value.type.dtype).reshape(array.shape))
+        return arrays
+
+
+@define(eq=False)
+class Entry:
+    """What is known of one signature."""
+
+    environment: Environment
+    variants: list[Variant]
+
+
+class Traced:
+    """A function that records a graph for each signature and runs that.
+
+    Calling it inside another trace runs the function itself, into that trace.
+    """
+
+    def __init__(self, function: Callable[..., Any], backend: str | None = None) -> None:
+        functools.update_wrapper(self, function)
+        self.function = function
+        self.backend = backend
+        self.signature = inspect.signature(function)
+        self._entries: dict[Any, Entry] = {}
+
+    def __get__(self, instance: Any, owner: type | None = None) -> Any:
+        """A method: bound to its instance, which is a static argument."""
+        return self if instance is None else BoundMethod(self, instance)
+
+    def __call__(self, *args: Any, **kwargs: Any) -> Any:
+        if current_trace() is not None:
+            return self.function(*args, **kwargs)
+        bound = self.bind(args, kwargs)
+
+        def run(program: Program, inputs: list[Any]) -> tuple[Any, Any]:
+            values = program.run(inputs, self.backend)
+            return values, values
+
+        graph, values = self.perform(bound, run)
+        return results_of(graph, values)
+
+    # -- arguments --------------------------------------------------------------------------------
+
+    def bind(self, args: tuple[Any, ...], kwargs: dict[str, Any]) -> Bound:
+        """Arguments taken apart; raises TypeError as the function's own call would."""
+        bound = self.signature.bind(*args, **kwargs)
+        bound.apply_defaults()
+        leaves: list[Any] = []
+        structures, names = [], []
+        for name, value in bound.arguments.items():
+            structure = flatten(value, is_leaf, leaves)
+            structures.append(structure)
+            names.extend(leaf_paths(structure, name))
+        for name, leaf in zip(names, leaves, strict=True):
+            _check_leaf(name, leaf)
+        return Bound(tuple(structures), leaves, names)
+
+    # -- variants -----------------------------------------------------------------------------------
+
+    def perform(
+        self, bound: Bound, action: Callable[[Program, list[Any]], tuple[Sequence[Any], Any]]
+    ) -> tuple[Graph, Any]:
+        """Run ``action(program, inputs)``, which gives (values, result), on the path these arguments take."""
+        types = tuple(map(_leaf_type, bound.leaves))
+        try:
+            entry = self._entries.get((bound.structures, types))
+        except TypeError as error:
+            raise _unhashable(bound) from error
+        if entry is None:
+            entry = Entry(Environment(self.function, bound.statics), [])
+            self._entries[bound.structures, types] = entry
+        inputs = [np.ascontiguousarray(x, t.dtype).reshape(t.shape) for x, t in zip(bound.leaves, types, strict=True)]
+        watched = entry.environment.values()
+        for variant in entry.variants:
+            if variant.watched != watched or (implicit := variant.implicit()) is None:
+                continue
+            done = _attempt(variant.program, [*inputs, *implicit], action)
+            if done is not None:
+                entry.variants.remove(variant)  # most recent first
+                entry.variants.insert(0, variant)
+                return variant.program.graph, done[1]
+        variant = self._new_variant(bound, entry)
+        values, result = action(variant.program, [*inputs, *(variant.implicit() or [])])
+        check_guards(variant.program.graph, values)
+        return variant.program.graph, result
+
+    def _new_variant(self, bound: Bound, entry: Entry) -> Variant:
+        if len(entry.variants) >= PATHS:
+            message = (
+                f"{self.function.__qualname__} has taken {PATHS} different branches for arguments of one type, each "
+                "traced anew. Replace the Python branch on traced values by np.where, or bound a loop's count."
+            )
+            raise TraceError(message)
+        entry.environment = Environment(self.function, bound.statics)
+        graph, sources = record(self.function, self.signature, bound, bound.leaves)
+        ways = entry.environment.ways
+        found = [ways.get(id(source), source) if isinstance(source, np.ndarray) else source for source in sources]
+        variant = Variant(Program(graph, self.backend), found, entry.environment.values())
+        entry.variants.insert(0, variant)
+        return variant
+
+    # -- what users hold ------------------------------------------------------------------------------
+
+    def graph(self, *args: Any, **kwargs: Any) -> Program:
+        """The program for arguments like these; closed-over arrays become constants in it."""
+        return self.graph_of(self.bind(args, kwargs))
+
+    def graph_of(self, bound: Bound) -> Program:
+        """The program for arguments that are already bound."""
+        graph, sources = record(self.function, self.signature, bound, bound.leaves)
+        return Program(with_constants(graph, sources), self.backend)
+
+    def on(self, backend: str) -> Traced:
+        """The same function on another backend."""
+        from wengert.backends import protocol
+
+        protocol.get(backend)
+        return Traced(self.function, backend)
+
+    def __repr__(self) -> str:
+        return f"<traced {self.function.__qualname__}>"
+
+
+class BoundMethod:
+    """A traced method with its instance."""
+
+    def __init__(self, traced: Traced, instance: Any) -> None:
+        functools.update_wrapper(self, traced.function)
+        self.traced, self.instance = traced, instance
+        self.backend = traced.backend
+
+    @property
+    def function(self) -> Any:
+        """The plain bound method."""
+        return self.traced.function.__get__(self.instance)
+
+    def __call__(self, *args: Any, **kwargs: Any) -> Any:
+        return self.traced(self.instance, *args, **kwargs)
+
+    def graph(self, *args: Any, **kwargs: Any) -> Program:
+        """The program for arguments like these, the instance's arrays as constants."""
+        return Traced(self.function, self.backend).graph(*args, **kwargs)
+
+
+def trace(function: Callable[..., Any] | None = None, *, backend: str | None = None) -> Any:
+    """Trace a function written with plain NumPy.
+
+    Parameters
+    ----------
+    function : callable
+        Takes and returns arrays, numbers and nested tuples, lists, dicts, named tuples, dataclasses or attrs classes of
+        them.  Strings, None, bools and other objects are static: part of the signature.
+    backend : str, optional
+        The backend it runs on, by default the one in force at each call.
+
+    Returns
+    -------
+    Traced
+        Called like the function; ``.graph(*args)`` is its program for arguments like these.
+    """
+    if function is None:
+        return functools.partial(trace, backend=backend)
+    if isinstance(function, Traced):
+        return Traced(function.function, backend or function.backend)
+    if not callable(function) or inspect.isasyncgenfunction(function) or inspect.iscoroutinefunction(function) or (
+        inspect.isgeneratorfunction(function)):
+        message = f"trace expects a plain function of arrays, got {function!r}."
+        raise TypeError(message)
+    return Traced(function, backend)
+
+
+def record(
+    function: Callable[..., Any], signature: inspect.Signature, bound: Bound, concrete: Sequence[Any]
+) -> tuple[Graph, list[Any]]:
+    """Run a function on traced arguments; the graph, and the sources of its implicit inputs.
+
+    ``concrete`` holds a value for each leaf: a number, an array, or a traced array of an enclosing trace.
+    """
+    name = getattr(function, "__name__", "function")
+    trace = Trace("lambda_" if name == "<lambda>" else name)
+    xp = TraceNamespace(trace)
+    with trace.active():
+        arguments = []
+        for leaf, path in zip(concrete, bound.names, strict=True):
+            now = leaf if not isinstance(leaf, Array) else functools.partial(leaf.owner.evaluate, leaf.value)
+            value = trace.argument(_leaf_type(leaf), path, now)
+            arguments.append(Array(xp, value, Memory(argument=True)))
+        flat = iter(arguments)
+        parameters = list(signature.parameters.values())
+        values = [unflatten(structure, flat) for structure in bound.structures]
+        result = function(*_positional(parameters, values), **_keywords(parameters, values))
+        leaves: list[Any] = []
+        structure = flatten(result, is_leaf, leaves)
+        _check_result(function, structure)
+        outputs = [xp.lift(leaf) for leaf in leaves]
+        return trace.finish(
+            outputs, results=structure,
+            signature=Signature(
+                tuple((p.name, int(p.kind)) for p in parameters), bound.structures,
+                tuple((p.name, p.default) for p in parameters if _plain_default(p)),
+            ),
+        )  # fmt: skip
+
+
+def with_constants(graph: Graph, sources: Sequence[Any]) -> Graph:
+    """The graph with its implicit inputs replaced by the arrays they stand for."""
+    if not sources:
+        return graph
+    values = graph.inputs[-len(sources) :]
+    changes = {v: Constant.of(np.asarray(s)) for v, s in zip(values, sources, strict=True)}
+    return substitute(graph.evolve(inputs=graph.inputs[: -len(sources)]), changes)  # type: ignore[arg-type]
+
+
+def _attempt(program: Program, inputs: list[Any], action: Any) -> tuple[Any, Any] | None:
+    """Run an action on a path that may be the wrong one; None where its guards say so."""
+    if not program.graph.guards:
+        return action(program, inputs)
+    try:
+        values, result = action(program, inputs)
+        check_guards(program.graph, values)
+    except (GuardError, IndexError, ValueError):
+        return None
+    return values, result
+
+
+def _leaf_type(leaf: Any) -> ArrayType:
+    return leaf.value.type if isinstance(leaf, Array) else type_of(leaf)
+
+
+def _check_leaf(name: str, leaf: Any) -> None:
+    if isinstance(leaf, np.ndarray) and type(leaf) not in (np.ndarray, np.memmap):
+        message = (
+            f"Argument {name} is a {type(leaf).__name__}; only plain ndarrays are traced. Pass np.asarray({name}) "
+            "if its special behaviour is not needed."
+        )
+        raise TraceError(message)
+    try:
+        _leaf_type(leaf)
+    except TypeError as error:
+        message = f"Argument {name}: {error}"
+        raise TraceError(message) from error
+
+
+def _unhashable(bound: Bound) -> TraceError:
+    for value in bound.statics:
+        try:
+            hash(value)
+        except TypeError:
+            return TraceError(
+                f"An argument of type {type(value).__name__} is neither an array nor hashable, so it can be no part "
+                "of a signature. Pass arrays, numbers, nested containers of them, or hashable options."
+            )
+    return TraceError("The arguments contain an unhashable dictionary key or option.")
+
+
+def _check_result(function: Any, structure: Structure) -> None:
+    for static in _statics(structure):
+        if not (static is None or isinstance(static, (bool, str))):
+            message = (
+                f"{getattr(function, '__qualname__', function)} returned a {type(static).__name__} (seen at {described()}); "
+                "expected arrays, numbers, or nested tuples, lists, dicts, named tuples, dataclasses or attrs classes of them."
+            )
+            raise TraceError(message)
+
+
+
+
+def _plain_default(p: inspect.Parameter) -> bool:
+    return p.default is None or type(p.default) in (bool, int, float, complex, str)
+
+
+def _positional(parameters: list[inspect.Parameter], values: list[Any]) -> list[Any]:
+    args: list[Any] = []
+    for p, value in zip(parameters, values, strict=True):
+        if p.kind in (p.POSITIONAL_ONLY, p.POSITIONAL_OR_KEYWORD):
+            args.append(value)
+        elif p.kind is p.VAR_POSITIONAL:
+            args.extend(value)
+    return args
+
+
+def _keywords(parameters: list[inspect.Parameter], values: list[Any]) -> dict[str, Any]:
+    kwargs: dict[str, Any] = {}
+    for p, value in zip(parameters, values, strict=True):
+        if p.kind is p.KEYWORD_ONLY:
+            kwargs[p.name] = value
+        elif p.kind is p.VAR_KEYWORD:
+            kwargs.update(value)
+    return kwargs

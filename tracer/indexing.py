@@ -1,0 +1,131 @@
+"""``x[key]`` and ``x[key] = v``, for every kind of NumPy key."""
+
+from __future__ import annotations
+
+import math
+from typing import Any
+
+import numpy as np
+
+from wengert.ir import keys
+from wengert.tracer.array import Array, converted, namespace_of, refuse
+
+__all__ = ["get", "set_"]
+
+
+def get(x: Array, key: Any) -> Array:
+    """``x[key]``; basic keys give views."""
+    key = _concrete_masks(x, key)
+    traced = [k for k in _items(key) if isinstance(k, Array)]
+    if not traced:
+        if keys.is_basic(key):
+            return x.view(x.xp.basic_index(x, key))
+        return _gather(x, key)
+    return _take(x, key)
+
+
+def _items(key: Any) -> tuple[Any, ...]:
+    return key if isinstance(key, tuple) else (key,)
+
+
+def _concrete_masks(x: Array, key: Any) -> Any:
+    """Traced boolean masks as plain ones: which elements they choose becomes a guard."""
+
+    def plain(item: Any) -> Any:
+        if not (isinstance(item, Array) and item.dtype.kind == "b"):
+            return item
+        mask = np.array(item.owner.evaluate(item.value))
+        same = item.xp.reduce(_all(), item.xp.equal(item, mask))
+        item._guarded(same)
+        return mask
+
+    items = tuple(map(plain, _items(key)))
+    return items if isinstance(key, tuple) else items[0]
+
+
+def _all() -> Any:
+    from wengert.ir.ops import OPS
+
+    return OPS["all"]
+
+
+def positions(shape: tuple[int, ...], key: Any) -> np.ndarray[Any, Any]:
+    """The flat position of each element that a key chooses: NumPy itself resolves the key."""
+    return np.arange(math.prod(shape), dtype=np.int64).reshape(shape)[key]
+
+
+def _gather(x: Array, key: Any) -> Array:
+    """An advanced key without traced parts: flat positions, known now."""
+    if isinstance(key, list):
+        key = np.asarray(key) if key else np.asarray(key, dtype=np.int64)
+    chosen = np.asarray(positions(x.shape, key))
+    flat = x.xp.reshape(x, (x.size,))
+    return x.xp.take(flat, x.xp.wrap(x.xp.builder.constant(chosen)), axis=0)
+
+
+def _take(x: Array, key: Any) -> Array:
+    """A key with one traced integer array; full slices beside it."""
+    xp = namespace_of(x, *_items(key))
+    items = list(_items(key))
+    if Ellipsis in [k for k in items if not isinstance(k, (Array, np.ndarray))]:
+        at = next(i for i, k in enumerate(items) if k is Ellipsis)
+        items[at : at + 1] = [slice(None)] * (x.ndim - len(items) + 1)
+    axes = [a for a, k in enumerate(items) if isinstance(k, Array)]
+    plain = all(isinstance(k, slice) and k == slice(None) for a, k in enumerate(items) if a not in axes)
+    if len(axes) != 1 or not plain:
+        raise refuse(
+            "an index mixes a traced integer array with others.",
+            "Index with one traced array at a time and full slices beside it.",
+        )
+    (axis,) = axes
+    index = items[axis]
+    if index.dtype.kind not in "iu":
+        message = "arrays used as indices must be of integer (or boolean) type."
+        raise IndexError(message)
+    return xp.take(x, normal_indices(xp, index, x.shape[axis]), axis=axis)
+
+
+def normal_indices(xp: Any, index: Any, size: int) -> Array:
+    """Indices as int64, the negative ones counted from the end."""
+    index = xp.cast(index, np.int64)
+    return xp.where(xp.less(index, 0), xp.add(index, size), index)
+
+
+def set_(x: Array, key: Any, new: Any) -> None:
+    """``x[key] = new``: choose, by a mask known now, between the old elements and the new ones."""
+    key = _concrete_masks(x, key)
+    if any(isinstance(k, Array) for k in _items(key)):
+        raise refuse(
+            "an element is assigned at an index that is itself traced.",
+            "Use a plain integer index, or np.where(np.arange(n) == i, new, x).",
+        )
+    chosen = np.asarray(positions(x.shape, key))
+    xp = namespace_of(x, new)
+    value = xp.wrap(xp.lift(new))
+    if value.dtype.kind == "c" and x.dtype.kind != "c":
+        message = "Cannot assign complex values to a real array without losing the imaginary part."
+        raise TypeError(message)
+    if not np.can_cast(value.dtype, x.dtype, "same_kind") and value.dtype.kind == "f":
+        value = xp.cast(xp.trunc(value), x.dtype)
+    value = xp.cast(value, x.dtype)
+    lead = value.ndim - chosen.ndim
+    if lead > 0 and all(n == 1 for n in value.shape[:lead]):  # NumPy drops extra leading axes of size 1
+        value = xp.reshape(value, value.shape[lead:])
+    try:
+        value = xp.broadcast_to(value, chosen.shape)
+    except TypeError as error:
+        message = f"could not broadcast input array from shape {value.shape} into shape {chosen.shape}."
+        raise ValueError(message) from error
+    source = np.zeros(x.size, dtype=np.int64)
+    source[chosen.reshape(-1)] = np.arange(chosen.size)  # as NumPy: of repeated positions the last wins
+    mask = np.zeros(x.size, dtype=bool)
+    mask[chosen.reshape(-1)] = True
+    if not chosen.size:
+        return
+    if chosen.size == x.size and np.array_equal(chosen.reshape(-1), np.arange(x.size)):
+        result = xp.reshape(value, x.shape)
+    else:
+        constant = xp.builder.constant
+        flat = xp.take(xp.reshape(value, (chosen.size,)), xp.wrap(constant(source.reshape(x.shape))), axis=0)
+        result = xp.where(xp.wrap(constant(mask.reshape(x.shape))), flat, x)
+    x.write(converted(result, x.dtype))

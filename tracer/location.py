@@ -1,0 +1,48 @@
+"""Which line of the user's program are we on."""
+
+from __future__ import annotations
+
+import functools
+import sys
+from types import CodeType
+
+from wengert.ir.graph import Location
+
+__all__ = ["here"]
+
+_PACKAGE = __name__.partition(".")[0]
+
+
+@functools.lru_cache(maxsize=65536)
+def _location(code: CodeType, module: str, line: int) -> Location:
+    return Location(module, code.co_qualname if hasattr(code, "co_qualname") else code.co_name, line)
+
+
+@functools.lru_cache(maxsize=65536)
+def _is_machinery(module: str) -> bool:
+    """Whether a module is ours or NumPy's, and so never the user's line (our tests and examples are users)."""
+    top, _, rest = module.partition(".")
+    if top == _PACKAGE:
+        return not rest.startswith(("tests", "tools"))
+    return top == "numpy"
+
+
+def here() -> Location | None:
+    """The innermost line outside wengert and NumPy."""
+    frame = sys._getframe(2)
+    while frame is not None:
+        module = frame.f_globals.get("__name__", "?")
+        if not _is_machinery(module):
+            return _location(frame.f_code, module, frame.f_lineno)
+        frame = frame.f_back
+    return None
+
+
+def described() -> str:
+    """The user's line for a message, as ``file:line``."""
+    frame = sys._getframe(1)
+    while frame is not None:
+        if not _is_machinery(frame.f_globals.get("__name__", "?")):
+            return f"{frame.f_code.co_filename}:{frame.f_lineno}, in {frame.f_code.co_name}"
+        frame = frame.f_back
+    return "an unknown line"

@@ -1,0 +1,16 @@
+"""NumPy's functions on traced arrays, one file per chapter of its manual; collected here."""
+
+from __future__ import annotations
+
+from typing import Any
+
+from wengert.tracer.numpy_api import contractions, elementwise, methods, movement, reductions
+
+__all__ = ["FUNCTIONS"]
+
+#: NumPy function to its traced form: what ``__array_function__`` looks up.
+FUNCTIONS: dict[Any, Any] = {
+    **reductions.TABLE, **movement.TABLE, **contractions.TABLE, **elementwise.TABLE,
+}  # fmt: skip
+
+methods.install()

@@ -1,0 +1,138 @@
+"""Elementwise functions that are not ufuncs, sorting, and questions about an array."""
+
+from __future__ import annotations
+
+from typing import Any
+
+import numpy as np
+
+from wengert.tracer.array import Array, namespace_of, refuse
+from wengert.tracer.numpy_api.support import array_of, axis_of, deliver
+
+
+def where(condition, x=None, y=None, /):
+    if x is None or y is None:
+        raise refuse(
+            "np.where with one argument gives positions, a shape that depends on values.",
+            "Use np.where(condition, x, y), or a boolean index.",
+        )
+    xp = namespace_of(condition, x, y)
+    c = xp.wrap(xp.lift(condition))
+    return xp.where(c if c.dtype.kind == "b" else xp.not_equal(c, 0), x, y)
+
+
+def clip(a, a_min=None, a_max=None, out=None, *, min=None, max=None, **kwargs):
+    xp, x = array_of(a, a_min, a_max, min, max)
+    low, high = (a_min if min is None else min), (a_max if max is None else max)
+    if low is not None:
+        x = xp.maximum(x, low)
+    if high is not None:
+        x = xp.minimum(x, high)
+    return deliver(xp.cast(x, x.dtype), out)
+
+
+def round_(a, decimals=0, out=None):
+    xp, x = array_of(a)
+    if x.dtype.kind in "biu":
+        if decimals < 0:
+            raise refuse("rounding integers to tens is not traced yet.", "Convert to float first.")
+        return deliver(x, out)
+    if decimals == 0:
+        return deliver(xp.rint(xp.cast(x, x.dtype)), out)
+    factor = 10.0 ** abs(decimals)
+    up, down = (xp.multiply, xp.divide) if decimals > 0 else (xp.divide, xp.multiply)
+    return deliver(down(xp.rint(up(x, factor)), factor), out)
+
+
+def nan_to_num(x, copy=True, nan=0.0, posinf=None, neginf=None):
+    xp, a = array_of(x)
+    if a.dtype.kind in "biu":
+        return a
+    limits = np.finfo(a.dtype)
+    a = xp.where(xp.isnan(a), nan, a)
+    a = xp.where(xp.equal(a, np.inf), float(limits.max) if posinf is None else posinf, a)
+    return xp.where(xp.equal(a, -np.inf), float(limits.min) if neginf is None else neginf, a)
+
+
+def isclose(a, b, rtol=1e-5, atol=1e-8, equal_nan=False):
+    xp = namespace_of(a, b)
+    a, b = xp.wrap(xp.lift(a)), xp.wrap(xp.lift(b))
+    bound = xp.add(atol, xp.multiply(rtol, xp.absolute(b)))
+    near = xp.less_equal(xp.absolute(xp.subtract(a, b)), bound)
+    result = xp.logical_or(xp.logical_and(near, xp.isfinite(b)), xp.equal(a, b))
+    return xp.logical_or(result, xp.logical_and(xp.isnan(a), xp.isnan(b))) if equal_nan else result
+
+
+def allclose(a, b, rtol=1e-5, atol=1e-8, equal_nan=False):
+    return isclose(a, b, rtol, atol, equal_nan).all()
+
+
+def array_equal(a1, a2, equal_nan=False):
+    xp = namespace_of(a1, a2)
+    a, b = xp.wrap(xp.lift(a1)), xp.wrap(xp.lift(a2))
+    return bool(xp.equal(a, b).all()) if a.shape == b.shape else False
+
+
+def sort(a, axis=-1, kind=None, order=None, *, stable=None):
+    xp, x = array_of(a)
+    if axis is None:
+        x, axis = xp.reshape(x, (x.size,)), 0
+    return xp.sort(x, axis_of(axis, x.ndim))
+
+
+def argsort(a, axis=-1, kind=None, order=None, *, stable=None):
+    xp, x = array_of(a)
+    if axis is None:
+        x, axis = xp.reshape(x, (x.size,)), 0
+    return xp.argsort(x, axis_of(axis, x.ndim))
+
+
+def diff(a, n=1, axis=-1, prepend=None, append=None):
+    from wengert.tracer.numpy_api.support import only_defaults
+
+    only_defaults("np.diff", prepend=prepend, append=append)
+    xp, x = array_of(a)
+    lead = (slice(None),) * axis_of(axis, x.ndim)
+    for _ in range(n):
+        minus = xp.not_equal if x.dtype.kind == "b" else xp.subtract
+        x = minus(x[(*lead, slice(1, None))], x[(*lead, slice(None, -1))])
+    return x
+
+
+def astype(x, dtype, /, *, copy=True, device=None):
+    xp, a = array_of(x)
+    return Array(xp, xp.builder.cast(a.value, np.dtype(dtype)))
+
+
+def result_type(*arrays_and_dtypes):
+    return np.result_type(*(_example(x) for x in arrays_and_dtypes))
+
+
+def _example(x: Any) -> Any:
+    """A stand-in for NumPy's promotion questions: a Python number where weak, else the dtype."""
+    if not isinstance(x, Array):
+        return x
+    return {"i": 0, "f": 0.0, "c": 0j}[x.dtype.kind] if x.value.type.weak else x.dtype
+
+
+def real(val):
+    return _real_only(val, "np.real")
+
+
+def _real_only(x: Any, name: str) -> Any:
+    xp, a = array_of(x)
+    if a.dtype.kind == "c":
+        raise refuse(f"{name} of complex values is not traced yet.", "Keep real and imaginary parts as real arrays.")
+    return a
+
+
+TABLE = {
+    np.where: where, np.clip: clip, np.round: round_, np.around: round_, np.nan_to_num: nan_to_num,
+    np.isclose: isclose, np.allclose: allclose, np.array_equal: array_equal,
+    np.sort: sort, np.argsort: argsort, np.diff: diff, np.astype: astype,
+    np.shape: lambda a: namespace_of(a).lift(a).type.shape, np.ndim: lambda a: namespace_of(a).lift(a).type.ndim,
+    np.size: lambda a, axis=None: a.size if axis is None else a.shape[axis],
+    np.result_type: result_type,
+    np.iscomplexobj: lambda x: x.dtype.kind == "c", np.isrealobj: lambda x: x.dtype.kind != "c",
+    np.real: real,
+}  # fmt: skip

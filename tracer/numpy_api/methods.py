@@ -1,0 +1,80 @@
+"""ndarray's methods and properties on traced arrays: each is the NumPy function of that name."""
+
+from __future__ import annotations
+
+from typing import Any
+
+import numpy as np
+
+from wengert.tracer.array import Array, refuse
+from wengert.tracer.numpy_api import contractions, elementwise, movement, reductions, ufuncs
+
+__all__ = ["install"]
+
+
+def _shape_arguments(function: Any) -> Any:
+    """``x.reshape(2, 3)`` and ``x.reshape((2, 3))`` are the same."""
+
+    def method(self: Array, *shape: Any, **kwargs: Any) -> Any:
+        given = shape[0] if len(shape) == 1 else shape
+        return function(self, given, **kwargs) if shape else function(self, **kwargs)
+
+    return method
+
+
+def _item(self: Array, *args: Any) -> Any:
+    raise refuse("item() of a traced value would lose its derivative.", "Index instead: x[0], or x.reshape(()).")
+
+
+def _tolist(self: Array) -> Any:
+    return [x.tolist() if x.ndim else x for x in self] if self.ndim else self
+
+
+def _fill(self: Array, value: Any) -> None:
+    self[...] = value
+
+
+def _sort(self: Array, axis: int = -1, kind: Any = None, order: Any = None, *, stable: Any = None) -> None:
+    self.write(elementwise.sort(self, axis).value)
+
+
+def _astype(self: Array, dtype: Any, *args: Any, **kwargs: Any) -> Array:
+    return elementwise.astype(self, dtype)
+
+
+def _flatten(self: Array, order: str = "C") -> Array:
+    return movement.copy(movement.ravel(self, order))
+
+
+_METHODS: dict[str, Any] = {
+    "sum": reductions.sum_, "prod": reductions.prod, "mean": reductions.mean, "var": reductions.var,
+    "std": reductions.std, "max": reductions.max_, "min": reductions.min_, "any": reductions.any_,
+    "all": reductions.all_, "argmax": reductions.argmax, "argmin": reductions.argmin,
+    "cumsum": reductions.cumsum,
+    "reshape": _shape_arguments(movement.reshape), "transpose": _shape_arguments(movement.transpose),
+    "ravel": movement.ravel, "flatten": _flatten, "squeeze": movement.squeeze,
+    "swapaxes": movement.swapaxes, "repeat": movement.repeat, "take": movement.take,
+    "diagonal": movement.diagonal, "trace": movement.trace, "copy": movement.copy,
+    "dot": contractions.dot, "clip": elementwise.clip, "round": elementwise.round_,
+    "argsort": elementwise.argsort, "astype": _astype, "sort": _sort, "fill": _fill,
+    "item": _item, "tolist": _tolist, "conj": ufuncs.COMPOSED[np.conjugate],
+    "conjugate": ufuncs.COMPOSED[np.conjugate],
+    "__matmul__": lambda self, other: contractions.matmul(self, other),
+    "__rmatmul__": lambda self, other: contractions.matmul(other, self),
+    "__imatmul__": lambda self, other: self._in_place("einsum", other),
+    "__divmod__": lambda self, other: ufuncs.COMPOSED[np.divmod](self, other),
+    "__rdivmod__": lambda self, other: ufuncs.COMPOSED[np.divmod](other, self),
+    "__copy__": movement.copy, "__deepcopy__": lambda self, memo: movement.copy(self),
+}  # fmt: skip
+
+_PROPERTIES: dict[str, Any] = {
+    "T": movement.transpose, "mT": lambda x: movement.swapaxes(x, -1, -2), "real": elementwise.real,
+}
+
+
+def install() -> None:
+    """Give the traced array its methods and properties."""
+    for name, function in _METHODS.items():
+        setattr(Array, name, function)
+    for name, function in _PROPERTIES.items():
+        setattr(Array, name, property(function))

@@ -1,0 +1,335 @@
+"""Shapes, joining, splitting, repeating: NumPy's functions that move elements."""
+
+from __future__ import annotations
+
+import math
+import operator
+from typing import Any
+
+import numpy as np
+
+from wengert.tracer.array import Array, refuse
+from wengert.tracer.numpy_api.support import array_of, arrays_of, axis_of, deliver, only_defaults, promote
+
+
+def reshape(a, /, shape=None, order="C", *, newshape=None, copy=None):
+    xp, x = array_of(a)
+    shape = newshape if shape is None else shape
+    if order not in ("C", "A"):
+        raise refuse(f"reshape with order={order!r} is not traced yet.", "Use the default order, or transpose first.")
+    sizes = [operator.index(n) for n in (shape if isinstance(shape, (tuple, list)) else (shape,))]
+    if sizes.count(-1) == 1:
+        rest = math.prod(n for n in sizes if n != -1)
+        if rest and x.size % rest == 0:
+            sizes[sizes.index(-1)] = x.size // rest
+    if math.prod(sizes) != x.size or min(sizes, default=0) < 0:
+        message = f"cannot reshape array of size {x.size} into shape {tuple(shape) if isinstance(shape, (tuple, list)) else shape}"
+        raise ValueError(message)
+    return x.view(xp.reshape(x, tuple(sizes)))
+
+
+def ravel(a, order="C"):
+    return reshape(a, -1, order)
+
+
+def transpose(a, axes=None):
+    xp, x = array_of(a)
+    if axes is not None:
+        axes = np.lib.array_utils.normalize_axis_tuple(axes, x.ndim)
+        if len(axes) != x.ndim:
+            message = "axes don't match array"
+            raise ValueError(message)
+    return x.view(xp.transpose(x, axes))
+
+
+def swapaxes(a, axis1, axis2):
+    order = list(range(np.ndim(a)))
+    i, j = axis_of(axis1, len(order)), axis_of(axis2, len(order))
+    order[i], order[j] = order[j], order[i]
+    return transpose(a, order)
+
+
+def moveaxis(a, source, destination):
+    ndim = np.ndim(a)
+    source = np.lib.array_utils.normalize_axis_tuple(source, ndim)
+    destination = np.lib.array_utils.normalize_axis_tuple(destination, ndim)
+    if len(source) != len(destination):
+        message = "`source` and `destination` arguments must have the same number of elements"
+        raise ValueError(message)
+    order = [n for n in range(ndim) if n not in source]
+    for to, from_ in sorted(zip(destination, source, strict=True)):
+        order.insert(to, from_)
+    return transpose(a, order)
+
+
+def broadcast_to(array, shape, subok=False):
+    xp, x = array_of(array)
+    shape = (shape,) if isinstance(shape, int) else tuple(shape)
+    if np.broadcast_shapes(x.shape, shape) != shape:
+        message = f"operands could not be broadcast together with remapped shapes {x.shape} and {shape}"
+        raise ValueError(message)
+    return x.view(xp.broadcast_to(x, shape))
+
+
+def broadcast_arrays(*args, subok=False):
+    xp, arrays = arrays_of(args)
+    shape = np.broadcast_shapes(*(a.shape for a in arrays))
+    return tuple(a.view(xp.broadcast_to(a, shape)) for a in arrays)
+
+
+def expand_dims(a, axis):
+    xp, x = array_of(a)
+    axes = axis if isinstance(axis, (tuple, list)) else (axis,)
+    axes = np.lib.array_utils.normalize_axis_tuple(axes, x.ndim + len(axes))
+    rest = iter(x.shape)
+    return x.view(xp.reshape(x, tuple(1 if i in axes else next(rest) for i in range(x.ndim + len(axes)))))
+
+
+def squeeze(a, axis=None):
+    xp, x = array_of(a)
+    axes = [i for i, n in enumerate(x.shape) if n == 1] if axis is None else list(
+        np.lib.array_utils.normalize_axis_tuple(axis, x.ndim))
+    if any(x.shape[i] != 1 for i in axes):
+        message = "cannot select an axis to squeeze out which has size not equal to one"
+        raise ValueError(message)
+    return x.view(xp.reshape(x, tuple(n for i, n in enumerate(x.shape) if i not in axes)))
+
+
+def concatenate(arrays, /, axis=0, out=None, *, dtype=None, casting="same_kind"):
+    xp, items = arrays_of(arrays)
+    items = [xp.cast(a, dtype) for a in items] if dtype is not None else promote(xp, items)
+    if axis is None:
+        items, axis = [xp.reshape(a, (a.size,)) for a in items], 0
+    if any(a.ndim == 0 for a in items):
+        message = "zero-dimensional arrays cannot be concatenated"
+        raise ValueError(message)
+    at = axis_of(axis, items[0].ndim)
+    if len({(*a.shape[:at], *a.shape[at + 1 :], a.ndim) for a in items}) != 1:
+        message = f"all the input array dimensions except for the concatenation axis must match, got {[a.shape for a in items]}"
+        raise ValueError(message)
+    return deliver(xp.concatenate(items, axis=at), out)
+
+
+def stack(arrays, axis=0, out=None, *, dtype=None, casting="same_kind"):
+    _, items = arrays_of(arrays)
+    if len({a.shape for a in items}) != 1:
+        message = "all input arrays must have the same shape"
+        raise ValueError(message)
+    return concatenate([expand_dims(a, axis) for a in items], axis_of(axis, items[0].ndim + 1), out, dtype=dtype)
+
+
+def _at_least(ndim: int, front: int) -> Any:
+    """atleast_nd: new axes in front, or one behind for the third (as NumPy has it)."""
+
+    def at_least(*arrays):
+        _, items = arrays_of(arrays)
+        results = []
+        for x in items:
+            shape = x.shape
+            while len(shape) < ndim:
+                shape = (*shape, 1) if len(shape) >= front else (1, *shape)
+            results.append(reshape(x, shape) if shape != x.shape else x)
+        return results[0] if len(results) == 1 else tuple(results)
+
+    return at_least
+
+
+atleast_1d, atleast_2d, atleast_3d = _at_least(1, 1), _at_least(2, 2), _at_least(3, 2)
+
+
+def _list(result: Any) -> list[Any]:
+    return list(result) if isinstance(result, tuple) else [result]
+
+
+def vstack(tup, *, dtype=None, casting="same_kind"):
+    return concatenate(_list(atleast_2d(*tup)), 0, dtype=dtype)
+
+
+def hstack(tup, *, dtype=None, casting="same_kind"):
+    items = _list(atleast_1d(*tup))
+    return concatenate(items, 0 if items[0].ndim == 1 else 1, dtype=dtype)
+
+
+def dstack(tup, *, dtype=None, casting="same_kind"):
+    return concatenate(_list(atleast_3d(*tup)), 2, dtype=dtype)
+
+
+def column_stack(tup):
+    _, items = arrays_of(tup)
+    return concatenate([reshape(x, (x.size, 1)) if x.ndim < 2 else x for x in items], 1)
+
+
+def flip(m, axis=None):
+    _, x = array_of(m)
+    axes = range(x.ndim) if axis is None else np.lib.array_utils.normalize_axis_tuple(axis, x.ndim)
+    return x[tuple(slice(None, None, -1) if i in axes else slice(None) for i in range(x.ndim))]
+
+
+def roll(a, shift, axis=None):
+    xp, x = array_of(a)
+    if axis is None:
+        return xp.reshape(roll(xp.reshape(x, (x.size,)), shift, 0), x.shape)
+    shifts, axes = np.broadcast_arrays(shift, axis)
+    for by, at in zip(shifts.flat, axes.flat, strict=True):
+        n, at = x.shape[axis_of(at, x.ndim)], axis_of(at, x.ndim)
+        cut = -int(by) % n if n else 0
+        if cut:
+            lead = (slice(None),) * at
+            x = xp.concatenate([x[(*lead, slice(cut, None))], x[(*lead, slice(None, cut))]], axis=at)
+    return x if x is not a else copy(x)
+
+
+def tile(A, reps):
+    xp, x = array_of(A)
+    reps = tuple(int(r) for r in np.atleast_1d(reps))
+    ndim = max(x.ndim, len(reps))
+    shape, reps = (1,) * (ndim - x.ndim) + x.shape, (1,) * (ndim - len(reps)) + reps
+    spread = xp.reshape(x, tuple(n for s in shape for n in (1, s)))
+    grown = xp.broadcast_to(spread, tuple(n for r, s in zip(reps, shape, strict=True) for n in (r, s)))
+    return xp.reshape(grown, tuple(r * s for r, s in zip(reps, shape, strict=True)))
+
+
+def repeat(a, repeats, axis=None):
+    xp, x = array_of(a)
+    if isinstance(repeats, Array):
+        raise refuse("np.repeat with traced counts gives a shape that depends on values.", "Use plain counts.")
+    if axis is None:
+        x, axis = xp.reshape(x, (x.size,)), 0
+    at = axis_of(axis, x.ndim)
+    where = np.repeat(np.arange(x.shape[at], dtype=np.int64), repeats)
+    return xp.take(x, xp.wrap(xp.builder.constant(where)), axis=at)
+
+
+def pad(array, pad_width, mode="constant", **kwargs):
+    xp, x = array_of(array)
+    widths = np.broadcast_to(np.asarray(pad_width, dtype=int), (x.ndim, 2))
+    if mode == "constant":
+        fill = kwargs.pop("constant_values", 0)
+        only_defaults("np.pad", **kwargs)
+        if isinstance(fill, Array) or np.ndim(fill) != 0:
+            raise refuse("np.pad with traced or several constant_values is not traced yet.", "Use np.concatenate.")
+        shape = tuple(int(n + lo + hi) for n, (lo, hi) in zip(x.shape, widths, strict=True))
+        placed = xp.place(x, shape=shape, start=tuple(int(lo) for lo, _ in widths), step=(1,) * x.ndim)
+        if fill == 0:
+            return placed
+        inside = np.pad(np.ones(x.shape, bool), widths)
+        return xp.where(xp.wrap(xp.builder.constant(inside)), placed, np.asarray(fill).astype(x.dtype)[()])
+    source = np.pad(np.arange(x.size, dtype=np.int64).reshape(x.shape), widths, mode, **kwargs)
+    if mode not in ("edge", "wrap", "reflect", "symmetric") or "reflect_type" in kwargs:
+        raise refuse(f"np.pad with mode={mode!r} is not traced yet.", "Use constant, edge, wrap, reflect or symmetric.")
+    return xp.take(xp.reshape(x, (x.size,)), xp.wrap(xp.builder.constant(source)), axis=0)
+
+
+def array_split(ary, indices_or_sections, axis=0):
+    _, x = array_of(ary)
+    at = axis_of(axis, x.ndim)
+    parts = np.array_split(np.arange(x.shape[at]), indices_or_sections)
+    lead = (slice(None),) * at
+    starts = [int(p[0]) if p.size else 0 for p in parts]
+    return [x[(*lead, slice(s, s + p.size))] for s, p in zip(starts, parts, strict=True)]
+
+
+def split(ary, indices_or_sections, axis=0):
+    if isinstance(indices_or_sections, int) and np.shape(ary)[axis] % indices_or_sections:
+        message = "array split does not result in an equal division"
+        raise ValueError(message)
+    return array_split(ary, indices_or_sections, axis)
+
+
+def diagonal(a, offset=0, axis1=0, axis2=1):
+    x = moveaxis(a, (axis1, axis2), (-2, -1))
+    chosen = np.diagonal(np.arange(x.shape[-2] * x.shape[-1]).reshape(x.shape[-2:]), offset)
+    flat = reshape(x, (*x.shape[:-2], x.shape[-2] * x.shape[-1]))
+    step = x.shape[-1] + 1
+    first = int(chosen[0]) if chosen.size else 0
+    stop = first + step * max(chosen.size - 1, 0) + (1 if chosen.size else 0)
+    return flat[..., first:stop:step]
+
+
+def diag(v, k=0):
+    xp, x = array_of(v)
+    if x.ndim == 2:
+        return diagonal(x, k)
+    n = x.size + abs(k)
+    flat = xp.place(x, shape=(n * n,), start=(max(k, 0) + n * max(-k, 0) if x.size else 0,), step=(n + 1,))
+    return xp.reshape(flat, (n, n))
+
+
+def trace(a, offset=0, axis1=0, axis2=1, dtype=None, out=None):
+    from wengert.tracer.numpy_api.reductions import sum_
+
+    return sum_(diagonal(a, offset, axis1, axis2), -1, dtype, out)
+
+
+def _triangle(function: Any) -> Any:
+    def triangle(m, k=0):
+        xp, x = array_of(m)
+        keep = function(np.ones(x.shape[-2:], bool), k)
+        return xp.where(xp.wrap(xp.builder.constant(keep)), x, x.dtype.type(0))
+
+    return triangle
+
+
+def take(a, indices, axis=None, out=None, mode="raise"):
+    from wengert.tracer.indexing import normal_indices
+
+    if mode != "raise":
+        raise refuse(f"np.take with mode={mode!r} is not traced yet.", "Use the default mode.")
+    xp, x = array_of(a, indices)
+    if axis is None:
+        x, axis = xp.reshape(x, (x.size,)), 0
+    at = axis_of(axis, x.ndim)
+    if not isinstance(indices, Array):
+        return deliver(x[(*(slice(None),) * at, np.asarray(indices))], out)
+    return deliver(xp.take(x, normal_indices(xp, indices, x.shape[at]), axis=at), out)
+
+
+def take_along_axis(arr, indices, axis=-1):
+    from wengert.tracer.indexing import normal_indices
+
+    xp, x = array_of(arr, indices)
+    if axis is None:
+        x, axis = xp.reshape(x, (x.size,)), 0
+    at = axis_of(axis, x.ndim)
+    index = normal_indices(xp, xp.wrap(xp.lift(indices)), x.shape[at])
+    return xp.take_along_axis(x, index, at)
+
+
+def copy(a, order="K", subok=False):
+    xp, x = array_of(a)
+    return Array(xp, x.value)
+
+
+def _alike(fill: Any) -> Any:
+    def alike(a, dtype=None, order="K", subok=True, shape=None, *, device=None):
+        xp, x = array_of(a)
+        shape = x.shape if shape is None else (shape,) if isinstance(shape, int) else tuple(shape)
+        return xp.full(shape, fill, dtype or x.dtype)
+
+    return alike
+
+
+def full_like(a, fill_value, dtype=None, order="K", subok=True, shape=None, *, device=None):
+    xp, x = array_of(a, fill_value)
+    shape = x.shape if shape is None else (shape,) if isinstance(shape, int) else tuple(shape)
+    value = xp.cast(xp.wrap(xp.lift(fill_value)), dtype or np.asarray(0, x.dtype).dtype)
+    return Array(xp, xp.broadcast_to(value, shape).value)
+
+
+TABLE = {
+    np.reshape: reshape, np.ravel: ravel, np.transpose: transpose, np.permute_dims: transpose,
+    np.swapaxes: swapaxes, np.moveaxis: moveaxis,
+    np.matrix_transpose: lambda x: swapaxes(x, -1, -2),
+    np.broadcast_to: broadcast_to, np.broadcast_arrays: broadcast_arrays, np.expand_dims: expand_dims,
+    np.squeeze: squeeze, np.concatenate: concatenate, np.concat: concatenate, np.stack: stack,
+    np.vstack: vstack, np.hstack: hstack, np.dstack: dstack, np.column_stack: column_stack,
+    np.atleast_1d: atleast_1d, np.atleast_2d: atleast_2d, np.atleast_3d: atleast_3d,
+    np.flip: flip, np.fliplr: lambda m: flip(m, 1), np.flipud: lambda m: flip(m, 0),
+    np.roll: roll, np.tile: tile, np.repeat: repeat, np.pad: pad,
+    np.array_split: array_split, np.split: split,
+    np.hsplit: lambda a, n: split(a, n, 0 if np.ndim(a) == 1 else 1),
+    np.vsplit: lambda a, n: split(a, n, 0),
+    np.diagonal: diagonal, np.diag: diag, np.trace: trace, np.tril: _triangle(np.tril), np.triu: _triangle(np.triu),
+    np.take: take, np.take_along_axis: take_along_axis, np.copy: copy,
+    np.zeros_like: _alike(0), np.ones_like: _alike(1), np.empty_like: _alike(0), np.full_like: full_like,
+}  # fmt: skip

@@ -1,0 +1,180 @@
+"""Sums, products, statistics: NumPy's functions over axes."""
+
+from __future__ import annotations
+
+import math
+from typing import Any
+
+import numpy as np
+
+from wengert.ir.ops import OPS
+from wengert.tracer.array import Array
+from wengert.tracer.numpy_api.support import array_of, axis_of, deliver, only_defaults
+
+NO = np._NoValue
+
+
+def _axes(axis: Any, ndim: int) -> tuple[int, ...]:
+    if axis is None:
+        return tuple(range(ndim))
+    return tuple(np.lib.array_utils.normalize_axis_tuple(axis, ndim))
+
+
+def _fold(name: str, a: Any, axis: Any, out: Any, keepdims: Any, initial: Any, where: Any, dtype: Any) -> Array:
+    """A reduction with NumPy's options: ``where`` and ``initial`` become an element that changes nothing."""
+    xp, x = array_of(a, initial, where)
+    if dtype is not None:
+        x = xp.cast(x, dtype)
+    elif name in ("sum", "prod") and x.dtype.kind in "biu":
+        x = xp.cast(x, np.result_type(x.dtype, np.uint64 if x.dtype.kind == "u" else np.int64))
+    elif name in ("any", "all") and x.dtype.kind != "b":
+        x = xp.not_equal(x, 0)
+    else:
+        x = xp.cast(x, x.dtype)  # a Python scalar becomes a NumPy one
+    neutral = {"sum": 0, "prod": 1, "any": False, "all": True}.get(name)
+    if where is not NO and where is not None and where is not True:
+        if neutral is None and initial is NO:
+            message = f"reduction operation {name!r} does not have an identity, so to use where= specify initial=."
+            raise ValueError(message)
+        x = xp.where(where, x, initial if neutral is None else x.dtype.type(neutral))
+    axes = _axes(axis, x.ndim)
+    empty = 0 in (x.shape[i] for i in axes)
+    if neutral is None and empty:
+        if initial is NO:
+            message = f"zero-size array to reduction operation {name} which has no identity"
+            raise ValueError(message)
+        shape = tuple(n for i, n in enumerate(x.shape) if i not in axes)
+        result = xp.broadcast_to(xp.cast(xp.wrap(xp.lift(initial)), x.dtype), shape)
+        return deliver(_kept(xp, result, x.shape, axes) if _true(keepdims) else result, out)
+    result = getattr(xp, name)(x, axis=axes, keepdims=_true(keepdims))
+    if initial is not NO and initial is not None:
+        result = getattr(xp, {"sum": "add", "prod": "multiply", "max": "maximum", "min": "minimum"}[name])(result, initial)
+    return deliver(result, out)
+
+
+def _true(keepdims: Any) -> bool:
+    return keepdims is not NO and bool(keepdims)
+
+
+def _kept(xp: Any, x: Array, shape: tuple[int, ...], axes: tuple[int, ...]) -> Array:
+    return xp.reshape(x, tuple(1 if i in axes else n for i, n in enumerate(shape)))
+
+
+def sum_(a, axis=None, dtype=None, out=None, keepdims=NO, initial=NO, where=NO):
+    return _fold("sum", a, axis, out, keepdims, initial, where, dtype)
+
+
+def prod(a, axis=None, dtype=None, out=None, keepdims=NO, initial=NO, where=NO):
+    return _fold("prod", a, axis, out, keepdims, initial, where, dtype)
+
+
+def max_(a, axis=None, out=None, keepdims=NO, initial=NO, where=NO):
+    return _fold("max", a, axis, out, keepdims, initial, where, None)
+
+
+def min_(a, axis=None, out=None, keepdims=NO, initial=NO, where=NO):
+    return _fold("min", a, axis, out, keepdims, initial, where, None)
+
+
+def any_(a, axis=None, out=None, keepdims=NO, *, where=NO):
+    return _fold("any", a, axis, out, keepdims, NO, where, None)
+
+
+def all_(a, axis=None, out=None, keepdims=NO, *, where=NO):
+    return _fold("all", a, axis, out, keepdims, NO, where, None)
+
+
+def _position(name: str, a: Any, axis: Any, out: Any, keepdims: Any) -> Array:
+    xp, x = array_of(a)
+    if x.size == 0:
+        message = f"attempt to get {name} of an empty sequence"
+        raise ValueError(message)
+    axes = tuple(range(x.ndim)) if axis is None else (axis_of(axis, x.ndim),)
+    return deliver(xp.reduce(OPS[name], x, axes, keepdims=_true(keepdims)), out)
+
+
+def argmax(a, axis=None, out=None, *, keepdims=NO):
+    return _position("argmax", a, axis, out, keepdims)
+
+
+def argmin(a, axis=None, out=None, *, keepdims=NO):
+    return _position("argmin", a, axis, out, keepdims)
+
+
+def mean(a, axis=None, dtype=None, out=None, keepdims=NO, *, where=NO):
+    xp, x = array_of(a, where)
+    if dtype is None and x.dtype.kind in "biu":
+        dtype = np.float64
+    total = sum_(x, axis, dtype, None, keepdims, NO, where)
+    return deliver(xp.divide(total, _count(xp, x, axis, where, keepdims)), out)
+
+
+def _count(xp: Any, x: Array, axis: Any, where: Any, keepdims: Any) -> Any:
+    """How many elements each result gathers; a weak number, so that float32 stays float32."""
+    if where is NO or where is None or where is True:
+        return math.prod(x.shape[i] for i in _axes(axis, x.ndim))
+    return sum_(xp.broadcast_to(xp.wrap(xp.lift(where)), x.shape), axis, np.int64, None, keepdims)
+
+
+def var(a, axis=None, dtype=None, out=None, ddof=0, keepdims=NO, *, where=NO, mean=NO, correction=NO):
+    only_defaults("np.var", mean=mean, where=where)
+    xp, x = array_of(a)
+    ddof = ddof if correction is NO else correction
+    if dtype is not None or x.dtype.kind in "biu":
+        x = xp.cast(x, dtype or np.float64)
+    centre = globals()["mean"](x, axis, keepdims=True)
+    total = sum_(xp.square(xp.subtract(x, centre)), axis, None, None, keepdims)
+    count = math.prod(x.shape[i] for i in _axes(axis, x.ndim))
+    return deliver(xp.divide(total, max(count - ddof, 0)), out)
+
+
+def std(a, axis=None, dtype=None, out=None, ddof=0, keepdims=NO, *, where=NO, mean=NO, correction=NO):
+    xp, _ = array_of(a)
+    variance = var(a, axis, dtype, None, ddof, keepdims, where=where, mean=mean, correction=correction)
+    # At zero variance the slope of the root is infinite and that of the variance zero: the convention is 0.
+    positive = xp.not_equal(variance, 0)
+    root = xp.sqrt(xp.where(positive, variance, variance.dtype.type(1)))
+    return deliver(xp.where(positive, root, variance), out)
+
+
+def ptp(a, axis=None, out=None, keepdims=NO):
+    xp, x = array_of(a)
+    return deliver(xp.subtract(max_(x, axis, None, keepdims), min_(x, axis, None, keepdims)), out)
+
+
+def average(a, axis=None, weights=None, returned=False, *, keepdims=NO):
+    only_defaults("np.average", returned=returned or None)
+    if weights is None:
+        return mean(a, axis, keepdims=keepdims)
+    xp, x = array_of(a, weights)
+    w = xp.wrap(xp.lift(weights))
+    if w.shape != x.shape:
+        if axis is None or w.ndim != 1:
+            message = "Axis must be specified when shapes of a and weights differ."
+            raise TypeError(message)
+        at = axis_of(axis, x.ndim)
+        w = xp.broadcast_to(xp.reshape(w, tuple(-1 % x.shape[at] + 1 if i == at else 1 for i in range(x.ndim))), x.shape)
+    return xp.divide(sum_(xp.multiply(x, w), axis, keepdims=keepdims), sum_(w, axis, keepdims=keepdims))
+
+
+def cumsum(a, axis=None, dtype=None, out=None):
+    xp, x = array_of(a)
+    if dtype is not None:
+        x = xp.cast(x, dtype)
+    elif x.dtype.kind in "biu":
+        x = xp.cast(x, np.result_type(x.dtype, np.uint64 if x.dtype.kind == "u" else np.int64))
+    if axis is None:
+        x, axis = xp.reshape(x, (x.size,)), 0
+    return deliver(xp.cumsum(x, axis_of(axis, x.ndim)), out)
+
+
+def count_nonzero(a, axis=None, *, keepdims=False):
+    xp, x = array_of(a)
+    return sum_(xp.not_equal(x, 0), axis, np.int64, None, keepdims)
+
+
+TABLE = {
+    np.sum: sum_, np.prod: prod, np.max: max_, np.amax: max_, np.min: min_, np.amin: min_,
+    np.any: any_, np.all: all_, np.argmax: argmax, np.argmin: argmin, np.mean: mean, np.var: var, np.std: std,
+    np.ptp: ptp, np.average: average, np.cumsum: cumsum, np.count_nonzero: count_nonzero,
+}  # fmt: skip

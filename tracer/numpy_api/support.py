@@ -1,0 +1,61 @@
+"""What the chapters share: arguments made arrays, axes made plain, and options that are not traced refused."""
+
+from __future__ import annotations
+
+from typing import Any
+
+import numpy as np
+
+from wengert.ir.build import common_dtype
+from wengert.tracer.array import Array, TraceNamespace, converted, namespace_of, refuse
+
+__all__ = ["array_of", "arrays_of", "axis_of", "deliver", "only_defaults", "promote"]
+
+
+def array_of(*items: Any) -> tuple[TraceNamespace, Any]:
+    """The namespace of the innermost trace, and the first item as an array of it."""
+    xp = namespace_of(*items)
+    return xp, xp.wrap(xp.lift(items[0]))
+
+
+def arrays_of(items: Any) -> tuple[TraceNamespace, list[Array]]:
+    """The namespace, and every item as an array of it."""
+    items = list(items)
+    xp = namespace_of(*items)
+    return xp, [xp.wrap(xp.lift(item)) for item in items]
+
+
+def promote(xp: TraceNamespace, arrays: list[Array]) -> list[Array]:
+    """Arrays cast to the dtype they promote to."""
+    dtype = common_dtype(a.value.type for a in arrays)
+    return [xp.cast(a, dtype) for a in arrays]
+
+
+def axis_of(axis: Any, ndim: int) -> int:
+    """One axis, counted from 0."""
+    return int(np.lib.array_utils.normalize_axis_index(int(axis), ndim))
+
+
+def deliver(result: Any, out: Any) -> Any:
+    """The result, or ``out`` with the result written into it."""
+    if isinstance(out, tuple) and len(out) == 1:
+        (out,) = out
+    if out is None:
+        return result
+    if not isinstance(out, Array):
+        raise refuse(
+            "out= is a plain array, into which a traced value cannot be written.",
+            "Leave out= away and use the result.",
+        )
+    if out.shape != result.shape:
+        message = f"output array has shape {out.shape}, but the result has shape {result.shape}."
+        raise ValueError(message)
+    out.write(converted(result, out.dtype))
+    return out
+
+
+def only_defaults(function: str, **options: Any) -> None:
+    """Raise for an option that is given but not traced; its default is None or NumPy's no-value."""
+    for name, value in options.items():
+        if value is not None and value is not np._NoValue:
+            raise refuse(f"{function}: the option {name}= is not traced yet.", f"Leave {name}= away.")

@@ -1,0 +1,161 @@
+"""Ufuncs that are compositions of ops, and the methods and options of all ufuncs."""
+
+from __future__ import annotations
+
+from typing import Any
+
+import numpy as np
+
+from wengert.ir.ops import BY_FUNCTION
+from wengert.tracer.array import Array, find_arrays, namespace_of, refuse
+from wengert.tracer.numpy_api import contractions, movement, reductions
+from wengert.tracer.numpy_api.support import deliver, only_defaults
+
+
+def _logical(name: str) -> Any:
+    """Anything but bool is compared with zero first, as NumPy's truth of a number."""
+
+    def logical(*operands: Any) -> Array:
+        xp = namespace_of(*operands)
+        arrays = [xp.wrap(xp.lift(x)) for x in operands]
+        return getattr(xp, name)(*(a if a.dtype.kind == "b" else xp.not_equal(a, 0) for a in arrays))
+
+    return logical
+
+
+def _rounding(name: str) -> Any:
+    """Integers are whole already."""
+
+    def rounding(x: Any) -> Array:
+        xp = namespace_of(x)
+        array = xp.wrap(xp.lift(x))
+        if array.dtype.kind in "biu":
+            return xp.cast(array, np.dtype(array.dtype))
+        return getattr(xp, name)(xp.cast(array, array.dtype))
+
+    return rounding
+
+
+def _divmod(x: Any, y: Any) -> tuple[Array, Array]:
+    xp = namespace_of(x, y)
+    return xp.floor_divide(x, y), xp.remainder(x, y)
+
+
+def _fmod(x: Any, y: Any) -> Array:
+    xp = namespace_of(x, y)
+    a, b = xp.wrap(xp.lift(x)), xp.wrap(xp.lift(y))
+    if a.dtype.kind in "biu" and b.dtype.kind in "biu":
+        raise refuse("np.fmod of integers is not traced yet.", "Use % or np.remainder, or convert to float.")
+    return xp.fmod(x, y)
+
+
+def _float_power(x: Any, y: Any) -> Array:
+    xp = namespace_of(x, y)
+    return xp.power(xp.cast(xp.wrap(xp.lift(x)), np.float64), xp.cast(xp.wrap(xp.lift(y)), np.float64))
+
+
+def _modf(x: Any) -> tuple[Array, Array]:
+    xp = namespace_of(x)
+    whole = xp.trunc(x)
+    fraction = xp.where(xp.isinf(x), xp.copysign(0.0, x), xp.subtract(x, whole))
+    return xp.copysign(fraction, x), whole
+
+
+def _real_conjugate(x: Any) -> Array:
+    xp = namespace_of(x)
+    array = xp.wrap(xp.lift(x))
+    if array.dtype.kind == "c":
+        raise refuse("the conjugate of complex values is not traced yet.", "Keep real and imaginary parts as real arrays.")
+    return xp.positive(array)
+
+
+#: Ufuncs that need more than one node, or more than NumPy's own promotion.
+COMPOSED: dict[Any, Any] = {
+    **{u: _logical(u.__name__) for u in (np.logical_and, np.logical_or, np.logical_xor, np.logical_not)},
+    **{u: _rounding(u.__name__) for u in (np.floor, np.ceil, np.trunc)},
+    np.matmul: contractions.matmul,
+    np.divmod: _divmod, np.fmod: _fmod, np.float_power: _float_power, np.modf: _modf,
+    np.fabs: lambda x: (xp := namespace_of(x)).absolute(xp.multiply(x, 1.0)),
+    np.conjugate: _real_conjugate,
+    np.vecdot: lambda x, y: reductions.sum_(namespace_of(x, y).multiply(x, y), -1),
+}  # fmt: skip
+
+_REDUCE = {
+    np.add: reductions.sum_, np.multiply: reductions.prod, np.maximum: reductions.max_, np.minimum: reductions.min_,
+    np.logical_and: reductions.all_, np.logical_or: reductions.any_,
+}  # fmt: skip
+
+
+def call(ufunc: Any, method: str, inputs: tuple[Any, ...], kwargs: dict[str, Any]) -> Any:
+    """A ufunc method on operands of which one is traced (or ``out`` is)."""
+    out = kwargs.pop("out", None)
+    if not find_arrays(inputs) and out is not None and not find_arrays(out if isinstance(out, tuple) else (out,)):
+        return NotImplemented
+    return deliver_all(_METHODS.get(method, _refused)(ufunc, method, inputs, kwargs), out)
+
+
+def deliver_all(result: Any, out: Any) -> Any:
+    """Results into their outs."""
+    if not isinstance(result, tuple) or out is None:
+        return deliver(result, out)
+    return tuple(deliver(r, o) for r, o in zip(result, out, strict=True))
+
+
+def _called(ufunc: Any, method: str, inputs: tuple[Any, ...], kwargs: dict[str, Any]) -> Any:
+    dtype = kwargs.pop("dtype", None)
+    kwargs = {k: v for k, v in kwargs.items() if k not in ("casting", "order", "subok")}
+    if kwargs.pop("where", True) is not True:
+        raise refuse(f"np.{ufunc.__name__} with where= leaves elements undefined.", "Use np.where on the result.")
+    only_defaults(f"np.{ufunc.__name__}", **kwargs)
+    if not find_arrays(inputs):  # only out= is traced
+        return _constant(ufunc(*inputs))
+    xp = namespace_of(*inputs)
+    if dtype is not None:
+        inputs = tuple(xp.cast(xp.wrap(xp.lift(x)), dtype) for x in inputs)
+    if ufunc in COMPOSED:
+        return COMPOSED[ufunc](*inputs)
+    op = BY_FUNCTION.get(ufunc)
+    if op is None:
+        raise refuse(f"np.{ufunc.__name__} cannot be traced yet.", "Write it with functions that can (see `wengert ops`).")
+    from wengert.tracer.array import _strong_apply
+
+    return _strong_apply(xp, op, inputs)
+
+
+def _constant(result: Any) -> Any:
+    return result
+
+
+def _reduced(ufunc: Any, method: str, inputs: tuple[Any, ...], kwargs: dict[str, Any]) -> Any:
+    function = _REDUCE.get(ufunc)
+    if function is None:
+        raise refuse(f"np.{ufunc.__name__}.reduce cannot be traced yet.", "Write the fold as a loop.")
+    names = ("axis", "dtype", "out", "keepdims", "initial", "where")
+    given = dict(zip(names, inputs[1:], strict=False)) | kwargs
+    if given.get("dtype") is None:
+        given.pop("dtype", None)
+    return function(inputs[0], **{"axis": 0, **given})
+
+
+def _accumulated(ufunc: Any, method: str, inputs: tuple[Any, ...], kwargs: dict[str, Any]) -> Any:
+    if ufunc is not np.add:
+        raise refuse(f"np.{ufunc.__name__}.accumulate cannot be traced yet.", "Write it as a loop.")
+    given = dict(zip(("axis", "dtype"), inputs[1:], strict=False)) | kwargs
+    return reductions.cumsum(inputs[0], **{"axis": 0, **given})
+
+
+def _outer(ufunc: Any, method: str, inputs: tuple[Any, ...], kwargs: dict[str, Any]) -> Any:
+    xp = namespace_of(*inputs)
+    x, y = (xp.wrap(xp.lift(item)) for item in inputs)
+    return ufunc(movement.reshape(x, (*x.shape, *(1,) * y.ndim)), y, **kwargs)
+
+
+def _refused(ufunc: Any, method: str, inputs: tuple[Any, ...], kwargs: dict[str, Any]) -> Any:
+    fix = {
+        "at": "Build the result with np.stack, np.concatenate or np.where instead of adding in place.",
+        "reduceat": "Sum the slices one by one.",
+    }
+    raise refuse(f"np.{ufunc.__name__}.{method} cannot be traced yet.", fix.get(method, "Use another form."))
+
+
+_METHODS = {"__call__": _called, "reduce": _reduced, "accumulate": _accumulated, "outer": _outer}
