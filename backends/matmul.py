@@ -19,9 +19,11 @@ Shape = tuple[int, ...]
 class MatmulPlan:
     """``x`` and ``y`` transposed and reshaped to (batch, left, sum) and (batch, sum, right), multiplied, and back.
 
-    A transposition or shape that changes nothing is None.
+    A transposition or shape that changes nothing is None.  ``swap`` says that y comes first, which may
+    save transposing the result.
     """
 
+    swap: bool
     x_axes: Shape | None
     x_shape: Shape | None
     y_axes: Shape | None
@@ -31,6 +33,8 @@ class MatmulPlan:
 
     def __call__(self, matmul: Any, x: Any, y: Any) -> Any:
         """Run on arrays, or on anything with ``transpose`` and ``reshape``."""
+        if self.swap:
+            x, y = y, x
         x = x if self.x_axes is None else x.transpose(self.x_axes)
         x = x if self.x_shape is None else x.reshape(self.x_shape)
         y = y if self.y_axes is None else y.transpose(self.y_axes)
@@ -49,6 +53,10 @@ def _axes(term: str, order: str) -> Shape | None:
 def plan(subscripts: str, x_shape: Shape, y_shape: Shape) -> MatmulPlan:
     """The plan for a contraction of operands of these shapes."""
     x, y, out = Contraction.split(subscripts)
+    free = [c for c in out if (c in x) != (c in y)]
+    swap = bool(free) and free[0] in y
+    if swap:
+        x, y, x_shape, y_shape = y, x, y_shape, x_shape
     size = dict(zip(x, x_shape, strict=True)) | dict(zip(y, y_shape, strict=True))
     batch = [c for c in out if c in x and c in y]
     left = [c for c in x if c in out and c not in y]
@@ -67,6 +75,7 @@ def plan(subscripts: str, x_shape: Shape, y_shape: Shape) -> MatmulPlan:
     then = tuple(size[c] for c in order)
     x_order, y_order = "".join((*batch, *left, *summed)), "".join((*batch, *summed, *right))
     return MatmulPlan(
+        swap,
         _axes(x, x_order),
         None if tuple(size[c] for c in x_order) == x_matrix else x_matrix,
         _axes(y, y_order),

@@ -274,9 +274,12 @@ class Movement(Op):
     shape: Callable[[Any, tuple[tuple[int, ...], ...], Params], tuple[int, ...]]
     pieces: Callable[[tuple[tuple[int, ...], ...], tuple[int, ...], Params], tuple[Piece, ...]]
     transpose: Rule
+    variadic: bool = False
 
     def infer(self, types: Types, params: Params) -> Types:
-        if not types or len({(t.dtype) for t in types}) != 1:
+        if not self.variadic:
+            _one_operand(self, types)
+        if not types or len({t.dtype for t in types}) != 1:
             raise refuse(self, f"operands must have one dtype, got {', '.join(map(str, types))}.")
         shape = self.shape(self, tuple(t.shape for t in types), params)
         return (ArrayType(types[0].dtype, shape, all(t.weak for t in types) and not shape),)

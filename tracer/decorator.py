@@ -241,7 +241,7 @@ def record(
     ``concrete`` holds a value for each leaf: a number, an array, or a traced array of an enclosing trace.
     """
     name = getattr(function, "__name__", "function")
-    trace = Trace("lambda_" if name == "<lambda>" else name)
+    trace = Trace("function" if name == "<lambda>" else name)
     xp = TraceNamespace(trace)
     with trace.active():
         arguments = []

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import functools
 from typing import Any
 
 import numpy as np
@@ -30,29 +31,19 @@ def contract(subscripts: str, x: Any, y: Any) -> Any:
 
 def scale_contract(subscripts: str, p: Any, t: Any) -> Any:
     """A contraction in which a term with an exact zero is zero."""
-    out = contract(subscripts, p, t)
+    return matmul.plan(subscripts, p.shape, t.shape)(_scale_matmul, p, t)
+
+
+def _scale_matmul(p: Any, t: Any) -> Any:
+    """A matrix product; where it holds a NaN, it is summed again term by term, through ``scale``."""
+    out = np.matmul(p, t)
     total = out.sum()
-    return out if total == total else _repaired(subscripts, p, t, out.dtype)
-
-
-def _repaired(subscripts: str, p: Any, t: Any, dtype: Any) -> Any:
-    """Finite terms summed as ever; infinite and NaN ones counted, where the other factor is not zero."""
-
-    def count(x: Any, y: Any) -> Any:
-        return contract(subscripts, x.astype(np.float64), y.astype(np.float64)) > 0
-
-    def finite(x: Any) -> Any:
-        return np.where(np.isfinite(x), x, dtype.type(0))
-
-    inf = np.inf
-    nan = count(np.isnan(p), t != 0) | count(p != 0, np.isnan(t))
-    up = (count(p == inf, t > 0) | count(p == -inf, t < 0)
-          | count(finite(p) > 0, t == inf) | count(finite(p) < 0, t == -inf))  # fmt: skip
-    down = (count(p == inf, t < 0) | count(p == -inf, t > 0)
-            | count(finite(p) < 0, t == inf) | count(finite(p) > 0, t == -inf))  # fmt: skip
-    out = contract(subscripts, finite(p), finite(t))
-    infinite = np.where(up, inf, 0.0) - np.where(down, inf, 0.0)  # inf - inf is NaN, as it should be
-    return (out + infinite + np.where(nan, np.nan, 0.0)).astype(dtype)
+    if total == total:
+        return out
+    rows = p if p.ndim > 1 else p[None]
+    columns = t if t.ndim > 1 else t[:, None]
+    terms = (scale(rows[..., k, None], columns[..., k, None, :]) for k in range(rows.shape[-1]))
+    return functools.reduce(np.add, terms).reshape(out.shape)
 
 
 def key(start: Any, size: Any, step: Any) -> tuple[slice, ...]:

@@ -101,7 +101,7 @@ def _part(xp, g, k, shapes, params):
     return g[tuple(key)]
 
 
-concatenate = Movement(function=np.concatenate, params=("axis",),
+concatenate = Movement(function=np.concatenate, params=("axis",), variadic=True,
     shape=_concatenated,
     pieces=_concatenated_pieces,
     transpose=_part,

@@ -157,7 +157,7 @@ def test_damage_is_a_text_error_or_another_graph(text):
 
 
 def test_identifiers_of_every_language():
-    for name in ("α", "कि", "l·l", "ªº", "変数"):
+    for name in ("β", "कि", "l·l", "ªº", "変数"):
         assert name.isidentifier()
         record = Structure("attrs", (LEAF,), (name,), name)
         x = Value(ArrayType(DTYPES["f64"]), name)

@@ -5,6 +5,7 @@ from __future__ import annotations
 import re
 
 from wengert.backends.protocol import Run, check_kinds
+from wengert.backends.source.base import SourceBackend
 from wengert.backends.source.c.build import build
 from wengert.backends.source.c.compiler import missing
 from wengert.backends.source.c.emit import Program
@@ -15,7 +16,7 @@ from wengert.ir.graph import Graph
 __all__ = ["BACKEND", "CBackend"]
 
 
-class CBackend:
+class CBackend(SourceBackend):
     """Readable C, and what a compiler makes of it."""
 
     name = "c"

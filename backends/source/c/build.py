@@ -11,7 +11,6 @@ import numpy as np
 
 from wengert.backends.source.c.cache import load
 from wengert.backends.source.c.emit import Failure, Program
-from wengert.ir.errors import GuardError
 from wengert.ir.graph import Graph, Node
 
 __all__ = ["build"]
@@ -24,6 +23,18 @@ _Callback = ctypes.CFUNCTYPE(
 
 def _address(array: Array) -> int:
     return array.__array_interface__["data"][0]
+
+
+def _exact(x: Any, shape: tuple[int, ...], dtype: np.dtype[Any]) -> Array:
+    """An input as C reads it.  C would read beyond the end of one that is too short, and the memory of a NumPy
+    scalar is gone before C reads it.
+    """
+    if type(x) is np.ndarray and x.shape == shape and x.dtype == dtype and x.flags.c_contiguous:
+        return x
+    array = np.asarray(x)
+    if array.shape != shape or array.dtype != dtype:
+        raise TypeError(f"Expected an array of {dtype} of shape {shape}, got {array.dtype} of shape {array.shape}.")
+    return np.array(array, dtype=dtype, order="C", copy=True)
 
 
 def _pointers(count: int) -> type[ctypes.Array[ctypes.c_void_p]]:
@@ -41,6 +52,7 @@ class Runner:
         self._entry.restype = ctypes.c_int
         self._failures = program.failures
         self._results = [(v.type.shape, v.type.dtype) for v in graph.guarded_outputs]
+        self._types = [(v.type.shape, v.type.dtype) for v in graph.inputs]
         self._inputs = _pointers(len(graph.inputs))
         self._outputs = _pointers(len(self._results))
         self._arrays = [constant.array for constant in program.handed]
@@ -51,10 +63,11 @@ class Runner:
         self._local = threading.local()
 
     def __call__(self, inputs: Sequence[Array]) -> tuple[Array, ...]:
+        arrays = [_exact(x, shape, dtype) for x, (shape, dtype) in zip(inputs, self._types, strict=True)]
         outputs = [np.empty(shape, dtype) for shape, dtype in self._results]
         work = self._borrow()
         code = self._entry(
-            self._inputs(*[x.__array_interface__["data"][0] for x in inputs]),
+            self._inputs(*[x.__array_interface__["data"][0] for x in arrays]),
             self._outputs(*[x.__array_interface__["data"][0] for x in outputs]),
             work.__array_interface__["data"][0] if work is not None else None,
             self._constants,
@@ -86,16 +99,11 @@ class Runner:
 def _error(failure: Failure) -> Exception:
     source = failure.source
     where = f" (at {source.location})" if source.location is not None else ""
-    if isinstance(source, Node) and failure.kind == "index":
+    if failure.kind == "index":
         axis = source.params["axis"]
         size = source.operands[0].type.shape[axis] if source.op.name == "take" else source.params["size"]
         return IndexError(f"{source.op.name}: an index is not from 0 to {size - 1}, for axis {axis} of size {size}{where}.")
-    if failure.kind == "power":
-        return ValueError(f"Integers to negative integer powers are not allowed.{where}")
-    return GuardError(
-        "A called graph holds only where a recorded branch goes the way it went when it was traced.",
-        location=source.location,
-    )
+    return ValueError(f"Integers to negative integer powers are not allowed.{where}")
 
 
 def _callback(nodes: Sequence[Node], raised: Callable[[BaseException], None]) -> Any:

@@ -9,7 +9,6 @@ from __future__ import annotations
 import ctypes
 import hashlib
 import os
-import platform
 import stat
 import sys
 import tempfile
@@ -17,7 +16,7 @@ import threading
 from collections import OrderedDict
 from pathlib import Path
 
-from wengert.backends.source.c.compiler import FLAGS, Compiler, find
+from wengert.backends.source.c.compiler import Compiler, find
 from wengert.ir.errors import BackendError
 
 __all__ = ["folder", "load"]
@@ -68,8 +67,7 @@ def folder() -> Path:
 
 
 def _key(source: str, compiler: Compiler) -> str:
-    parts = (source, *FLAGS, "\0", *compiler.command, compiler.version, platform.platform(), platform.machine())
-    return hashlib.sha256("\0".join(parts).encode()).hexdigest()
+    return hashlib.sha256("\0".join((source, *compiler.identity)).encode()).hexdigest()
 
 
 def load(source: str) -> ctypes.CDLL:
@@ -97,9 +95,7 @@ def _from_disk(key: str) -> ctypes.CDLL | None:
     """The library if it is there, ours, and undamaged."""
     path, note = _paths(key)
     try:
-        if path.is_symlink() or path.read_bytes()[:0] != b"":
-            return None
-        if hashlib.sha256(path.read_bytes()).hexdigest() != note.read_text().strip():
+        if path.is_symlink() or hashlib.sha256(path.read_bytes()).hexdigest() != note.read_text().strip():
             return None
         return ctypes.CDLL(str(path))
     except (OSError, ValueError):

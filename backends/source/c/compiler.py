@@ -6,6 +6,7 @@ import contextlib
 import functools
 import importlib.util
 import os
+import platform
 import shlex
 import shutil
 import signal
@@ -21,7 +22,10 @@ from wengert.ir.errors import BackendError
 __all__ = ["FLAGS", "Compiler", "find", "missing"]
 
 #: Never fast-math: the answers are IEEE's.  Contraction would round once where the program rounds twice.
-FLAGS = ("-std=c99", "-O2", "-fPIC", "-shared", "-ffp-contract=off", "-fno-math-errno")
+#: -O3 rather than -O2: sum(x * x) takes a third of the time, and compiling takes no longer.
+FLAGS = ("-std=c99", "-O3", "-fPIC", "-shared", "-ffp-contract=off", "-fno-math-errno")
+#: Wider vectors, the same bits: a matrix product takes a third of the time.
+NATIVE = "-march=native"
 SECONDS = 120
 TAIL = 50
 
@@ -33,9 +37,20 @@ class Compiler:
     command: tuple[str, ...]
     version: str
 
+    @property
+    def flags(self) -> tuple[str, ...]:
+        """The flags this compiler understands."""
+        return (*FLAGS, NATIVE) if _takes_native(self.command, min(SECONDS, 20)) else FLAGS
+
+    @property
+    def identity(self) -> tuple[str, ...]:
+        """All that a program's machine code depends on, beside its source."""
+        machine = (platform.platform(), platform.machine(), _processor())
+        return (*self.command, self.version, *self.flags, *machine)
+
     def compile(self, source: Path, target: Path) -> None:
         """Source to shared library; BackendError with the compiler's last words."""
-        code, output = _run([*self.command, *FLAGS, "-o", str(target), str(source), "-lm"], SECONDS)
+        code, output = _run([*self.command, *self.flags, "-o", str(target), str(source), "-lm"], SECONDS)
         if code == 0 and target.is_file():
             return
         kept = _keep(source)
@@ -46,6 +61,21 @@ class Compiler:
             f"Its last words were:\n{tail or '(none)'}"
         )
         raise BackendError(message)
+
+
+@functools.lru_cache(maxsize=16)
+def _takes_native(command: tuple[str, ...], seconds: float) -> bool:
+    return _run([*command, *FLAGS, NATIVE, "-fsyntax-only", "-x", "c", os.devnull], seconds)[0] == 0
+
+
+@functools.cache
+def _processor() -> str:
+    """What the vector instructions depend on: a home folder may be shared by different machines."""
+    try:
+        lines = Path("/proc/cpuinfo").read_text().splitlines()
+    except OSError:
+        return platform.processor()
+    return "\n".join(sorted({x for x in lines if x.startswith(("flags", "Features", "model name", "CPU part"))}))
 
 
 def _keep(source: Path) -> Path:

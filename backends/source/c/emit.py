@@ -25,7 +25,7 @@ class Failure:
     """Why a program returns something other than 0: code k is the k-th of these."""
 
     kind: str
-    source: Node | Guard
+    source: Node
 
 
 class Program:
@@ -69,7 +69,7 @@ class Program:
             self.kernels[key] = f"k{len(self.kernels)}"
         return self.kernels[key]
 
-    def fail(self, kind: str, source: Node | Guard) -> int:
+    def fail(self, kind: str, source: Node) -> int:
         """The code of a new failure."""
         self.failures.append(Failure(kind, source))
         return len(self.failures)
@@ -137,7 +137,6 @@ class Program:
 _WHY = {
     "index": "an index is out of range",
     "power": "an integer to a negative power",
-    "guard": "a branch of a called graph does not hold",
     "callback": "a call back failed",
 }
 

@@ -18,6 +18,8 @@ from wengert.ir.kinds import FOLDS, c_strides
 
 __all__ = ["reduction"]
 
+#: Functions that fold one line of floating numbers.
+_LINES = {"+": "pairwise", "max": "largest", "min": "smallest"}
 _SYMBOL = {"+": "+", "*": "*", "and": "and", "or": "or"}
 
 
@@ -94,8 +96,12 @@ def reduction(kernel: Kernel, plan: Plan, unit: Unit) -> None:
         _each_result(f, _position)
     elif f.nest.labels and not f.nest.labels[-1] and f.reduced:
         _in_memory(f)
-    elif f.fold == "+" and f.dtype.kind == "f" and f.inner >= 8:
-        _each_result(f, _fused_sum if f.nodes else _plain_sum)
+    elif not f.reduced or f.dtype.kind != "f" or f.inner < 8:
+        _each_result(f, _simple)
+    elif f.fold in _LINES and not f.nodes:
+        _each_result(f, _by_lines)
+    elif f.fold == "+":
+        _each_result(f, _fused_sum)
     else:
         _each_result(f, _simple)
 
@@ -141,18 +147,19 @@ def _position(f: Fold) -> str:
     return where
 
 
-def _plain_sum(f: Fold) -> str:
-    """Sums of an array that is there: line by line, each line pairwise."""
+def _by_lines(f: Fold) -> str:
+    """Folds of an array that is there, line by line, by a function that knows how to fold a line."""
     view, axis = f.plan.view(f.operand), f.reduced[-1]
-    function = f.kernel.helpers.need("block_sum" if f.inner <= BLOCK else "pairwise", f.dtype)
+    name = _LINES[f.fold] if f.inner > BLOCK or f.fold != "+" else "block_sum"
+    function = f.kernel.helpers.need(name, f.dtype)
     first = f"&{f.kernel.read(view.base)}[{f.nest.index(view, without=axis)}]"
     line = f"{function}({first}, {f.inner}, {f.nest.strides[view][axis]})"
     if len(f.reduced) == 1:
         return line
     total = f.kernel.name("s")
-    f.kernel.line(f"{local(f.dtype)} {total} = 0;")
+    f.kernel.line(f"{local(f.dtype)} {total} = {_identity(f.fold, f.dtype)};")
     f.nest.enter(f.reduced[:-1])
-    f.kernel.line(f"{total} += {line};")
+    f.kernel.line(_update(f, total, f.kernel.define(f.dtype, line)))
     f.nest.leave(len(f.reduced) - 1)
     return total
 

@@ -74,8 +74,7 @@ class Function:
         called = {u: program.subgraph(u.last.params["graph"]) for u in self.plan.units if isinstance(u.last.op, Control)}
         self.called = {unit: name for unit, (name, _) in called.items()}
         scratch = {unit: size for unit, (_, size) in called.items()}
-        kept = [guard.value for guard in self.plan.guards]
-        self.place, self.scratch, self.workspace = layout(self.plan, self.pointers, kept, scratch)
+        self.place, self.scratch, self.workspace = layout(self.plan, self.pointers, scratch)
 
     def _place_parameters(self) -> None:
         """Inputs and results are where the caller says; a result that comes twice is copied."""
@@ -93,7 +92,8 @@ class Function:
             return self.pointers[value]
         if isinstance(value, Constant):
             return self.program.constant(value)
-        return f"({stored(value.type.dtype)} *)(w + {self.place[value]})"
+        offset = self.place[value]
+        return f"({stored(value.type.dtype)} *){f'(w + {offset})' if offset else 'w'}"
 
     # -- statements -------------------------------------------------------------------------
 
@@ -104,10 +104,6 @@ class Function:
             size = value.type.size * value.type.dtype.itemsize
             if self.pointers.get(value) != f"out{k}" and size:
                 found.append(self._statement(f"memcpy(out{k}, {self.pointer(value)}, {size});"))
-        for guard in self.plan.guards:
-            code = self.program.fail("guard", guard)
-            wrong = "==" if guard.expected else "!="
-            found.append(self._statement(f"if (*{self.pointer(guard.value)} {wrong} 0) return {code};"))
         return found
 
     def _unit(self, unit: Unit) -> Statement | None:

@@ -163,6 +163,23 @@ static T pairwise_S(const T *x, ptrdiff_t n, ptrdiff_t step)
     return pairwise_S(x, half, step) + pairwise_S(x + half * step, n - half, step);
 }
 """
+_EXTREME = """\
+/* The {word} in eight lanes. NaN wins, and stays: nothing is {sign} it. */
+static T {name}_S(const T *x, ptrdiff_t n, ptrdiff_t step)
+{{
+    T r[8];
+    for (ptrdiff_t k = 0; k < 8; ++k) r[k] = x[0];
+    ptrdiff_t i = 0;
+    for (; i + 8 <= n; i += 8)
+        for (ptrdiff_t k = 0; k < 8; ++k) {{
+            const T v = x[(i + k) * step];
+            r[k] = (v {sign} r[k]) | (v != v) ? v : r[k];
+        }}
+    for (; i < n; ++i) r[0] = (x[i * step] {sign} r[0]) | (x[i * step] != x[i * step]) ? x[i * step] : r[0];
+    for (ptrdiff_t k = 1; k < 8; ++k) r[0] = (r[k] {sign} r[0]) | (r[k] != r[k]) ? r[k] : r[0];
+    return r[0];
+}}
+"""
 _PUSH = """\
 /* Adds the sum of one more block to a tree of partial sums: level k holds 2^k blocks. */
 static void push_S(T *level, uint64_t count, T sum)
@@ -239,6 +256,8 @@ _BY_KIND = {
     "block_sum": {"f": _BLOCK_SUM},
     "pairwise": {"f": _PAIRWISE},
     "push": {"f": _PUSH},
+    "largest": {"f": _EXTREME.format(name="largest", word="largest", sign=">")},
+    "smallest": {"f": _EXTREME.format(name="smallest", word="smallest", sign="<")},
     "matmul": {"f": _MATMUL},
     **{
         f"to_{short}": {"f": _TO_NARROW.format(short=short, c=c, wide=wide)}

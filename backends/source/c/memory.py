@@ -44,16 +44,15 @@ class Workspace:
 
 
 def layout(
-    plan: Plan, given: Iterable[Value], kept: Iterable[Value], scratch: dict[Unit, int]
+    plan: Plan, given: Iterable[Value], scratch: dict[Unit, int]
 ) -> tuple[dict[Value, int], dict[Unit, int], int]:
     """Offsets of all arrays that are not ``given``, and of the scratch that units ask for; the total size.
 
-    ``kept`` arrays live to the end.  A unit never writes where it reads: all its arrays are distinct.
+    A unit never writes where it reads: all its arrays are distinct.
     """
     elsewhere, last = set(given), {}
     for k, unit in enumerate(plan.units):
         last.update(dict.fromkeys([*unit.stored, *plan.reads(unit)], k))
-    last.update(dict.fromkeys(kept, len(plan.units)))
     dies: dict[int, list[Value]] = {}
     for value, k in last.items():
         if value not in elsewhere and not isinstance(value, Constant):

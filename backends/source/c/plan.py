@@ -14,8 +14,8 @@ from attrs import define, field
 
 from wengert.backends.source.c.scalars import weight
 from wengert.backends.source.c.views import View, compose, covers, whole
-from wengert.ir.graph import Constant, Graph, Node, Value
-from wengert.ir.kinds import Control, Elementwise, Indexing, Library, Movement, Reduction
+from wengert.ir.graph import Graph, Node, Value
+from wengert.ir.kinds import Control, Elementwise, Indexing, Library, Movement, Piece, Reduction
 
 __all__ = ["Plan", "Unit"]
 
@@ -41,7 +41,6 @@ class Plan:
 
     def __init__(self, graph: Graph, outputs: Iterable[Value]) -> None:
         self.outputs = tuple(outputs)
-        self.guards = () if graph.guarded_outputs == self.outputs else graph.guards
         self.nodes = self._live(graph)
         self.producer = {v: node for node in self.nodes for v in node.results}
         self.views: dict[Value, View] = {}
@@ -66,18 +65,17 @@ class Plan:
                     yield self.view(operand).base
 
     def _live(self, graph: Graph) -> list[Node]:
-        """The nodes that a result depends on; calls of guarded graphs are checks, and stay."""
-        wanted = {*self.outputs, *(guard.value for guard in self.guards)}
-        live = []
+        """The nodes that a result depends on."""
+        wanted, live = set(self.outputs), []
         for node in reversed(graph.nodes):
-            if wanted.intersection(node.results) or _checks(node):
+            if wanted.intersection(node.results):
                 live.append(node)
                 wanted.update(node.operands)
         return live[::-1]
 
     def _needed_as_arrays(self) -> set[Value]:
         """What is handed over whole: results, and operands of calls and of indexing."""
-        arrays = {*self.outputs, *(guard.value for guard in self.guards)}
+        arrays = set(self.outputs)
         for node in self.nodes:
             if isinstance(node.op, (Library, Control, Indexing)):
                 arrays.update(node.operands)
@@ -94,7 +92,7 @@ class Plan:
                 for piece in pieces:
                     self.read_piece(node, piece)
 
-    def read_piece(self, node: Node, piece) -> View:
+    def read_piece(self, node: Node, piece: Piece) -> View:
         """Where a piece is read.  An operand that cannot be read through is made an array."""
         operand = node.operands[piece.operand]
         found = compose(self.view(operand), piece.offset, piece.strides, piece.size)
@@ -228,19 +226,8 @@ class Plan:
                 unit.stored += [v for v in node.results if keep or v in outside or v in self.arrays]
 
 
-def _checks(node: Node) -> bool:
-    return isinstance(node.op, Control) and any(
-        isinstance(value, Graph) and (value.guards or any(map(_checks, value.nodes))) for value in node.params.values()
-    )
-
-
-def pieces_of(node: Node):
+def pieces_of(node: Node) -> list[Piece]:
     """The pieces of a movement node that hold elements."""
     shapes = tuple(v.type.shape for v in node.operands)
     pieces = node.op.pieces(shapes, node.result.type.shape, node.params)
     return [piece for piece in pieces if 0 not in piece.size]
-
-
-def is_constant(value: Value) -> bool:
-    """Whether a value is known."""
-    return isinstance(value, Constant)
