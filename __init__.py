@@ -29,17 +29,8 @@ from wengert.ir.errors import (
 )
 from wengert.ir.graph import Graph
 from wengert.tracer.decorator import trace
-from wengert.tracer.derivatives import (
-    grad,
-    hessian,
-    hvp,
-    jacobian,
-    jvp,
-    linearize,
-    stop_gradient,
-    value_and_grad,
-    vjp,
-)
+from wengert.tracer.derivatives import grad, jvp, linearize, stop_gradient, value_and_grad, vjp
+from wengert.tracer.matrices import hessian, hvp, jacobian
 
 __version__ = "0.1.0"
 

@@ -19,7 +19,7 @@ from wengert.tracer.context import current_trace
 from wengert.tracer.decorator import Bound, BoundMethod, Traced, record
 from wengert.tracer.numpy_api import FUNCTIONS  # noqa: F401 (gives traced arrays their methods)
 
-__all__ = ["Call", "Callee", "Selection"]
+__all__ = ["Call", "Callee", "Recorded", "Selection", "matched", "only"]
 
 
 @frozen
@@ -111,7 +111,7 @@ class Call:
             if strict and not moving and not structure.leaf_count:
                 message = f"Argument {number} of {self.callee.name} holds no array to take a derivative of."
                 raise DerivativeError(message)
-            structures.append(_only(structure, [i in moving for i in found]))
+            structures.append(only(structure, [i in moving for i in found]))
             active.extend(moving)
         if len(set(active)) != len(active):
             message = f"argnums={argnums} names an argument twice."
@@ -199,7 +199,7 @@ class Recorded:
     operands: list[Any]
 
 
-def _only(structure: Structure, keep: Sequence[bool]) -> Structure:
+def only(structure: Structure, keep: Sequence[bool]) -> Structure:
     """The structure with each leaf that is not kept replaced by None."""
     flags = iter(keep)
 

@@ -1,0 +1,160 @@
+"""One small program for every op, made from what its record states."""
+
+from __future__ import annotations
+
+import math
+from collections.abc import Sequence
+from typing import Any
+
+import numpy as np
+from attrs import frozen
+
+from wengert.ir import kinds
+from wengert.ir.build import Builder
+from wengert.ir.errors import GraphTypeError
+from wengert.ir.graph import Graph, Value
+from wengert.ir.kinds import Interval, Op
+from wengert.ir.ops import OPS
+from wengert.ir.types import DTYPES, ArrayType, dtype_class
+
+__all__ = ["Sample", "classes", "joined", "sample"]
+
+SHAPE = (2, 3)
+#: Parameters are facts of a call, not of an op: for these ops the sample call is written down here.
+PARAMS: dict[str, dict[str, Any]] = {
+    "cast": {"dtype": "f32", "weak": False},
+    "reshape": {"shape": (3, 2)},
+    "transpose": {"axes": (1, 0)},
+    "broadcast_to": {"shape": (4, 2, 3)},
+    "concatenate": {"axis": 1},
+    "slice": {"start": (1, 2), "size": (1, 2), "step": (1, -1)},
+    "place": {"shape": (4, 6), "start": (1, 0), "step": (1, 2)},
+    "scatter_add": {"axis": 0, "size": 3},
+}
+#: Parameters that mean the same wherever they occur.
+USUAL = {"axes": (1,), "axis": 0, "reverse": False, "subscripts": "ij,jk->ik"}
+OPERANDS = {"concatenate": 2}
+_CLASSES = {"bool": "bool", "i64": "int", "u8": "uint", "f64": "float", "c128": "complex"}
+
+
+@frozen
+class Sample:
+    """A graph with inputs to run it on, in the interior of the ops' domains; ``spans`` are each op's own
+    inputs and outputs."""
+
+    graph: Graph
+    inputs: tuple[np.ndarray[Any, Any], ...]
+    spans: dict[str, tuple[slice, slice]]
+
+    @property
+    def active(self) -> tuple[int, ...]:
+        """The inputs that a derivative is taken in."""
+        return tuple(i for i, v in enumerate(self.graph.inputs) if v.type.dtype.kind == "f")
+
+
+def sample(op: Op, dtype: str | None = None) -> Sample:
+    """A program that is this op alone, on reals where it takes them.
+
+    Raises
+    ------
+    GraphTypeError
+        If the op is not defined for the dtype, or its parameters are not known here.
+    """
+    builder = Builder(op.name)
+    for short in (dtype,) if dtype else ("f64", "bool", "i64"):
+        try:
+            operands = [builder.input(t) for t in _operand_types(op, DTYPES[short])]
+            outputs = builder.emit_all(op, operands, **_params(op, operands))
+        except GraphTypeError:
+            builder = Builder(op.name)
+            continue
+        graph = builder.graph(outputs)
+        inputs = tuple(_values(op, i, v.type) for i, v in enumerate(graph.inputs))
+        return Sample(graph, inputs, {op.name: (slice(0, len(operands)), slice(0, len(outputs)))})
+    message = f"{op.name}: there is no sample call of it; state one in wengert.tools.optable_samples.PARAMS."
+    raise GraphTypeError(message, op=op.name)
+
+
+def classes(op: Op) -> tuple[str, ...]:
+    """The dtype classes that the op's type rule accepts."""
+    found = []
+    for short in _CLASSES:
+        try:
+            sample(op, short)
+        except GraphTypeError:
+            continue
+        found.append(dtype_class(DTYPES[short]))
+    return tuple(found)
+
+
+def joined(samples: Sequence[Sample]) -> Sample:
+    """All of them side by side in one program: a source backend then builds once, not a hundred times."""
+    builder = Builder("every_op")
+    outputs: list[Value] = []
+    inputs: list[np.ndarray[Any, Any]] = []
+    spans = {}
+    for one in samples:
+        operands = [builder.input(v.type) for v in one.graph.inputs]
+        results = builder.inline(one.graph, operands)
+        (name,) = one.spans
+        spans[name] = (slice(len(inputs), len(inputs) + len(operands)),
+                       slice(len(outputs), len(outputs) + len(results)))  # fmt: skip
+        inputs.extend(one.inputs)
+        outputs.extend(results)
+    return Sample(builder.graph(outputs), tuple(inputs), spans)
+
+
+# -- one call -------------------------------------------------------------------------------------
+
+
+def _operand_types(op: Op, dtype: np.dtype[Any]) -> list[ArrayType]:
+    array = ArrayType(dtype, SHAPE)
+    match op:
+        case kinds.Elementwise(symbol="?:"):
+            return [ArrayType(DTYPES["bool"], SHAPE), array, array]
+        case kinds.Elementwise():
+            return [array] * op.arity
+        case kinds.Contraction():
+            return [array, ArrayType(dtype, SHAPE[::-1])]
+        case kinds.Indexing():
+            return [array, ArrayType(DTYPES["i64"], (2,))]
+    return [array] * OPERANDS.get(op.name, 1)
+
+
+def _params(op: Op, operands: Sequence[Value]) -> dict[str, Any]:
+    if op.name in PARAMS:
+        return PARAMS[op.name]
+    if isinstance(op, kinds.Control):
+        return {"graph": _called(operands[0].type)}
+    return {name: USUAL[name] for name in op.params if name in USUAL}
+
+
+def _called(type_: ArrayType) -> Graph:
+    """x + x * x."""
+    builder = Builder("called")
+    x = builder.input(type_)
+    return builder.graph([builder.apply(OPS["add"], x, builder.apply(OPS["multiply"], x, x))])  # type: ignore[arg-type]
+
+
+def _values(op: Op, position: int, type_: ArrayType) -> np.ndarray[Any, Any]:
+    """Different numbers for each operand; indices 1, 0; reals inside the op's domain."""
+    kind = type_.dtype.kind
+    if isinstance(op, kinds.Indexing) and position == 1:
+        return np.array([1, 0], type_.dtype)
+    steps = np.arange(type_.size, dtype=np.float64).reshape(type_.shape)
+    if kind == "b":
+        return np.asarray((steps + position) % 2 == 0)
+    if kind in "iu":
+        return (steps + 1 + position).astype(type_.dtype)
+    low, high = _interval(op, position)
+    inside = low + (high - low) * (steps + 1 + 0.3 * position) / (type_.size + 2)
+    return inside.astype(type_.dtype)
+
+
+def _interval(op: Op, position: int) -> tuple[float, float]:
+    """A bounded part of the operand's domain; positive where that is all the same."""
+    domain = getattr(op, "domain", ())
+    stated = domain[position] if position < len(domain) else Interval()
+    low = stated.low if math.isfinite(stated.low) else 0.25
+    high = stated.high if math.isfinite(stated.high) else low + 2
+    return low, high

@@ -1,0 +1,110 @@
+"""What the derivatives share: tangents fitted and nested, derived graphs inlined into a trace."""
+
+from __future__ import annotations
+
+from collections.abc import Callable, Sequence
+from typing import Any
+
+import numpy as np
+
+from wengert.ir import autodiff
+from wengert.ir.autodiff.forward import cotangent_type
+from wengert.ir.graph import Graph, Value
+from wengert.ir.structure import Structure, unflatten
+from wengert.ir.types import ArrayType, is_inexact
+from wengert.tracer.array import Array
+from wengert.tracer.callee import Call, Recorded, Selection, matched, only
+
+
+def named(target: Any, prefix: str) -> Callable[[Any], Any]:
+    """Name a derivative after what it is taken of."""
+
+    def wrap(function: Any) -> Any:
+        function.__name__ = f"{prefix}_{getattr(target, '__name__', 'function')}"
+        return function
+
+    return wrap
+
+
+def paired(result: tuple[Any, Any]) -> tuple[Any, Any]:
+    """(values, (values, rest)): what ``perform`` wants of an action."""
+    return result[0], result
+
+
+def scalar_of(array: Any) -> Any:
+    """A NumPy scalar for no axes, as NumPy's own functions return."""
+    return array[()] if array.ndim == 0 else array
+
+
+def wrap_outputs(recorded: Recorded, values: Sequence[Value]) -> Any:
+    """Output values as the function's nested result."""
+    flat = iter([recorded.xp.wrap(v) for v in values])
+    structure = recorded.graph.results
+    return tuple(flat) if structure is None else unflatten(structure, flat)
+
+
+def pull_within(recorded: Recorded, chosen: Selection, cotangents: Sequence[Value]) -> tuple[list[Value], list[Array]]:
+    """Inline the vjp graph: the output values, and the cotangents of the active inputs."""
+    xp, graph = recorded.xp, recorded.graph
+    xp.trace.locate()
+    outputs = xp.builder.inline(autodiff.vjp(graph, chosen.active), [*recorded.operands, *cotangents])
+    n = len(graph.outputs)
+    return list(outputs[:n]), [xp.wrap(v) for v in outputs[n:]]
+
+
+def push_within(recorded: Recorded, chosen: Selection, tangents: Sequence[Value]) -> tuple[list[Value], list[Any]]:
+    """Inline the jvp graph: the output values, and one tangent per output (None where not inexact)."""
+    xp, graph = recorded.xp, recorded.graph
+    xp.trace.locate()
+    outputs = xp.builder.inline(autodiff.jvp(graph, chosen.active), [*recorded.operands, *tangents])
+    n = len(graph.outputs)
+    moved = iter([xp.wrap(v) for v in outputs[n:]])
+    return list(outputs[:n]), [next(moved) if is_inexact(v.type.dtype) else None for v in graph.outputs]
+
+
+def tangent_types(call: Call, chosen: Selection) -> list[ArrayType]:
+    """The type of a tangent of each active leaf."""
+    leaves = [call.bound.leaves[i] for i in chosen.active]
+    return [cotangent_type(ArrayType(np.result_type(_dtype_of(x)), np.shape(x))) for x in leaves]
+
+
+def _dtype_of(leaf: Any) -> Any:
+    return leaf.dtype if hasattr(leaf, "dtype") else np.float64 if isinstance(leaf, float) else np.asarray(leaf).dtype
+
+
+def fitted(value: Any, type_: ArrayType, what: str, name: str) -> Any:
+    """A tangent or cotangent as an array of its type; raises where shape or dtype do not fit."""
+    array = np.asarray(value)
+    if array.shape != type_.shape or array.dtype.kind not in "fiub" or (
+        array.dtype.kind == "f" and not np.can_cast(array.dtype, type_.dtype, "same_kind")):
+        message = f"The {what} of {name} must have type {type_}, got {array.dtype} of shape {array.shape}."
+        raise TypeError(message)
+    return np.ascontiguousarray(array, type_.dtype).reshape(type_.shape)
+
+
+def lifted(recorded: Recorded, values: Sequence[Any], types: Sequence[ArrayType], what: str) -> list[Value]:
+    """Tangents or cotangents, traced or not, as values of their types."""
+    results = []
+    for value, type_ in zip(values, types, strict=True):
+        found = recorded.xp.lift(value)
+        if found.type.shape != type_.shape:
+            message = f"A {what} must have type {type_}, got {found.type}."
+            raise TypeError(message)
+        results.append(recorded.xp.builder.cast(found, type_.dtype))
+    return results
+
+
+def nest_outputs(graph: Graph, flat: Sequence[Any]) -> Any:
+    """One entry per output (or None), nested as the result."""
+    return tuple(flat) if graph.results is None else unflatten(graph.results, iter(flat))
+
+
+def output_types(graph: Graph) -> list[ArrayType]:
+    return [cotangent_type(v.type) for v in graph.outputs if is_inexact(v.type.dtype)]
+
+
+def output_cotangents(graph: Graph, cotangent: Any) -> list[Any]:
+    """The cotangents of the inexact outputs, from one nested as the result (None where not inexact)."""
+    moving = [is_inexact(v.type.dtype) for v in graph.outputs]
+    structure = graph.results or Structure("tuple", (Structure("leaf"),) * len(moving))
+    return matched(only(structure, moving), cotangent, "cotangent", "result")
