@@ -44,12 +44,16 @@ def _plan(op: Elementwise, types: tuple[ArrayType, ...]) -> tuple[tuple[ArrayTyp
     elif op.symbol == "?:":
         wanted = [np.dtype(bool)] + [common_dtype(types[1:])] * 2
     elif isinstance(op.function, np.ufunc):
+        alone = all(t.weak for t in types)  # Python numbers alone are NumPy's default dtypes
+        given = [t.dtype if alone else _promoted(t) for t in types]
         try:
-            wanted = op.function.resolve_dtypes((*map(_promoted, types), None))[:-1]
+            wanted = op.function.resolve_dtypes((*given, None))[:-1]
         except TypeError as error:
             dtypes = ", ".join(str(t.dtype) for t in types)
             message = f"{op.name}: NumPy does not define it for dtypes {dtypes}."
             raise GraphTypeError(message, op=op.name) from error
+        if any(d.kind == "O" for d in wanted):  # NumPy compares two Python ints as Python does
+            wanted = [common_dtype(types)] * len(types)
     else:
         wanted = [common_dtype(types)] * len(types)
     shape = np.broadcast_shapes(*(t.shape for t in types))

@@ -75,3 +75,11 @@ def golden(request):
             )
 
     return compare
+
+
+def pytest_terminal_summary(terminalreporter):
+    """The number of law cases (see the fixture `cases`)."""
+    passed = terminalreporter.getreports("passed")
+    counts = [n for report in passed for key, n in report.user_properties if key == "cases"]
+    if counts:
+        terminalreporter.write_line(f"laws: {sum(counts):,} cases in {len(counts):,} tests")

@@ -2,9 +2,10 @@
 
 from __future__ import annotations
 
+import contextlib
 import math
 from collections.abc import Sequence
-from typing import Any
+from typing import Any, TypeAlias
 
 import numpy as np
 from attrs import frozen
@@ -15,9 +16,14 @@ from wengert.ir.errors import GraphTypeError
 from wengert.ir.graph import Graph, Value
 from wengert.ir.kinds import Interval, Op
 from wengert.ir.ops import OPS
-from wengert.ir.types import DTYPES, ArrayType, dtype_class
+from wengert.ir.types import DTYPES, ArrayType
 
-__all__ = ["Sample", "classes", "joined", "sample"]
+__all__ = ["DTYPES_ASKED", "Key", "Sample", "joined", "sample", "samples"]
+
+#: An op and the dtype of its operands.
+Key: TypeAlias = tuple[str, str]
+#: One dtype of each class, and both floats; complex has values on numpy and python alone, and is not asked for.
+DTYPES_ASKED = ("bool", "i64", "u8", "f32", "f64")
 
 SHAPE = (2, 3)
 #: Parameters are facts of a call, not of an op: for these ops the sample call is written down here.
@@ -34,7 +40,6 @@ PARAMS: dict[str, dict[str, Any]] = {
 #: Parameters that mean the same wherever they occur.
 USUAL = {"axes": (1,), "axis": 0, "reverse": False, "subscripts": "ij,jk->ik"}
 OPERANDS = {"concatenate": 2}
-_CLASSES = {"bool": "bool", "i64": "int", "u8": "uint", "f64": "float", "c128": "complex"}
 
 
 @frozen
@@ -44,7 +49,7 @@ class Sample:
 
     graph: Graph
     inputs: tuple[np.ndarray[Any, Any], ...]
-    spans: dict[str, tuple[slice, slice]]
+    spans: dict[Key, tuple[slice, slice]]
 
     @property
     def active(self) -> tuple[int, ...]:
@@ -52,39 +57,32 @@ class Sample:
         return tuple(i for i, v in enumerate(self.graph.inputs) if v.type.dtype.kind == "f")
 
 
-def sample(op: Op, dtype: str | None = None) -> Sample:
-    """A program that is this op alone, on reals where it takes them.
+def sample(op: Op, dtype: str) -> Sample:
+    """A program that is this op alone, on operands of a dtype; GraphTypeError where it is not defined for it."""
+    builder = Builder(op.name)
+    operands = [builder.input(t) for t in _operand_types(op, DTYPES[dtype])]
+    outputs = builder.emit_all(op, operands, **_params(op, operands))
+    inputs = tuple(_values(op, i, v.type) for i, v in enumerate(operands))
+    spans = {(op.name, dtype): (slice(0, len(operands)), slice(0, len(outputs)))}
+    return Sample(builder.graph(outputs), inputs, spans)
+
+
+def samples(op: Op, dtypes: Sequence[str] = DTYPES_ASKED) -> list[Sample]:
+    """A sample for each dtype that the op is defined for.
 
     Raises
     ------
     GraphTypeError
-        If the op is not defined for the dtype, or its parameters are not known here.
+        If there is none: state its parameters in PARAMS.
     """
-    builder = Builder(op.name)
-    for short in (dtype,) if dtype else ("f64", "bool", "i64"):
-        try:
-            operands = [builder.input(t) for t in _operand_types(op, DTYPES[short])]
-            outputs = builder.emit_all(op, operands, **_params(op, operands))
-        except GraphTypeError:
-            builder = Builder(op.name)
-            continue
-        graph = builder.graph(outputs)
-        inputs = tuple(_values(op, i, v.type) for i, v in enumerate(graph.inputs))
-        return Sample(graph, inputs, {op.name: (slice(0, len(operands)), slice(0, len(outputs)))})
-    message = f"{op.name}: there is no sample call of it; state one in wengert.tools.optable_samples.PARAMS."
-    raise GraphTypeError(message, op=op.name)
-
-
-def classes(op: Op) -> tuple[str, ...]:
-    """The dtype classes that the op's type rule accepts."""
     found = []
-    for short in _CLASSES:
-        try:
-            sample(op, short)
-        except GraphTypeError:
-            continue
-        found.append(dtype_class(DTYPES[short]))
-    return tuple(found)
+    for dtype in dtypes:
+        with contextlib.suppress(GraphTypeError):
+            found.append(sample(op, dtype))
+    if not found:
+        message = f"{op.name}: there is no sample call of it; state one in wengert.tools.optable_samples.PARAMS."
+        raise GraphTypeError(message, op=op.name)
+    return found
 
 
 def joined(samples: Sequence[Sample]) -> Sample:
@@ -96,9 +94,9 @@ def joined(samples: Sequence[Sample]) -> Sample:
     for one in samples:
         operands = [builder.input(v.type) for v in one.graph.inputs]
         results = builder.inline(one.graph, operands)
-        (name,) = one.spans
-        spans[name] = (slice(len(inputs), len(inputs) + len(operands)),
-                       slice(len(outputs), len(outputs) + len(results)))  # fmt: skip
+        (key,) = one.spans
+        spans[key] = (slice(len(inputs), len(inputs) + len(operands)),
+                      slice(len(outputs), len(outputs) + len(results)))  # fmt: skip
         inputs.extend(one.inputs)
         outputs.extend(results)
     return Sample(builder.graph(outputs), tuple(inputs), spans)

@@ -2,24 +2,20 @@
 
 from __future__ import annotations
 
-import weakref
 from typing import Any
 
 import numpy as np
 
 from wengert.ir.build import Expr, Namespace
-from wengert.ir.errors import TraceError
+from wengert.ir.errors import GraphTypeError, TraceError
 from wengert.ir.graph import Value
-from wengert.ir.ops import BY_FUNCTION, OPS
+from wengert.ir.ops import BY_FUNCTION
+from wengert.ir.types import SHORT_NAMES
 from wengert.tracer.context import Trace, current_trace, leaked
-from wengert.tracer.location import described
+from wengert.tracer.location import described, refuse
+from wengert.tracer.memory import View
 
-__all__ = ["Array", "TraceNamespace", "namespace_of", "refuse"]
-
-
-def refuse(what: str, fix: str) -> TraceError:
-    """An error at the user's line: what cannot be traced, and what to do."""
-    return TraceError(f"At {described()}: {what} {fix}")
+__all__ = ["Array", "TraceNamespace", "converted", "find_arrays", "namespace_of", "refuse", "strong_apply"]
 
 
 class TraceNamespace(Namespace):
@@ -36,7 +32,12 @@ class TraceNamespace(Namespace):
             if operand.owner.finished:
                 raise leaked(operand)
             return self.trace.from_outer(operand)
-        if type(operand) in (float, int, complex, bool) or isinstance(operand, np.generic):
+        if type(operand) in (float, int, complex, bool):
+            return self.builder.constant(operand)
+        if isinstance(operand, (np.generic, np.ndarray)):
+            _check_dtype(operand.dtype)
+        if isinstance(operand, np.generic):
+            self.trace.derived = True
             return self.builder.constant(operand)
         if type(operand) in (np.ndarray, np.memmap):
             return self.trace.capture(operand)
@@ -54,12 +55,40 @@ class TraceNamespace(Namespace):
         return Array(self, value)
 
     def apply(self, op: Any, *operands: Any) -> Array:
+        return self.applied(op, [self.lift(x) for x in operands])
+
+    def applied(self, op: Any, values: list[Value]) -> Array:
+        """An elementwise op on values of this trace, at the user's line."""
         self.trace.locate()
-        return Array(self, self.builder.apply(op, *[self.lift(x) for x in operands]))
+        try:
+            return Array(self, self.builder.apply(op, *values))
+        except TypeError as error:
+            raise _at_line(error) from error
 
     def emit(self, op_name: str, *operands: Any, **params: Any) -> Array:
         self.trace.locate()
-        return super().emit(op_name, *operands, **params)
+        try:
+            return super().emit(op_name, *operands, **params)
+        except GraphTypeError as error:
+            raise _at_line(error) from error
+
+    def cast(self, x: Any, dtype: Any, *, weak: bool = False) -> Array:
+        _check_dtype(np.dtype(dtype))
+        self.trace.locate()
+        return super().cast(x, dtype, weak=weak)
+
+
+def _check_dtype(dtype: np.dtype[Any]) -> None:
+    if dtype not in SHORT_NAMES and dtype.newbyteorder("=") not in SHORT_NAMES:
+        raise refuse(
+            f"a value of dtype {dtype} cannot be traced; expected one of {', '.join(map(str, SHORT_NAMES))}.",
+            "Convert it first, for instance with .astype(float).",
+        )
+
+
+def _at_line(error: TypeError) -> TraceError:
+    """What the Builder refuses, at the user's line."""
+    return error if isinstance(error, TraceError) else TraceError(f"At {described()}: {error}")
 
 
 def from_nested(xp: TraceNamespace, items: Any) -> Any:
@@ -88,6 +117,8 @@ def find_arrays(items: Any) -> list[Array]:
 def namespace_of(*items: Any) -> TraceNamespace:
     """The namespace of the innermost trace among traced arguments."""
     arrays = find_arrays(items)
+    if not arrays:  # only out= is traced
+        return TraceNamespace(current_trace())
     best = arrays[0]
     for array in arrays:
         if array.owner.finished:
@@ -97,31 +128,21 @@ def namespace_of(*items: Any) -> TraceNamespace:
     return best.xp
 
 
-class Memory:
-    """What views of one array share: who they are, and whether it is the caller's."""
-
-    __slots__ = ("argument", "members")
-
-    def __init__(self, *, argument: bool = False) -> None:
-        self.argument = argument
-        self.members: list[weakref.ref[Array]] = []
-
-
 class Array(Expr):
     """An ndarray whose history is recorded.
 
     Shape and dtype are known; the numbers are not.  Python control flow on its values records a guard.
     """
 
-    __slots__ = ("__weakref__", "_memory", "owner")
+    __slots__ = ("__weakref__", "memory", "owner")
     __array_priority__ = 1000.0
     xp: TraceNamespace
 
-    def __init__(self, xp: TraceNamespace, value: Value, memory: Memory | None = None) -> None:
+    def __init__(self, xp: TraceNamespace, value: Value, memory: View | None = None) -> None:
         self.xp = xp
         self.value = value
         self.owner = xp.trace
-        self._memory = memory
+        self.memory = memory
 
     # -- NumPy's protocols ----------------------------------------------------------------------
 
@@ -130,7 +151,7 @@ class Array(Expr):
 
         op = BY_FUNCTION.get(ufunc)
         if op is not None and method == "__call__" and not kwargs and ufunc not in ufuncs.COMPOSED:
-            return _strong_apply(namespace_of(*inputs), op, inputs)
+            return strong_apply(namespace_of(*inputs), op, inputs)
         return ufuncs.call(ufunc, method, inputs, kwargs)
 
     def __array_function__(self, function: Any, types: Any, args: Any, kwargs: Any) -> Any:
@@ -146,11 +167,12 @@ class Array(Expr):
         return implementation(*args, **kwargs)
 
     def __array__(self, *args: Any, **kwargs: Any) -> Any:
+        self.check_alive()
         raise refuse(
             f"a traced array of type {self.value.type} is being turned into a plain NumPy array, which would lose "
             "track of it.",
-            "If you fill an array by index, make it with np.zeros_like(traced) or build it with np.stack or "
-            "np.concatenate; if you need numbers, return the array from the traced function.",
+            "Build arrays of traced values with np.stack or np.concatenate, or fill one made by np.zeros_like(traced); "
+            "index a plain array with np.take(a, traced); if you need numbers, return the array from the function.",
         )
 
     # -- Python's protocols -----------------------------------------------------------------------
@@ -160,10 +182,10 @@ class Array(Expr):
             message = "The truth value of an array with more than one element is ambiguous. Use a.any() or a.all()."
             raise ValueError(message)
         condition = self if self.dtype.kind == "b" else self.xp.not_equal(self, 0)
-        return self._guarded(self.xp.reshape(condition, ()))
+        return self.guarded(self.xp.reshape(condition, ()))
 
-    def _guarded(self, condition: Array) -> bool:
-        self._check_alive()
+    def guarded(self, condition: Array) -> bool:
+        self.check_alive()
         outcome = bool(self.owner.evaluate(condition.value))
         self.owner.locate()
         self.owner.builder.guard(condition.value, outcome)
@@ -176,7 +198,7 @@ class Array(Expr):
         scalar = self.xp.reshape(self, ())
         whole = self.xp.trunc(scalar) if self.dtype.kind == "f" else scalar
         number = int(self.owner.evaluate(whole.value))
-        self._guarded(self.xp.equal(whole, number))
+        self.guarded(self.xp.equal(whole, number))
         return number
 
     def __index__(self) -> int:
@@ -186,9 +208,12 @@ class Array(Expr):
         return int(self)
 
     def __float__(self) -> float:
+        self.check_alive()
         raise refuse(
-            "float() of a traced value would lose its derivative (so would math.sin(x) and the like).",
-            "Leave the value as it is, and use NumPy's functions: np.sin(x) instead of math.sin(x).",
+            "a traced value is being turned into a Python number (by float(), by a function such as math.sin, or by "
+            "writing it into a plain array), which would lose its derivative.",
+            "Leave it as it is: use np.sin(x) instead of math.sin(x), and fill arrays made by np.zeros_like(traced), "
+            "or build them with np.stack.",
         )
 
     __complex__ = __float__
@@ -214,7 +239,7 @@ class Array(Expr):
     def __reduce__(self) -> Any:
         raise refuse("a traced array cannot be pickled.", "Return it from the traced function.")
 
-    def _check_alive(self) -> None:
+    def check_alive(self) -> None:
         if self.owner.finished:
             raise leaked(self)
 
@@ -223,58 +248,26 @@ class Array(Expr):
     def __getitem__(self, key: Any) -> Array:
         from wengert.tracer import indexing
 
-        self._check_alive()
+        self.check_alive()
         return indexing.get(self, key)
 
     def __setitem__(self, key: Any, new: Any) -> None:
         from wengert.tracer import indexing
 
-        self._check_alive()
+        self.check_alive()
         indexing.set_(self, key, new)
 
     # -- memory -----------------------------------------------------------------------------------
 
-    def view(self, array: Array) -> Array:
-        """Mark ``array`` as one that NumPy would make a view of this one."""
-        if array is self or not array.shape:
-            return array
-        if self._memory is None:
-            self._memory = Memory()
-        if not any(ref() is self for ref in self._memory.members):
-            self._memory.members.append(weakref.ref(self))
-        array._memory = self._memory
-        self._memory.members.append(weakref.ref(array))
-        return array
-
     def write(self, new: Value) -> None:
-        """Replace what this array holds, as an in-place operation does."""
-        self._check_alive()
+        """Replace what this array holds, as an in-place operation does; views that share its memory see it."""
+        self.check_alive()
         if (innermost := current_trace()) is not None and innermost is not self.owner:
             raise refuse("an array of an enclosing trace is modified in place.", "Return the new value instead.")
-        memory = self._memory
-        if memory is not None and memory.argument:
-            raise refuse(
-                "an argument of the traced function is modified in place, which would change the caller's array.",
-                "Work on a copy: x = x.copy(), or x = x + y instead of x += y.",
-            )
-        if memory is not None and any(ref() not in (None, self) for ref in memory.members):
-            raise refuse(
-                "an array is modified in place while a view shares its memory, which is not traced yet.",
-                "Make the view a copy (y = x[1:].copy()), or write the update without in-place assignment.",
-            )
-        self.value = new
-
-    def _in_place(self, op_name: str, other: Any) -> Array:
-        op = OPS[op_name]
-        result = self.xp.apply(op, self, other) if op_name != "einsum" else self @ other
-        if not self.shape:
-            return result
-        if result.shape != self.shape:
-            message = (f"non-broadcastable output operand with shape {self.shape} doesn't match the broadcast "
-                       f"shape {result.shape}.")  # fmt: skip
-            raise ValueError(message)
-        self.write(converted(result, self.dtype))
-        return self
+        if self.memory is None:
+            self.value = new
+        else:
+            self.memory.write(self, new)
 
     # -- attributes -------------------------------------------------------------------------------
 
@@ -291,8 +284,11 @@ class Array(Expr):
         return self.size * self.itemsize
 
     def __getattr__(self, name: str) -> Any:
-        if hasattr(np.ndarray, name):
-            raise refuse(f"ndarray.{name} cannot be traced yet.", "Use the NumPy function instead.")
+        if hasattr(np.ndarray, name) and not name.startswith("__"):  # NumPy and others ask for protocols
+            raise refuse(
+                f"ndarray.{name} of a traced array is not there: it is about memory, or cannot be traced yet.",
+                "Use NumPy functions that can be traced (see `wengert ops`), or do it outside the traced function.",
+            )
         message = f"a traced array has no attribute {name!r}."
         raise AttributeError(message)
 
@@ -309,76 +305,9 @@ def converted(array: Array, dtype: Any) -> Value:
     return array.xp.builder.cast(array.value, dtype)
 
 
-def _strong_apply(xp: TraceNamespace, op: Any, operands: Any) -> Array:
+def strong_apply(xp: TraceNamespace, op: Any, operands: Any) -> Array:
     """A NumPy function makes NumPy scalars of Python ones when no array is there to decide."""
     values = [xp.lift(x) for x in operands]
-    xp.trace.locate()
     if all(v.type.weak for v in values):
         values = [xp.builder.cast(v, v.type.dtype) for v in values]
-    return Array(xp, xp.builder.apply(op, *values))
-
-
-def _operators() -> None:
-    """Binary operators defer to other classes' own, and know their in-place forms."""
-    binary = {
-        "add": "add", "sub": "subtract", "mul": "multiply", "truediv": "divide", "floordiv": "floor_divide",
-        "mod": "remainder", "pow": "power", "and": "bitwise_and", "or": "bitwise_or", "xor": "bitwise_xor",
-        "lshift": "left_shift", "rshift": "right_shift",
-        "lt": "less", "le": "less_equal", "gt": "greater", "ge": "greater_equal", "eq": "equal", "ne": "not_equal",
-    }  # fmt: skip
-
-    def define(dunder: str, op: Any) -> None:
-        def method(self: Array, other: Any) -> Any:
-            if not _operand(other):
-                return NotImplemented
-            return namespace_of(self, other).apply(op, self, other)
-
-        def reflected(self: Array, other: Any) -> Any:
-            if not _operand(other):
-                return NotImplemented
-            return namespace_of(self, other).apply(op, other, self)
-
-        def in_place(self: Array, other: Any) -> Any:
-            return self._in_place(op.name, other)
-
-        setattr(Array, f"__{dunder}__", method)
-        if dunder not in ("lt", "le", "gt", "ge", "eq", "ne"):
-            setattr(Array, f"__r{dunder}__", reflected)
-            setattr(Array, f"__i{dunder}__", in_place)
-
-    for dunder, name in binary.items():
-        define(dunder, OPS[name])
-
-
-def _operand(other: Any) -> bool:
-    return isinstance(other, (Array, float, int, complex, np.ndarray, np.generic, list, tuple))
-
-
-_operators()
-
-_FAST_POWERS = {2: "square", 0.5: "sqrt", 1: "positive"}
-
-
-def _power(self: Array, other: Any) -> Any:
-    """NumPy's own short cuts: x**2 is square(x), x**0.5 sqrt(x)."""
-    if type(other) in (int, float) and other in _FAST_POWERS and not self.value.type.weak:
-        if self.dtype.kind in "fc" or (other == 2 and self.dtype.kind in "iu"):
-            return namespace_of(self).apply(OPS[_FAST_POWERS[other]], self)
-    if not _operand(other):
-        return NotImplemented
-    return namespace_of(self, other).apply(OPS["power"], self, other)
-
-
-Array.__pow__ = _power  # type: ignore[attr-defined]
-
-
-def _unary(name: str) -> Any:
-    return lambda self: self.xp.apply(OPS[name], self) if not self.owner.finished else _raise(leaked(self))
-
-
-def _raise(error: Exception) -> Any:
-    raise error
-
-
-for _dunder, _name in (("neg", "negative"), ("pos", "positive"), ("abs", "absolute"), ("invert", "invert")):
-    setattr(Array, f"__{_dunder}__", _unary(_name))
+    return xp.applied(op, values)

@@ -14,7 +14,7 @@ from attrs import define, field
 from wengert.backends import protocol
 from wengert.ir.build import Builder
 from wengert.ir.errors import TraceError
-from wengert.ir.graph import Constant, Graph, Value
+from wengert.ir.graph import Constant, Graph, Node, Value
 from wengert.ir.types import ArrayType, type_of
 from wengert.tracer.location import described, here
 
@@ -50,6 +50,9 @@ class Trace:
         self.deferred: dict[Value, Callable[[], Any]] = {}
         self.captures: dict[int, Capture] = {}
         self.outer: dict[Value, tuple[Any, Value]] = {}
+        self.maker: dict[Value, int] = {}
+        self.indexed = 0
+        self.derived = False
 
     @contextlib.contextmanager
     def active(self) -> Iterator[Trace]:
@@ -109,20 +112,30 @@ class Trace:
         if value in self.deferred:
             self.concrete[value] = self.deferred.pop(value)()
             return self.concrete[value]
-        needed, frontier, nodes = {value}, {}, []
-        for node in reversed(self.builder.nodes):
-            if not needed.isdisjoint(node.results):
-                nodes.append(node)
-                for operand in node.operands:
-                    if operand in self.concrete or operand in self.deferred:
-                        frontier[operand] = self.evaluate(operand)
-                    elif not isinstance(operand, Constant):
-                        needed.add(operand)
-        produced = [r for node in nodes for r in node.results if r in needed]
-        graph = Graph(tuple(frontier), tuple(reversed(nodes)), tuple(produced))
+        nodes, frontier = self._prefix(value)
+        produced = [r for node in nodes for r in node.results]
+        graph = Graph(tuple(frontier), tuple(nodes), tuple(produced))
         results = protocol.get("numpy").compile(graph)(list(frontier.values()))
         self.concrete.update(zip(produced, results, strict=True))
         return self.concrete[value]
+
+    def _prefix(self, value: Value) -> tuple[list[Node], dict[Value, Any]]:
+        """The nodes that a value still needs, in order, and the known values they read."""
+        nodes = self.builder.nodes
+        while self.indexed < len(nodes):
+            self.maker.update(dict.fromkeys(nodes[self.indexed].results, self.indexed))
+            self.indexed += 1
+        frontier: dict[Value, Any] = {}
+        needed: set[int] = set()
+        stack = [value]
+        while stack:
+            found = stack.pop()
+            if found in self.concrete or found in self.deferred:
+                frontier[found] = self.evaluate(found)
+            elif not isinstance(found, Constant) and (i := self.maker[found]) not in needed:
+                needed.add(i)
+                stack.extend(nodes[i].operands)
+        return [nodes[i] for i in sorted(needed)], frontier
 
     # -- the end ------------------------------------------------------------------------------
 

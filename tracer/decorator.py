@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import copy
 import functools
 import inspect
 from collections.abc import Callable, Iterator, Sequence
@@ -15,10 +16,11 @@ from wengert.ir.errors import GuardError, TraceError
 from wengert.ir.graph import Constant, Graph
 from wengert.ir.structure import Signature, Structure, flatten, leaf_paths, unflatten
 from wengert.ir.types import ArrayType, type_of
-from wengert.tracer.array import Array, Memory, TraceNamespace
+from wengert.tracer.array import Array, TraceNamespace
 from wengert.tracer.context import Trace, current_trace, substitute
 from wengert.tracer.environment import Environment
 from wengert.tracer.location import described
+from wengert.tracer.memory import Buffer, View
 
 __all__ = ["Bound", "Traced", "Variant", "trace"]
 
@@ -84,7 +86,7 @@ class Traced:
         functools.update_wrapper(self, function)
         self.function = function
         self.backend = backend
-        self.signature = inspect.signature(function)
+        self.signature = _signature(function)
         self._entries: dict[Any, Entry] = {}
 
     def __get__(self, instance: Any, owner: type | None = None) -> Any:
@@ -206,6 +208,18 @@ class BoundMethod:
         return Traced(self.function, self.backend).graph(*args, **kwargs)
 
 
+def _signature(function: Any) -> inspect.Signature:
+    """The parameters of a function; those of a ufunc are its operands."""
+    if isinstance(function, np.ufunc):
+        names = [f"x{i}" for i in range(1, function.nin + 1)] if function.nin > 1 else ["x"]
+        return inspect.Signature([inspect.Parameter(n, inspect.Parameter.POSITIONAL_ONLY) for n in names])
+    try:
+        return inspect.signature(function)
+    except ValueError as error:
+        message = f"{function!r} does not say what arguments it takes; wrap it: lambda x: {getattr(function, '__name__', 'f')}(x)."
+        raise TypeError(message) from error
+
+
 def trace(function: Callable[..., Any] | None = None, *, backend: str | None = None) -> Any:
     """Trace a function written with plain NumPy.
 
@@ -248,7 +262,7 @@ def record(
         for leaf, path in zip(concrete, bound.names, strict=True):
             now = leaf if not isinstance(leaf, Array) else functools.partial(leaf.owner.evaluate, leaf.value)
             value = trace.argument(_leaf_type(leaf), path, now)
-            arguments.append(Array(xp, value, Memory(argument=True)))
+            arguments.append(Array(xp, value, View(Buffer(value, argument=True))))
         flat = iter(arguments)
         parameters = list(signature.parameters.values())
         values = [unflatten(structure, flat) for structure in bound.structures]
@@ -261,7 +275,7 @@ def record(
             outputs, results=structure,
             signature=Signature(
                 tuple((p.name, int(p.kind)) for p in parameters), bound.structures,
-                tuple((p.name, p.default) for p in parameters if _plain_default(p)),
+                tuple((p.name, copy.deepcopy(p.default)) for p in parameters if _is_kept(p)),
             ),
         )  # fmt: skip
 
@@ -329,8 +343,9 @@ def _check_result(function: Any, structure: Structure) -> None:
 
 
 
-def _plain_default(p: inspect.Parameter) -> bool:
-    return p.default is None or type(p.default) in (bool, int, float, complex, str)
+def _is_kept(p: inspect.Parameter) -> bool:
+    """Whether a graph keeps the default: numbers, arrays (a model's weights), and containers of them."""
+    return all(static is None or isinstance(static, (bool, str)) for static in _statics(flatten(p.default, is_leaf, [])))
 
 
 def _positional(parameters: list[inspect.Parameter], values: list[Any]) -> list[Any]:

@@ -226,8 +226,8 @@ def vjp(f: Any, *primals: Any, backend: str | None = None) -> Any:
 
         def traced_pullback(cotangent: Any) -> Any:
             given = output_cotangents(recorded.graph, cotangent)
-            lifted = lifted(recorded, given, output_types(recorded.graph), "cotangent")
-            return chosen.nest(pull_within(recorded, chosen, lifted)[1])
+            seeds = lifted(recorded, given, output_types(recorded.graph), "cotangent")
+            return chosen.nest(pull_within(recorded, chosen, seeds)[1])
 
         return wrap_outputs(recorded, list(outputs)), traced_pullback
     graph, (values, pull) = call.perform(

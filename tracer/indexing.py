@@ -9,6 +9,7 @@ import numpy as np
 
 from wengert.ir import keys
 from wengert.tracer.array import Array, converted, namespace_of, refuse
+from wengert.tracer.memory import replaced, share
 
 __all__ = ["get", "set_"]
 
@@ -19,7 +20,9 @@ def get(x: Array, key: Any) -> Array:
     traced = [k for k in _items(key) if isinstance(k, Array)]
     if not traced:
         if keys.is_basic(key):
-            return x.view(x.xp.basic_index(x, key))
+            result = x.xp.basic_index(x, key)
+            number = not result.shape and Ellipsis not in _items(key)  # NumPy makes a scalar, not a view
+            return result if number else share(x, result, "index", key)
         return _gather(x, key)
     return _take(x, key)
 
@@ -36,7 +39,7 @@ def _concrete_masks(x: Array, key: Any) -> Any:
             return item
         mask = np.array(item.owner.evaluate(item.value))
         same = item.xp.reduce(_all(), item.xp.equal(item, mask))
-        item._guarded(same)
+        item.guarded(same)
         return mask
 
     items = tuple(map(plain, _items(key)))
@@ -61,6 +64,13 @@ def _gather(x: Array, key: Any) -> Array:
     chosen = np.asarray(positions(x.shape, key))
     flat = x.xp.reshape(x, (x.size,))
     return x.xp.take(flat, x.xp.wrap(x.xp.builder.constant(chosen)), axis=0)
+
+
+def _is_same_memory(x: Array, chosen: np.ndarray[Any, Any], new: Any) -> bool:
+    """Whether ``new`` is the view of ``x`` that holds exactly the chosen elements."""
+    if not isinstance(new, Array) or x.memory is None or new.memory is None or x.memory.buffer is not new.memory.buffer:
+        return False
+    return x.memory.certain and new.memory.certain and np.array_equal(x.memory.positions().reshape(-1)[chosen], new.memory.positions())
 
 
 def _take(x: Array, key: Any) -> Array:
@@ -100,12 +110,16 @@ def set_(x: Array, key: Any, new: Any) -> None:
             "Use a plain integer index, or np.where(np.arange(n) == i, new, x).",
         )
     chosen = np.asarray(positions(x.shape, key))
+    if _is_same_memory(x, chosen, new):  # the end of x[key] += y: its middle has written it
+        return
     xp = namespace_of(x, new)
     value = xp.wrap(xp.lift(new))
     if value.dtype.kind == "c" and x.dtype.kind != "c":
         message = "Cannot assign complex values to a real array without losing the imaginary part."
         raise TypeError(message)
-    if not np.can_cast(value.dtype, x.dtype, "same_kind") and value.dtype.kind == "f":
+    if x.dtype.kind == "b" and value.dtype.kind != "b":
+        value = xp.not_equal(value, 0)
+    elif not np.can_cast(value.dtype, x.dtype, "same_kind") and value.dtype.kind == "f":
         value = xp.cast(xp.trunc(value), x.dtype)
     value = xp.cast(value, x.dtype)
     lead = value.ndim - chosen.ndim
@@ -116,16 +130,5 @@ def set_(x: Array, key: Any, new: Any) -> None:
     except TypeError as error:
         message = f"could not broadcast input array from shape {value.shape} into shape {chosen.shape}."
         raise ValueError(message) from error
-    source = np.zeros(x.size, dtype=np.int64)
-    source[chosen.reshape(-1)] = np.arange(chosen.size)  # as NumPy: of repeated positions the last wins
-    mask = np.zeros(x.size, dtype=bool)
-    mask[chosen.reshape(-1)] = True
-    if not chosen.size:
-        return
-    if chosen.size == x.size and np.array_equal(chosen.reshape(-1), np.arange(x.size)):
-        result = xp.reshape(value, x.shape)
-    else:
-        constant = xp.builder.constant
-        flat = xp.take(xp.reshape(value, (chosen.size,)), xp.wrap(constant(source.reshape(x.shape))), axis=0)
-        result = xp.where(xp.wrap(constant(mask.reshape(x.shape))), flat, x)
+    result = replaced(xp, x, chosen, value)
     x.write(converted(result, x.dtype))

@@ -6,9 +6,10 @@ import functools
 import sys
 from types import CodeType
 
+from wengert.ir.errors import TraceError
 from wengert.ir.graph import Location
 
-__all__ = ["here"]
+__all__ = ["described", "here", "refuse"]
 
 _PACKAGE = __name__.partition(".")[0]
 
@@ -46,3 +47,8 @@ def described() -> str:
             return f"{frame.f_code.co_filename}:{frame.f_lineno}, in {frame.f_code.co_name}"
         frame = frame.f_back
     return "an unknown line"
+
+
+def refuse(what: str, fix: str) -> TraceError:
+    """An error at the user's line: what cannot be traced, and what to do."""
+    return TraceError(f"At {described()}: {what} {fix}")

@@ -132,7 +132,9 @@ def promoted(op: Elementwise, given: tuple[Dtype | type, ...]) -> tuple[Dtype, .
         return (BOOL, *(common(given[1:]),) * 2)
     if isinstance(op.function, np.ufunc):
         types = [BOOL if g is bool else g for g in given]  # there is no weak bool
-        return tuple(op.function.resolve_dtypes((*types, None))[: len(given)])
+        wanted = tuple(op.function.resolve_dtypes((*types, None))[: len(given)])
+        if not any(d.kind == "O" for d in wanted):  # NumPy compares two Python ints as Python does
+            return wanted
     return (common(given),) * len(given)
 
 

@@ -11,6 +11,11 @@ def _inexact(dtypes, params):
     return dtypes[0] if len(set(dtypes)) == 1 and is_inexact(dtypes[0]) else None
 
 
+def _float(dtypes, params):
+    """The rule of ops that order the reals: NumPy refuses them for complex numbers."""
+    return dtypes[0] if len(set(dtypes)) == 1 and dtypes[0].kind == "f" else None
+
+
 add = Elementwise(function=np.add, symbol="+", linear=(0, 1),
     partials=(1, 1),
     doc="x + y; for bool, logical or; integers wrap.")
@@ -29,7 +34,7 @@ floor_divide = Elementwise(function=np.floor_divide, symbol="//",
 remainder = Elementwise(function=np.remainder, symbol="%",
     partials=(1, lambda xp, out, x, y: -xp.floor_divide(x, y)),
     doc="x - y floor(x / y), with the sign of y; derivative at the jumps as beside them, (1, -floor(x / y)).")
-fmod = Elementwise(function=np.fmod, libm="fmod", types=_inexact,
+fmod = Elementwise(function=np.fmod, libm="fmod", types=_float,
     partials=(1, lambda xp, out, x, y: -xp.trunc(x / y)),
     doc="x - y trunc(x / y), with the sign of x; derivative (1, -trunc(x / y)).")
 power = Elementwise(function=np.power, symbol="**",
@@ -97,11 +102,11 @@ heaviside = Elementwise(function=np.heaviside,
     body=lambda xp, x, h: xp.where(x == 0, h, xp.where(x > 0, 1.0, xp.where(x < 0, 0.0, x))),
     partials=(None, lambda xp, out, x, h: xp.where(x == 0, 1.0, 0.0)),
     doc="0 below 0, h at 0, 1 above.")
-floor = Elementwise(function=np.floor, libm="floor", partials=(None,), types=_inexact,
+floor = Elementwise(function=np.floor, libm="floor", partials=(None,), types=_float,
     doc="The largest integer not above x. Derivative 0.")
-ceil = Elementwise(function=np.ceil, libm="ceil", partials=(None,), types=_inexact,
+ceil = Elementwise(function=np.ceil, libm="ceil", partials=(None,), types=_float,
     doc="The smallest integer not below x. Derivative 0.")
-trunc = Elementwise(function=np.trunc, libm="trunc", partials=(None,), types=_inexact,
+trunc = Elementwise(function=np.trunc, libm="trunc", partials=(None,), types=_float,
     doc="x without its fraction. Derivative 0.")
 rint = Elementwise(function=np.rint, libm="rint", partials=(None,),
     doc="The nearest integer, halves to even. Derivative 0.")

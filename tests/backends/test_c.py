@@ -17,11 +17,13 @@ from wengert.backends.source.c.spelling import CLASSES, SPELLING
 from wengert.ir import kinds
 from wengert.ir.build import Builder, Namespace
 from wengert.ir.errors import BackendError, GraphTypeError
-from wengert.ir.graph import Location
+from wengert.ir.graph import Constant, Location
 from wengert.ir.ops import OPS
 from wengert.ir.types import DTYPES, ArrayType, type_of
 
-needs_compiler = pytest.mark.skipif(BACKEND.unavailable() is not None, reason=str(BACKEND.unavailable()))
+needs_compiler = pytest.mark.skipif(
+    BACKEND.unavailable() is not None, reason=str(BACKEND.unavailable())
+)
 pytestmark = needs_compiler
 REAL = {short: dtype for short, dtype in DTYPES.items() if dtype.kind != "c"}
 
@@ -73,7 +75,9 @@ def elementwise_value(op, params, arrays):
 def reduced(op, x, axes):
     if op.fold in ("argmax", "argmin"):
         kept = [a for a in range(x.ndim) if a not in axes]
-        flat = x.transpose(*kept, *sorted(axes)).reshape(*(x.shape[a] for a in kept), math.prod(x.shape[a] for a in axes))
+        flat = x.transpose(*kept, *sorted(axes)).reshape(
+            *(x.shape[a] for a in kept), math.prod(x.shape[a] for a in axes)
+        )
         return op.function(flat, axis=-1)
     if op.fold == "+" and x.dtype.kind == "b":
         return np.any(x, axis=axes)
@@ -102,10 +106,18 @@ def contracted(op, arrays, subscripts):
     one = np.ones((), arrays[0].dtype)
     sizes = dict(zip(x_term + y_term, arrays[0].shape + arrays[1].shape))
     shape = [sizes[a] for a in letters]
-    x = np.broadcast_to(np.einsum(f"{x_term}->{''.join(a for a in letters if a in x_term)}", arrays[0]).reshape(
-        [sizes[a] if a in x_term else 1 for a in letters]), shape)
-    y = np.broadcast_to(np.einsum(f"{y_term}->{''.join(a for a in letters if a in y_term)}", arrays[1]).reshape(
-        [sizes[a] if a in y_term else 1 for a in letters]), shape)
+    x = np.broadcast_to(
+        np.einsum(f"{x_term}->{''.join(a for a in letters if a in x_term)}", arrays[0]).reshape(
+            [sizes[a] if a in x_term else 1 for a in letters]
+        ),
+        shape,
+    )
+    y = np.broadcast_to(
+        np.einsum(f"{y_term}->{''.join(a for a in letters if a in y_term)}", arrays[1]).reshape(
+            [sizes[a] if a in y_term else 1 for a in letters]
+        ),
+        shape,
+    )
     terms = np.where((x == 0) | (y == 0), 0, x * y) * one
     return np.einsum(f"{letters}->{out}", terms)
 
@@ -125,7 +137,7 @@ def numpy_run(graph, inputs):
     env = dict(zip(graph.inputs, inputs))
 
     def at(value):
-        return env[value] if value in env else value.array
+        return value.array if isinstance(value, Constant) else env[value]
 
     for node in graph.nodes:
         out = numpy_value(node, [at(v) for v in node.operands])
@@ -152,7 +164,9 @@ def same(ours, theirs, dtype=None, rtol=None):
     assert ours.dtype == theirs.dtype and ours.shape == theirs.shape
     if ours.dtype.kind == "f":
         rtol = rtol or (4e-6 if ours.dtype.itemsize == 4 else 4e-15)
-        np.testing.assert_allclose(ours, theirs, rtol=rtol, atol=rtol * 1e-3 if rtol > 1e-10 else 1e-300)
+        np.testing.assert_allclose(
+            ours, theirs, rtol=rtol, atol=rtol * 1e-3 if rtol > 1e-10 else 1e-300
+        )
     else:
         np.testing.assert_array_equal(ours, theirs)
 
@@ -225,7 +239,9 @@ def test_elementwise_ops_agree_with_numpy_at_edge_values(op):
         same(a, b, rtol=rtol)
         if a.dtype.kind == "f" and op.symbol:
             zero = a == 0
-            np.testing.assert_array_equal(np.signbit(a[zero]), np.signbit(b[zero]), err_msg=str(dtypes))
+            np.testing.assert_array_equal(
+                np.signbit(a[zero]), np.signbit(b[zero]), err_msg=str(dtypes)
+            )
 
 
 def test_casts_agree_with_numpy():
@@ -233,7 +249,9 @@ def test_casts_agree_with_numpy():
     for source, target in itertools.product(REAL, REAL):
         x = edges(REAL[source])
         xs.append(x)
-        outputs.append(builder.emit(OPS["cast"], [builder.input(type_of(x))], dtype=target, weak=False))
+        outputs.append(
+            builder.emit(OPS["cast"], [builder.input(type_of(x))], dtype=target, weak=False)
+        )
         names.append((source, target))
     with np.errstate(all="ignore"):
         ours = run(builder.graph(outputs), *xs)
@@ -250,7 +268,9 @@ def test_every_symbol_is_spelled_for_every_class_that_numpy_has():
         for dtypes in loops_of(op):
             name = {"b": "bool", "i": "int", "u": "uint", "f": "float"}[dtypes[-1].kind]
             assert SPELLING[op.symbol][name] is not None, (op, dtypes)
-    assert set(SPELLING) == set(kinds.SYMBOLS) and all(set(row) == set(CLASSES) for row in SPELLING.values())
+    assert not set(SPELLING) ^ set(kinds.SYMBOLS) and all(
+        set(row) == set(CLASSES) for row in SPELLING.values()
+    )
 
 
 def test_integers_do_not_kill_the_process():
@@ -267,7 +287,20 @@ def test_a_negative_integer_power_is_numpys_error():
 # ----- The other kinds -----
 
 RNG = np.random.default_rng(0)
-SHAPES = [(), (1,), (7,), (0,), (300,), (3, 4), (1, 5), (130, 3), (3, 130), (2, 3, 4), (2, 0, 3), (2, 1, 40)]
+SHAPES = [
+    (),
+    (1,),
+    (7,),
+    (0,),
+    (300,),
+    (3, 4),
+    (1, 5),
+    (130, 3),
+    (3, 130),
+    (2, 3, 4),
+    (2, 0, 3),
+    (2, 1, 40),
+]
 
 
 def sample(shape, short):
@@ -288,7 +321,9 @@ def test_reductions(shape):
         builder = Builder()
         value, outputs = builder.input(type_of(x)), []
         for op in OPS.values():
-            if not isinstance(op, kinds.Reduction) or (op.name in ("any", "all") and short != "bool"):
+            if not isinstance(op, kinds.Reduction) or (
+                op.name in ("any", "all") and short != "bool"
+            ):
                 continue
             for count in range(len(shape) + 1):
                 for axes in itertools.combinations(range(len(shape)), count):
@@ -296,7 +331,11 @@ def test_reductions(shape):
                         outputs.append(builder.emit(op, [value], axes=axes))
                         # the same fold of what the loop computes
                         if short == "f64":
-                            outputs.append(builder.emit(op, [builder.emit(OPS["negative"], [value])], axes=axes))
+                            outputs.append(
+                                builder.emit(
+                                    op, [builder.emit(OPS["negative"], [value])], axes=axes
+                                )
+                            )
         graph = builder.graph(outputs)
         for ours, theirs in zip(run(graph, x), numpy_run(graph, [x]), strict=True):
             same(ours, theirs, rtol=1e-4 if short == "f32" else 1e-10)
@@ -325,7 +364,11 @@ def test_running_sums(shape):
         x = sample(shape, short)
         for axis in range(len(shape)):
             if short != "bool":
-                check(lambda xp, x, a=axis: (xp.cumsum(x, a), xp.cumsum(x, a, reverse=True)), x, rtol=1e-12)
+                check(
+                    lambda xp, x, a=axis: (xp.cumsum(x, a), xp.cumsum(x, a, reverse=True)),
+                    x,
+                    rtol=1e-12,
+                )
 
 
 def test_movements_alone_and_read_through():
@@ -367,13 +410,19 @@ def test_contractions(short):
         elif name == "scale_einsum" and short == "bool":
             continue
         xs += pair
-        outputs.append(builder.emit(OPS[name], [builder.input(type_of(a)) for a in pair], subscripts=subscripts))
+        outputs.append(
+            builder.emit(
+                OPS[name], [builder.input(type_of(a)) for a in pair], subscripts=subscripts
+            )
+        )
     graph = builder.graph(outputs)
     with np.errstate(all="ignore"):
         for k, (ours, theirs) in enumerate(zip(run(graph, *xs), numpy_run(graph, xs), strict=True)):
             theirs = theirs.astype(ours.dtype)
             rtol = 2e-4 if short == "f32" else 1e-11
-            np.testing.assert_allclose(ours, theirs, rtol=rtol, atol=rtol, err_msg=str(graph.nodes[k].params))
+            np.testing.assert_allclose(
+                ours, theirs, rtol=rtol, atol=rtol, err_msg=str(graph.nodes[k].params)
+            )
 
 
 def test_contractions_read_through_views():
@@ -388,7 +437,12 @@ def test_gather_and_scatter():
     x, where = sample((4, 5, 3), "f64"), np.array([[1, 0], [4, 4]])
     for short in ("f64", "i8", "bool"):
         x = sample((4, 5, 3), short)
-        check(lambda xp, x, i: (xp.take(x, i, 1), xp.scatter_add(xp.take(x, i, 1), i, 1, 6)), x, where, rtol=1e-13)
+        check(
+            lambda xp, x, i: (xp.take(x, i, 1), xp.scatter_add(xp.take(x, i, 1), i, 1, 6)),
+            x,
+            where,
+            rtol=1e-13,
+        )
     check(lambda xp, x, i: xp.take(x, i, 0), x[:, :0], np.array([1, 3]))
 
 
@@ -408,24 +462,28 @@ def test_an_index_out_of_range_is_an_error_at_the_users_line(bad):
 
 def test_library_ops_call_back():
     x = sample((6, 5), "f64")
-    graph = check(lambda xp, x: (xp.sort(x * 2.0, 0), xp.argsort(x, 1), xp.sum(xp.sort(x, 1)[:, 0])), x)
+    graph = check(
+        lambda xp, x: (xp.sort(x * 2.0, 0), xp.argsort(x, 1), xp.sum(xp.sort(x, 1)[:, 0])), x
+    )
     with pytest.raises(BackendError, match=r"sort is a call of NumPy"):
         BACKEND.emit(graph)
 
 
 def test_an_exception_in_a_call_back_reaches_the_caller():
-    class Odd(Exception):
+    class OddError(Exception):
         pass
 
     def call(x):
-        raise Odd("no")
+        raise OddError("no")
 
-    op = kinds.Library(name="odd", call=call, types=lambda op, types, params: types, jvp=None, vjp=None, doc="")
+    op = kinds.Library(
+        name="odd", call=call, types=lambda op, types, params: types, jvp=None, vjp=None, doc=""
+    )
     builder = Builder()
     x = builder.input(ArrayType(np.float64, (3,)))
     program = BACKEND.build(builder.graph([builder.emit(op, [x])]))
     for _ in range(2):
-        with pytest.raises(Odd):
+        with pytest.raises(OddError):
             program([np.ones(3)])
 
 
@@ -450,11 +508,13 @@ def test_calls_are_functions_written_once():
 
 def test_results_that_are_inputs_constants_or_twice():
     x = sample((3,), "f64")
-    graph = check(lambda xp, x: (x, 2.5, x + 1.0, x, xp.lift(np.arange(200.0)) and np.arange(200.0)), x)
+    graph = check(
+        lambda xp, x: (x, 2.5, x + 1.0, x, xp.lift(np.arange(200.0)) and np.arange(200.0)), x
+    )
     twice = graph.evolve(outputs=(*graph.outputs, graph.outputs[2], graph.outputs[2]))
     out = run(twice, x)
     np.testing.assert_array_equal(out[-1], x + 1.0)
-    assert len({a.__array_interface__["data"][0] for a in out}) == len(out)
+    assert len(out) == len({a.__array_interface__["data"][0] for a in out})
 
 
 def test_results_own_their_memory_and_calls_are_independent():
@@ -500,10 +560,12 @@ def random_graph(seed):
                 out = xp.transpose(x)
             case 5 if x.ndim:
                 out = x[:: -1 if rng.integers(2) else 1]
-            case 6 if 0 < x.ndim and len(x.shape) < 4:
+            case 6 if x.ndim > 0 and len(x.shape) < 4:
                 out = xp.reshape(x, (int(np.prod(x.shape)),))
             case 7 if x.ndim:
-                out = xp.concatenate([x, xp.tanh(x)], axis=0) if x.shape[0] < 20 else xp.cumsum(x, 0)
+                out = (
+                    xp.concatenate([x, xp.tanh(x)], axis=0) if x.shape[0] < 20 else xp.cumsum(x, 0)
+                )
             case 8 if x.ndim < 3:
                 out = xp.broadcast_to(x, (2, *x.shape))
             case _:
@@ -543,7 +605,15 @@ def everything():
 def compiled(text, path, *flags, name="program"):
     source, target = path / "p.c", path / "p.so"
     source.write_text(text)
-    command = [*compiler.find().command, *compiler.FLAGS, *flags, "-o", str(target), str(source), "-lm"]
+    command = [
+        *compiler.find().command,
+        *compiler.FLAGS,
+        *flags,
+        "-o",
+        str(target),
+        str(source),
+        "-lm",
+    ]
     done = subprocess.run(command, capture_output=True, text=True, check=False)
     assert done.returncode == 0, done.stderr
     assert not done.stderr
@@ -576,12 +646,26 @@ def test_sanitizers_have_nothing_to_say(tmp_path):
         main.append(f"static const {names[str(a.dtype)]} in{k}[] = {{{values(a)}}};")
     for k, v in enumerate(graph.outputs):
         main.append(f"void *out{k} = malloc({v.type.size * v.type.dtype.itemsize} + 1);")
-    arguments = [f"in{k}" for k in range(len(arrays))] + [f"out{k}" for k in range(len(graph.outputs))]
-    main.append(f"void *w = malloc(sample_workspace()); int e = sample({', '.join(arguments)}, w); free(w);")
+    arguments = [f"in{k}" for k in range(len(arrays))] + [
+        f"out{k}" for k in range(len(graph.outputs))
+    ]
+    main.append(
+        f"void *w = malloc(sample_workspace()); int e = sample({', '.join(arguments)}, w); free(w);"
+    )
     main += [f"free(out{k});" for k in range(len(graph.outputs))] + ["return e; }"]
     (tmp_path / "main.c").write_text("\n".join(main))
-    command = [*compiler.find().command, "-std=c99", "-g", "-fsanitize=undefined,address", "-fno-sanitize-recover=all"]
-    built = subprocess.run([*command, "-o", tmp_path / "main", tmp_path / "main.c", "-lm"], capture_output=True, check=False)
+    command = [
+        *compiler.find().command,
+        "-std=c99",
+        "-g",
+        "-fsanitize=undefined,address",
+        "-fno-sanitize-recover=all",
+    ]
+    built = subprocess.run(
+        [*command, "-o", tmp_path / "main", tmp_path / "main.c", "-lm"],
+        capture_output=True,
+        check=False,
+    )
     if built.returncode:
         pytest.skip("this compiler has no sanitizers")
     done = subprocess.run([tmp_path / "main"], capture_output=True, text=True, check=False)
@@ -595,7 +679,7 @@ def test_nothing_from_the_graph_reaches_the_source():
     x = builder.input(ArrayType(np.float64, (3,)), name=evil)
     graph = builder.graph([builder.emit(OPS["sin"], [x])])
     text = BACKEND.emit(graph)
-    assert "system(" not in text and "passwd\"" not in text and "constructor)" not in text
+    assert "system(" not in text and 'passwd"' not in text and "constructor)" not in text
     np.testing.assert_array_equal(BACKEND.build(graph)([np.zeros(3)])[0], np.zeros(3))
 
 
@@ -640,14 +724,18 @@ def small(k):
 
 
 def test_threads_share_a_program():
-    program = BACKEND.build(graph_of(lambda xp, x: (xp.cumsum(xp.sin(x) * xp.sum(x), 0), xp.sort(x, 0)), np.ones(20000)))
+    program = BACKEND.build(
+        graph_of(lambda xp, x: (xp.cumsum(xp.sin(x) * xp.sum(x), 0), xp.sort(x, 0)), np.ones(20000))
+    )
     inputs = [np.linspace(k, k + 1, 20000) for k in range(8)]
     serial = [program([x]) for x in inputs]
     wrong = []
 
     def work(k):
         for _ in range(20):
-            wrong.extend(1 for a, b in zip(program([inputs[k]]), serial[k]) if not np.array_equal(a, b))
+            wrong.extend(
+                1 for a, b in zip(program([inputs[k]]), serial[k]) if not np.array_equal(a, b)
+            )
 
     threads = [threading.Thread(target=work, args=(k,)) for k in range(8)]
     for t in threads:
@@ -666,7 +754,7 @@ def test_a_damaged_entry_is_built_again(damage):
     BACKEND.build(small(3 + len(damage)))
     path = entry()
     good = path.read_bytes()
-    os.unlink(path)  # the loaded file itself is not touched
+    path.unlink()  # the loaded file itself is not touched
     path.write_bytes(damage)
     cache._loaded.clear()
     (out,) = BACKEND.build(small(3 + len(damage)))([np.ones(5)])

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 from typing import Any
 
+from wengert.tracer import operators
 from wengert.tracer.numpy_api import contractions, elementwise, methods, movement, reductions
 
 __all__ = ["FUNCTIONS"]
@@ -13,4 +14,5 @@ FUNCTIONS: dict[Any, Any] = {
     **reductions.TABLE, **movement.TABLE, **contractions.TABLE, **elementwise.TABLE,
 }  # fmt: skip
 
+operators.install()
 methods.install()

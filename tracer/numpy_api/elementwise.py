@@ -36,7 +36,7 @@ def round_(a, decimals=0, out=None):
     if x.dtype.kind in "biu":
         if decimals < 0:
             raise refuse("rounding integers to tens is not traced yet.", "Convert to float first.")
-        return deliver(x, out)
+        return deliver(xp.wrap(x.value), out)
     if decimals == 0:
         return deliver(xp.rint(xp.cast(x, x.dtype)), out)
     factor = 10.0 ** abs(decimals)
@@ -47,7 +47,7 @@ def round_(a, decimals=0, out=None):
 def nan_to_num(x, copy=True, nan=0.0, posinf=None, neginf=None):
     xp, a = array_of(x)
     if a.dtype.kind in "biu":
-        return a
+        return xp.wrap(a.value)
     limits = np.finfo(a.dtype)
     a = xp.where(xp.isnan(a), nan, a)
     a = xp.where(xp.equal(a, np.inf), float(limits.max) if posinf is None else posinf, a)

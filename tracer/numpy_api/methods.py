@@ -7,6 +7,7 @@ from typing import Any
 import numpy as np
 
 from wengert.tracer.array import Array, refuse
+from wengert.tracer.operators import in_place
 from wengert.tracer.numpy_api import contractions, elementwise, movement, reductions, ufuncs
 
 __all__ = ["install"]
@@ -61,7 +62,7 @@ _METHODS: dict[str, Any] = {
     "conjugate": ufuncs.COMPOSED[np.conjugate],
     "__matmul__": lambda self, other: contractions.matmul(self, other),
     "__rmatmul__": lambda self, other: contractions.matmul(other, self),
-    "__imatmul__": lambda self, other: self._in_place("einsum", other),
+    "__imatmul__": lambda self, other: in_place(self, contractions.matmul(self, other)),
     "__divmod__": lambda self, other: ufuncs.COMPOSED[np.divmod](self, other),
     "__rdivmod__": lambda self, other: ufuncs.COMPOSED[np.divmod](other, self),
     "__copy__": movement.copy, "__deepcopy__": lambda self, memo: movement.copy(self),

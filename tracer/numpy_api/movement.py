@@ -9,6 +9,7 @@ from typing import Any
 import numpy as np
 
 from wengert.tracer.array import Array, refuse
+from wengert.tracer.memory import share
 from wengert.tracer.numpy_api.support import array_of, arrays_of, axis_of, deliver, only_defaults, promote
 
 
@@ -25,7 +26,14 @@ def reshape(a, /, shape=None, order="C", *, newshape=None, copy=None):
     if math.prod(sizes) != x.size or min(sizes, default=0) < 0:
         message = f"cannot reshape array of size {x.size} into shape {tuple(shape) if isinstance(shape, (tuple, list)) else shape}"
         raise ValueError(message)
-    return x.view(xp.reshape(x, tuple(sizes)))
+    return reshaped(xp, x, tuple(sizes))
+
+
+def reshaped(xp: Any, x: Array, shape: tuple[int, ...]) -> Array:
+    """Another shape; a view for sure only where no axes are joined or split, or there is one axis."""
+    wide = [n for n in x.shape if n != 1]
+    certain = len(wide) <= 1 or wide == [n for n in shape if n != 1]
+    return share(x, xp.reshape(x, shape), "reshape", shape, certain=certain)
 
 
 def ravel(a, order="C"):
@@ -39,7 +47,7 @@ def transpose(a, axes=None):
         if len(axes) != x.ndim:
             message = "axes don't match array"
             raise ValueError(message)
-    return x.view(xp.transpose(x, axes))
+    return share(x, xp.transpose(x, axes), "transpose", axes)
 
 
 def swapaxes(a, axis1, axis2):
@@ -68,13 +76,13 @@ def broadcast_to(array, shape, subok=False):
     if np.broadcast_shapes(x.shape, shape) != shape:
         message = f"operands could not be broadcast together with remapped shapes {x.shape} and {shape}"
         raise ValueError(message)
-    return x.view(xp.broadcast_to(x, shape))
+    return share(x, xp.broadcast_to(x, shape), "broadcast_to", shape)
 
 
 def broadcast_arrays(*args, subok=False):
     xp, arrays = arrays_of(args)
     shape = np.broadcast_shapes(*(a.shape for a in arrays))
-    return tuple(a.view(xp.broadcast_to(a, shape)) for a in arrays)
+    return tuple(share(a, xp.broadcast_to(a, shape), "broadcast_to", shape) for a in arrays)
 
 
 def expand_dims(a, axis):
@@ -82,7 +90,7 @@ def expand_dims(a, axis):
     axes = axis if isinstance(axis, (tuple, list)) else (axis,)
     axes = np.lib.array_utils.normalize_axis_tuple(axes, x.ndim + len(axes))
     rest = iter(x.shape)
-    return x.view(xp.reshape(x, tuple(1 if i in axes else next(rest) for i in range(x.ndim + len(axes)))))
+    return reshaped(xp, x, tuple(1 if i in axes else next(rest) for i in range(x.ndim + len(axes))))
 
 
 def squeeze(a, axis=None):
@@ -92,7 +100,7 @@ def squeeze(a, axis=None):
     if any(x.shape[i] != 1 for i in axes):
         message = "cannot select an axis to squeeze out which has size not equal to one"
         raise ValueError(message)
-    return x.view(xp.reshape(x, tuple(n for i, n in enumerate(x.shape) if i not in axes)))
+    return reshaped(xp, x, tuple(n for i, n in enumerate(x.shape) if i not in axes))
 
 
 def concatenate(arrays, /, axis=0, out=None, *, dtype=None, casting="same_kind"):
@@ -313,7 +321,7 @@ def full_like(a, fill_value, dtype=None, order="K", subok=True, shape=None, *, d
     xp, x = array_of(a, fill_value)
     shape = x.shape if shape is None else (shape,) if isinstance(shape, int) else tuple(shape)
     value = xp.cast(xp.wrap(xp.lift(fill_value)), dtype or np.asarray(0, x.dtype).dtype)
-    return Array(xp, xp.broadcast_to(value, shape).value)
+    return xp.broadcast_to(value, shape)
 
 
 TABLE = {

@@ -15,14 +15,19 @@ __all__ = ["array_of", "arrays_of", "axis_of", "deliver", "only_defaults", "prom
 def array_of(*items: Any) -> tuple[TraceNamespace, Any]:
     """The namespace of the innermost trace, and the first item as an array of it."""
     xp = namespace_of(*items)
-    return xp, xp.wrap(xp.lift(items[0]))
+    return xp, as_array(xp, items[0])
 
 
 def arrays_of(items: Any) -> tuple[TraceNamespace, list[Array]]:
     """The namespace, and every item as an array of it."""
     items = list(items)
     xp = namespace_of(*items)
-    return xp, [xp.wrap(xp.lift(item)) for item in items]
+    return xp, [as_array(xp, item) for item in items]
+
+
+def as_array(xp: TraceNamespace, item: Any) -> Array:
+    """An item as an array of this trace: itself where it is one, so that views of it are known as its views."""
+    return item if isinstance(item, Array) and item.owner is xp.trace else xp.wrap(xp.lift(item))
 
 
 def promote(xp: TraceNamespace, arrays: list[Array]) -> list[Array]:

@@ -117,9 +117,9 @@ def _called(ufunc: Any, method: str, inputs: tuple[Any, ...], kwargs: dict[str, 
     op = BY_FUNCTION.get(ufunc)
     if op is None:
         raise refuse(f"np.{ufunc.__name__} cannot be traced yet.", "Write it with functions that can (see `wengert ops`).")
-    from wengert.tracer.array import _strong_apply
+    from wengert.tracer.array import strong_apply
 
-    return _strong_apply(xp, op, inputs)
+    return strong_apply(xp, op, inputs)
 
 
 def _constant(result: Any) -> Any:

@@ -36,9 +36,7 @@ class CBackend(SourceBackend):
 
 _TAKEN = re.compile(r"(?:in|out|[abcfikpsvnwe]|[xyo])\d*|program_part\d+|\w+_[fiu](?:8|16|32|64)")
 _KEYWORDS = frozenset(
-    "auto break case char const continue default do double else enum extern float for goto if inline int long "
-    "register restrict return short signed sizeof static struct switch typedef union unsigned void volatile "
-    "while bool true false main".split()
+    ["auto", "break", "case", "char", "const", "continue", "default", "do", "double", "else", "enum", "extern", "float", "for", "goto", "if", "inline", "int", "long", "register", "restrict", "return", "short", "signed", "sizeof", "static", "struct", "switch", "typedef", "union", "unsigned", "void", "volatile", "while", "bool", "true", "false", "main"]
 )
 
 

@@ -12,6 +12,7 @@ import numpy as np
 from wengert.backends.source.c.cache import load
 from wengert.backends.source.c.emit import Failure, Program
 from wengert.ir.graph import Graph, Node
+from wengert.ir.kinds import Library
 
 __all__ = ["build"]
 
@@ -33,7 +34,9 @@ def _exact(x: Any, shape: tuple[int, ...], dtype: np.dtype[Any]) -> Array:
         return x
     array = np.asarray(x)
     if array.shape != shape or array.dtype != dtype:
-        raise TypeError(f"Expected an array of {dtype} of shape {shape}, got {array.dtype} of shape {array.shape}.")
+        raise TypeError(
+            f"Expected an array of {dtype} of shape {shape}, got {array.dtype} of shape {array.shape}."
+        )
     return np.array(array, dtype=dtype, order="C", copy=True)
 
 
@@ -63,7 +66,9 @@ class Runner:
         self._local = threading.local()
 
     def __call__(self, inputs: Sequence[Array]) -> tuple[Array, ...]:
-        arrays = [_exact(x, shape, dtype) for x, (shape, dtype) in zip(inputs, self._types, strict=True)]
+        arrays = [
+            _exact(x, shape, dtype) for x, (shape, dtype) in zip(inputs, self._types, strict=True)
+        ]
         outputs = [np.empty(shape, dtype) for shape, dtype in self._results]
         work = self._borrow()
         code = self._entry(
@@ -101,8 +106,14 @@ def _error(failure: Failure) -> Exception:
     where = f" (at {source.location})" if source.location is not None else ""
     if failure.kind == "index":
         axis = source.params["axis"]
-        size = source.operands[0].type.shape[axis] if source.op.name == "take" else source.params["size"]
-        return IndexError(f"{source.op.name}: an index is not from 0 to {size - 1}, for axis {axis} of size {size}{where}.")
+        size = (
+            source.operands[0].type.shape[axis]
+            if source.op.name == "take"
+            else source.params["size"]
+        )
+        return IndexError(
+            f"{source.op.name}: an index is not from 0 to {size - 1}, for axis {axis} of size {size}{where}."
+        )
     return ValueError(f"Integers to negative integer powers are not allowed.{where}")
 
 
@@ -110,18 +121,21 @@ def _callback(nodes: Sequence[Node], raised: Callable[[BaseException], None]) ->
     """The function that a program calls for what has no C of its own.  An exception waits until C has returned."""
 
     def view(pointer: int, node_type: Any) -> Array:
-        raw = (ctypes.c_char * max(1, node_type.size * node_type.dtype.itemsize)).from_address(pointer)
+        raw = (ctypes.c_char * max(1, node_type.size * node_type.dtype.itemsize)).from_address(
+            pointer
+        )
         return np.frombuffer(raw, node_type.dtype, node_type.size).reshape(node_type.shape)
 
     def call(which: int, reads: Any, writes: Any) -> int:
         try:
             node = nodes[which]
+            assert isinstance(node.op, Library)
             arrays = [view(reads[k], v.type) for k, v in enumerate(node.operands)]
             for array in arrays:
                 array.flags.writeable = False
             out = view(writes[0], node.result.type)
             out[...] = node.op.call(*arrays, **node.params)
-        except BaseException as error:  # noqa: BLE001 (carried, and raised by the caller)
+        except BaseException as error:
             raised(error)
             return 1
         return 0

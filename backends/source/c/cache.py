@@ -6,9 +6,13 @@ that was noted when it was built.
 
 from __future__ import annotations
 
+import atexit
+import contextlib
 import ctypes
+import functools
 import hashlib
 import os
+import shutil
 import stat
 import sys
 import tempfile
@@ -21,6 +25,7 @@ from wengert.ir.errors import BackendError
 
 __all__ = ["folder", "load"]
 
+ENTRIES = 2000
 LOADED = 512  # libraries; a closed one could still be running, so those that fall out stay mapped
 _loaded: OrderedDict[str, ctypes.CDLL] = OrderedDict()
 _lock = threading.Lock()
@@ -50,7 +55,17 @@ def _ours(path: Path) -> bool:
     return found.st_uid == os.getuid() and not found.st_mode & 0o022
 
 
-_private: list[tempfile.TemporaryDirectory[str]] = []
+def _remove(path: Path, process: int) -> None:
+    if os.getpid() == process:  # a forked child ends without taking its parent's folder along
+        shutil.rmtree(path, ignore_errors=True)
+
+
+@functools.cache
+def _private() -> Path:
+    """A folder of this process, removed at its end."""
+    path = Path(tempfile.mkdtemp(prefix="wengert-"))
+    atexit.register(_remove, path, os.getpid())
+    return path
 
 
 def folder() -> Path:
@@ -61,9 +76,7 @@ def folder() -> Path:
         path = None
     if path is not None and _ours(path):
         return path
-    if not _private:
-        _private.append(tempfile.TemporaryDirectory(prefix="wengert-", ignore_cleanup_errors=True))
-    return Path(_private[0].name)
+    return _private()
 
 
 def _key(source: str, compiler: Compiler) -> str:
@@ -78,7 +91,11 @@ def load(source: str) -> ctypes.CDLL:
         if key in _loaded:
             _loaded.move_to_end(key)
             return _loaded[key]
-    library = _from_disk(key) or _build(source, key, compiler)
+    try:
+        library = _from_disk(key) or _build(source, key, compiler)
+    except OSError as error:
+        message = f"The compiled program cannot be written to {folder()}: {error}. Name another folder in $WENGERT_CACHE."
+        raise BackendError(message) from error
     with _lock:
         library = _loaded.setdefault(key, library)
         if len(_loaded) > LOADED:
@@ -95,7 +112,10 @@ def _from_disk(key: str) -> ctypes.CDLL | None:
     """The library if it is there, ours, and undamaged."""
     path, note = _paths(key)
     try:
-        if path.is_symlink() or hashlib.sha256(path.read_bytes()).hexdigest() != note.read_text().strip():
+        if (
+            path.is_symlink()
+            or hashlib.sha256(path.read_bytes()).hexdigest() != note.read_text().strip()
+        ):
             return None
         return ctypes.CDLL(str(path))
     except (OSError, ValueError):
@@ -105,7 +125,9 @@ def _from_disk(key: str) -> ctypes.CDLL | None:
 def _build(source: str, key: str, compiler: Compiler) -> ctypes.CDLL:
     """Compile under another name, then move into place: another process sees all of it or nothing."""
     path, note = _paths(key)
-    with tempfile.TemporaryDirectory(prefix="build-", dir=path.parent, ignore_cleanup_errors=True) as name:
+    with tempfile.TemporaryDirectory(
+        prefix="build-", dir=path.parent, ignore_cleanup_errors=True
+    ) as name:
         work = Path(name)
         text, made, digest = work / "program.c", work / "program.so", work / "digest"
         text.write_text(source)
@@ -113,9 +135,19 @@ def _build(source: str, key: str, compiler: Compiler) -> ctypes.CDLL:
         digest.write_text(hashlib.sha256(made.read_bytes()).hexdigest())
         # Loaded before it is moved: an entry that another process replaces in between is still the same program.
         library = _open(made)
-        os.replace(digest, note)
-        os.replace(made, path)
+        digest.replace(note)
+        made.replace(path)
+    _prune(path.parent)
     return library
+
+
+def _prune(place: Path) -> None:
+    """Keep the cache bounded: what was built longest ago goes first.  A library in use stays mapped."""
+    with contextlib.suppress(OSError):
+        kept = sorted(place.glob("*.so"), key=lambda p: p.stat().st_mtime)
+        for path in kept[: len(kept) - ENTRIES]:
+            path.unlink(missing_ok=True)
+            path.with_suffix(".sha256").unlink(missing_ok=True)
 
 
 def _open(path: Path) -> ctypes.CDLL:

@@ -50,7 +50,9 @@ class Compiler:
 
     def compile(self, source: Path, target: Path) -> None:
         """Source to shared library; BackendError with the compiler's last words."""
-        code, output = _run([*self.command, *self.flags, "-o", str(target), str(source), "-lm"], SECONDS)
+        code, output = _run(
+            [*self.command, *self.flags, "-o", str(target), str(source), "-lm"], SECONDS
+        )
         if code == 0 and target.is_file():
             return
         kept = _keep(source)
@@ -75,7 +77,9 @@ def _processor() -> str:
         lines = Path("/proc/cpuinfo").read_text().splitlines()
     except OSError:
         return platform.processor()
-    return "\n".join(sorted({x for x in lines if x.startswith(("flags", "Features", "model name", "CPU part"))}))
+    return "\n".join(
+        sorted({x for x in lines if x.startswith(("flags", "Features", "model name", "CPU part"))})
+    )
 
 
 def _keep(source: Path) -> Path:
@@ -86,9 +90,15 @@ def _keep(source: Path) -> Path:
 
 def _run(command: list[str], seconds: float) -> tuple[int | None, str]:
     """The exit code (None after the deadline) and the end of the output; the whole process group is ended."""
-    with tempfile.TemporaryFile() as output:  # a pipe would hold a compiler's children, and 10 MB of warnings
-        process = subprocess.Popen(  # noqa: S603 (an argument vector: the user's own compiler)
-            command, stdin=subprocess.DEVNULL, stdout=output, stderr=subprocess.STDOUT, start_new_session=True
+    with (
+        tempfile.TemporaryFile() as output
+    ):  # a pipe would hold a compiler's children, and 10 MB of warnings
+        process = subprocess.Popen(
+            command,
+            stdin=subprocess.DEVNULL,
+            stdout=output,
+            stderr=subprocess.STDOUT,
+            start_new_session=True,
         )
         try:
             code: int | None = process.wait(seconds)

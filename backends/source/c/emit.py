@@ -11,13 +11,22 @@ from wengert.backends.source.c.functions import ENVIRONMENT, Function, comment
 from wengert.backends.source.c.helpers import Helpers
 from wengert.backends.source.c.scalars import Kernel
 from wengert.backends.source.c.spelling import literal, stored
-from wengert.ir.errors import BackendError
 from wengert.ir.graph import Constant, Graph, Guard, Node, Value
 
 __all__ = ["Failure", "Program"]
 
 #: From this many elements on, a program that is run at once is handed a constant instead of printing it.
 PRINTED = 64
+
+
+_NOINLINE = """\
+/* Compilers would copy these functions into every loop that calls them, and take ten times as long. */
+#ifdef __GNUC__
+#define NOINLINE __attribute__((noinline))
+#else
+#define NOINLINE
+#endif
+"""
 
 
 @frozen
@@ -87,13 +96,18 @@ class Program:
 
     def text(self) -> str:
         """The file."""
-        parts = [self._head(), "#include <math.h>\n#include <stdbool.h>\n#include <stddef.h>\n"
-                 "#include <stdint.h>\n#include <string.h>\n"]  # fmt: skip
+        headers = ("math", "stdbool", "stddef", "stdint", "string")
+        parts = [self._head(), "".join(f"#include <{header}.h>\n" for header in headers)]
+        if any("NOINLINE" in text for text in self.helpers.texts.values()):
+            parts.append(_NOINLINE)
         if self.hosted:
             parts.append("typedef int call_t(int, const void *const *, void *const *);\n")
         parts += self.helpers.texts.values()
         parts += [_table(name, constant) for name, constant in self.constants.values()]
-        parts += [re.sub(r"\bk\(", f"{name}(", text, count=1) + "\n" for text, name in self.kernels.items()]
+        parts += [
+            re.sub(r"\bk\(", f"{name}(", text, count=1) + "\n"
+            for text, name in self.kernels.items()
+        ]
         parts += self.functions
         parts.append(self._entry())
         return "\n".join(parts)

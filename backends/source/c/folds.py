@@ -2,10 +2,12 @@
 
 from __future__ import annotations
 
-from collections.abc import Callable
+import contextlib
+from collections.abc import Callable, Iterator
 from typing import Any
 
 import numpy as np
+from attrs import define
 
 from wengert.backends.source.c.helpers import BLOCK
 from wengert.backends.source.c.loops import Nest, body_views, fill, run_body
@@ -14,9 +16,9 @@ from wengert.backends.source.c.scalars import Kernel
 from wengert.backends.source.c.spelling import literal, local, spell
 from wengert.backends.source.c.views import View
 from wengert.ir.graph import Node
-from wengert.ir.kinds import FOLDS, c_strides
+from wengert.ir.kinds import FOLDS, Reduction, c_strides
 
-__all__ = ["reduction"]
+__all__ = ["blocks", "reduction"]
 
 #: Functions that fold one line of floating numbers.
 _LINES = {"+": "pairwise", "max": "largest", "min": "smallest"}
@@ -29,6 +31,7 @@ class Fold:
     def __init__(self, kernel: Kernel, plan: Plan, unit: Unit) -> None:
         *self.nodes, self.node = unit.nodes
         self.kernel, self.plan = kernel, plan
+        assert isinstance(self.node.op, Reduction)
         self.operand = self.node.operands[0]
         self.fold = self.node.op.fold
         self.dtype, self.out = self.operand.type.dtype, self.node.result
@@ -36,7 +39,9 @@ class Fold:
         shape, axes = self.operand.type.shape, set(self.node.params["axes"])
         self.target = _target(self.node)
         views = body_views(plan, self.nodes, self.kept) if self.nodes else [plan.view(self.operand)]
-        self.nest = Nest(kernel, shape, [self.target, *views], [a in axes for a in range(len(shape))])
+        self.nest = Nest(
+            kernel, shape, [self.target, *views], [a in axes for a in range(len(shape))]
+        )
         labels = self.nest.labels
         self.reduced = [a for a, label in enumerate(labels) if label]
         self.others = [a for a, label in enumerate(labels) if not label]
@@ -71,7 +76,9 @@ def _identity(fold: str, dtype: np.dtype[Any]) -> str:
             return literal(-np.inf if low else np.inf, dtype)
         info = np.iinfo(dtype)
         return literal(info.min if low else info.max, dtype)
-    return literal(fold in ("*", "and"), dtype) if dtype.kind == "b" else literal(fold == "*", dtype)
+    return (
+        literal(fold in ("*", "and"), dtype) if dtype.kind == "b" else literal(fold == "*", dtype)
+    )
 
 
 def _update(f: Fold, total: str, value: str) -> str:
@@ -79,7 +86,9 @@ def _update(f: Fold, total: str, value: str) -> str:
     if f.fold in _SYMBOL:
         return f"{total} = {spell(_SYMBOL[f.fold], f.kernel.helpers, f.dtype, (f.dtype, f.dtype), [total, value])};"
     better = f"{value} {'>' if f.fold == 'max' else '<'} {total}"
-    nan = f" || {value} != {value}" if f.dtype.kind == "f" else ""  # NaN wins, and stays: nothing is above it
+    nan = (
+        f" || {value} != {value}" if f.dtype.kind == "f" else ""
+    )  # NaN wins, and stays: nothing is above it
     return f"if ({better}{nan}) {total} = {value};"
 
 
@@ -165,24 +174,53 @@ def _by_lines(f: Fold) -> str:
 
 
 def _fused_sum(f: Fold) -> str:
-    """Sums of what this loop computes: 128 elements at a time into a small buffer, then a tree of blocks."""
-    k, c_type, axis = f.kernel, local(f.dtype), f.reduced[-1]
-    block, level, count = k.name("block"), k.name("level"), k.name("n")
-    add = k.helpers.need("block_sum", f.dtype)
-    push = k.helpers.need("push", f.dtype)
-    k.line(f"{c_type} {block}[{min(BLOCK, f.inner)}], {level}[64];")
-    k.line(f"uint64_t {count} = 0;")
-    f.nest.enter(f.reduced[:-1])
-    i, start, end = f.nest.names[axis], k.name("start"), k.name("end")
-    k.open(f"for (ptrdiff_t {start} = 0; {start} < {f.inner}; {start} += {BLOCK})")
-    k.line(f"const ptrdiff_t {end} = {start} + {BLOCK} < {f.inner} ? {start} + {BLOCK} : {f.inner};")
+    """Sums of what this loop computes."""
+    axis = f.reduced[-1]
+    index = f.nest.names[axis]
+    with blocks(f.kernel, f.dtype, index, f.inner, lambda: f.nest.enter(f.reduced[:-1])) as block:
+        f.kernel.line(f"{block.element} = {f.value()};")
+    f.nest.leave(len(f.reduced) - 1)
+    return block.total
+
+
+@define
+class Blocks:
+    """Where the terms of a long sum go, and where its total is."""
+
+    element: str
+    total: str
+
+
+@contextlib.contextmanager
+def blocks(
+    k: Kernel, dtype: np.dtype[Any], i: str, n: int, around: Callable[[], None]
+) -> Iterator[Blocks]:
+    """The loop ``i`` over ``n`` terms of a sum, 128 at a time into a small buffer; the blocks are added in a
+    tree. ``around`` opens the loops outside, if more than one axis is summed.
+    """
+    block, add = k.name("block"), k.helpers.need("block_sum", dtype)
+    k.line(f"{local(dtype)} {block}[{min(BLOCK, n)}];")
+    depth, mark = k.depth, len(k.lines)
+    around()
+    if n <= BLOCK and len(k.lines) == mark:
+        k.open(f"for (ptrdiff_t {i} = 0; {i} < {n}; ++{i})")
+        yield Blocks(f"{block}[{i}]", f"{add}({block}, {n}, 1)")
+        k.close()
+        return
+    level, count, start, end = map(k.name, ("level", "n", "start", "end"))
+    push = k.helpers.need("push", dtype)
+    tree = [f"{local(dtype)} {level}[64];", f"uint64_t {count} = 0;"]
+    k.lines[mark:mark] = ["    " * depth + text for text in tree]
+    k.open(f"for (ptrdiff_t {start} = 0; {start} < {n}; {start} += {BLOCK})")
+    rest = f"{start} + {BLOCK} < {n} ? {start} + {BLOCK} : {n}"
+    k.line(f"const ptrdiff_t {end} = {rest};")
     k.open(f"for (ptrdiff_t {i} = {start}; {i} < {end}; ++{i})")
-    k.line(f"{block}[{i} - {start}] = {f.value()};")
+    yield Blocks(
+        f"{block}[{i} - {start}]", f"total_{push.removeprefix('push_')}({level}, {count})"
+    )
     k.close()
     k.line(f"{push}({level}, {count}++, {add}({block}, {end} - {start}, 1));")
     k.close()
-    f.nest.leave(len(f.reduced) - 1)
-    return f"total_{push.removeprefix('push_')}({level}, {count})"
 
 
 assert {"+", "*", "max", "min", "and", "or", "argmax", "argmin"} == set(FOLDS), "a fold without C"

@@ -137,7 +137,7 @@ static {c} to_{short}_S(T x)
 """
 _BLOCK_SUM = """\
 /* The sum of at most 128 numbers, with eight accumulators. It starts from 0: a sum of -0.0 is 0.0. */
-static T block_sum_S(const T *x, ptrdiff_t n, ptrdiff_t step)
+NOINLINE static T block_sum_S(const T *x, ptrdiff_t n, ptrdiff_t step)
 {
     if (n < 8) {
         T sum = 0;
@@ -156,7 +156,7 @@ static T block_sum_S(const T *x, ptrdiff_t n, ptrdiff_t step)
 """
 _PAIRWISE = """\
 /* Pairwise, so that the error grows with log n: NumPy's own order. */
-static T pairwise_S(const T *x, ptrdiff_t n, ptrdiff_t step)
+NOINLINE static T pairwise_S(const T *x, ptrdiff_t n, ptrdiff_t step)
 {
     if (n <= 128) return block_sum_S(x, n, step);
     ptrdiff_t half = n / 2 - n / 2 % 8;
@@ -165,7 +165,7 @@ static T pairwise_S(const T *x, ptrdiff_t n, ptrdiff_t step)
 """
 _EXTREME = """\
 /* The {word} in eight lanes. NaN wins, and stays: nothing is {sign} it. */
-static T {name}_S(const T *x, ptrdiff_t n, ptrdiff_t step)
+NOINLINE static T {name}_S(const T *x, ptrdiff_t n, ptrdiff_t step)
 {{
     T r[8];
     for (ptrdiff_t k = 0; k < 8; ++k) r[k] = x[0];
@@ -182,7 +182,7 @@ static T {name}_S(const T *x, ptrdiff_t n, ptrdiff_t step)
 """
 _PUSH = """\
 /* Adds the sum of one more block to a tree of partial sums: level k holds 2^k blocks. */
-static void push_S(T *level, uint64_t count, T sum)
+NOINLINE static void push_S(T *level, uint64_t count, T sum)
 {
     int k = 0;
     for (; count & 1; count >>= 1) sum = level[k++] + sum;
@@ -190,7 +190,7 @@ static void push_S(T *level, uint64_t count, T sum)
 }
 
 /* The sum of all levels in use, the smallest first. */
-static T total_S(const T *level, uint64_t count)
+NOINLINE static T total_S(const T *level, uint64_t count)
 {
     T sum = 0;
     for (int k = 0; count; count >>= 1, ++k)
@@ -201,7 +201,7 @@ static T total_S(const T *level, uint64_t count)
 _MATMUL = """\
 /* out += x y. A panel of y is packed, so that it stays in the cache and its rows are contiguous; two rows of
    the result take four terms at a time. Terms are added in the order of k. */
-static void matmul_S(ptrdiff_t m, ptrdiff_t n, ptrdiff_t p,
+NOINLINE static void matmul_S(ptrdiff_t m, ptrdiff_t n, ptrdiff_t p,
                      const T *restrict x, ptrdiff_t xi, ptrdiff_t xk,
                      const T *restrict y, ptrdiff_t yk, ptrdiff_t yj,
                      T *restrict out, ptrdiff_t oi)
@@ -225,17 +225,26 @@ def _rows() -> str:
         lines.append(head)
         lines += [f"    T *restrict o{r} = out + (i + {r}) * oi + j0;" for r in range(rows)]
         lines.append("    ptrdiff_t k = 0;")
-        for terms, loop in ((4, "for (; k + 4 <= terms; k += 4) {"), (1, "for (; k < terms; ++k) {")):
+        for terms, loop in (
+            (4, "for (; k + 4 <= terms; k += 4) {"),
+            (1, "for (; k < terms; ++k) {"),
+        ):
             lines.append(f"    {loop}")
             for r in range(rows):
-                factors = (f"x{r}{t} = x[(i + {r}) * xi + (k0 + k + {t}) * xk]" for t in range(terms))
+                factors = (
+                    f"x{r}{t} = x[(i + {r}) * xi + (k0 + k + {t}) * xk]" for t in range(terms)
+                )
                 lines.append(f"        const T {', '.join(factors)};")
             lines.append("        for (ptrdiff_t j = 0; j < cols; ++j) {")
             lines += [f"            const T y{t} = panel[k + {t}][j];" for t in range(terms)]
             for r in range(rows):
                 total = f"o{r}[j]"
                 for t in range(terms):
-                    total = f"({total} + x{r}{t} * y{t})" if t < terms - 1 else f"{total} + x{r}{t} * y{t}"
+                    total = (
+                        f"({total} + x{r}{t} * y{t})"
+                        if t < terms - 1
+                        else f"{total} + x{r}{t} * y{t}"
+                    )
                 lines.append(f"            o{r}[j] = {total};")
             lines += ["        }", "    }"]
         lines.append("}")
@@ -292,7 +301,11 @@ class Helpers:
 
 def _instance(template: str, dtype: np.dtype[Any]) -> str:
     kind, width = dtype.kind, 8 * dtype.itemsize
-    c_type = {"f": "float" if width == 32 else "double", "i": f"int{width}_t", "u": f"uint{width}_t"}[kind]
+    c_type = {
+        "f": "float" if width == 32 else "double",
+        "i": f"int{width}_t",
+        "u": f"uint{width}_t",
+    }[kind]
     unsigned = "uint64_t" if width == 64 else "uint32_t"
     suffix = "f" if width == 32 else ""
     text = re.sub(r"\bT\b", c_type, template)

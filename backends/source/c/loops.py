@@ -11,14 +11,16 @@ from wengert.backends.source.c.spelling import spell, stored
 from wengert.backends.source.c.views import View, coalesce, whole
 from wengert.ir.errors import BackendError
 from wengert.ir.graph import Node, Value
-from wengert.ir.kinds import Piece, c_strides
+from wengert.ir.kinds import Cumulative, Piece, c_strides
 
 __all__ = ["Nest", "copy", "cumulative", "elementwise", "gather", "run_body", "scatter"]
 
 
 def index_text(offset: int, strides: Sequence[int], names: Sequence[str]) -> str:
     """``offset + sum(strides * names)`` as C."""
-    terms = [name if s == 1 else f"{name} * {s}" for s, name in zip(strides, names, strict=True) if s]
+    terms = [
+        name if s == 1 else f"{name} * {s}" for s, name in zip(strides, names, strict=True) if s
+    ]
     text = " + ".join(terms)
     if not text:
         return str(offset)
@@ -29,7 +31,11 @@ class Nest:
     """Loops over a shape, with their axes merged as far as what is read and written allows."""
 
     def __init__(
-        self, kernel: Kernel, shape: tuple[int, ...], views: Sequence[View], labels: Sequence[object] | None = None
+        self,
+        kernel: Kernel,
+        shape: tuple[int, ...],
+        views: Sequence[View],
+        labels: Sequence[object] | None = None,
     ) -> None:
         self.kernel = kernel
         unique = list(dict.fromkeys(views))
@@ -69,7 +75,9 @@ def body_views(plan: Plan, nodes: Sequence[Node], kept: Sequence[Value]) -> list
     return [*read, *(whole(v) for v in kept)]
 
 
-def run_body(nest: Nest, plan: Plan, nodes: Sequence[Node], kept: Sequence[Value]) -> dict[Value, str]:
+def run_body(
+    nest: Nest, plan: Plan, nodes: Sequence[Node], kept: Sequence[Value]
+) -> dict[Value, str]:
     """The statements of elementwise nodes at one element; the names of their values."""
     env: dict[Value, str] = {}
     loaded: dict[View, str] = {}
@@ -120,7 +128,9 @@ def _box(value: Value, piece: Piece) -> View:
     """The elements of the output that a piece covers."""
     own = c_strides(value.type.shape)
     offset = sum(c * s for c, s in zip(own, piece.start, strict=True))
-    return View(value, piece.size, offset, tuple(c * d for c, d in zip(own, piece.step, strict=True)))
+    return View(
+        value, piece.size, offset, tuple(c * d for c, d in zip(own, piece.step, strict=True))
+    )
 
 
 def fill(kernel: Kernel, value: Value, atom: str) -> None:
@@ -140,8 +150,13 @@ def cumulative(kernel: Kernel, plan: Plan, unit: Unit) -> None:
     """A running fold: each element from the one before it, which is already written."""
     node = unit.last
     (operand,), axis = node.operands, node.params["axis"]
+    assert isinstance(node.op, Cumulative)
     if node.op.fold not in _RUNNING:
-        raise BackendError(f"Backend 'c' has no running fold {node.op.fold!r}.", op=node.op.name, location=node.location)
+        raise BackendError(
+            f"Backend 'c' has no running fold {node.op.fold!r}.",
+            op=node.op.name,
+            location=node.location,
+        )
     source, target = plan.view(operand), whole(node.result)
     shape, dtype = node.result.type.shape, node.result.type.dtype
     if node.params["reverse"]:
@@ -162,13 +177,17 @@ def cumulative(kernel: Kernel, plan: Plan, unit: Unit) -> None:
 def _turned(view: View, axis: int) -> View:
     """The same elements from the other end of an axis."""
     strides = tuple(-s if a == axis else s for a, s in enumerate(view.strides))
-    return View(view.base, view.shape, view.offset + view.strides[axis] * (view.shape[axis] - 1), strides)
+    return View(
+        view.base, view.shape, view.offset + view.strides[axis] * (view.shape[axis] - 1), strides
+    )
 
 
 # ----- Gather and scatter -----
 
 
-def _indexed(kernel: Kernel, node: Node, size: int, move: Callable[[str], None], shape: tuple[int, int]) -> None:
+def _indexed(
+    kernel: Kernel, node: Node, size: int, move: Callable[[str], None], shape: tuple[int, int]
+) -> None:
     """Check every index, then move line by line: nothing is read or written before all are known to be good."""
     indices = kernel.read(node.operands[1])
     count = node.operands[1].type.size

@@ -86,7 +86,11 @@ class Plan:
             if not isinstance(node.op, Movement):
                 continue
             pieces = pieces_of(node)
-            if node.result not in self.arrays and len(pieces) == 1 and covers(pieces[0], node.result.type.shape):
+            if (
+                node.result not in self.arrays
+                and len(pieces) == 1
+                and covers(pieces[0], node.result.type.shape)
+            ):
                 self.views[node.result] = self.read_piece(node, pieces[0])
             else:
                 for piece in pieces:
@@ -149,7 +153,8 @@ class Plan:
         return level
 
     def _groups(self) -> list[Unit]:
-        level, group_of, units = self._levels(), {}, []
+        level, units = self._levels(), []
+        group_of: dict[Node, tuple[Unit, int]] = {}
         parent: dict[Node, Node] = {}
 
         def root(node: Node) -> Node:
@@ -167,9 +172,10 @@ class Plan:
             if not isinstance(node.op, Elementwise):
                 units.append(Unit([node]))
                 continue
-            unit, size = group_of.get(root(node), (None, LIMIT))
-            if unit is None or size + weight(node) > LIMIT:
+            unit, size = group_of.get(root(node)) or (Unit([]), 0)
+            if size + weight(node) > LIMIT:
                 unit, size = Unit([]), 0
+            if not unit.nodes:
                 units.append(unit)
             unit.nodes.append(node)
             group_of[root(node)] = (unit, size + weight(node))
@@ -228,6 +234,7 @@ class Plan:
 
 def pieces_of(node: Node) -> list[Piece]:
     """The pieces of a movement node that hold elements."""
+    assert isinstance(node.op, Movement)
     shapes = tuple(v.type.shape for v in node.operands)
     pieces = node.op.pieces(shapes, node.result.type.shape, node.params)
     return [piece for piece in pieces if 0 not in piece.size]

@@ -7,7 +7,7 @@ from typing import Any
 import numpy as np
 from attrs import define, evolve
 
-from wengert.backends.source.c.helpers import BLOCK
+from wengert.backends.source.c.folds import blocks
 from wengert.backends.source.c.loops import fill, index_text
 from wengert.backends.source.c.plan import Plan, Unit
 from wengert.backends.source.c.scalars import Kernel
@@ -32,7 +32,7 @@ class Product:
     sizes: dict[str, int]
     free: list[str]  # the letters of the result
     summed: list[str]
-    terms: tuple[str, str, str]
+    terms: tuple[list[str], list[str], list[str]]
 
     @property
     def dtype(self) -> np.dtype[Any]:
@@ -46,11 +46,15 @@ class Product:
     def index(self, view: View, without: tuple[str, ...] = ()) -> str:
         """Where the loops stand; some letters may have no loop yet."""
         letters = [letter for letter in (*self.free, *self.summed) if letter not in without]
-        return index_text(view.offset, [self.stride(view, a) for a in letters], [f"i{a}" for a in letters])
+        return index_text(
+            view.offset, [self.stride(view, a) for a in letters], [f"i{a}" for a in letters]
+        )
 
     def enter(self, letters: list[str]) -> None:
         for letter in letters:
-            self.kernel.open(f"for (ptrdiff_t i{letter} = 0; i{letter} < {self.sizes[letter]}; ++i{letter})")
+            self.kernel.open(
+                f"for (ptrdiff_t i{letter} = 0; i{letter} < {self.sizes[letter]}; ++i{letter})"
+            )
 
     def leave(self, letters: list[str]) -> None:
         for _ in letters:
@@ -58,7 +62,9 @@ class Product:
 
     def factors(self) -> tuple[str, str]:
         """The two elements the loops stand at."""
-        return self.kernel.load(self.x, self.index(self.x)), self.kernel.load(self.y, self.index(self.y))
+        return self.kernel.load(self.x, self.index(self.x)), self.kernel.load(
+            self.y, self.index(self.y)
+        )
 
     def place(self) -> str:
         """The element of the result."""
@@ -71,6 +77,7 @@ class Product:
 def contraction(kernel: Kernel, plan: Plan, unit: Unit) -> None:
     """Chooses the order of the loops: a dense product in blocks, lines along contiguous axes otherwise."""
     node = unit.last
+    assert isinstance(node.op, Contraction)
     terms = Contraction.split(node.params["subscripts"])
     x, y = map(plan.view, node.operands)
     y = evolve(y)  # told apart from x by identity, also in the product of an array with itself
@@ -143,22 +150,13 @@ def _by_results(p: Product) -> None:
 
 
 def _tree(p: Product, order: list[str]) -> str:
-    k, c_type, n = p.kernel, local(p.dtype), p.sizes[order[-1]]
-    block, level, count, start, end = map(k.name, ("block", "level", "n", "start", "end"))
-    add, push = k.helpers.need("block_sum", p.dtype), k.helpers.need("push", p.dtype)
-    k.line(f"{c_type} {block}[{min(BLOCK, n)}], {level}[64];")
-    k.line(f"uint64_t {count} = 0;")
-    p.enter(order[:-1])
-    i = f"i{order[-1]}"
-    k.open(f"for (ptrdiff_t {start} = 0; {start} < {n}; {start} += {BLOCK})")
-    k.line(f"const ptrdiff_t {end} = {start} + {BLOCK} < {n} ? {start} + {BLOCK} : {n};")
-    k.open(f"for (ptrdiff_t {i} = {start}; {i} < {end}; ++{i})")
-    k.line(f"{block}[{i} - {start}] = {p.spell('*', *p.factors())};")
-    k.close()
-    k.line(f"{push}({level}, {count}++, {add}({block}, {end} - {start}, 1));")
-    k.close()
+    last = order[-1]
+    with blocks(
+        p.kernel, p.dtype, f"i{last}", p.sizes[last], lambda: p.enter(order[:-1])
+    ) as block:
+        p.kernel.line(f"{block.element} = {p.spell('*', *p.factors())};")
     p.leave(order[:-1])
-    return f"total_{push.removeprefix('push_')}({level}, {count})"
+    return block.total
 
 
 def _dense(p: Product) -> bool:
@@ -173,7 +171,9 @@ def _dense(p: Product) -> bool:
     if p.stride(x, column) or not p.stride(y, column) or not rows:
         return False
     row, term = max(rows, key=lambda a: p.sizes[a]), max(p.summed, key=lambda a: p.sizes[a])
-    if min(p.sizes[a] for a in (row, column, term)) < LARGE or not (p.stride(x, term) and p.stride(y, term)):
+    if min(p.sizes[a] for a in (row, column, term)) < LARGE or not (
+        p.stride(x, term) and p.stride(y, term)
+    ):
         return False
     fill(p.kernel, p.out.base, literal(0, p.dtype))
     around = [a for a in (*p.free, *p.summed) if a not in (row, column, term)]
@@ -182,7 +182,9 @@ def _dense(p: Product) -> bool:
     matmul = p.kernel.helpers.need("matmul", p.dtype)
     sizes = ", ".join(str(p.sizes[a]) for a in inner)
     left = f"&{p.kernel.read(x.base)}[{p.index(x, inner)}], {p.stride(x, row)}, {p.stride(x, term)}"
-    right = f"&{p.kernel.read(y.base)}[{p.index(y, inner)}], {p.stride(y, term)}, {p.stride(y, column)}"
+    right = (
+        f"&{p.kernel.read(y.base)}[{p.index(y, inner)}], {p.stride(y, term)}, {p.stride(y, column)}"
+    )
     out = f"&{p.kernel.write(p.out.base)}[{p.index(p.out, inner)}], {p.stride(p.out, row)}"
     p.kernel.line(f"{matmul}({sizes}, {left}, {right}, {out});")
     p.leave(around)

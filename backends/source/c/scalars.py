@@ -149,7 +149,9 @@ class Kernel:
 
         for node in graph.nodes:
             if not isinstance(node.op, Elementwise):
-                raise BackendError(f"The body of {where.op.name} uses {node.op.name}, which is not elementwise.")
+                raise BackendError(
+                    f"The body of {where.op.name} uses {node.op.name}, which is not elementwise."
+                )
             env[node.result] = self.apply(node, [at(v) for v in node.operands], where)
         return at(graph.outputs[0])
 

@@ -108,8 +108,10 @@ def _comparison(sign: str) -> Callable[..., str]:
         if {t.kind for t in types} != {"i", "u"}:
             return f"{x} {sign} {y}"
         # NumPy compares int64 with uint64 as numbers; C would read -1 as the largest uint64.
-        (value, negative) = (x, y) if types[0].kind == "i" else (y, x)
-        below = "true" if sign in (("<", "<=", "!=") if value == x else (">", ">=", "!=")) else "false"
+        value = x if types[0].kind == "i" else y
+        below = (
+            "true" if sign in (("<", "<=", "!=") if value == x else (">", ">=", "!=")) else "false"
+        )
         return f"{value} < 0 ? {below} : (uint64_t){x} {sign} (uint64_t){y}"
 
     return spelled
@@ -192,7 +194,11 @@ def cast(helpers: Helpers, atom: str, source: np.dtype[Any], target: np.dtype[An
 
 
 def spell(
-    symbol: str, helpers: Helpers, out: np.dtype[Any], types: tuple[np.dtype[Any], ...], atoms: list[str]
+    symbol: str,
+    helpers: Helpers,
+    out: np.dtype[Any],
+    types: tuple[np.dtype[Any], ...],
+    atoms: list[str],
 ) -> str:
     """The expression of one symbol; its meaning is that of the class of its (last) operand."""
     spelled = SPELLING[symbol][dtype_class(types[-1])]

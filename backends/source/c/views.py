@@ -52,7 +52,9 @@ def _unravel(flat: int, shape: tuple[int, ...]) -> list[int]:
     return index
 
 
-def compose(view: View, offset: int, strides: tuple[int, ...], size: tuple[int, ...]) -> View | None:
+def compose(
+    view: View, offset: int, strides: tuple[int, ...], size: tuple[int, ...]
+) -> View | None:
     """The view whose element i is the flat element ``offset + sum(strides * i)`` of ``view``.
 
     None where no strides say it (merged axes of a transposed array): a step must never carry
@@ -78,7 +80,9 @@ def compose(view: View, offset: int, strides: tuple[int, ...], size: tuple[int, 
 
 
 def coalesce(
-    shape: tuple[int, ...], accesses: Sequence[tuple[int, ...]], labels: Sequence[object] | None = None
+    shape: tuple[int, ...],
+    accesses: Sequence[tuple[int, ...]],
+    labels: Sequence[object] | None = None,
 ) -> tuple[tuple[int, ...], list[tuple[int, ...]], tuple[object, ...]]:
     """Drop axes of size 1 and merge neighbours wherever every access allows it.
 

@@ -1,0 +1,156 @@
+"""Many samples as one graph, so that a backend compiles once per op.
+
+The samples do not touch, so the Jacobian of the graph is block diagonal, and one set of directions serves every
+block at once.
+"""
+
+import functools
+from typing import Any
+
+import numpy as np
+import oracles
+import pytest
+from samples import Sample
+
+from wengert.backends import protocol
+from wengert.ir.build import Builder
+from wengert.ir.types import is_inexact
+
+
+def _why_not(name: str) -> str | None:
+    try:
+        protocol.get(name)
+    except (protocol.BackendError, ImportError, AttributeError) as error:
+        return str(error)
+    return None
+
+
+WHY_NOT = {name: _why_not(name) for name in protocol.BUILT_IN}
+BACKENDS = [
+    pytest.param(name, marks=pytest.mark.skipif(reason is not None, reason=str(reason))) for name, reason in WHY_NOT.items()
+]
+
+
+class Batch:
+    """One graph that holds all the samples side by side."""
+
+    def __init__(self, samples: tuple[Sample, ...]) -> None:
+        self.samples = samples
+        b = Builder("batch")
+        outputs: list[Any] = []
+        self.inputs: list[np.ndarray] = []
+        self.at: list[tuple[int, int]] = []  # of each sample, its first input and its first output
+        for sample in samples:
+            self.at.append((len(b.inputs), len(outputs)))
+            operands = [b.input(t) for t in sample.types]
+            outputs += b.emit_all(sample.op, operands, **sample.params)
+            self.inputs += sample.operands
+        self.graph = b.graph(outputs)
+        self.active = tuple(i for i, x in enumerate(self.inputs) if is_inexact(x.dtype))
+
+    def values(self, backend: str) -> list[tuple[np.ndarray, ...]]:
+        """The results, sample by sample."""
+        return self._split(protocol.get(backend).compile(self.graph)(self.inputs))
+
+    def _split(self, outputs: Any) -> list[Any]:
+        return [tuple(outputs[o : o + len(s.result_types)]) for s, (_, o) in zip(self.samples, self.at, strict=True)]
+
+    def forward(self, backend: str) -> list[np.ndarray]:
+        """The Jacobian of each sample, from tangents; of a wide one, its diagonals."""
+        sizes = [_columns(s) for s in self.samples]
+        tangents: dict[int, np.ndarray] = {}
+        for sample, (first, _) in zip(self.samples, self.at, strict=True):
+            at = 0
+            for k in sample.active:
+                x = sample.operands[k]
+                t = np.zeros((max(sizes), x.size), x.dtype)
+                if sample.wide:
+                    t[at] = 1
+                    at += 1
+                else:
+                    t[at : at + x.size] = np.eye(x.size)
+                    at += x.size
+                tangents[first + k] = t.reshape(-1, *x.shape)
+        run = protocol.get(backend).forward(self.graph, self.active)
+        values, moved = run(self.inputs, [tangents[i] for i in self.active])
+        found = []
+        for sample, n, ts in zip(self.samples, sizes, self._split(moved), strict=True):
+            _check_tangents(sample, ts, max(sizes))
+            rows = [t.reshape(len(t), -1)[:n] for t in ts if t is not None]
+            found.append(np.concatenate(rows, axis=1) if sample.wide else np.concatenate(rows, axis=1).T)
+        return found
+
+    def reverse(self, backend: str) -> list[np.ndarray]:
+        """The same from cotangents."""
+        sizes = [1 if s.wide else _rows(s) for s in self.samples]
+        k = max(sizes)
+        cotangents: list[np.ndarray | None] = []
+        for sample in self.samples:
+            at = 0
+            for type_ in sample.result_types:
+                if not is_inexact(type_.dtype):
+                    cotangents.append(None)
+                    continue
+                g = np.zeros((k, type_.size), type_.dtype)
+                if sample.wide:
+                    g[0] = 1
+                else:
+                    g[at : at + type_.size] = np.eye(type_.size)
+                at += type_.size
+                cotangents.append(g.reshape(k, *type_.shape))
+        run = protocol.get(backend).reverse(self.graph, self.active)
+        values, moved = run(self.inputs, cotangents)
+        back = dict(zip(self.active, moved, strict=True))
+        found = []
+        for sample, n, (first, _) in zip(self.samples, sizes, self.at, strict=True):
+            gs = [back[first + i] for i in sample.active]
+            for g, i in zip(gs, sample.active, strict=True):
+                x = sample.operands[i]
+                assert (g.shape, g.dtype) == ((k, *x.shape), x.dtype), f"{sample}: cotangent {g.dtype}{g.shape}"
+            if sample.wide:
+                found.append(np.stack([g[0] for g in gs]))
+            else:
+                found.append(np.concatenate([g.reshape(k, -1)[:n] for g in gs], axis=1))
+        return found
+
+
+def _columns(sample: Sample) -> int:
+    return len(sample.active) if sample.wide else sum(sample.operands[k].size for k in sample.active)
+
+
+def _rows(sample: Sample) -> int:
+    return sum(t.size for t in sample.result_types if is_inexact(t.dtype))
+
+
+def _check_tangents(sample: Sample, tangents: Any, k: int) -> None:
+    for t, type_ in zip(tangents, sample.result_types, strict=True):
+        if is_inexact(type_.dtype):
+            assert (t.shape, t.dtype) == ((k, *type_.shape), type_.dtype), f"{sample}: tangent {t.dtype}{t.shape}"
+        else:
+            assert t is None, f"{sample}: a tangent of {type_}"
+
+
+@functools.cache
+def jacobians(name: str, backend: str, mode: str) -> tuple[tuple[Sample, ...], list[np.ndarray]]:
+    """Of every differentiable sample of an op, in one mode of one backend."""
+    chosen = differentiable(name)
+    return chosen, getattr(Batch(chosen), mode)(backend) if chosen else []
+
+
+@functools.cache
+def differentiable(name: str) -> tuple[Sample, ...]:
+    from samples import samples
+
+    return tuple(s for s in samples(name) if s.differentiable)
+
+
+@functools.cache
+def expected_jacobian(sample: Sample) -> np.ndarray:
+    """The independent oracle's, in the form of Batch.forward; for smooth samples."""
+    if sample.op.name not in oracles.MP:
+        return oracles.jacobian(sample)
+    rows = []
+    for k in sample.active:
+        points = zip(*(x.ravel().tolist() for x in sample.operands), strict=True)
+        rows.append(np.array([float(oracles.mp_partial(sample.op.name, k, p)) for p in points]))
+    return np.concatenate([np.diag(r) for r in rows], axis=1)

@@ -1,0 +1,82 @@
+"""Each pass does what it says and changes no value."""
+
+import numpy as np
+import pytest
+
+from wengert.backends.program import Program
+from wengert.ir.build import Builder, Namespace
+from wengert.ir.errors import GraphTypeError
+from wengert.ir.ops import OPS
+from wengert.ir.passes import common_subexpressions, dead_code, fold_constants, inline_calls, simplify
+from wengert.ir.types import ArrayType
+
+X = np.array([0.3, 1.2, 2.1])
+
+
+def vector_graph(body, name="graph"):
+    b = Builder(name)
+    xp = Namespace(b)
+    return b.graph([body(xp, xp.wrap(b.input(ArrayType("f8", (3,)), "x"))).value])
+
+
+def ops(graph):
+    return [node.op.name for node in graph.nodes]
+
+
+def same_values(before, after):
+    np.testing.assert_array_equal(Program(before, "numpy").run([X])[0], Program(after, "numpy").run([X])[0])
+
+
+def test_dead_code_keeps_what_outputs_and_guards_need():
+    b = Builder()
+    x = b.input(ArrayType("f8", ()))
+    b.apply(OPS["exp"], x)
+    b.guard(b.apply(OPS["less"], x, b.constant(1.0)), expected=True)
+    graph = dead_code(b.graph([b.apply(OPS["sin"], x)]))
+
+    assert ops(graph) == ["less", "sin"]
+
+
+def test_common_subexpressions():
+    graph = vector_graph(lambda xp, x: xp.sin(x) * xp.sin(x) + xp.sum(x, axis=0) + xp.sum(x, axis=0))
+    small = common_subexpressions(graph)
+
+    assert ops(small).count("sin") == ops(small).count("sum") == 1
+    same_values(graph, small)
+
+
+def test_fold_constants_only_where_ieee_rounds_exactly():
+    b = Builder()
+    x = b.input(ArrayType("f8", (), weak=True))
+    third = b.apply(OPS["divide"], b.constant(1.0), b.constant(3.0))
+    power = b.apply(OPS["exp"], b.constant(1.0))
+    graph = fold_constants(b.graph([b.apply(OPS["add"], b.apply(OPS["multiply"], x, third), power)]))
+
+    assert ops(graph) == ["exp", "multiply", "add"]
+    assert [c.array.item() for c in graph.constants] == [1.0, 1 / 3]
+
+
+def test_simplify_is_idempotent():
+    graph = vector_graph(lambda xp, x: xp.exp(x) / xp.sum(xp.exp(x), axis=0))
+
+    assert ops(simplify(simplify(graph))) == ops(simplify(graph))
+    same_values(graph, simplify(graph))
+
+
+def test_inline_calls_to_any_depth():
+    inner = vector_graph(lambda xp, x: xp.sin(x), "inner")
+    middle = vector_graph(lambda xp, x: xp.emit("call", x, graph=inner) + 1, "middle")
+    outer = vector_graph(lambda xp, x: xp.emit("call", x, graph=middle) * xp.emit("call", x, graph=inner))
+    flat = inline_calls(outer)
+
+    assert "call" not in ops(flat)
+    np.testing.assert_array_equal(Program(outer, "numpy").run([X])[0], (np.sin(X) + 1) * np.sin(X))
+
+
+def test_a_called_graph_must_have_no_guards():
+    b = Builder()
+    x = b.input(ArrayType("f8", ()))
+    b.guard(b.apply(OPS["less"], x, b.constant(1.0)), expected=True)
+    guarded = b.graph([x])
+    with pytest.raises(GraphTypeError, match="no guards"):
+        Builder().emit(OPS["call"], (x,), graph=guarded)

@@ -1,0 +1,225 @@
+"""What the ops mean, said again and independently: NumPy for values, mpmath and differences for derivatives."""
+
+import functools
+import itertools
+import math
+from collections.abc import Callable
+from typing import Any
+
+import mpmath
+import numpy as np
+from samples import Sample
+
+from wengert.ir.kinds import Cumulative, Elementwise, Reduction
+from wengert.ir.types import DTYPES, is_inexact
+
+# ----- Values -----
+
+
+def value(sample: Sample, operands: Any = None) -> tuple[np.ndarray, ...]:
+    """What NumPy's own function gives, or, for the ops that NumPy does not have, a formula."""
+    op, params = sample.op, sample.params
+    operands = sample.operands if operands is None else operands
+    with np.errstate(all="ignore"):
+        if op.name in FORMULAS:
+            out = FORMULAS[op.name](*operands, **params)
+        elif isinstance(op, Elementwise):
+            out = op.function(*operands)
+        elif isinstance(op, Reduction):
+            out = reduced(op, operands[0], params["axes"])
+        elif isinstance(op, Cumulative):
+            out = running(operands[0], **params)
+        else:
+            raise LookupError(f"tests/oracles.py does not say what {op.name!r} means: add a formula.")
+    return tuple(map(np.asarray, out)) if isinstance(out, tuple) else (np.asarray(out),)
+
+
+def reduced(op, x, axes):
+    if op.fold in ("argmax", "argmin"):
+        kept = [a for a in range(x.ndim) if a not in axes]
+        flat = x.transpose(*kept, *axes).reshape(*(x.shape[a] for a in kept), math.prod(x.shape[a] for a in axes))
+        return op.function(flat, axis=-1)
+    keep = {"dtype": x.dtype} if op.fold in "+*" else {}
+    return op.function(x, axis=axes, **keep)
+
+
+def running(x, axis, reverse):
+    turned = np.flip(x, axis) if reverse else x
+    out = np.cumsum(turned, axis=axis, dtype=x.dtype)
+    return np.flip(out, axis) if reverse else out
+
+
+def _grid(start, size, step):
+    return np.ix_(*(s + d * np.arange(n) for s, n, d in zip(start, size, step, strict=True)))
+
+
+def _slice(x, start, size, step):
+    return x[_grid(start, size, step)] if start else x
+
+
+def _place(x, shape, start, step):
+    out = np.zeros(shape, x.dtype)
+    out[_grid(start, x.shape, step) if start else ...] = x
+    return out
+
+
+def _scatter_add(updates, indices, axis, size):
+    out = np.zeros((*updates.shape[:axis], size, *updates.shape[axis + indices.ndim :]), updates.dtype)
+    lead = (slice(None),) * axis
+    for where in np.ndindex(indices.shape):
+        here, there = (*lead, int(indices[where])), (*lead, *where)
+        out[here] = out[here] + updates[there]
+    return out
+
+
+def _scale(p, t):
+    return np.where((p == 0) | (t == 0), np.where(np.isnan(p * t), 0, p * t), p * t).astype(p.dtype)
+
+
+def _scale_einsum(x, y, subscripts):
+    """Term by term; a term with an exact zero is zero."""
+    names, out = subscripts.split("->")
+    first, second = names.split(",")
+    sizes = dict(zip(first + second, x.shape + y.shape, strict=True))
+    letters = list(sizes)
+    total = np.zeros([sizes[c] for c in out], x.dtype)
+    for index in itertools.product(*(range(sizes[c]) for c in letters)):
+        at = dict(zip(letters, index, strict=True))
+        a, b = x[tuple(at[c] for c in first)], y[tuple(at[c] for c in second)]
+        if a != 0 and b != 0:
+            total[tuple(at[c] for c in out)] += a * b
+    return total
+
+
+def _product(x, y):
+    return x * y + x
+
+
+#: The graphs of samples.callees.
+CALLEES: dict[str, Callable[..., tuple[Any, ...]]] = {
+    "product": lambda x, y: (_product(x, y),),
+    "two": lambda x, y: (x * x, x - y),
+    "mixed": lambda x, y: (x < y, y * y),
+    "through": lambda x, y: (y, x, x),
+    "nested": lambda x, y: (_product(y, x) * x,),
+}
+
+FORMULAS: dict[str, Callable[..., Any]] = {
+    "cast": lambda x, dtype, weak: x.astype(DTYPES[dtype]),
+    "stop_gradient": lambda x: x,
+    "scale": _scale,
+    "reshape": lambda x, shape: np.reshape(x, shape),
+    "transpose": lambda x, axes: np.transpose(x, axes),
+    "broadcast_to": lambda x, shape: np.broadcast_to(x, shape),
+    "concatenate": lambda *xs, axis: np.concatenate(xs, axis=axis),
+    "slice": _slice,
+    "place": _place,
+    "einsum": lambda x, y, subscripts: np.einsum(subscripts, x, y),
+    "scale_einsum": _scale_einsum,
+    "take": lambda x, indices, axis: np.take(x, indices, axis=axis),
+    "scatter_add": _scatter_add,
+    "sort": lambda x, axis: np.sort(x, axis=axis, kind="stable"),
+    "argsort": lambda x, axis: np.argsort(x, axis=axis, kind="stable"),
+    "call": lambda *xs, graph: CALLEES[graph.name](*xs),
+}
+
+
+# ----- Derivatives of scalar functions, at 50 digits -----
+
+mp = mpmath.mp
+
+
+def _trunc(q):
+    return mp.floor(q) if q >= 0 else mp.ceil(q)
+
+
+def _constant(*xs):
+    return mp.mpf(0)
+
+
+#: The functions of the elementwise ops that have a real result, in mpmath's numbers.
+MP: dict[str, Callable[..., Any]] = {
+    "add": lambda x, y: x + y, "subtract": lambda x, y: x - y, "multiply": lambda x, y: x * y,
+    "divide": lambda x, y: x / y, "floor_divide": lambda x, y: mp.floor(x / y),
+    "remainder": lambda x, y: x - y * mp.floor(x / y), "fmod": lambda x, y: x - y * _trunc(x / y),
+    "power": lambda x, y: x**y, "negative": lambda x: -x, "positive": lambda x: +x, "absolute": abs,
+    "sign": mp.sign, "square": lambda x: x**2, "reciprocal": lambda x: 1 / x, "sqrt": mp.sqrt,
+    "cbrt": lambda x: mp.sign(x) * mp.cbrt(abs(x)), "maximum": max, "minimum": min, "fmax": max, "fmin": min,
+    "copysign": lambda x, y: abs(x) if y > 0 else -abs(x),
+    "heaviside": lambda x, h: mp.mpf(1) if x > 0 else mp.mpf(0),
+    "floor": mp.floor, "ceil": mp.ceil, "trunc": _trunc, "rint": mp.nint,
+    "exp": mp.exp, "exp2": lambda x: mp.mpf(2) ** x, "expm1": mp.expm1, "log": mp.log,
+    "log2": lambda x: mp.log(x, 2), "log10": mp.log10, "log1p": mp.log1p,
+    "logaddexp": lambda x, y: mp.log(mp.exp(x) + mp.exp(y)),
+    "logaddexp2": lambda x, y: mp.log(mp.mpf(2) ** x + mp.mpf(2) ** y, 2),
+    "sin": mp.sin, "cos": mp.cos, "tan": mp.tan, "arcsin": mp.asin, "arccos": mp.acos, "arctan": mp.atan,
+    "arctan2": mp.atan2, "hypot": lambda x, y: mp.sqrt(x * x + y * y),
+    "sinh": mp.sinh, "cosh": mp.cosh, "tanh": mp.tanh, "arcsinh": mp.asinh, "arccosh": mp.acosh,
+    "arctanh": mp.atanh, "deg2rad": mp.radians, "rad2deg": mp.degrees,
+    "cast": lambda x: +x, "scale": lambda p, t: p * t, "where": lambda c, x, y: x if c else y,
+    "stop_gradient": _constant,  # by definition
+}  # fmt: skip
+
+
+def mp_partial(name: str, k: int, point: tuple[Any, ...], dps: int = 50) -> Any:
+    """The derivative of an elementwise op in operand ``k`` at one point."""
+    with mp.workdps(dps):
+        here = [x if isinstance(x, (bool, np.bool_)) else mp.mpf(float(x)) for x in point]
+
+        def along(x):
+            return MP[name](*here[:k], x, *here[k + 1 :])
+
+        return mp.diff(along, here[k], relative=dps > 50)
+
+
+# ----- Derivatives of everything else: differences -----
+
+STEPS = ((1, 8), (-1, -8), (2, -1), (-2, 1))  # over 12 h: exact for polynomials of degree 4
+
+
+def jacobian(sample: Sample) -> np.ndarray:
+    """5-point differences of the oracle's value in float64, all results against all inexact operands."""
+    wide = [x.astype(np.float64) if is_inexact(x.dtype) else x for x in sample.operands]
+    columns = []
+    for k in sample.active:
+        for i in range(wide[k].size):
+            total: Any = 0
+            for step, weight in STEPS:
+                moved = [x.copy() for x in wide]
+                moved[k].flat[i] += step * H
+                total = total + weight * flat(value(sample, moved), sample)
+            columns.append(total / (12 * H))
+    rows = flat(value(sample, wide), sample).size
+    return np.stack(columns, axis=1) if columns else np.zeros((rows, 0))
+
+
+H = 2.0**-10  # below every gap between the samples' numbers, and exact
+
+
+def flat(values: Any, sample: Sample) -> np.ndarray:
+    """The inexact results one behind the other."""
+    kept = [v.ravel() for v, t in zip(values, sample.result_types, strict=True) if is_inexact(t.dtype)]
+    return np.concatenate(kept) if kept else np.zeros(0)
+
+
+# ----- Equality -----
+
+
+def exact_name(op: Any) -> bool:
+    """Whether an elementwise op is exact or rounded once, so that every backend must give the same bits."""
+    if op.libm is not None:
+        return op.libm in ("sqrt", "fmod", "copysign", "floor", "ceil", "trunc", "rint")
+    return op.symbol != "**" and op.name not in ("logaddexp", "logaddexp2", "deg2rad", "rad2deg")
+
+
+@functools.cache
+def eps(dtype: np.dtype) -> float:
+    return float(np.finfo(dtype).eps)
+
+
+def differing(got: np.ndarray, expected: np.ndarray, tolerance: Any) -> np.ndarray:
+    """Where two arrays differ: NaN and infinities in other places, or numbers by more than the tolerance."""
+    got, expected = np.asarray(got, np.float64), np.asarray(expected, np.float64)
+    with np.errstate(all="ignore"):
+        close = (got == expected) | (abs(got - expected) <= tolerance) & np.isfinite(got) & np.isfinite(expected)
+    return ~(close | (np.isnan(got) & np.isnan(expected)))

@@ -1,0 +1,423 @@
+"""Sample operands for every op: inside its domain, and at the edges.
+
+An elementwise op gets its samples from its record.  An op of any other kind, or one with parameters, has a
+generator in ``GENERATORS``; a law fails where there is none.
+"""
+
+import functools
+import itertools
+import math
+import zlib
+from collections.abc import Callable, Iterator
+from typing import Any
+
+import numpy as np
+from attrs import field, frozen
+
+from wengert.ir.build import Builder, Namespace
+from wengert.ir.graph import Graph
+from wengert.ir.kinds import Elementwise, Interval, Op, Reduction
+from wengert.ir.ops import OPS
+from wengert.ir.types import DTYPES, ArrayType, is_inexact
+
+REAL = {short: dtype for short, dtype in DTYPES.items() if dtype.kind != "c"}
+COMPLEX = {short: dtype for short, dtype in DTYPES.items() if dtype.kind == "c"}
+FLOATS = {short: dtype for short, dtype in DTYPES.items() if dtype.kind == "f"}
+SHAPES = ((), (1,), (3,), (0,), (2, 3), (2, 1, 3), (0, 2))
+
+
+@frozen(eq=False)
+class Sample:
+    """One application of an op.
+
+    ``smooth`` operands lie where the op is differentiable and well conditioned, away from every kink.  A ``wide``
+    sample maps an elementwise op over many points: of its Jacobian only the diagonals are looked at.
+    """
+
+    op: Op
+    operands: tuple[np.ndarray, ...] = field(converter=lambda xs: tuple(map(_frozen, xs)))
+    params: dict[str, Any] = {}
+    smooth: bool = False
+    wide: bool = False
+
+    @property
+    def types(self):
+        return tuple(map(_type, self.operands))
+
+    @property
+    def result_types(self):
+        return self.op.infer(self.types, self.params)
+
+    @property
+    def active(self) -> tuple[int, ...]:
+        """The operands that a derivative can be taken of."""
+        return tuple(k for k, x in enumerate(self.operands) if is_inexact(x.dtype))
+
+    @property
+    def differentiable(self) -> bool:
+        """Whether an operand and a result can carry a derivative."""
+        return bool(self.active) and any(is_inexact(t.dtype) for t in self.result_types)
+
+    def graph(self) -> Graph:
+        """The one-node graph."""
+        b = Builder(self.op.name)
+        inputs = [b.input(t) for t in self.types]
+        return b.graph(b.emit_all(self.op, inputs, **self.params))
+
+    def __str__(self):
+        where = ", ".join(map(str, self.types))
+        params = ", ".join(f"{k}={v}" for k, v in self.params.items() if not isinstance(v, Graph))
+        return f"{self.op.name}({where}{'; ' + params if params else ''})"
+
+
+def _frozen(x):
+    x = np.array(x, order="C")
+    x.setflags(write=False)
+    return x
+
+
+def _type(x):
+    return ArrayType(x.dtype, x.shape)
+
+
+@functools.cache
+def samples(name: str) -> tuple[Sample, ...]:
+    """Every sample of an op, for real dtypes."""
+    op = OPS[name]
+    make = GENERATORS.get(name)
+    if make is None and isinstance(op, Elementwise) and not op.params:
+        make = elementwise
+    if make is None:
+        raise LookupError(f"tests/samples.py has no samples for the op {name!r}: add a generator for it.")
+    return tuple(make(op, REAL))
+
+
+def complex_samples(name: str) -> tuple[Sample, ...]:
+    """The samples of an op for complex dtypes; none where it is not defined for them."""
+    op = OPS[name]
+    return tuple(GENERATORS.get(name, elementwise)(op, COMPLEX))
+
+
+def random(name: str) -> np.random.Generator:
+    """The same numbers for an op in every run."""
+    return np.random.default_rng(zlib.crc32(name.encode()))
+
+
+# ----- Numbers -----
+
+_F64 = [0.0, 1.0, 0.5, 2.0, 3.0, 2.5, 0.3, 7.0, 20.0, 710.0, 1e200, 1e-200, 1.7e308, 2.3e-308, 5e-324, math.inf]
+_F32 = [0.0, 1.0, 0.5, 2.0, 3.0, 2.5, 0.3, 7.0, 20.0, 89.0, 1e30, 1e-30, 3.4e38, 1.2e-38, 1e-45, math.inf]
+
+
+def edges(dtype: np.dtype) -> list[Any]:
+    """The numbers of a dtype at which something could go wrong."""
+    if dtype.kind == "b":
+        return [False, True]
+    if dtype.kind in "iu":
+        info = np.iinfo(dtype)
+        some = [0, 1, 2, 3, 7, 8, 33, 64, 100, info.max, info.max - 1]
+        return some + ([-1, -2, -3, -7, info.min, info.min + 1] if dtype.kind == "i" else [])
+    if dtype.kind == "c":
+        return [0j, 1 + 0j, -1 + 2j, 0.5 - 0.25j, 3j, -2 + 0j, complex(math.inf, 0), complex(math.nan, 1)]
+    return [s * v for v in (_F64 if dtype.itemsize == 8 else _F32) for s in (1, -1)] + [math.nan]
+
+
+def array(rng: np.random.Generator, dtype: np.dtype, shape: tuple[int, ...]) -> np.ndarray:
+    """Ordinary numbers, no two floats closer than 0.01: no ties, no zeros."""
+    size = math.prod(shape)
+    if dtype.kind == "b":
+        return rng.integers(0, 2, shape).astype(bool)
+    if dtype.kind in "iu":
+        return rng.integers(0 if dtype.kind == "u" else -5, 6, shape).astype(dtype)
+    grid = rng.permutation(np.arange(1, 201))[:size] * 0.013 * rng.choice([-1, 1], size)
+    if dtype.kind == "c":
+        return (grid + 1j * rng.permutation(grid)).astype(dtype).reshape(shape)
+    return grid.astype(dtype).reshape(shape)
+
+
+def edgy(rng: np.random.Generator, dtype: np.dtype, shape: tuple[int, ...]) -> np.ndarray:
+    """Ties, zeros of both signs, infinities, NaN and wrapping integers, drawn at random."""
+    if dtype.kind == "f":
+        some = [0.0, -0.0, 1.0, 1.0, -1.0, 2.0, 2.0, 0.1, math.inf, -math.inf, math.nan]
+        weights = np.array([2, 2, 2, 2, 2, 2, 2, 2, 1, 1, 1]) / 19
+        return rng.choice(some, shape, p=weights).astype(dtype)
+    return rng.choice(np.array(edges(dtype), dtype), shape)
+
+
+# ----- Elementwise -----
+
+#: Where a pair of operands is too near a kink, or the value is not a real number.
+ROUGH: dict[str, Callable[..., Any]] = {
+    "power": lambda x, y: x <= 0.05,
+    "divide": lambda x, y: abs(y) < 0.3,
+    "reciprocal": lambda x: abs(x) < 0.3,
+    "cbrt": lambda x: abs(x) < 0.05,
+    "absolute": lambda x: abs(x) < 0.05,
+    "hypot": lambda x, y: abs(x) + abs(y) < 0.05,
+    "arctan2": lambda x, y: abs(x) + abs(y) < 0.05,
+    "copysign": lambda x, y: (abs(x) < 0.05) | (abs(y) < 0.05),
+    "heaviside": lambda x, h: abs(x) < 0.05,
+    "tan": lambda x: abs(np.cos(x)) < 0.1,
+    **dict.fromkeys(("maximum", "minimum", "fmax", "fmin"), lambda x, y: abs(x - y) < 0.05),
+    **dict.fromkeys(("remainder", "fmod", "floor_divide"),
+                    lambda x, y: (abs(y) < 0.3) | (abs(x / y - np.round(x / y)) < 0.05)),
+    **dict.fromkeys(("floor", "ceil", "trunc"), lambda x: abs(x - np.round(x)) < 0.05),
+    "rint": lambda x: abs(x - np.floor(x) - 0.5) < 0.05,
+    "sign": lambda x: abs(x) < 0.05,
+}  # fmt: skip
+ARE_REAL = Interval()
+
+
+def interior(op: Elementwise, rng: np.random.Generator, dtypes: Any, shape: tuple[int, ...]) -> list[np.ndarray]:
+    """Operands well inside the domain, away from the kinks."""
+    size = math.prod(shape)
+    kept: list[tuple[Any, ...]] = []
+    domain = op.domain or (ARE_REAL,) * op.arity
+    while len(kept) < size:
+        row = [_inside(rng, interval, dtype) for interval, dtype in zip(domain, dtypes, strict=True)]
+        if dtypes[0].kind != "f" or not ROUGH.get(op.name, lambda *_: False)(*row):
+            kept.append(tuple(row))
+    columns = zip(*kept, strict=True) if kept else [()] * len(dtypes)
+    return [np.array(c, d).reshape(shape) for c, d in zip(columns, dtypes, strict=True)]
+
+
+def _inside(rng: np.random.Generator, interval: Interval, dtype: np.dtype) -> Any:
+    if dtype.kind == "b":
+        return bool(rng.integers(2))
+    if dtype.kind in "iu":
+        return int(rng.integers(0 if dtype.kind == "u" else -9, 10))
+    low = interval.low if math.isfinite(interval.low) else min(-3.0, interval.high - 3)
+    high = interval.high if math.isfinite(interval.high) else max(3.0, interval.low + 3)
+    margin = 0.03 * (high - low)
+    x = rng.uniform(low + margin, high - margin)
+    return complex(x, rng.uniform(-1, 1)) if dtype.kind == "c" else x
+
+
+def operand_dtypes(op: Elementwise, dtype: np.dtype) -> tuple[np.dtype, ...]:
+    """The dtypes of the operands of a sample of ``dtype``."""
+    return (np.dtype(bool), dtype, dtype) if op.symbol == "?:" else (dtype,) * op.arity
+
+
+def elementwise(op: Elementwise, dtypes: dict[str, np.dtype]) -> Iterator[Sample]:
+    rng = random(op.name)
+    for dtype in dtypes.values():
+        each = operand_dtypes(op, dtype)
+        if op.result_dtype(each, {}) is None:
+            continue
+        for shape in SHAPES:
+            yield Sample(op, _allowed(op, interior(op, rng, each, shape)), smooth=True)
+        rows = zip(*itertools.product(*map(edges, each)), strict=True)
+        columns = [np.array(c, d) for c, d in zip(rows, each, strict=True)]
+        if op.symbol == "?:":  # the third operand need not meet each of the second
+            columns = [c[::7] for c in columns]
+        yield Sample(op, _allowed(op, columns), wide=True)
+
+
+def _allowed(op: Elementwise, columns: list[np.ndarray]) -> list[np.ndarray]:
+    """Without negative integer powers, which raise."""
+    if op.symbol == "**" and columns[0].dtype.kind == "i":
+        columns[1] = np.where(columns[1] < 0, 3, columns[1]).astype(columns[1].dtype)
+    return columns
+
+
+def cast(op: Elementwise, dtypes: dict[str, np.dtype]) -> Iterator[Sample]:
+    rng = random(op.name)
+    targets = {**REAL, **dtypes}
+    for source, (short, target) in itertools.product(dtypes.values(), targets.items()):
+        params = {"dtype": short, "weak": False}
+        if op.result_dtype((source,), params) is None:
+            continue
+        for shape in SHAPES:
+            yield Sample(op, [_fitting(array(rng, source, shape), target)], params, smooth=True)
+        points = np.array(edges(source), source)
+        if source.kind == "f" and target.kind in "iu":  # C leaves open what does not fit
+            points = points[(abs(points) < 100) & ((points >= 0) | (target.kind == "i"))]
+        yield Sample(op, [points], params, wide=True)
+
+
+def _fitting(x: np.ndarray, target: np.dtype) -> np.ndarray:
+    return abs(x) if target.kind == "u" and x.dtype.kind == "f" else x
+
+
+# ----- Folds -----
+
+AXES = {
+    (): [()], (1,): [(0,), ()], (3,): [(0,)], (9,): [(0,)], (0,): [(0,), ()], (2, 3): [(0,), (1,), (0, 1), ()],
+    (2, 1, 3): [(1,), (0, 2), (2,)], (2, 0): [(0,), (1,)], (5, 4): [(0,), (1,)],
+}  # fmt: skip
+
+
+def reduction(op: Reduction, dtypes: dict[str, np.dtype]) -> Iterator[Sample]:
+    rng = random(op.name)
+    for dtype in dtypes.values():
+        if op.fold in ("and", "or") and dtype.kind != "b":
+            continue
+        for shape, every in AXES.items():
+            for axes in every:
+                if not op.has_identity and 0 in (shape[a] for a in axes):
+                    continue
+                yield Sample(op, [array(rng, dtype, shape)], {"axes": axes}, smooth=True)
+                if math.prod(shape) > 1:
+                    yield Sample(op, [edgy(rng, dtype, shape)], {"axes": axes})
+    for shape, special in (((3,), [1, 3, 3]), ((3,), [2, 0, 3]), ((3,), [0, 0, 3]), ((2,), [0, math.inf]),
+                           ((3,), [1, math.nan, 2]), ((2,), [-math.inf, -math.inf]), ((2, 2), [0.0, -0.0, 5, 5])):
+        for dtype in dtypes.values():
+            if dtype.kind == "f" and op.fold not in ("and", "or"):
+                x = np.array(special, dtype).reshape(shape)
+                yield Sample(op, [x], {"axes": tuple(range(len(shape)))})
+
+
+def cumulative(op: Op, dtypes: dict[str, np.dtype]) -> Iterator[Sample]:
+    rng = random(op.name)
+    for dtype, reverse in itertools.product(dtypes.values(), (False, True)):
+        for shape, axis in (((1,), 0), ((3,), 0), ((0,), 0), ((2, 3), 0), ((2, 3), 1), ((2, 1, 3), 2), ((0, 2), 1)):
+            params = {"axis": axis, "reverse": reverse}
+            yield Sample(op, [array(rng, dtype, shape)], params, smooth=True)
+            yield Sample(op, [edgy(rng, dtype, shape)], params)
+
+
+# ----- Movement -----
+
+MOVES: dict[str, list[tuple[tuple[tuple[int, ...], ...], dict[str, Any]]]] = {
+    "reshape": [(((6,),), {"shape": (2, 3)}), (((2, 3),), {"shape": (3, 1, 2)}), (((),), {"shape": (1, 1)}),
+                (((1, 1),), {"shape": ()}), (((0, 3),), {"shape": (5, 0)}), (((2, 3),), {"shape": (2, 3)})],
+    "transpose": [(((2, 3),), {"axes": (1, 0)}), (((2, 1, 3),), {"axes": (2, 0, 1)}), (((),), {"axes": ()}),
+                  (((3,),), {"axes": (0,)}), (((0, 2),), {"axes": (1, 0)}), (((2, 2, 2),), {"axes": (1, 2, 0)})],
+    "broadcast_to": [(((),), {"shape": (2, 3)}), (((3,),), {"shape": (2, 3)}), (((2, 1),), {"shape": (2, 3)}),
+                     (((1,),), {"shape": (0,)}), (((1, 3),), {"shape": (2, 1, 3)}), (((),), {"shape": ()}),
+                     (((0,),), {"shape": (2, 0)}), (((2, 1, 2),), {"shape": (3, 2, 3, 2)}), (((3,),), {"shape": (3,)})],
+    "concatenate": [(((2,), (3,)), {"axis": 0}), (((2, 1), (2, 3)), {"axis": 1}), (((2,),), {"axis": 0}),
+                    (((1, 2), (0, 2), (3, 2)), {"axis": 0}), (((0,), (0,)), {"axis": 0}),
+                    (((2, 1, 3), (2, 2, 3)), {"axis": 1})],
+    "slice": [(((5,),), {"start": (1,), "size": (3,), "step": (1,)}),
+              (((5,),), {"start": (4,), "size": (5,), "step": (-1,)}),
+              (((5,),), {"start": (4,), "size": (3,), "step": (-2,)}),
+              (((5,),), {"start": (0,), "size": (0,), "step": (1,)}),
+              (((5,),), {"start": (3,), "size": (1,), "step": (-7,)}),
+              (((0,),), {"start": (0,), "size": (0,), "step": (1,)}),
+              (((),), {"start": (), "size": (), "step": ()}),
+              (((3, 4),), {"start": (2, 1), "size": (2, 2), "step": (-2, 2)}),
+              (((2, 1, 3),), {"start": (1, 0, 2), "size": (1, 1, 3), "step": (1, 1, -1)}),
+              (((3, 4),), {"start": (0, 3), "size": (3, 0), "step": (1, -1)})],
+    "place": [(((3,),), {"shape": (5,), "start": (1,), "step": (1,)}),
+              (((3,),), {"shape": (5,), "start": (4,), "step": (-2,)}),
+              (((2,),), {"shape": (5,), "start": (0,), "step": (3,)}),
+              (((0,),), {"shape": (4,), "start": (0,), "step": (1,)}),
+              (((1,),), {"shape": (3,), "start": (2,), "step": (-5,)}),
+              (((),), {"shape": (), "start": (), "step": ()}),
+              (((2, 2),), {"shape": (3, 4), "start": (2, 1), "step": (-2, 2)}),
+              (((1, 1, 3),), {"shape": (2, 1, 3), "start": (1, 0, 2), "step": (1, 1, -1)}),
+              (((2, 0),), {"shape": (2, 3), "start": (0, 0), "step": (1, 1)})],
+}  # fmt: skip
+
+
+def movement(op: Op, dtypes: dict[str, np.dtype]) -> Iterator[Sample]:
+    rng = random(op.name)
+    for dtype in dtypes.values():
+        for shapes, params in MOVES[op.name]:
+            yield Sample(op, [array(rng, dtype, s) for s in shapes], params, smooth=True)
+            if dtype.kind == "f":
+                yield Sample(op, [edgy(rng, dtype, s) for s in shapes], params)
+
+
+# ----- Products and indices -----
+
+PRODUCTS = [
+    (",->", (), ()), ("i,->i", (3,), ()), (",i->i", (), (3,)), ("i,i->", (3,), (3,)), ("i,i->i", (3,), (3,)),
+    ("i,j->ij", (2,), (3,)), ("i,j->ji", (2,), (3,)), ("ij,j->i", (2, 3), (3,)), ("i,ij->j", (2,), (2, 3)),
+    ("ij,jk->ik", (2, 3), (3, 4)), ("ij,kj->ki", (2, 3), (4, 3)), ("ji,jk->ik", (3, 2), (3, 4)),
+    ("ij,ij->", (2, 3), (2, 3)), ("ij,ji->ij", (2, 3), (3, 2)), ("ij,ij->j", (2, 3), (2, 3)),
+    ("bij,bjk->bik", (2, 1, 3), (2, 3, 2)), ("bij,jk->bik", (2, 1, 3), (3, 2)), ("aij,bij->ab", (2, 1, 3), (3, 1, 3)),
+    ("ij,jk->ik", (2, 0), (0, 3)), ("ij,jk->ik", (0, 2), (2, 3)), ("i,i->", (0,), (0,)), ("ij,jk->ik", (1, 1), (1, 1)),
+]  # fmt: skip
+
+
+def contraction(op: Op, dtypes: dict[str, np.dtype]) -> Iterator[Sample]:
+    rng = random(op.name)
+    for dtype, (subscripts, x, y) in itertools.product(dtypes.values(), PRODUCTS):
+        params = {"subscripts": subscripts}
+        yield Sample(op, [array(rng, dtype, x), array(rng, dtype, y)], params, smooth=True)
+        if dtype.kind == "f":
+            yield Sample(op, [edgy(rng, dtype, x), edgy(rng, dtype, y)], params)
+
+
+def take(op: Op, dtypes: dict[str, np.dtype]) -> Iterator[Sample]:
+    rng = random(op.name)
+    for dtype in dtypes.values():
+        for shape, axis, indices in (
+            ((3,), 0, 1), ((3,), 0, [2, 0, 2]), ((3,), 0, [[0, 1], [2, 2]]), ((2, 3), 1, [0, 0]), ((2, 3), 0, 1),
+            ((2, 1, 3), 1, [0, 0, 0]), ((2, 3), 0, np.zeros((0,))), ((0, 2), 1, [1]), ((0,), 0, np.zeros((2, 0))),
+        ):  # fmt: skip
+            where = np.array(indices, np.int64)
+            yield Sample(op, [array(rng, dtype, shape), where], {"axis": axis}, smooth=True)
+            if dtype.kind == "f":
+                yield Sample(op, [edgy(rng, dtype, shape), where], {"axis": axis})
+
+
+def scatter_add(op: Op, dtypes: dict[str, np.dtype]) -> Iterator[Sample]:
+    rng = random(op.name)
+    for dtype in dtypes.values():
+        for shape, axis, indices, size in (
+            ((), 0, 1, 3), ((3,), 0, [2, 0, 2], 4), ((2, 2), 0, [[0, 1], [2, 2]], 3), ((2, 2), 1, [0, 0], 3),
+            ((3,), 0, 1, 2), ((2, 3, 3), 1, [1, 0, 1], 2), ((0, 3), 0, np.zeros((0,)), 2), ((2, 0), 1, np.zeros((0,)), 0),
+        ):  # fmt: skip
+            where, params = np.array(indices, np.int64), {"axis": axis, "size": size}
+            yield Sample(op, [array(rng, dtype, shape), where], params, smooth=True)
+            if dtype.kind == "f":
+                yield Sample(op, [edgy(rng, dtype, shape), where], params)
+
+
+def sorting(op: Op, dtypes: dict[str, np.dtype]) -> Iterator[Sample]:
+    rng = random(op.name)
+    for dtype in dtypes.values():
+        for shape, axis in (((1,), 0), ((3,), 0), ((0,), 0), ((2, 3), 0), ((2, 3), 1), ((2, 1, 3), 2), ((7,), 0)):
+            yield Sample(op, [array(rng, dtype, shape)], {"axis": axis}, smooth=True)
+            yield Sample(op, [edgy(rng, dtype, shape)], {"axis": axis})
+
+
+# ----- Sub-graphs -----
+
+
+def callees(dtype: np.dtype, shape: tuple[int, ...]) -> dict[str, Graph]:
+    """Graphs to call, by name; ``oracles.CALLEES`` says what they mean."""
+
+    def made(build):
+        b = Builder("callee")
+        xp = Namespace(b)
+        x, y = (xp.wrap(b.input(ArrayType(dtype, shape))) for _ in range(2))
+        return b.graph([xp.lift(v) for v in build(xp, x, y)])
+
+    product = made(lambda xp, x, y: [x * y + x])
+
+    def nested(xp, x, y):
+        (first,) = xp.builder.emit_all(OPS["call"], [y.value, x.value], graph=product)
+        return [xp.wrap(first) * x]
+
+    return {
+        "product": product,
+        "two": made(lambda xp, x, y: [x * x, x - y]),
+        "mixed": made(lambda xp, x, y: [x < y, y * y]),
+        "through": made(lambda xp, x, y: [y, x, x]),
+        "nested": made(nested),
+        "none": made(lambda xp, x, y: []),
+    }
+
+
+def calls(op: Op, dtypes: dict[str, np.dtype]) -> Iterator[Sample]:
+    rng = random(op.name)
+    for dtype, shape in itertools.product(dtypes.values(), ((), (3,), (0,), (2, 3))):
+        if dtype.kind == "b":
+            continue
+        for name, graph in callees(dtype, shape).items():
+            if name == "none" or (name == "mixed" and dtype.kind == "c"):
+                continue
+            operands = [array(rng, dtype, shape) for _ in range(2)]
+            yield Sample(op, operands, {"graph": graph.evolve(name=name)}, smooth=True)
+
+
+GENERATORS: dict[str, Callable[[Any, dict[str, np.dtype]], Iterator[Sample]]] = {
+    "cast": cast, "cumsum": cumulative, "einsum": contraction, "scale_einsum": contraction, "take": take,
+    "scatter_add": scatter_add, "sort": sorting, "argsort": sorting, "call": calls,
+    **dict.fromkeys(("sum", "prod", "max", "min", "any", "all", "argmax", "argmin"), reduction),
+    **dict.fromkeys(MOVES, movement),
+}  # fmt: skip

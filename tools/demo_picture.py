@@ -1,0 +1,3 @@
+"""The picture of a graph."""
+from pathlib import Path
+def picture(graph, path: Path): ...

@@ -1,0 +1,109 @@
+"""Python's operators on traced arrays."""
+
+from __future__ import annotations
+
+from typing import Any
+
+import numpy as np
+
+from wengert.ir.ops import OPS
+from wengert.tracer.array import Array, converted, namespace_of, refuse
+from wengert.tracer.memory import is_view
+
+__all__ = ["in_place", "install"]
+
+_ARITHMETIC = {
+    "add": "add", "sub": "subtract", "mul": "multiply", "truediv": "divide", "floordiv": "floor_divide",
+    "mod": "remainder", "and": "bitwise_and", "or": "bitwise_or", "xor": "bitwise_xor",
+    "lshift": "left_shift", "rshift": "right_shift",
+}  # fmt: skip
+_ORDER = {"lt": "less", "le": "less_equal", "gt": "greater", "ge": "greater_equal"}
+_EQUALITY = {"eq": "equal", "ne": "not_equal"}
+_UNARY = {"neg": "negative", "pos": "positive", "abs": "absolute", "invert": "invert"}
+_FAST_POWERS = {2: "square", 0.5: "sqrt", 1: "positive"}
+
+
+def _is_operand(other: Any) -> bool:
+    return isinstance(other, (Array, float, int, complex, np.ndarray, np.generic, list, tuple))
+
+
+def _binary(op: Any) -> tuple[Any, Any]:
+    """An operator and its reflected form; both leave other classes to their own."""
+
+    def method(self: Array, other: Any) -> Any:
+        return namespace_of(self, other).apply(op, self, other) if _is_operand(other) else NotImplemented
+
+    def reflected(self: Array, other: Any) -> Any:
+        return namespace_of(self, other).apply(op, other, self) if _is_operand(other) else NotImplemented
+
+    return method, reflected
+
+
+def _equality(op: Any, otherwise: bool) -> Any:
+    """== and !=; None and strings equal no number, as in NumPy."""
+
+    def method(self: Array, other: Any) -> Any:
+        if _is_operand(other):
+            return namespace_of(self, other).apply(op, self, other)
+        if other is None or isinstance(other, str):
+            return self.xp.full(self.shape, otherwise, bool)
+        raise refuse(
+            f"a traced array is compared with a {type(other).__name__}, which is not a number or an array.",
+            "Convert it to an array first, or compare with `is`.",
+        )
+
+    return method
+
+
+def _power(self: Array, other: Any, modulo: Any = None) -> Any:
+    """NumPy's own short cuts: x**2 is square(x), x**0.5 sqrt(x)."""
+    if modulo is not None or not _is_operand(other):
+        return NotImplemented
+    if type(other) in (int, float) and other in _FAST_POWERS and not self.value.type.weak:
+        if self.dtype.kind in "fc" or (type(other) is int and other == 2 and self.dtype.kind in "iu"):
+            return namespace_of(self).apply(OPS[_FAST_POWERS[other]], self)
+    return namespace_of(self, other).apply(OPS["power"], self, other)
+
+
+def in_place(self: Array, result: Any) -> Any:
+    """``self op= other``, given ``self op other``: an array is written into, a number is not."""
+    if result is NotImplemented or not (self.shape or is_view(self)):
+        return result
+    if result.shape != self.shape:
+        message = (f"non-broadcastable output operand with shape {self.shape} doesn't match the broadcast "
+                   f"shape {result.shape}.")  # fmt: skip
+        raise ValueError(message)
+    self.write(converted(result, self.dtype))
+    return self
+
+
+def _unary(op: Any) -> Any:
+    return lambda self: namespace_of(self).apply(op, self)
+
+
+def _round(self: Array, digits: int | None = None) -> Any:
+    if self.shape:
+        message = "round() of an array is not defined, in NumPy neither. Use np.round."
+        raise TypeError(message)
+    rounded = np.round(self, digits or 0)  # type: ignore[call-overload]
+    return int(rounded) if digits is None else rounded
+
+
+def install() -> None:
+    """Give the traced array its operators."""
+
+    def define(dunder: str, method: Any, reflected: Any) -> None:
+        setattr(Array, f"__{dunder}__", method)
+        setattr(Array, f"__r{dunder}__", reflected)
+        setattr(Array, f"__i{dunder}__", lambda self, other: in_place(self, method(self, other)))
+
+    for dunder, name in _ARITHMETIC.items():
+        define(dunder, *_binary(OPS[name]))
+    define("pow", _power, _binary(OPS["power"])[1])
+    for dunder, name in _ORDER.items():
+        setattr(Array, f"__{dunder}__", _binary(OPS[name])[0])
+    for dunder, name in _EQUALITY.items():
+        setattr(Array, f"__{dunder}__", _equality(OPS[name], dunder == "ne"))
+    for dunder, name in _UNARY.items():
+        setattr(Array, f"__{dunder}__", _unary(OPS[name]))
+    Array.__round__ = _round  # type: ignore[attr-defined]
