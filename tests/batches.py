@@ -10,10 +10,12 @@ from typing import Any
 import numpy as np
 import oracles
 import pytest
+import samples
 from samples import Sample
 
 from wengert.backends import protocol
 from wengert.ir.build import Builder
+from wengert.ir.ops import OPS
 from wengert.ir.types import is_inexact
 
 
@@ -34,13 +36,13 @@ BACKENDS = [
 class Batch:
     """One graph that holds all the samples side by side."""
 
-    def __init__(self, samples: tuple[Sample, ...]) -> None:
-        self.samples = samples
+    def __init__(self, chosen: tuple[Sample, ...]) -> None:
+        self.samples = chosen
         b = Builder("batch")
         outputs: list[Any] = []
         self.inputs: list[np.ndarray] = []
         self.at: list[tuple[int, int]] = []  # of each sample, its first input and its first output
-        for sample in samples:
+        for sample in chosen:
             self.at.append((len(b.inputs), len(outputs)))
             operands = [b.input(t) for t in sample.types]
             outputs += b.emit_all(sample.op, operands, **sample.params)
@@ -139,9 +141,7 @@ def jacobians(name: str, backend: str, mode: str) -> tuple[tuple[Sample, ...], l
 
 @functools.cache
 def differentiable(name: str) -> tuple[Sample, ...]:
-    from samples import samples
-
-    return tuple(s for s in samples(name) if s.differentiable)
+    return tuple(s for s in samples.samples(name) if s.differentiable)
 
 
 @functools.cache
@@ -154,3 +154,20 @@ def expected_jacobian(sample: Sample) -> np.ndarray:
         points = zip(*(x.ravel().tolist() for x in sample.operands), strict=True)
         rows.append(np.array([float(oracles.mp_partial(sample.op.name, k, p)) for p in points]))
     return np.concatenate([np.diag(r) for r in rows], axis=1)
+
+
+@functools.cache
+def extremes(name: str) -> tuple[Sample, np.ndarray, np.ndarray]:
+    """A scalar function at points of every magnitude: its partials, and how far off they may be.
+
+    What 1e-12 means is the function's own condition: an operand's rounding, times the second derivative.
+    """
+    rng = samples.random(name)
+    points = []
+    for low, high, signed in oracles.SMOOTH[name]:
+        x = 10 ** rng.uniform(low, high, 60)
+        points.append(x * rng.choice([-1, 1], 60) if signed else x)
+    op = OPS[name]
+    expected = np.array([[float(oracles.mp_partial(name, k, p, 700)) for p in zip(*points, strict=True)]
+                         for k in range(op.arity)])  # fmt: skip
+    return Sample(op, points, wide=True), expected, abs(expected) * 1e-12 + 1e-300

@@ -161,6 +161,21 @@ MP: dict[str, Callable[..., Any]] = {
 }  # fmt: skip
 
 
+#: The analytic ones, with the intervals (of magnitudes as powers of ten) where they are looked at, and their signs.
+SMOOTH: dict[str, tuple[tuple[float, float, bool], ...]] = {
+    "multiply": ((-150, 150, True),) * 2, "divide": ((-150, 150, True),) * 2, "square": ((-300, 300, True),),
+    "reciprocal": ((-150, 150, True),), "sqrt": ((-300, 300, False),), "cbrt": ((-300, 300, True),),
+    "power": ((-20, 20, False), (-3, 1, True)), "exp": ((-300, 2.5, True),), "exp2": ((-300, 2.5, True),),
+    "expm1": ((-300, 2.5, True),), "log": ((-300, 300, False),), "log2": ((-300, 300, False),),
+    "log10": ((-300, 300, False),), "log1p": ((-300, 300, False),), "logaddexp": ((-10, 2.8, True),) * 2,
+    "logaddexp2": ((-10, 2.8, True),) * 2, "sin": ((-300, 5, True),), "cos": ((-300, 5, True),),
+    "tan": ((-300, 0, True),), "arcsin": ((-300, -0.0001, True),), "arccos": ((-300, -0.0001, True),),
+    "arctan": ((-300, 150, True),), "arctan2": ((-300, 300, True),) * 2, "hypot": ((-300, 300, True),) * 2,
+    "sinh": ((-300, 2.5, True),), "cosh": ((-300, 2.5, True),), "tanh": ((-300, 2.5, True),),
+    "arcsinh": ((-300, 300, True),), "arccosh": ((0.0001, 300, False),), "arctanh": ((-300, -0.0001, True),),
+}  # fmt: skip
+
+
 def mp_partial(name: str, k: int, point: tuple[Any, ...], dps: int = 50) -> Any:
     """The derivative of an elementwise op in operand ``k`` at one point."""
     with mp.workdps(dps):
@@ -223,3 +238,15 @@ def differing(got: np.ndarray, expected: np.ndarray, tolerance: Any) -> np.ndarr
     with np.errstate(all="ignore"):
         close = (got == expected) | (abs(got - expected) <= tolerance) & np.isfinite(got) & np.isfinite(expected)
     return ~(close | (np.isnan(got) & np.isnan(expected)))
+
+
+def far(sample: Sample, got: np.ndarray, expected: np.ndarray) -> np.ndarray:
+    """Where a Jacobian is not the oracle's: 1e-12 of each partial in float64, 1e-5 in float32.
+
+    Against differences, whose rounding is that of the values over the step, of the largest entry.
+    """
+    single = any(sample.operands[k].dtype == np.float32 for k in sample.active)
+    single |= any(t.dtype == np.float32 for t in sample.result_types)
+    if sample.op.name in MP:
+        return differing(got, expected, abs(expected) * (1e-5 if single else 1e-12))
+    return differing(got, expected, max(1.0, abs(expected).max(initial=0)) * (1e-5 if single else 1e-11))

@@ -89,8 +89,7 @@ def _print(rows: list[tuple[str, ...]], title: str) -> None:
         table.add_column(column, justify="right" if i else "left", no_wrap=True)
     for cells in rows:
         table.add_row(*cells)
-    console = Console()
-    console.print(table, width=max(console.width, 100))
+    Console(width=max(Console().width, 100)).print(table)
 
 
 def main(folder: Path) -> None:

@@ -7,7 +7,13 @@ from wengert.backends.program import Program
 from wengert.ir.build import Builder, Namespace
 from wengert.ir.errors import GraphTypeError
 from wengert.ir.ops import OPS
-from wengert.ir.passes import common_subexpressions, dead_code, fold_constants, inline_calls, simplify
+from wengert.ir.passes import (
+    common_subexpressions,
+    dead_code,
+    fold_constants,
+    inline_calls,
+    simplify,
+)
 from wengert.ir.types import ArrayType
 
 X = np.array([0.3, 1.2, 2.1])
@@ -80,3 +86,25 @@ def test_a_called_graph_must_have_no_guards():
     guarded = b.graph([x])
     with pytest.raises(GraphTypeError, match="no guards"):
         Builder().emit(OPS["call"], (x,), graph=guarded)
+
+
+def test_merge_shapes():
+    def body(xp, x):
+        y = xp.reshape(xp.reshape(x, (3, 1)), (3,))
+        z = xp.transpose(xp.transpose(xp.reshape(x, (1, 3))))
+        w = xp.reshape(xp.exp(xp.broadcast_to(xp.broadcast_to(x, (2, 3)), (4, 2, 3))), (24,))
+        return y + xp.sum(z) + w[:3]
+
+    graph = vector_graph(body)
+    small = simplify(graph)
+
+    assert ops(small).count("transpose") == 0
+    exp = next(n for n in small.nodes if n.op.name == "exp")
+    assert exp.result.type.shape == (3,)
+    same_values(graph, small)
+
+
+def test_merge_shapes_leaves_an_operand_that_is_not_broadcast():
+    graph = vector_graph(lambda xp, x: xp.sum(xp.reshape(x, (3, 1)) * x, axis=1))
+
+    assert ops(simplify(graph)) == ops(dead_code(graph))

@@ -26,7 +26,7 @@ class CBackend(SourceBackend):
         return missing()
 
     def emit(self, graph: Graph, name: str = "program") -> str:
-        """The stand-alone text: ``int name(const double *in0, ..., double *out0, ..., void *workspace)``."""
+        """The stand-alone text: ``int name(const double *in0, ..., double *out0, ..., void *w)``."""
         return Program(graph, _checked(name), hosted=False).text()
 
     def build(self, graph: Graph) -> Run:
@@ -35,16 +35,22 @@ class CBackend(SourceBackend):
 
 
 _TAKEN = re.compile(r"(?:in|out|[abcfikpsvnwe]|[xyo])\d*|program_part\d+|\w+_[fiu](?:8|16|32|64)")
-_KEYWORDS = frozenset(
-    ["auto", "break", "case", "char", "const", "continue", "default", "do", "double", "else", "enum", "extern", "float", "for", "goto", "if", "inline", "int", "long", "register", "restrict", "return", "short", "signed", "sizeof", "static", "struct", "switch", "typedef", "union", "unsigned", "void", "volatile", "while", "bool", "true", "false", "main"]
-)
+_KEYWORDS = {
+    "auto", "break", "case", "char", "const", "continue", "default", "do", "double", "else",
+    "enum", "extern", "float", "for", "goto", "if", "inline", "int", "long", "register",
+    "restrict", "return", "short", "signed", "sizeof", "static", "struct", "switch", "typedef",
+    "union", "unsigned", "void", "volatile", "while", "bool", "true", "false", "main",
+}  # fmt: skip
 
 
 def _checked(name: str) -> str:
     """A name that C, and the program itself, can have for a function."""
     plain = re.fullmatch(r"[A-Za-z][A-Za-z0-9_]{0,62}", name, re.ASCII)
     if not plain or name in _KEYWORDS or _TAKEN.fullmatch(name):
-        message = f"{name!r} cannot name a C function: expected a letter, then letters, digits and _, and no word of C's."
+        message = (
+            f"{name!r} cannot name a C function: expected a letter, then letters, digits and _, "
+            "and no word of C's."
+        )
         raise BackendError(message)
     return name
 

@@ -27,15 +27,18 @@ def _address(array: Array) -> int:
 
 
 def _exact(x: Any, shape: tuple[int, ...], dtype: np.dtype[Any]) -> Array:
-    """An input as C reads it.  C would read beyond the end of one that is too short, and the memory of a NumPy
-    scalar is gone before C reads it.
+    """An input as C reads it.
+
+    C would read beyond the end of one that is too short, and the memory of a NumPy scalar is gone
+    before C reads it.
     """
     if type(x) is np.ndarray and x.shape == shape and x.dtype == dtype and x.flags.c_contiguous:
         return x
     array = np.asarray(x)
     if array.shape != shape or array.dtype != dtype:
         raise TypeError(
-            f"Expected an array of {dtype} of shape {shape}, got {array.dtype} of shape {array.shape}."
+            f"Expected an array of {dtype} of shape {shape}, "
+            f"got {array.dtype} of shape {array.shape}."
         )
     return np.array(array, dtype=dtype, order="C", copy=True)
 
@@ -85,7 +88,7 @@ class Runner:
         return tuple(outputs)
 
     def _borrow(self) -> Array | None:
-        """This thread's workspace.  It is taken away while in use: a callback might run this program again."""
+        """This thread's workspace, taken away while in use: a callback may run this program again."""
         if not self._size:
             return None
         work = self._local.__dict__.pop("work", None)
@@ -112,13 +115,14 @@ def _error(failure: Failure) -> Exception:
             else source.params["size"]
         )
         return IndexError(
-            f"{source.op.name}: an index is not from 0 to {size - 1}, for axis {axis} of size {size}{where}."
+            f"{source.op.name}: an index is not from 0 to {size - 1}, "
+            f"for axis {axis} of size {size}{where}."
         )
     return ValueError(f"Integers to negative integer powers are not allowed.{where}")
 
 
 def _callback(nodes: Sequence[Node], raised: Callable[[BaseException], None]) -> Any:
-    """The function that a program calls for what has no C of its own.  An exception waits until C has returned."""
+    """What a program calls for ops without C of their own.  An exception waits until C returns."""
 
     def view(pointer: int, node_type: Any) -> Array:
         raw = (ctypes.c_char * max(1, node_type.size * node_type.dtype.itemsize)).from_address(

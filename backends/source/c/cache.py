@@ -1,7 +1,7 @@
 """Compiled programs on disk, by the digest of everything that went into them.
 
-A library is code: it is loaded only from a folder that is ours alone, and only if its digest is the one
-that was noted when it was built.
+A library is code: it is loaded only from a folder that is ours alone, and only if its digest is
+the one that was noted when it was built.
 """
 
 from __future__ import annotations
@@ -69,7 +69,7 @@ def _private() -> Path:
 
 
 def folder() -> Path:
-    """Where libraries are kept: the cache, or a folder of this process where the cache is not safe."""
+    """Where libraries are kept: the cache, or a folder of this process where that is not safe."""
     try:
         path = _wanted()
     except RuntimeError:  # no home
@@ -94,7 +94,10 @@ def load(source: str) -> ctypes.CDLL:
     try:
         library = _from_disk(key) or _build(source, key, compiler)
     except OSError as error:
-        message = f"The compiled program cannot be written to {folder()}: {error}. Name another folder in $WENGERT_CACHE."
+        message = (
+            f"The compiled program cannot be written to {folder()}: {error}. "
+            "Name another folder in $WENGERT_CACHE."
+        )
         raise BackendError(message) from error
     with _lock:
         library = _loaded.setdefault(key, library)
@@ -123,7 +126,7 @@ def _from_disk(key: str) -> ctypes.CDLL | None:
 
 
 def _build(source: str, key: str, compiler: Compiler) -> ctypes.CDLL:
-    """Compile under another name, then move into place: another process sees all of it or nothing."""
+    """Compile under another name, then move into place: others see all of it or nothing."""
     path, note = _paths(key)
     with tempfile.TemporaryDirectory(
         prefix="build-", dir=path.parent, ignore_cleanup_errors=True
@@ -133,7 +136,7 @@ def _build(source: str, key: str, compiler: Compiler) -> ctypes.CDLL:
         text.write_text(source)
         compiler.compile(text, made)
         digest.write_text(hashlib.sha256(made.read_bytes()).hexdigest())
-        # Loaded before it is moved: an entry that another process replaces in between is still the same program.
+        # Loaded before it is moved: what another process puts there in between does not matter.
         library = _open(made)
         digest.replace(note)
         made.replace(path)
@@ -142,7 +145,7 @@ def _build(source: str, key: str, compiler: Compiler) -> ctypes.CDLL:
 
 
 def _prune(place: Path) -> None:
-    """Keep the cache bounded: what was built longest ago goes first.  A library in use stays mapped."""
+    """Keep the cache bounded: the oldest goes first.  A library in use stays mapped."""
     with contextlib.suppress(OSError):
         kept = sorted(place.glob("*.so"), key=lambda p: p.stat().st_mtime)
         for path in kept[: len(kept) - ENTRIES]:
@@ -155,7 +158,8 @@ def _open(path: Path) -> ctypes.CDLL:
         return ctypes.CDLL(str(path))
     except OSError as error:
         message = (
-            f"The compiled program cannot be loaded: {error}. If its folder does not allow running programs "
-            "(noexec), name another in $WENGERT_CACHE; if $CC is a cross compiler, name a native one."
+            f"The compiled program cannot be loaded: {error}. If its folder does not allow running "
+            "programs (noexec), name another in $WENGERT_CACHE; if $CC is a cross compiler, name a "
+            "native one."
         )
         raise BackendError(message) from error

@@ -21,7 +21,7 @@ from wengert.ir.errors import BackendError
 
 __all__ = ["FLAGS", "Compiler", "find", "missing"]
 
-#: Never fast-math: the answers are IEEE's.  Contraction would round once where the program rounds twice.
+#: Never fast-math: the answers are IEEE's.  Contraction would round once what is rounded twice.
 #: -O3 rather than -O2: sum(x * x) takes a third of the time, and compiling takes no longer.
 FLAGS = ("-std=c99", "-O3", "-fPIC", "-shared", "-ffp-contract=off", "-fno-math-errno")
 #: Wider vectors, the same bits: a matrix product takes a third of the time.
@@ -89,7 +89,10 @@ def _keep(source: Path) -> Path:
 
 
 def _run(command: list[str], seconds: float) -> tuple[int | None, str]:
-    """The exit code (None after the deadline) and the end of the output; the whole process group is ended."""
+    """The exit code (None after the deadline) and the end of the output.
+
+    At the deadline the whole process group is ended.
+    """
     with (
         tempfile.TemporaryFile() as output
     ):  # a pipe would hold a compiler's children, and 10 MB of warnings
@@ -151,8 +154,8 @@ def _search(candidates: tuple[tuple[str, ...], ...], path: str) -> Compiler | st
             return Compiler((program, *command[1:]), output[:2000])
         tried.append(f"{shlex.join(command)} --version failed ({code})")
     return (
-        f"no C compiler was found: {'; '.join(tried)}. Install one (gcc, clang, or `pip install ziglang`), "
-        "or name one in $CC."
+        f"no C compiler was found: {'; '.join(tried)}. "
+        "Install one (gcc, clang, or `pip install ziglang`), or name one in $CC."
     )
 
 

@@ -15,18 +15,8 @@ from wengert.ir.graph import Constant, Graph, Guard, Node, Value
 
 __all__ = ["Failure", "Program"]
 
-#: From this many elements on, a program that is run at once is handed a constant instead of printing it.
+#: From this many elements on, a hosted program is handed a constant instead of printing it.
 PRINTED = 64
-
-
-_NOINLINE = """\
-/* Compilers would copy these functions into every loop that calls them, and take ten times as long. */
-#ifdef __GNUC__
-#define NOINLINE __attribute__((noinline))
-#else
-#define NOINLINE
-#endif
-"""
 
 
 @frozen
@@ -40,7 +30,7 @@ class Failure:
 class Program:
     """All the text of one graph.
 
-    ``hosted`` programs run in this process: they may call back, and are handed their large constants.
+    ``hosted`` programs run in this process: they may call back, and are handed large constants.
     """
 
     def __init__(self, graph: Graph, name: str, *, hosted: bool) -> None:
@@ -98,8 +88,6 @@ class Program:
         """The file."""
         headers = ("math", "stdbool", "stddef", "stdint", "string")
         parts = [self._head(), "".join(f"#include <{header}.h>\n" for header in headers)]
-        if any("NOINLINE" in text for text in self.helpers.texts.values()):
-            parts.append(_NOINLINE)
         if self.hosted:
             parts.append("typedef int call_t(int, const void *const *, void *const *);\n")
         parts += self.helpers.texts.values()
@@ -121,7 +109,8 @@ class Program:
         pairs = (("inputs", self.graph.inputs), ("outputs", self.graph.guarded_outputs))
         arrays = ", ".join(f"{name}[{k}]" for name, values in pairs for k in range(len(values)))
         return (
-            f"int {self.name}_hosted(const void *const *inputs, void *const *outputs, void *workspace,\n"
+            f"int {self.name}_hosted("
+            "const void *const *inputs, void *const *outputs, void *workspace,\n"
             f"    {ENVIRONMENT})\n{{\n    (void)inputs;\n    (void)outputs;\n"
             f"    return {self.name}({arrays}{', ' if arrays else ''}workspace, c, call);\n}}\n"
         )
@@ -133,8 +122,9 @@ class Program:
                 guard = k - len(self.graph.outputs) if word == "out" else -1
                 lines.append(f" *   {word}{k}: {_described(value)}{self._guarded(guard)}")
         lines += [
-            " *", " * Arrays are contiguous, in C order; those written overlap no other. The workspace is",
-            f" * {self.workspace} bytes, aligned as malloc aligns. Threads may run it at once, each with its own.",
+            " *",
+            " * Arrays are contiguous, in C order; those written overlap no other. The workspace is",
+            f" * {self.workspace} bytes, aligned as malloc aligns. Threads may run at once, each with its own.",
             " * Returns 0, or:",
         ]  # fmt: skip
         for code, failure in enumerate(self.failures, 1):

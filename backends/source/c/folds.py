@@ -84,7 +84,9 @@ def _identity(fold: str, dtype: np.dtype[Any]) -> str:
 def _update(f: Fold, total: str, value: str) -> str:
     """The statement that folds one more value in."""
     if f.fold in _SYMBOL:
-        return f"{total} = {spell(_SYMBOL[f.fold], f.kernel.helpers, f.dtype, (f.dtype, f.dtype), [total, value])};"
+        types = (f.dtype, f.dtype)
+        text = spell(_SYMBOL[f.fold], f.kernel.helpers, f.dtype, types, [total, value])
+        return f"{total} = {text};"
     better = f"{value} {'>' if f.fold == 'max' else '<'} {total}"
     nan = (
         f" || {value} != {value}" if f.dtype.kind == "f" else ""
@@ -95,8 +97,8 @@ def _update(f: Fold, total: str, value: str) -> str:
 def reduction(kernel: Kernel, plan: Plan, unit: Unit) -> None:
     """A fold over axes.
 
-    Where the innermost axis is reduced, each result is folded in a local; floating sums pairwise.  Where it is
-    kept, results are folded in memory, line by line, as the operand lies.
+    Where the innermost axis is reduced, each result is folded in a local; floating sums pairwise.
+    Where it is kept, results are folded in memory, line by line, as the operand lies.
     """
     f = Fold(kernel, plan, unit)
     if f.operand.type.size == 0:
@@ -157,7 +159,7 @@ def _position(f: Fold) -> str:
 
 
 def _by_lines(f: Fold) -> str:
-    """Folds of an array that is there, line by line, by a function that knows how to fold a line."""
+    """Folds of an array that is there, by a function that knows how to fold a line."""
     view, axis = f.plan.view(f.operand), f.reduced[-1]
     name = _LINES[f.fold] if f.inner > BLOCK or f.fold != "+" else "block_sum"
     function = f.kernel.helpers.need(name, f.dtype)
@@ -195,8 +197,10 @@ class Blocks:
 def blocks(
     k: Kernel, dtype: np.dtype[Any], i: str, n: int, around: Callable[[], None]
 ) -> Iterator[Blocks]:
-    """The loop ``i`` over ``n`` terms of a sum, 128 at a time into a small buffer; the blocks are added in a
-    tree. ``around`` opens the loops outside, if more than one axis is summed.
+    """The loop ``i`` over ``n`` terms of a sum, 128 at a time into a small buffer.
+
+    The sums of the blocks are added in a tree.  ``around`` opens the loops outside, if more than one axis
+    is summed.
     """
     block, add = k.name("block"), k.helpers.need("block_sum", dtype)
     k.line(f"{local(dtype)} {block}[{min(BLOCK, n)}];")
@@ -215,9 +219,7 @@ def blocks(
     rest = f"{start} + {BLOCK} < {n} ? {start} + {BLOCK} : {n}"
     k.line(f"const ptrdiff_t {end} = {rest};")
     k.open(f"for (ptrdiff_t {i} = {start}; {i} < {end}; ++{i})")
-    yield Blocks(
-        f"{block}[{i} - {start}]", f"total_{push.removeprefix('push_')}({level}, {count})"
-    )
+    yield Blocks(f"{block}[{i} - {start}]", f"total_{push.removeprefix('push_')}({level}, {count})")
     k.close()
     k.line(f"{push}({level}, {count}++, {add}({block}, {end} - {start}, 1));")
     k.close()

@@ -144,8 +144,9 @@ class Function:
     def _callback(self, node: Node) -> Statement:
         if not self.program.hosted:
             message = (
-                f"{node.op.name} is a call of NumPy, and has no C of its own: a stand-alone program cannot contain "
-                "it. Run the graph with backend 'c' in this process, or leave the op out of what is exported."
+                f"{node.op.name} is a call of NumPy, and has no C of its own: a stand-alone program "
+                "cannot contain it. Run the graph with backend 'c' in this process, or leave the op "
+                "out of what is exported."
             )
             raise BackendError(message, op=node.op.name, location=node.location)
         which = len(self.program.calls)
@@ -238,13 +239,14 @@ def _told(unit: Unit) -> str:
     return f"/* {words}{at} */"
 
 
+_NO_COMPLEX = "Backend 'c' does not handle those; use backend 'numpy'."
+
+
 def _refuse_complex(graph: Graph) -> None:
     for node in graph.nodes:
         if any(v.type.dtype.kind == "c" for v in (*node.operands, *node.results)):
-            message = f"{node.op.name} has complex operands or results, which backend 'c' does not handle. Use backend 'numpy'."
+            message = f"{node.op.name} has complex operands or results. {_NO_COMPLEX}"
             raise BackendError(message, op=node.op.name, location=node.location)
     for value in (*graph.inputs, *graph.outputs):
         if value.type.dtype.kind == "c":
-            raise BackendError(
-                "The graph takes or returns complex numbers, which backend 'c' does not handle. Use backend 'numpy'."
-            )
+            raise BackendError(f"The graph takes or returns complex numbers. {_NO_COMPLEX}")

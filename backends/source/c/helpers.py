@@ -1,7 +1,7 @@
 """Small C functions that generated loops call, each written only where it is needed.
 
-A text is a template: ``T`` stands for the C type, ``U`` for its unsigned type of at least 32 bits, ``S`` for the short
-name, ``F`` for the suffix of its libm functions.
+A text is a template: ``T`` stands for the C type, ``U`` for its unsigned type of at least 32 bits,
+``S`` for the short name, ``F`` for the suffix of its libm functions.
 """
 
 from __future__ import annotations
@@ -19,7 +19,7 @@ __all__ = ["BLOCK", "Helpers"]
 BLOCK = 128
 
 _FLOORDIV_INT = """\
-/* Rounds down, as NumPy does. C has no answer for a divisor 0 (here 0) nor for MIN / -1 (here MIN). */
+/* Rounds down, as NumPy does. C has no answer for a divisor 0 (here 0) nor MIN / -1 (here MIN). */
 static T floordiv_S(T x, T y)
 {
     if (y == 0) return 0;
@@ -136,8 +136,8 @@ static {c} to_{short}_S(T x)
 }}
 """
 _BLOCK_SUM = """\
-/* The sum of at most 128 numbers, with eight accumulators. It starts from 0: a sum of -0.0 is 0.0. */
-NOINLINE static T block_sum_S(const T *x, ptrdiff_t n, ptrdiff_t step)
+/* The sum of at most 128 numbers in eight accumulators. It starts from 0: a sum of -0.0 is 0.0. */
+static T block_sum_S(const T *x, ptrdiff_t n, ptrdiff_t step)
 {
     if (n < 8) {
         T sum = 0;
@@ -156,7 +156,7 @@ NOINLINE static T block_sum_S(const T *x, ptrdiff_t n, ptrdiff_t step)
 """
 _PAIRWISE = """\
 /* Pairwise, so that the error grows with log n: NumPy's own order. */
-NOINLINE static T pairwise_S(const T *x, ptrdiff_t n, ptrdiff_t step)
+static T pairwise_S(const T *x, ptrdiff_t n, ptrdiff_t step)
 {
     if (n <= 128) return block_sum_S(x, n, step);
     ptrdiff_t half = n / 2 - n / 2 % 8;
@@ -165,7 +165,7 @@ NOINLINE static T pairwise_S(const T *x, ptrdiff_t n, ptrdiff_t step)
 """
 _EXTREME = """\
 /* The {word} in eight lanes. NaN wins, and stays: nothing is {sign} it. */
-NOINLINE static T {name}_S(const T *x, ptrdiff_t n, ptrdiff_t step)
+static T {name}_S(const T *x, ptrdiff_t n, ptrdiff_t step)
 {{
     T r[8];
     for (ptrdiff_t k = 0; k < 8; ++k) r[k] = x[0];
@@ -175,14 +175,17 @@ NOINLINE static T {name}_S(const T *x, ptrdiff_t n, ptrdiff_t step)
             const T v = x[(i + k) * step];
             r[k] = (v {sign} r[k]) | (v != v) ? v : r[k];
         }}
-    for (; i < n; ++i) r[0] = (x[i * step] {sign} r[0]) | (x[i * step] != x[i * step]) ? x[i * step] : r[0];
+    for (; i < n; ++i) {{
+        const T v = x[i * step];
+        r[0] = (v {sign} r[0]) | (v != v) ? v : r[0];
+    }}
     for (ptrdiff_t k = 1; k < 8; ++k) r[0] = (r[k] {sign} r[0]) | (r[k] != r[k]) ? r[k] : r[0];
     return r[0];
 }}
 """
 _PUSH = """\
 /* Adds the sum of one more block to a tree of partial sums: level k holds 2^k blocks. */
-NOINLINE static void push_S(T *level, uint64_t count, T sum)
+static void push_S(T *level, uint64_t count, T sum)
 {
     int k = 0;
     for (; count & 1; count >>= 1) sum = level[k++] + sum;
@@ -190,7 +193,7 @@ NOINLINE static void push_S(T *level, uint64_t count, T sum)
 }
 
 /* The sum of all levels in use, the smallest first. */
-NOINLINE static T total_S(const T *level, uint64_t count)
+static T total_S(const T *level, uint64_t count)
 {
     T sum = 0;
     for (int k = 0; count; count >>= 1, ++k)
@@ -199,9 +202,9 @@ NOINLINE static T total_S(const T *level, uint64_t count)
 }
 """
 _MATMUL = """\
-/* out += x y. A panel of y is packed, so that it stays in the cache and its rows are contiguous; two rows of
-   the result take four terms at a time. Terms are added in the order of k. */
-NOINLINE static void matmul_S(ptrdiff_t m, ptrdiff_t n, ptrdiff_t p,
+/* out += x y. A panel of y is packed, so that it stays in the cache and its rows are contiguous;
+   two rows of the result take four terms at a time. Terms are added in the order of k. */
+static void matmul_S(ptrdiff_t m, ptrdiff_t n, ptrdiff_t p,
                      const T *restrict x, ptrdiff_t xi, ptrdiff_t xk,
                      const T *restrict y, ptrdiff_t yk, ptrdiff_t yj,
                      T *restrict out, ptrdiff_t oi)
@@ -278,7 +281,8 @@ _BY_KIND = {
 }  # fmt: skip
 _FIRST = {
     "pairwise": "block_sum", "push": "block_sum", "to_u64": "to_i64",
-    "to_i8": "to_i32", "to_i16": "to_i32", "to_u8": "to_i32", "to_u16": "to_i32", "to_u32": "to_i64",
+    "to_i8": "to_i32", "to_i16": "to_i32", "to_u8": "to_i32", "to_u16": "to_i32",
+    "to_u32": "to_i64",
 }  # fmt: skip
 
 

@@ -188,7 +188,7 @@ def _turned(view: View, axis: int) -> View:
 def _indexed(
     kernel: Kernel, node: Node, size: int, move: Callable[[str], None], shape: tuple[int, int]
 ) -> None:
-    """Check every index, then move line by line: nothing is read or written before all are known to be good."""
+    """Check every index, then move line by line: nothing moves before all are known to be good."""
     indices = kernel.read(node.operands[1])
     count = node.operands[1].type.size
     lines, inner = shape

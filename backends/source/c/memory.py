@@ -46,7 +46,7 @@ class Workspace:
 def layout(
     plan: Plan, given: Iterable[Value], scratch: dict[Unit, int]
 ) -> tuple[dict[Value, int], dict[Unit, int], int]:
-    """Offsets of all arrays that are not ``given``, and of the scratch that units ask for; the total size.
+    """Offsets of all arrays not ``given``, and of the scratch that units ask for; the total size.
 
     A unit never writes where it reads: all its arrays are distinct.
     """

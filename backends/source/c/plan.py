@@ -1,7 +1,8 @@
 """What is computed in which loop: views, fused groups, and their order.
 
-A *unit* is one loop nest (or call).  Elementwise nodes of one shape that feed each other form one unit, with the
-reduction that consumes them if there is one.  Values that leave their unit are arrays; the rest are locals.
+A *unit* is one loop nest (or call).  Elementwise nodes of one shape that feed each other form one
+unit, with the reduction that consumes them if there is one.  Values that leave their unit are
+arrays; the rest are locals.
 """
 
 from __future__ import annotations
@@ -134,8 +135,10 @@ class Plan:
         )
 
     def _levels(self) -> dict[Node, int]:
-        """How many loops lie before each node.  Equal levels can share a loop: whatever leaves a loop and
-        comes back has passed through another, and so is on a higher level.
+        """How many loops lie before each node.
+
+        Equal levels can share a loop: whatever leaves a loop and comes back has passed through
+        another, and so is on a higher level.
         """
         level: dict[Node, int] = {}
         for node in filter(self.is_unit, self.nodes):
@@ -182,7 +185,7 @@ class Plan:
         return units
 
     def _merge_reductions(self, units: list[Unit]) -> list[Unit]:
-        """A reduction joins the loop that computes its operand, if nothing else needs that as an array."""
+        """A reduction joins the loop of its operand, if nothing else needs that as an array."""
         unit_of = {v: unit for unit in units for node in unit.nodes for v in node.results}
         merged: set[Unit] = set()
         for unit in units:
@@ -201,7 +204,7 @@ class Plan:
     # -- order ------------------------------------------------------------------------------
 
     def _ordered(self, units: list[Unit]) -> list[Unit]:
-        """Topological, and otherwise the order of the program: it keeps the arrays alive at once few."""
+        """Topological, and otherwise the program's order: it keeps the arrays alive at once few."""
         position = {node: k for k, node in enumerate(self.nodes)}
         home = {v: k for k, unit in enumerate(units) for node in unit.nodes for v in node.results}
         waiting = [0] * len(units)

@@ -39,7 +39,7 @@ class Product:
         return self.out.base.type.dtype
 
     def stride(self, view: View, letter: str) -> int:
-        """How far a step along a letter moves in an operand or the result; 0 where it has no such axis."""
+        """How far a step along a letter moves in an array; 0 where it has no such axis."""
         term = self.terms[0 if view is self.x else 1 if view is self.y else 2]
         return view.strides[term.index(letter)] if letter in term else 0
 
@@ -75,7 +75,7 @@ class Product:
 
 
 def contraction(kernel: Kernel, plan: Plan, unit: Unit) -> None:
-    """Chooses the order of the loops: a dense product in blocks, lines along contiguous axes otherwise."""
+    """Chooses the order of the loops: blocks if dense, else lines along contiguous axes."""
     node = unit.last
     assert isinstance(node.op, Contraction)
     terms = Contraction.split(node.params["subscripts"])
@@ -151,16 +151,14 @@ def _by_results(p: Product) -> None:
 
 def _tree(p: Product, order: list[str]) -> str:
     last = order[-1]
-    with blocks(
-        p.kernel, p.dtype, f"i{last}", p.sizes[last], lambda: p.enter(order[:-1])
-    ) as block:
+    with blocks(p.kernel, p.dtype, f"i{last}", p.sizes[last], lambda: p.enter(order[:-1])) as block:
         p.kernel.line(f"{block.element} = {p.spell('*', *p.factors())};")
     p.leave(order[:-1])
     return block.total
 
 
 def _dense(p: Product) -> bool:
-    """A matrix product, perhaps many: the three largest letters by blocks, the others around them."""
+    """A matrix product, perhaps many: the largest letters by blocks, the others around them."""
     if p.dtype.kind != "f" or not p.free:
         return False
     column = p.free[-1]
@@ -192,7 +190,7 @@ def _dense(p: Product) -> bool:
 
 
 def _repair(p: Product) -> None:
-    """Only a NaN can hide a product of an exact 0 with inf or NaN: those results are summed again, term by term."""
+    """Only a NaN can hide an exact 0 times inf or NaN: those results are summed again, by terms."""
     k = p.kernel
     p.enter(p.free)
     k.open(f"if ({p.place()} != {p.place()})")

@@ -49,8 +49,8 @@ def weight(node: Node) -> int:
 class Kernel:
     """One generated C function: its arrays, and the statements written so far.
 
-    Arrays are parameters named by the order in which they are first met, so that equal loops have equal
-    text and are written once, whatever arrays they are called with.
+    Arrays are parameters named by the order in which they are first met, so that equal loops have
+    equal text and are written once, whatever arrays they are called with.
     """
 
     def __init__(self, helpers: Helpers) -> None:

@@ -1,7 +1,7 @@
 """The C spelling of every scalar symbol, per dtype class, with its reason where it is not plain C.
 
-Arithmetic on integers goes through unsigned numbers of at least 32 bits: they wrap as NumPy's do, and
-nothing that C leaves undefined can happen.
+Arithmetic on integers goes through unsigned numbers of at least 32 bits: they wrap as NumPy's do,
+and nothing that C leaves undefined can happen.
 """
 
 from __future__ import annotations
@@ -43,12 +43,12 @@ def stored(dtype: np.dtype[Any]) -> str:
 
 
 def wide(dtype: np.dtype[Any]) -> str:
-    """The unsigned type that integer arithmetic is done in: uint16_t times uint16_t would overflow an int."""
+    """The type of integer arithmetic: unsigned, and wide, as uint16_t squared overflows an int."""
     return "uint64_t" if dtype.itemsize == 8 else "uint32_t"
 
 
 def literal(value: Any, dtype: np.dtype[Any]) -> str:
-    """A scalar, exactly: short binary fractions as they are read, all other floats in hexadecimal."""
+    """A scalar, exactly: short binary fractions as they are read, other floats in hexadecimal."""
     if dtype.kind == "b":
         return "true" if value else "false"
     if dtype.kind in "iu":
@@ -78,7 +78,7 @@ def _integer(value: int, dtype: np.dtype[Any]) -> str:
     return f"(-{text})" if value < 0 else text
 
 
-# ----- One callable per symbol and class: (helpers, result dtype, operand dtypes, *atoms) -> text -----
+# ----- Per symbol and class: (helpers, result dtype, operand dtypes, *atoms) -> text -----
 
 
 def _plain(sign: str) -> Callable[..., str]:

@@ -18,7 +18,7 @@ __all__ = ["View", "coalesce", "compose", "covers", "whole"]
 
 @frozen(slots=True)
 class View:
-    """Element ``offset + sum(strides * i)`` of the C-ordered array ``base``, for ``i`` in ``shape``."""
+    """Element ``offset + sum(strides * i)`` of the C-ordered ``base``, for ``i`` in ``shape``."""
 
     base: Value
     shape: tuple[int, ...]

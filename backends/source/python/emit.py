@@ -86,8 +86,17 @@ class _Printer:
         self.count = 0
         self.line: Location | None = None
         broadcast = OPS["broadcast_to"]
+        self.slices = {n.result: n for n in graph.nodes if n.op is OPS["slice"]}
         self.source = {n.result: n.operands[0] for n in graph.nodes if n.op is broadcast}
         self.uses = Counter(v for node in graph.nodes for v in self.reads(node)) + Counter(graph.guarded_outputs)
+
+        folds = {n.result: n for n in graph.nodes if isinstance(n.op, kinds.Reduction)}
+        #: Folds whose one reader puts the axes back: they are printed with keepdims.
+        self.kept = {
+            n.operands[0] for n in graph.nodes
+            if n.op is OPS["reshape"] and n.operands[0] in folds and self.uses[n.operands[0]] == 1
+            and n.params["shape"] == _kept_shape(folds[n.operands[0]])
+        }  # fmt: skip
 
     # -- the whole ------------------------------------------------------------------------------------
 
@@ -136,7 +145,7 @@ class _Printer:
         result = node.result
         expression = _WRITERS[type(node.op)](self, node)
         short = expression.depth < DEPTH and len(expression.text) <= LENGTH
-        if self.uses[result] == 1 and short and isinstance(node.op, kinds.Elementwise):
+        if self.uses[result] == 1 and short and (isinstance(node.op, kinds.Elementwise) or node.op.name in _VIEWS):
             self.names[result] = expression
             return
         if expression.depth == 0 and not expression.compound:  # another name for what is there
@@ -252,7 +261,16 @@ def _reduction(p: _Printer, node: Node) -> Expression:
     dtype = f", dtype=np.{x.type.dtype.name.replace('bool', 'bool_')}" if narrow else ""
     if whole and not x.type.shape and op.name in ("argmax", "argmin"):
         return Expression("np.int64(0)", 1)
-    return Expression(f"np.{op.name}({text}{axis}{dtype})", 1)
+    keep = ", keepdims=True" if node.result in p.kept else ""
+    return Expression(f"np.{op.name}({text}{axis}{dtype}{keep})", 1)
+
+
+def _kept_shape(node: Node) -> tuple[int, ...] | None:
+    """The shape with the folded axes kept, of a fold that NumPy can keep them for."""
+    (x,), axes = node.operands, node.params["axes"]
+    if node.op.name in ("argmax", "argmin"):
+        return None
+    return tuple(1 if a in axes else n for a, n in enumerate(x.type.shape))
 
 
 def _cumulative(p: _Printer, node: Node) -> Expression:
@@ -295,8 +313,33 @@ def _wrapped(text: str) -> str:
     return text if re.fullmatch(r"\w+", text) else f"({text})"
 
 
+def _reshaped(p: _Printer, node: Node, xs: list[str], params: dict[str, Any]) -> Expression:
+    """``np.reshape``; but where it drops the axes of a slice that has one element there, an integer index."""
+    if node.operands[0] in p.kept:
+        return p.read(node.operands[0])
+    cut = p.slices.get(node.operands[0])
+    if cut is None or p.uses[node.operands[0]] != 1:
+        return Expression(f"np.reshape({xs[0]}, {params['shape']})", 1)
+    size, key = cut.params["size"], []
+    left = list(params["shape"])
+    for s, n, d in zip(cut.params["start"], size, cut.params["step"], strict=True):
+        if left and left[0] == n and not (n == 1 and len(left) < len(size) - len(key)):
+            left.pop(0)
+            key.append(spell_key((s,), (n,), (d,)))
+        elif n == 1:
+            key.append(str(s))
+        else:
+            return Expression(f"np.reshape({xs[0]}, {params['shape']})", 1)
+    if left:
+        return Expression(f"np.reshape({xs[0]}, {params['shape']})", 1)
+    return Expression(f"{_wrapped(p.read(cut.operands[0]).text)}[{', '.join(key)}]", 1)
+
+
+#: Views cheap enough to be written where they are read, if only there.
+_VIEWS = ("slice", "transpose")
+
 _MOVEMENTS: dict[str, Callable[[_Printer, Node, list[str], dict[str, Any]], Expression]] = {
-    "reshape": lambda p, n, xs, params: Expression(f"np.reshape({xs[0]}, {params['shape']})", 1),
+    "reshape": _reshaped,
     "transpose": _transposed,
     "broadcast_to": lambda p, n, xs, params: Expression(f"np.broadcast_to({xs[0]}, {params['shape']})", 1),
     "concatenate": lambda p, n, xs, params: Expression(f"np.concatenate([{', '.join(xs)}], axis={params['axis']})", 1),

@@ -1,0 +1,73 @@
+"""What costs nothing to leave out: nodes that nothing reads, equal nodes, arithmetic on constants."""
+
+from __future__ import annotations
+
+from typing import Any
+
+import numpy as np
+
+from wengert.ir import kinds
+from wengert.ir.graph import Constant, Graph, Node, Value
+
+__all__ = ["common_subexpressions", "dead_code", "fold_constants"]
+
+#: Operations that IEEE rounds exactly: every backend gives the same bits, so they may be done early.
+_EXACT = ("+", "-", "*", "/", "neg")
+
+
+def dead_code(graph: Graph) -> Graph:
+    """Without the nodes that no output and no guard needs."""
+    needed = set(graph.guarded_outputs)
+    kept = []
+    for node in reversed(graph.nodes):
+        if not needed.isdisjoint(node.results):
+            needed.update(node.operands)
+            kept.append(node)
+    return graph.evolve(nodes=tuple(reversed(kept)))
+
+
+def common_subexpressions(graph: Graph) -> Graph:
+    """With equal nodes made one: the same op, operands and parameters give the same value."""
+    same: dict[Value, Value] = {}
+    seen: dict[Any, Node] = {}
+    kept = []
+    for node in graph.nodes:
+        operands = tuple(same.get(v, v) for v in node.operands)
+        key = (node.op, operands, tuple(sorted(node.params.items(), key=lambda item: item[0])))
+        first = seen.get(key)
+        if first is None:
+            seen[key] = node if operands == node.operands else _reading(node, operands)
+            kept.append(seen[key])
+        else:
+            same.update(zip(node.results, first.results, strict=True))
+    return _renamed(graph, kept, same)
+
+
+def fold_constants(graph: Graph) -> Graph:
+    """With exactly rounded arithmetic on scalar constants done now."""
+    known: dict[Value, Value] = {}
+    kept = []
+    for node in graph.nodes:
+        operands = tuple(known.get(v, v) for v in node.operands)
+        exact = isinstance(node.op, kinds.Elementwise) and node.op.symbol in _EXACT
+        if exact and all(isinstance(v, Constant) and not v.type.shape for v in operands):
+            with np.errstate(all="ignore"):
+                number = node.op.function(*(v.array[()] for v in operands))  # type: ignore[attr-defined]
+            array = np.asarray(number, node.result.type.dtype)
+            array.setflags(write=False)
+            known[node.result] = Constant(node.result.type, array=array)
+        else:
+            kept.append(node if operands == node.operands else _reading(node, operands))
+    return _renamed(graph, kept, known)
+
+
+def _reading(node: Node, operands: tuple[Value, ...]) -> Node:
+    """The node with other operands."""
+    return Node(node.op, operands, node.params, node.results, node.location)
+
+
+def _renamed(graph: Graph, nodes: list[Node], same: dict[Value, Value]) -> Graph:
+    """The graph with these nodes, and outputs and guards that read what stands for them."""
+    guards = tuple(type(g)(same.get(g.value, g.value), g.expected, g.location) for g in graph.guards)
+    outputs = tuple(same.get(v, v) for v in graph.outputs)
+    return graph.evolve(nodes=tuple(nodes), outputs=outputs, guards=guards)

@@ -1,0 +1,101 @@
+"""Shape changes merged, and elementwise work done before it is broadcast: the same numbers, fewer of them."""
+
+from __future__ import annotations
+
+import math
+from collections.abc import Callable
+
+import numpy as np
+
+from wengert.ir import kinds
+from wengert.ir.build import Builder
+from wengert.ir.graph import Constant, Graph, Node, Value
+from wengert.ir.ops import OPS
+
+__all__ = ["merge_shapes"]
+
+
+class _Rewriter:
+    """A graph being written again; ``maker`` finds the new node of a new value."""
+
+    def __init__(self, graph: Graph) -> None:
+        self.builder = Builder(graph.name)
+        self.same: dict[Value, Value] = {v: v for v in graph.inputs}
+        self.maker: dict[Value, Node] = {}
+
+    def at(self, value: Value) -> Value:
+        if value not in self.same:
+            self.same[value] = self.builder.adopt(value) if isinstance(value, Constant) else value
+        return self.same[value]
+
+    def emit(self, op: kinds.Op, operands: tuple[Value, ...], **params: object) -> Value:
+        value = self.builder.emit(op, operands, **params)
+        self.maker[value] = self.builder.nodes[-1]
+        return value
+
+    def source(self, value: Value, op: kinds.Op) -> Value:
+        """What ``value`` was before nodes of ``op`` made it, or itself."""
+        node = self.maker.get(value)
+        return value if node is None or node.op is not op else node.operands[0]
+
+
+def merge_shapes(graph: Graph) -> Graph:
+    """A reshape of a reshape, a transpose of a transpose and a broadcast of a broadcast are one; one that changes
+    nothing is none; an elementwise op on broadcast operands is done once and then broadcast."""
+    rewriter = _Rewriter(graph)
+    b = rewriter.builder
+    b.inputs.extend(graph.inputs)
+    for node in graph.nodes:
+        b.location = node.location
+        operands = tuple(rewriter.at(v) for v in node.operands)
+        rule = _RULES.get(node.op.name) or (_early if isinstance(node.op, kinds.Elementwise) else None)
+        result = rule(rewriter, node, operands) if rule is not None else None
+        if result is not None:
+            rewriter.same[node.result] = result
+            continue
+        results = b.emit_all(node.op, operands, **node.params)
+        rewriter.maker.update(dict.fromkeys(results, b.nodes[-1]))
+        rewriter.same.update(zip(node.results, results, strict=True))
+    for guard in graph.guards:
+        b.guard(rewriter.at(guard.value), guard.expected, guard.location)
+    outputs = tuple(rewriter.at(v) for v in graph.outputs)
+    return graph.evolve(nodes=tuple(b.nodes), outputs=outputs, guards=tuple(b.guards))
+
+
+def _reshape(rewriter: _Rewriter, node: Node, operands: tuple[Value, ...]) -> Value:
+    x = rewriter.source(operands[0], node.op)
+    if x.type.shape == node.params["shape"] and x.type == node.result.type:
+        return x
+    return rewriter.emit(node.op, (x,), **node.params)
+
+
+def _transpose(rewriter: _Rewriter, node: Node, operands: tuple[Value, ...]) -> Value:
+    axes, inner = node.params["axes"], rewriter.maker.get(operands[0])
+    x = operands[0]
+    if inner is not None and inner.op is node.op:
+        x, axes = inner.operands[0], tuple(inner.params["axes"][a] for a in axes)
+    if axes == tuple(range(len(axes))):
+        return x
+    return rewriter.emit(node.op, (x,), axes=axes)
+
+
+def _broadcast(rewriter: _Rewriter, node: Node, operands: tuple[Value, ...]) -> Value:
+    return rewriter.emit(node.op, (rewriter.source(operands[0], node.op),), **node.params)
+
+
+_RULES: dict[str, Callable[[_Rewriter, Node, tuple[Value, ...]], Value]] = {
+    "reshape": _reshape,
+    "transpose": _transpose,
+    "broadcast_to": _broadcast,
+}
+
+
+def _early(rewriter: _Rewriter, node: Node, operands: tuple[Value, ...]) -> Value | None:
+    """The op on what its operands were before they were broadcast, where that is less work."""
+    op, full = OPS["broadcast_to"], node.result.type.shape
+    sources = tuple(rewriter.source(v, op) for v in operands)
+    small = np.broadcast_shapes(*(v.type.shape for v in sources))
+    if math.prod(small) >= math.prod(full) or any(s is v for s, v in zip(sources, operands, strict=True)):
+        return None
+    ready = tuple(v if v.type.shape == small else rewriter.emit(op, (v,), shape=small) for v in sources)
+    return rewriter.emit(op, (rewriter.emit(node.op, ready, **node.params),), shape=full)

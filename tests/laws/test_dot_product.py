@@ -1,0 +1,90 @@
+"""Law: <g, J v> = <transpose(J) g, v>: forward and reverse mode are each other's transposes.
+
+At smooth points with random g and v; and entry by entry, by the identity as tangents and as cotangents, at every sample, ties,
+zeros, infinities and NaN included.  There the Jacobian is the same on every backend, too.
+"""
+
+import numpy as np
+import oracles
+import pytest
+from batches import BACKENDS, Batch, differentiable, jacobians
+from samples import random
+
+from wengert.backends import protocol
+from wengert.ir.ops import OPS
+from wengert.ir.types import is_inexact
+
+NAMES = [name for name in OPS if differentiable(name)]
+
+
+@pytest.mark.parametrize("backend", BACKENDS)
+@pytest.mark.parametrize("name", NAMES)
+def test_the_two_products_are_one_number(name, backend, cases):
+    batch = Batch(tuple(s for s in differentiable(name) if s.smooth))
+    rng = random(name)
+    directions = 2
+    tangents = [rng.standard_normal((directions, *batch.inputs[i].shape)).astype(batch.inputs[i].dtype) for i in batch.active]
+    moving = [is_inexact(v.type.dtype) for v in batch.graph.outputs]
+    cotangents = [
+        rng.standard_normal((directions, *v.type.shape)).astype(v.type.dtype) if m else None
+        for v, m in zip(batch.graph.outputs, moving, strict=True)
+    ]
+    target = protocol.get(backend)
+    _, pushed = target.forward(batch.graph, batch.active)(batch.inputs, tangents)
+    _, pullback = target.reverse(batch.graph, batch.active)(batch.inputs)
+    pulled = dict(zip(batch.active, pullback(cotangents), strict=True))
+    moved = dict(zip(batch.active, tangents, strict=True))
+    wrong = []
+    for sample, (i, o) in zip(batch.samples, batch.at, strict=True):
+        ends = range(o, o + len(sample.result_types))
+        for d in range(directions):
+            left = [np.float64(cotangents[j][d]) * np.float64(pushed[j][d]) for j in ends if moving[j]]
+            right = [np.float64(pulled[i + k][d]) * np.float64(moved[i + k][d]) for k in sample.active]
+            scale = sum(abs(x).sum() for x in (*left, *right))
+            eps = max(oracles.eps(sample.operands[k].dtype) for k in sample.active)
+            eps = max([eps, *(oracles.eps(t.dtype) for t in sample.result_types if is_inexact(t.dtype))])
+            a, b = sum(x.sum() for x in left), sum(x.sum() for x in right)
+            if not abs(a - b) <= 8 * eps * scale:
+                wrong.append(f"{sample}: {a} and {b}")
+    assert not wrong, "\n".join(wrong[:20])
+    cases(directions * len(batch.samples))
+
+
+@pytest.mark.parametrize("backend", BACKENDS)
+@pytest.mark.parametrize("name", NAMES)
+def test_forward_is_reverse_entry_by_entry(name, backend, cases):
+    chosen, forward = jacobians(name, backend, "forward")
+    _, reverse = jacobians(name, backend, "reverse")
+    wrong = []
+    for sample, j, k in zip(chosen, forward, reverse, strict=True):
+        assert j.shape == k.shape, str(sample)
+        wrong += complaints(sample, j, k, 4)
+    assert not wrong, f"{len(wrong)}:\n" + "\n".join(wrong[:20])
+    cases(len(chosen))
+
+
+@pytest.mark.parametrize("mode", ["forward", "reverse"])
+@pytest.mark.parametrize("backend", [p for p in BACKENDS if p.values[0] != "reference"])
+@pytest.mark.parametrize("name", NAMES)
+def test_the_jacobian_is_the_references(name, backend, mode, cases):
+    chosen, ours = jacobians(name, backend, mode)
+    _, reference = jacobians(name, "reference", mode)
+    wrong = []
+    for sample, j, k in zip(chosen, ours, reference, strict=True):
+        wrong += complaints(sample, j, k, 16)
+    assert not wrong, f"{len(wrong)}:\n" + "\n".join(wrong[:20])
+    cases(len(chosen))
+
+
+def complaints(sample, j, k, ulps):
+    """NaN and infinities in the same places, and numbers equal but for some units in the last place."""
+    with np.errstate(all="ignore"):
+        dtype = j.dtype if j.dtype.kind == "f" else np.dtype(np.float64)
+        single = np.dtype(np.float32) in (dtype, *(x.dtype for x in sample.operands))
+        unit = np.spacing(np.maximum(abs(j), abs(k)).astype(np.float32 if single else np.float64))
+        bad = oracles.differing(j, k, ulps * np.where(np.isfinite(unit), unit, 0))
+    if not bad.any():
+        return []
+    row, column = (int(i[0]) for i in bad.nonzero())
+    at = [x[column].item() for x in sample.operands] if sample.wide else [x.tolist() for x in sample.operands]
+    return [f"{sample}: {bad.sum()} of {bad.size}, first {j[row, column]} and {k[row, column]} in {row} at {at}"]

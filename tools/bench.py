@@ -1,0 +1,188 @@
+"""`make bench`: what a gradient, a trace and an import cost here.  Medians of interleaved runs."""
+
+from __future__ import annotations
+
+import argparse
+import os
+import platform
+import shutil
+import statistics
+import subprocess
+import sys
+import tempfile
+import time
+from collections.abc import Callable, Sequence
+from pathlib import Path
+from typing import Any
+
+import numpy as np
+
+import wengert as wg
+from wengert.tools.bench_cases import MILLION, SMALL, Case, deep
+
+__all__ = ["main", "run_all"]
+
+ROOT = Path(wg.__file__).resolve().parent
+RATIO, NODES, IMPORT_MS, WHEEL_KB = 3, 50_000, 100, 1000
+
+
+def interleaved(calls: Sequence[Callable[[], Any]], *, seconds: float = 1.0, least: int = 5) -> list[float]:
+    """The median time of each call, run in turns, so that a busy moment touches all alike."""
+    times: list[list[float]] = [[] for _ in calls]
+    for call in calls:
+        call()  # compile, and fill the caches
+    end = time.perf_counter() + seconds
+    while time.perf_counter() < end or len(times[0]) < least:
+        for call, own in zip(calls, times, strict=True):
+            start = time.perf_counter()
+            call()
+            own.append(time.perf_counter() - start)
+    return [statistics.median(own) for own in times]
+
+
+def duration(seconds: float) -> str:
+    """A time in the unit that suits it."""
+    for unit, size in (("us", 1e-6), ("ms", 1e-3), ("s", 1.0)):
+        if seconds < 1000 * size:
+            return f"{seconds / size:.3g} {unit}"
+    return f"{seconds / 3600:.3g} h"
+
+
+def table(head: Sequence[str], rows: Sequence[Sequence[str]]) -> str:
+    """A table in markdown that reads well as text too."""
+    widths = [max(map(len, column)) for column in zip(head, *rows, strict=True)]
+    lines = [" | ".join(cell.ljust(w) for cell, w in zip(row, widths, strict=True)) for row in (head, *rows)]
+    rule = " | ".join("-" * w for w in widths)
+    return "\n".join(f"| {line} |" for line in (lines[0], rule, *lines[1:]))
+
+
+def _here(names: Sequence[str]) -> list[str]:
+    reasons = wg.backends()
+    return [name for name in names if reasons.get(name, "") is None]
+
+
+# -- sections -------------------------------------------------------------------------------------
+
+
+def cheap_gradient(backends: Sequence[str] = ("numpy", "python", "c")) -> str:
+    """Gradient over value, for a million inputs; and what forward mode would take."""
+    rows = []
+    for name, function, args in MILLION:
+        for backend in _here(backends):
+            value, gradient, push = interleaved(_million(function, args, backend))
+            rows.append((name, backend, duration(value), duration(gradient), f"{gradient / value:.2f}",
+                         duration(push * args[0].size)))  # fmt: skip
+    head = ("function of 10^6 inputs", "backend", "value", "value and gradient", "ratio", "10^6 forward sweeps")
+    worst = max(float(row[4]) for row in rows if row[1] in ("numpy", "c"))
+    aim = f"The largest ratio on numpy and c is {worst:.2f}; the aim is at most {RATIO}."
+    return f"## A gradient costs a small multiple of a value\n\n{table(head, rows)}\n\n{aim}"
+
+
+def _million(function: Any, args: Any, backend: str) -> list[Callable[[], Any]]:
+    """The value, the gradient and one forward sweep, as calls."""
+    program = wg.trace(function).graph(*args).on(backend)
+    both = wg.value_and_grad(program)
+    tangents = (np.ones_like(args[0]), *map(np.zeros_like, args[1:]))
+    return [lambda: program(*args), lambda: both(*args), lambda: wg.jvp(program, args, tangents)]
+
+
+def every_target(cases: Sequence[Case] = SMALL) -> str:
+    """Value and gradient of small functions, on every backend there is."""
+    rows = []
+    names = _here(tuple(wg.backends()))
+    for name, function, args in cases:
+        programs = [wg.trace(function).graph(*args).on(backend) for backend in names]
+        both = [wg.value_and_grad(program) for program in programs]
+        calls: list[Callable[[], Any]] = []
+        for program, gradient in zip(programs, both, strict=True):
+            calls += [lambda p=program: p(*args), lambda g=gradient: g(*args)]  # type: ignore[misc]
+        medians = interleaved(calls)
+        for i, backend in enumerate(names):
+            value, gradient = medians[2 * i : 2 * i + 2]
+            rows.append((name, backend, duration(value), duration(gradient), f"{gradient / value:.2f}"))
+    head = ("function", "backend", "value", "value and gradient", "ratio")
+    return f"## Small functions, on every target\n\n{table(head, rows)}"
+
+
+def tracing() -> str:
+    """Nodes recorded per second."""
+    args = (np.linspace(0, 1, 20), np.full(20, 0.9))
+    traced = wg.trace(deep)
+    nodes = len(traced.graph(*args).graph.nodes)
+    (seconds,) = interleaved([lambda: traced.graph(*args)], seconds=2)
+    found = f"{nodes} nodes in {duration(seconds)}: {nodes / seconds:,.0f} nodes per second"
+    return f"## Tracing\n\n{found}; the aim is more than {NODES:,}."
+
+
+_IMPORTS = """
+import time
+start = time.perf_counter()
+import numpy
+middle = time.perf_counter()
+import wengert
+print(middle - start, time.perf_counter() - middle)
+"""
+
+
+def importing(runs: int = 15) -> str:
+    """The import of wengert over that of NumPy, each time in a new process."""
+    environment = {**os.environ, "PYTHONPATH": os.pathsep.join(sys.path)}
+    pairs = []
+    for _ in range(runs):
+        done = subprocess.run([sys.executable, "-c", _IMPORTS], capture_output=True, text=True, check=True,
+                              env=environment)  # fmt: skip
+        pairs.append([float(word) for word in done.stdout.split()])
+    numpy_ms, own_ms = (1000 * statistics.median(column) for column in zip(*pairs, strict=True))
+    return (
+        "## Import\n\n"
+        f"`import numpy` takes {numpy_ms:.0f} ms, `import wengert` {own_ms:.0f} ms on top of it (medians of {runs} "
+        f"processes); the aim is less than {IMPORT_MS} ms."
+    )
+
+
+def wheel() -> str:
+    """The size of the wheel."""
+    title = "## Wheel\n\n"
+    if not (ROOT / "pyproject.toml").exists():
+        return f"{title}Not built: this wengert is installed, and a wheel is built from a clone."
+    with tempfile.TemporaryDirectory() as name:
+        folder = Path(name)
+        ignored = shutil.ignore_patterns(".*", "build", "dist", "demo", "*.egg-info", "__pycache__")
+        shutil.copytree(ROOT, folder / "clone", ignore=ignored)
+        command = [sys.executable, "-m", "pip", "wheel", "--quiet", "--no-deps", "--wheel-dir", name, folder / "clone"]
+        done = subprocess.run(command, capture_output=True, text=True, check=False)
+        if done.returncode != 0:
+            return f"{title}Not built: {done.stderr.strip().splitlines()[-1]}"
+        (built,) = folder.glob("*.whl")
+        return f"{title}{built.name} has {built.stat().st_size / 1000:.0f} kB; the aim is less than {WHEEL_KB} kB."
+
+
+def machine() -> str:
+    """One line on where this was measured."""
+    compiler = shutil.which(os.environ.get("CC", "cc")) or "no C compiler"
+    return (
+        f"Measured on {platform.system()} {platform.machine()}, {os.cpu_count()} CPUs, Python "
+        f"{platform.python_version()}, NumPy {np.__version__}, {compiler}."
+    )
+
+
+def run_all(write: Path | None = None) -> None:
+    """Print every section as it is measured; with ``write``, into a file too."""
+    parts = [f"# Benchmarks\n\nWritten by `wengert bench --write docs/bench.md`. {machine()}"]
+    print(parts[0])
+    for section in (cheap_gradient, every_target, tracing, importing, wheel):
+        parts.append(section())
+        print(f"\n{parts[-1]}", flush=True)
+    if write is not None:
+        write.write_text("\n\n".join(parts) + "\n", encoding="utf-8")
+
+
+def main() -> None:
+    """The benchmarks, as a program."""
+    parser = argparse.ArgumentParser(description=__doc__, prog="python -m wengert.tools.bench")
+    parser.add_argument("--write", type=Path, help="write the tables into this file, too")
+    run_all(parser.parse_args().write)
+
+
+if __name__ == "__main__":
+    main()

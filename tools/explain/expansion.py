@@ -1,0 +1,242 @@
+"""From a program and its arguments to nodes and edges: small arrays taken apart, large ones as blocks.
+
+Every entry of every array has an id.  What only renames (casts, broadcasts, reshapes, slices, ...) hands the ids on, so it is
+not seen, and edges run straight through it; 0 is the id of whatever is known without the arguments.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Callable, Sequence
+from typing import Any
+
+import numpy as np
+
+from wengert.backends import protocol
+from wengert.ir import graph as ir
+from wengert.ir.errors import DerivativeError
+from wengert.ir.types import is_inexact
+from wengert.tools.explain import local
+from wengert.tools.explain.names import entry_name, node_names, operation, result_paths, written
+from wengert.tools.explain.numbers import number
+from wengert.tools.explain.view import Block, Edge, Node, View
+
+__all__ = ["TOTAL", "expand"]
+
+#: Arrays are taken apart into this many scalars for each entry that one of them may have; above it, fewer are.
+TOTAL = 16
+
+
+def expand(graph: ir.Graph, inputs: Sequence[np.ndarray], names: Sequence[str], limit: int) -> View:
+    """The view of a graph without calls.
+
+    Parameters
+    ----------
+    graph : Graph
+    inputs : sequence of numpy.ndarray
+    names : sequence of str
+        One per input.
+    limit : int
+        Arrays with more entries are blocks.
+    """
+    _refuse_complex(graph)
+    work = _Expansion(graph, inputs, names, limit)
+    for node in graph.nodes:
+        work.add(node)
+    outputs = tuple((path, work.places(v, path)) for path, v in zip(result_paths(graph), graph.outputs, strict=True))
+    places = tuple((name, work.places(v, name)) for name, v in zip(names, graph.inputs, strict=True))
+    return View(graph.name, tuple(work.nodes), tuple(work.edges), tuple(work.links), places, outputs, work.cap)
+
+
+def _refuse_complex(graph: ir.Graph) -> None:
+    for value in (*graph.inputs, *graph.used_values()):
+        if value.type.dtype.kind == "c":
+            message = (
+                f"{graph.name} computes with complex numbers, whose derivatives are not supported yet; write the "
+                "function with real and imaginary parts as separate real arrays."
+            )
+            raise DerivativeError(message)
+
+
+def _cap(sizes: Sequence[int], limit: int) -> int:
+    """The most entries of an array that is taken apart: ``limit``, or less where that makes too many nodes."""
+    cap = limit
+    while cap > 1 and sum(n for n in sizes if n <= cap) > TOTAL * limit:
+        cap //= 2
+    return max(cap, 1)
+
+
+class _Expansion:
+    """The nodes and edges so far, and the ids of every value's entries."""
+
+    def __init__(
+        self, graph: ir.Graph, inputs: Sequence[np.ndarray], names: Sequence[str], limit: int
+    ) -> None:
+        self.nodes: list[Node] = []
+        self.edges: list[Edge] = []
+        self.links: list[tuple[Node, Node]] = []
+        self._starts: list[int] = []
+        self._next = 1
+        results = [node.result for node in graph.nodes]
+        run = protocol.get("numpy").compile(graph.evolve(outputs=tuple(results), guards=()))
+        self.arrays: dict[ir.Value, Any] = dict(zip(graph.inputs, inputs, strict=True))
+        self.arrays.update(zip(results, run(inputs), strict=True))
+        self.ids: dict[ir.Value, np.ndarray] = {}
+        own = [node.result for node in graph.nodes if not local.is_rename(node)]
+        self.names = node_names(graph, names, own)
+        self.cap = _cap([v.type.size for v in (*graph.inputs, *own)], limit)
+        for value, name in zip(graph.inputs, names, strict=True):
+            self._own(value, name, "input", None, lambda i: "")
+
+    # -- values ---------------------------------------------------------------------------------------
+
+    def array(self, value: ir.Value) -> np.ndarray:
+        """What a value is."""
+        if isinstance(value, ir.Constant):
+            return value.array
+        return np.asarray(self.arrays[value])
+
+    def of(self, value: ir.Value) -> np.ndarray:
+        """The ids of a value's entries."""
+        if value not in self.ids:  # a constant
+            self.ids[value] = np.zeros(value.type.shape, np.int64)
+        return self.ids[value]
+
+    def _own(
+        self, value: ir.Value, name: str, op: str, location: Any, expression: Callable[[int | None], str]
+    ) -> None:
+        """New ids, and the node or nodes they belong to."""
+        array, shape = self.array(value), value.type.shape
+        size, moves = value.type.size, is_inexact(value.type.dtype)
+        self.ids[value] = np.arange(self._next, self._next + size).reshape(shape)
+        if size > self.cap:
+            self._starts.append(self._next)
+            self.nodes.append(Node(len(self.nodes), name, op, expression(None), array, shape, moves, location, name))
+        else:
+            for i, number_ in enumerate(array.ravel().tolist()):
+                self._starts.append(self._next + i)
+                called = entry_name(name, shape, i)
+                self.nodes.append(Node(len(self.nodes), called, op, expression(i), number_, None, moves, location, name))
+        self._next += size
+
+    def places(self, value: ir.Value, path: str) -> np.ndarray:
+        """For each entry, the index of its node and its place there; a constant gets a node now."""
+        ids = self.of(value)
+        if not ids.all():
+            known = ir.Value(value.type)
+            self.arrays[known] = self.array(value)
+            self._own(known, self._unused(path), "constant", None, lambda i: "constant")
+            ids = np.where(ids == 0, self.ids[known], ids)
+        found, entries = self._nodes_of(ids)
+        return np.stack([found, entries], axis=-1)
+
+    def _unused(self, name: str) -> str:
+        taken = {node.group for node in self.nodes}
+        while name in taken:
+            name += "'"
+        return name
+
+    def _nodes_of(self, ids: np.ndarray) -> tuple[np.ndarray, np.ndarray]:
+        starts = np.asarray(self._starts)
+        found = np.searchsorted(starts, ids, side="right") - 1
+        return found, ids - starts[found]
+
+    # -- nodes ------------------------------------------------------------------------------------------
+
+    def add(self, node: ir.Node) -> None:
+        """One node of the program, its operands known."""
+        ids = [self.of(v) for v in node.operands]
+        arrays = [self.array(v) for v in node.operands]
+        if not any(i.any() for i in ids):
+            self.ids[node.result] = np.zeros(node.result.type.shape, np.int64)
+        elif local.is_rename(node):
+            self.ids[node.result] = local.renamed(node, ids, arrays)
+        elif node.result.type.size:
+            self._compute(node, arrays)
+        else:
+            self.ids[node.result] = np.zeros(node.result.type.shape, np.int64)
+
+    def _compute(self, node: ir.Node, arrays: Sequence[np.ndarray]) -> None:
+        entries = local.pattern(node, arrays)
+        expression = self._expressions(node, entries)
+        self._own(node.result, self.names[node.result], node.op.name, node.location, expression)
+        first = len(self.edges)
+        for k, operand in enumerate(node.operands):
+            rows, cols = entries[k]
+            if not self.of(operand).any():
+                continue
+            if local.flows(node, k):
+                self._join(node.result, operand, rows, cols, local.slopes(node, k, arrays, (rows, cols)))
+            else:
+                self._link(node.result, operand, rows, cols)
+        self.edges[first:] = sorted(self.edges[first:], key=lambda edge: edge.target.index)
+
+    def _ends(self, target: ir.Value, operand: ir.Value, rows: Any, cols: Any) -> tuple[np.ndarray, ...]:
+        """For each entry of a pattern: target node and entry, source node and entry, and which entries have both."""
+        sources = self.of(operand).ravel()[cols]
+        known = sources > 0
+        targets = self.of(target).ravel()[rows[known]]
+        return (*self._nodes_of(targets), *self._nodes_of(sources[known]), known)
+
+    def _link(self, target: ir.Value, operand: ir.Value, rows: Any, cols: Any) -> None:
+        t, _, s, _, _ = self._ends(target, operand, rows, cols)
+        pairs = dict.fromkeys(zip(s.tolist(), t.tolist(), strict=True))
+        self.links.extend((self.nodes[i], self.nodes[j]) for i, j in pairs)
+
+    def _join(self, target: ir.Value, operand: ir.Value, rows: Any, cols: Any, slopes: Any) -> None:
+        """The edges from the entries of one operand."""
+        t, row, s, col, known = self._ends(target, operand, rows, cols)
+        slopes = np.asarray(slopes, float)[known]
+        moving = np.asarray([node.moves for node in self.nodes])[s]
+        if not moving.all():  # an integer that was cast: no derivative
+            self._link(target, operand, rows[known][~moving], cols[known][~moving])
+            t, row, s, col, slopes = (a[moving] for a in (t, row, s, col, slopes))
+        block = np.asarray([node.is_block for node in self.nodes])
+        single = ~(block[t] | block[s])
+        for i, j, d in zip(s[single].tolist(), t[single].tolist(), slopes[single].tolist(), strict=True):
+            self.edges.append(Edge(self.nodes[i], self.nodes[j], d))
+        self._join_blocks(*(a[~single] for a in (t, row, s, col, slopes)))
+
+    def _join_blocks(self, t: Any, row: Any, s: Any, col: Any, slopes: Any) -> None:
+        """One edge for each pair of nodes of which one is a block."""
+        pairs, which = np.unique(np.stack([t, s]), axis=1, return_inverse=True)
+        for p, (j, i) in enumerate(pairs.T.tolist()):
+            here = which.ravel() == p
+            source, target = self.nodes[i], self.nodes[j]
+            at, inverse = np.unique(row[here] * source.size + col[here], return_inverse=True)
+            entries = np.bincount(inverse.ravel(), weights=slopes[here], minlength=len(at))
+            keep = entries != 0 if len(at) > target.size * source.size // 2 else slice(None)
+            shape = (target.size, source.size)
+            block = Block(shape, (at // source.size)[keep], (at % source.size)[keep], entries[keep])
+            self.edges.append(Edge(source, target, block))
+
+    # -- words ------------------------------------------------------------------------------------------
+
+    def _expressions(self, node: ir.Node, entries: Sequence[local.Pattern]) -> Callable[[int | None], str]:
+        """What the node computes, whole (None) or in its entry i."""
+
+        def expression(i: int | None) -> str:
+            if i is None:
+                return operation(node, [self._label(v) for v in node.operands])
+            lists = zip(node.operands, entries, strict=True)
+            return written(node, [[self._entry(v, c) for c in cols[rows == i]] for v, (rows, cols) in lists])
+
+        return expression
+
+    def _entry(self, value: ir.Value, i: int) -> str:
+        """One entry of an operand: a node's name or a number."""
+        id_ = self.of(value).ravel()[i]
+        if id_ == 0:
+            return number(self.array(value).ravel()[i])
+        found, entry = self._nodes_of(id_)
+        node = self.nodes[int(found)]
+        return node.name if node.shape is None else entry_name(node.name, node.shape, int(entry))
+
+    def _label(self, value: ir.Value) -> str:
+        """A whole operand in a few words."""
+        ids = self.of(value)
+        if not ids.any():
+            array = self.array(value)
+            return number(array) if array.size == 1 else f"constant{list(array.shape)}"
+        found, _ = self._nodes_of(np.unique(ids[ids > 0]))
+        groups = list(dict.fromkeys(self.nodes[i].group for i in found.tolist()))
+        return "&".join([*groups[:3], "…"] if len(groups) > 3 else groups)
