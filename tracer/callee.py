@@ -56,7 +56,7 @@ class Callee:
     @property
     def name(self) -> str:
         """For messages."""
-        return self.target.graph.name if isinstance(self.target, Program) else self.target.function.__name__
+        return self.target.graph.name if isinstance(self.target, Program) else self.target.__name__
 
     def call(self, args: tuple[Any, ...], kwargs: dict[str, Any]) -> Call:
         """The arguments bound."""

@@ -52,6 +52,7 @@ class Trace:
         self.outer: dict[Value, tuple[Any, Value]] = {}
         self.maker: dict[Value, int] = {}
         self.indexed = 0
+        self.captured: list[Any] = []
         self.derived = False
 
     @contextlib.contextmanager
@@ -147,13 +148,17 @@ class Trace:
         implicit: list[tuple[Value, Any]] = []
         for key in list(self.captures):
             capture = self.captures.pop(key)
+            self.captured.append(capture.source)
             # held by the capture alone (and this call's argument): nobody can ever change it
-            local = sys.getrefcount(capture.source) <= 2 and capture.source.base is None
+            local = sys.getrefcount(capture.source) <= 3 and capture.source.base is None
             if local or capture.source.tobytes() != capture.snapshot:
+                self.derived = True
                 kept = np.frombuffer(capture.snapshot, capture.source.dtype).reshape(capture.source.shape)
                 frozen[capture.value] = self.builder.constant(kept)
             else:
                 implicit.append((capture.value, capture.source))
+        self.concrete.clear()
+        self.deferred.clear()
         implicit += [(value, array) for array, value in self.outer.values()]
         graph = self.builder.graph(outputs, **fields)
         if frozen:

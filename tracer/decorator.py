@@ -18,7 +18,7 @@ from wengert.ir.structure import Signature, Structure, flatten, leaf_paths, unfl
 from wengert.ir.types import ArrayType, type_of
 from wengert.tracer.array import Array, TraceNamespace
 from wengert.tracer.context import Trace, current_trace, substitute
-from wengert.tracer.environment import Environment
+from wengert.tracer.environment import Environment, Watch
 from wengert.tracer.location import described
 from wengert.tracer.memory import Buffer, View
 
@@ -26,6 +26,8 @@ __all__ = ["Bound", "Traced", "Variant", "trace"]
 
 #: How many branches of one signature are kept before giving up.
 PATHS = 64
+#: How many graphs are kept for other values of closed-over numbers and arrays.
+STALE = 8
 
 
 @frozen
@@ -56,6 +58,11 @@ class Variant:
     program: Program
     sources: list[Any]
     watched: tuple[Any, ...]
+    watches: list[Watch]
+
+    def applies(self, watched: tuple[Any, ...]) -> bool:
+        """Whether what the function reads besides its arguments is as it was."""
+        return self.watched == watched and all(watch.holds() for watch in self.watches)
 
     def implicit(self) -> list[Any] | None:
         """The implicit inputs as they are now; None where one is no longer what it was traced as."""
@@ -84,6 +91,7 @@ class Traced:
 
     def __init__(self, function: Callable[..., Any], backend: str | None = None) -> None:
         functools.update_wrapper(self, function)
+        self.__name__ = getattr(function, "__name__", None) or _name(function)
         self.function = function
         self.backend = backend
         self.signature = _signature(function)
@@ -138,7 +146,7 @@ class Traced:
         inputs = [np.ascontiguousarray(x, t.dtype).reshape(t.shape) for x, t in zip(bound.leaves, types, strict=True)]
         watched = entry.environment.values()
         for variant in entry.variants:
-            if variant.watched != watched or (implicit := variant.implicit()) is None:
+            if not variant.applies(watched) or (implicit := variant.implicit()) is None:
                 continue
             done = _attempt(variant.program, [*inputs, *implicit], action)
             if done is not None:
@@ -151,17 +159,24 @@ class Traced:
         return variant.program.graph, result
 
     def _new_variant(self, bound: Bound, entry: Entry) -> Variant:
-        if len(entry.variants) >= PATHS:
+        watched = Environment(self.function, bound.statics).values()
+        current = [v for v in entry.variants if v.applies(watched)]
+        if len(current) < len(entry.variants) > STALE:  # numbers and arrays come and go: keep the latest
+            entry.variants = [v for v in entry.variants if v in current or v in entry.variants[:STALE]]
+        if len(current) >= PATHS:
             message = (
-                f"{self.function.__qualname__} has taken {PATHS} different branches for arguments of one type, each "
+                f"{self.__name__} has taken {PATHS} different branches for arguments of one type, each "
                 "traced anew. Replace the Python branch on traced values by np.where, or bound a loop's count."
             )
             raise TraceError(message)
         entry.environment = Environment(self.function, bound.statics)
-        graph, sources = record(self.function, self.signature, bound, bound.leaves)
-        ways = entry.environment.ways
-        found = [ways.get(id(source), source) if isinstance(source, np.ndarray) else source for source in sources]
-        variant = Variant(Program(graph, self.backend), found, entry.environment.values())
+        trace = Trace(_name(self.function))
+        graph, sources = record(self.function, self.signature, bound, bound.leaves, trace)
+        environment = entry.environment
+        variant = Variant(
+            Program(graph, self.backend), [environment.way(source) or source for source in sources],
+            environment.values(), environment.watches(trace.captured, derived=trace.derived),
+        )  # fmt: skip
         entry.variants.insert(0, variant)
         return variant
 
@@ -184,7 +199,7 @@ class Traced:
         return Traced(self.function, backend)
 
     def __repr__(self) -> str:
-        return f"<traced {self.function.__qualname__}>"
+        return f"<traced {getattr(self.function, '__qualname__', self.__name__)}>"
 
 
 class BoundMethod:
@@ -248,14 +263,17 @@ def trace(function: Callable[..., Any] | None = None, *, backend: str | None = N
 
 
 def record(
-    function: Callable[..., Any], signature: inspect.Signature, bound: Bound, concrete: Sequence[Any]
+    function: Callable[..., Any],
+    signature: inspect.Signature,
+    bound: Bound,
+    concrete: Sequence[Any],
+    trace: Trace | None = None,
 ) -> tuple[Graph, list[Any]]:
     """Run a function on traced arguments; the graph, and the sources of its implicit inputs.
 
     ``concrete`` holds a value for each leaf: a number, an array, or a traced array of an enclosing trace.
     """
-    name = getattr(function, "__name__", "function")
-    trace = Trace("function" if name == "<lambda>" else name)
+    trace = trace or Trace(_name(function))
     xp = TraceNamespace(trace)
     with trace.active():
         arguments = []
@@ -266,7 +284,7 @@ def record(
         flat = iter(arguments)
         parameters = list(signature.parameters.values())
         values = [unflatten(structure, flat) for structure in bound.structures]
-        result = function(*_positional(parameters, values), **_keywords(parameters, values))
+        result = _run(function, _positional(parameters, values), _keywords(parameters, values))
         leaves: list[Any] = []
         structure = flatten(result, is_leaf, leaves)
         _check_result(function, structure)
@@ -278,6 +296,27 @@ def record(
                 tuple((p.name, copy.deepcopy(p.default)) for p in parameters if _is_kept(p)),
             ),
         )  # fmt: skip
+
+
+def _run(function: Callable[..., Any], args: list[Any], kwargs: dict[str, Any]) -> Any:
+    """Call the function; where NumPy hides our error behind one of its own, ours comes out."""
+    try:
+        return function(*args, **kwargs)
+    except (ValueError, SystemError, RuntimeError, TypeError) as error:
+        cause: BaseException | None = error
+        while cause is not None and not isinstance(cause, TraceError):
+            cause = cause.__cause__
+        if cause is None or cause is error:
+            raise
+        raise cause.with_traceback(error.__traceback__) from None
+
+
+def _name(function: Any) -> str:
+    """A name for the graph; a partial is called as the function within."""
+    while isinstance(function, functools.partial):
+        function = function.func
+    name = getattr(function, "__name__", type(function).__name__)
+    return "function" if name == "<lambda>" else name
 
 
 def with_constants(graph: Graph, sources: Sequence[Any]) -> Graph:

@@ -1,26 +1,122 @@
 """What a function reads besides its arguments: closures, globals, attributes of static arguments.
 
-Numbers found there are compared at each call, so that a changed one traces again; arrays are found
+Numbers and functions found there are compared at each call, so that a changed one traces again; arrays are found
 again by the way they were reached, so that a rebound one is read anew.  The search follows names that
-occur in the function's code, through helper functions and containers, to a small depth; what it does not
-reach (a C extension's state, say) is as it was when traced.
+occur in the function's code, through helper functions, modules, classes and containers, to a small depth; what it does
+not reach (a C extension's state, say) is as it was when traced.
 """
 
 from __future__ import annotations
 
+import functools
 import sys
 import types
 from collections.abc import Callable, Iterator
 from typing import Any
 
 import numpy as np
+from attrs import define
 
-__all__ = ["Environment"]
+__all__ = ["Environment", "Watch"]
 
 Getter = Callable[[], Any]
-DEPTH = 4
+DEPTH = 5
 WIDTH = 64
-_SCALARS = (int, float, complex, bool, str, type(None))
+_SCALARS = (int, float, complex, bool, str, bytes, type(None), np.generic)
+_FUNCTIONS = (types.FunctionType, types.BuiltinFunctionType, np.ufunc, type)
+_LIBRARIES = frozenset({"wengert", "numpy", *sys.stdlib_module_names})
+
+
+class Environment:
+    """What to watch and the ways to arrays, for one function and its static arguments."""
+
+    def __init__(self, function: Any, statics: tuple[Any, ...]) -> None:
+        self._names: set[str] = set()
+        known = -1
+        while known != len(self._names):  # the names in a helper's code say what else is read
+            known = len(self._names)
+            self.watched: list[Getter] = []
+            self.arrays: dict[int, tuple[Any, Getter]] = {}
+            self._seen: set[int] = set()
+            for root in (function, *statics):
+                self._visit(root, lambda root=root: root, DEPTH)
+
+    def values(self) -> tuple[Any, ...]:
+        """What is watched, as it is now (types too: 1 is not 1.0)."""
+        return tuple((type(v), v) for v in (_read(get) for get in self.watched))
+
+    def way(self, array: Any) -> Getter | None:
+        """How an array was reached, if it was."""
+        found = self.arrays.get(id(array))
+        return None if found is None else found[1]
+
+    def watches(self, captured: list[Any], *, derived: bool) -> list[Watch]:
+        """The arrays that must stay as they are: what plain NumPy made of them is in the graph as a constant.
+
+        An array that the graph reads anew at each call is free to change, unless numbers or arrays were ``derived``
+        without the tracer seeing from what.
+        """
+        found = []
+        for array, get in self.arrays.values():
+            is_view = any(c is not array and _is_based_on(c, array) for c in captured)
+            if derived or not (is_view or any(c is array for c in captured)):
+                found.append(Watch(get, array, (array.dtype, array.shape, array.tobytes())))
+            elif is_view:
+                found.append(Watch(get, array, None))
+        return found
+
+    def _visit(self, value: Any, get: Getter, depth: int) -> None:
+        if isinstance(value, _SCALARS):
+            self.watched.append(get)
+            return
+        if type(value) in (np.ndarray, np.memmap):
+            self.arrays.setdefault(id(value), (value, get))
+            return
+        if isinstance(value, _FUNCTIONS):
+            self.watched.append(get)
+        if depth == 0 or id(value) in self._seen:
+            return
+        self._seen.add(id(value))
+        if type(value) in (list, tuple):
+            self.watched.append(lambda: len(get()))
+        elif isinstance(value, dict):
+            self.watched.append(lambda: tuple(get()))
+        for child, way in _children(value, get, self._names):
+            self._visit(child, way, depth - 1)
+
+
+@define(eq=False)
+class Watch:
+    """An array that a trace depends on in a way that its graph does not show."""
+
+    get: Getter
+    array: Any
+    content: tuple[Any, ...] | None
+
+    def holds(self) -> bool:
+        """Whether it is the same array, or (where the content is kept) an equal one."""
+        now = _read(self.get)
+        if self.content is None:
+            return now is self.array
+        return isinstance(now, np.ndarray) and (now.dtype, now.shape, now.tobytes()) == self.content
+
+
+def _is_based_on(view: Any, array: Any) -> bool:
+    while isinstance(view := view.base, np.ndarray):
+        if view is array:
+            return True
+    return False
+
+
+def _read(get: Getter) -> Any:
+    try:
+        return get()
+    except (AttributeError, KeyError, IndexError, NameError, ValueError, TypeError):
+        return _Missing
+
+
+class _Missing:
+    """Stands for what can no longer be reached."""
 
 
 def _codes(code: types.CodeType) -> Iterator[types.CodeType]:
@@ -30,55 +126,23 @@ def _codes(code: types.CodeType) -> Iterator[types.CodeType]:
             yield from _codes(constant)
 
 
-def _is_library(function: types.FunctionType) -> bool:
-    return function.__module__ is None or function.__module__.partition(".")[0] in ("wengert", "numpy", *sys.stdlib_module_names)
-
-
-class Environment:
-    """The numbers to watch and the ways to arrays, for one function and its static arguments."""
-
-    def __init__(self, function: Any, statics: tuple[Any, ...]) -> None:
-        self.watched: list[Getter] = []
-        self.ways: dict[int, Getter] = {}
-        self._seen: set[int] = set()
-        self._names: set[str] = set()
-        roots = (function, *statics)
-        for root in roots:
-            self._visit(root, lambda root=root: root, DEPTH)
-
-    def values(self) -> tuple[Any, ...]:
-        """The watched numbers as they are now (their types too: 1 is not 1.0)."""
-        return tuple((type(v), v) for v in (_read(get) for get in self.watched))
-
-    def _visit(self, value: Any, get: Getter, depth: int) -> None:
-        if isinstance(value, _SCALARS) or isinstance(value, np.generic):
-            self.watched.append(get)
-            return
-        if type(value) is np.ndarray or isinstance(value, np.memmap):
-            self.ways.setdefault(id(value), get)
-            return
-        if depth == 0 or id(value) in self._seen:
-            return
-        self._seen.add(id(value))
-        for child, way in _children(value, get, self._names):
-            self._visit(child, way, depth - 1)
-
-
-def _read(get: Getter) -> Any:
-    try:
-        return get()
-    except (AttributeError, KeyError, IndexError, NameError, ValueError):
-        return _Missing
-
-
-class _Missing:
-    """Stands for what can no longer be reached."""
+def _is_library(value: Any) -> bool:
+    """Whether a function, class or module is NumPy's, Python's or ours (our tests and examples are users)."""
+    module = getattr(value, "__module__", None) if not isinstance(value, types.ModuleType) else value.__name__
+    if module is None:
+        return True
+    top, _, rest = module.partition(".")
+    return top in _LIBRARIES and not (top == "wengert" and rest.startswith(("tests", "tools")))
 
 
 def _children(value: Any, get: Getter, names: set[str]) -> Iterator[tuple[Any, Getter]]:
     if isinstance(value, types.MethodType):
         yield value.__func__, lambda: get().__func__
         yield value.__self__, lambda: get().__self__
+    elif isinstance(value, functools.partial):
+        yield value.func, lambda: get().func
+        yield value.args, lambda: get().args
+        yield value.keywords, lambda: get().keywords
     elif isinstance(value, types.FunctionType):
         if not _is_library(value):
             yield from _function(value, names)
@@ -88,11 +152,44 @@ def _children(value: Any, get: Getter, names: set[str]) -> Iterator[tuple[Any, G
     elif type(value) in (list, tuple):
         for i, item in enumerate(value[:WIDTH]):
             yield item, lambda i=i: get()[i]
-    elif not isinstance(value, (type, types.ModuleType)) and hasattr(value, "__dict__"):
-        for name in [n for n in vars(value) if n in names][:WIDTH]:
-            yield vars(value)[name], lambda name=name: getattr(get(), name)
-        if hasattr(value, "function"):  # a traced or otherwise wrapped function
-            yield value.function, lambda: get().function
+    elif isinstance(value, (type, types.ModuleType)):
+        if not _is_library(value):
+            yield from _attributes(vars(value), get, names)
+    else:
+        yield from _instance(value, get, names)
+
+
+def _attributes(found: Any, get: Getter, names: set[str]) -> Iterator[tuple[Any, Getter]]:
+    for name in sorted(n for n in names if n in found)[:WIDTH]:
+        yield found[name], lambda name=name: getattr(get(), name)
+
+
+def _instance(value: Any, get: Getter, names: set[str]) -> Iterator[tuple[Any, Getter]]:
+    """Attributes of an object, its slots and its class; the code of its methods and properties."""
+    own = getattr(value, "__dict__", {})
+    yield from _attributes(own, get, names)
+    wrapped = own.get("function")  # a traced or otherwise wrapped function
+    if callable(wrapped):
+        yield wrapped, lambda: get().function
+    if _is_library(type(value)):
+        return
+    for cls in type(value).__mro__[:-1]:
+        for name, entry in list(vars(cls).items()):
+            if name in own or (name not in names and name != "__call__"):
+                continue
+            if isinstance(entry, types.MemberDescriptorType):
+                if (held := _read(lambda name=name: getattr(value, name))) is not _Missing:
+                    yield held, lambda name=name: getattr(get(), name)
+            elif isinstance(entry, property):
+                yield entry.fget, lambda name=name, cls=cls: vars(cls)[name].fget
+            else:
+                entry = entry.__func__ if isinstance(entry, (staticmethod, classmethod)) else entry
+                yield entry, lambda name=name, entry=entry: _class_entry(type(get()), name)
+
+
+def _class_entry(cls: type, name: str) -> Any:
+    entry = next((vars(c)[name] for c in cls.__mro__ if name in vars(c)), None)
+    return entry.__func__ if isinstance(entry, (staticmethod, classmethod)) else entry
 
 
 def _function(function: types.FunctionType, names: set[str]) -> Iterator[tuple[Any, Getter]]:

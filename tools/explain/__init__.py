@@ -18,7 +18,18 @@ from wengert.tools.explain.picture import graph_dot, graph_svg
 from wengert.tools.explain.view import Block, Edge, Node
 from wengert.tracer.callee import Callee
 
-__all__ = ["LIMIT", "Block", "Edge", "Explanation", "Node", "PathSum", "Table", "explain", "graph_dot", "graph_svg"]
+__all__ = [
+    "LIMIT",
+    "Block",
+    "Edge",
+    "Explanation",
+    "Node",
+    "PathSum",
+    "Table",
+    "explain",
+    "graph_dot",
+    "graph_svg",
+]
 
 #: Arrays of more entries are shown as one block each.
 LIMIT = 64
@@ -56,7 +67,12 @@ def explain(f: Any) -> Callable[..., Explanation]:
     """
     callee = Callee(f, None)
 
-    def explained(*args: Any, wrt: Any = None, output: Any = None, limit: int = LIMIT, **kwargs: Any) -> Explanation:
+    def explained(
+        *args: Any, wrt: Any = None, output: Any = None, limit: int = LIMIT, **kwargs: Any
+    ) -> Explanation:
+        if limit < 1:
+            message = f"limit is the number of entries up to which arrays are taken apart: at least 1, got {limit}."
+            raise ValueError(message)
         program, leaves = _program(callee, args, kwargs)
         inputs = program.inputs(leaves)
         if program.graph.guards:
@@ -67,7 +83,9 @@ def explain(f: Any) -> Callable[..., Explanation]:
     return explained
 
 
-def _program(callee: Callee, args: tuple[Any, ...], kwargs: dict[str, Any]) -> tuple[Program, list[Any]]:
+def _program(
+    callee: Callee, args: tuple[Any, ...], kwargs: dict[str, Any]
+) -> tuple[Program, list[Any]]:
     """The program for these arguments, and the flat arguments."""
     bound = callee.call(args, kwargs).bound
     if isinstance(callee.target, Program):
@@ -77,7 +95,7 @@ def _program(callee: Callee, args: tuple[Any, ...], kwargs: dict[str, Any]) -> t
     try:
         return callee.target.graph_of(bound), bound.leaves
     except (TypeError, IndexError):
-        if bound.leaves == given and list(map(type, bound.leaves)) == list(map(type, given)):
+        if not any(type(leaf) is int for leaf in given):
             raise
     bound.leaves[:] = given  # an int that counts or indexes stays one
     return callee.target.graph_of(bound), bound.leaves
@@ -87,6 +105,8 @@ def _names(program: Program) -> list[str]:
     """The inputs' names, each once."""
     names: list[str] = []
     for i, name in enumerate(program.names()):
-        clear = name if program.graph.signature is not None or program.graph.inputs[i].name else f"%{i}"
+        clear = (
+            name if program.graph.signature is not None or program.graph.inputs[i].name else f"%{i}"
+        )
         names.append(clear if clear not in names else f"%{i}")
     return names

@@ -1,7 +1,8 @@
 """From a program and its arguments to nodes and edges: small arrays taken apart, large ones as blocks.
 
-Every entry of every array has an id.  What only renames (casts, broadcasts, reshapes, slices, ...) hands the ids on, so it is
-not seen, and edges run straight through it; 0 is the id of whatever is known without the arguments.
+Every entry of every array has an id: which node it is shown in, and where there.  What only renames (casts,
+broadcasts, reshapes, slices, ...) hands the ids on, so it is not seen, and edges run straight
+through it; 0 is the id of whatever is known without the arguments.
 """
 
 from __future__ import annotations
@@ -24,6 +25,8 @@ __all__ = ["TOTAL", "expand"]
 
 #: Arrays are taken apart into this many scalars for each entry that one of them may have; above it, fewer are.
 TOTAL = 16
+#: So many operands of one entry are written out.
+FEW = 6
 
 
 def expand(graph: ir.Graph, inputs: Sequence[np.ndarray], names: Sequence[str], limit: int) -> View:
@@ -42,9 +45,22 @@ def expand(graph: ir.Graph, inputs: Sequence[np.ndarray], names: Sequence[str], 
     work = _Expansion(graph, inputs, names, limit)
     for node in graph.nodes:
         work.add(node)
-    outputs = tuple((path, work.places(v, path)) for path, v in zip(result_paths(graph), graph.outputs, strict=True))
-    places = tuple((name, work.places(v, name)) for name, v in zip(names, graph.inputs, strict=True))
-    return View(graph.name, tuple(work.nodes), tuple(work.edges), tuple(work.links), places, outputs, work.cap)
+    outputs = tuple(
+        (path, work.places(v, path))
+        for path, v in zip(result_paths(graph), graph.outputs, strict=True)
+    )
+    places = tuple(
+        (name, work.places(v, name)) for name, v in zip(names, graph.inputs, strict=True)
+    )
+    return View(
+        graph.name,
+        tuple(work.nodes),
+        tuple(work.edges),
+        tuple(work.links),
+        places,
+        outputs,
+        work.cap,
+    )
 
 
 def _refuse_complex(graph: ir.Graph) -> None:
@@ -65,6 +81,15 @@ def _cap(sizes: Sequence[int], limit: int) -> int:
     return max(cap, 1)
 
 
+def _ids(nodes: Any, entries: Any) -> np.ndarray:
+    return np.asarray((nodes + 1) << 32 | entries, np.int64)
+
+
+def _nodes_of(ids: Any) -> tuple[np.ndarray, np.ndarray]:
+    """For each id the index of its node, and its place there."""
+    return (ids >> 32) - 1, ids & 0xFFFFFFFF
+
+
 class _Expansion:
     """The nodes and edges so far, and the ids of every value's entries."""
 
@@ -74,8 +99,6 @@ class _Expansion:
         self.nodes: list[Node] = []
         self.edges: list[Edge] = []
         self.links: list[tuple[Node, Node]] = []
-        self._starts: list[int] = []
-        self._next = 1
         results = [node.result for node in graph.nodes]
         run = protocol.get("numpy").compile(graph.evolve(outputs=tuple(results), guards=()))
         self.arrays: dict[ir.Value, Any] = dict(zip(graph.inputs, inputs, strict=True))
@@ -102,21 +125,29 @@ class _Expansion:
         return self.ids[value]
 
     def _own(
-        self, value: ir.Value, name: str, op: str, location: Any, expression: Callable[[int | None], str]
+        self,
+        value: ir.Value,
+        name: str,
+        op: str,
+        location: Any,
+        expression: Callable[[int | None], str],
     ) -> None:
         """New ids, and the node or nodes they belong to."""
-        array, shape = self.array(value), value.type.shape
-        size, moves = value.type.size, is_inexact(value.type.dtype)
-        self.ids[value] = np.arange(self._next, self._next + size).reshape(shape)
-        if size > self.cap:
-            self._starts.append(self._next)
-            self.nodes.append(Node(len(self.nodes), name, op, expression(None), array, shape, moves, location, name))
+        array, shape, first = self.array(value), value.type.shape, len(self.nodes)
+        moves, every = is_inexact(value.type.dtype), np.arange(value.type.size)
+
+        def show(called: str, i: int | None, number_: Any, block: tuple[int, ...] | None) -> None:
+            at, words = len(self.nodes), expression(i)
+            self.nodes.append(Node(at, called, op, words, number_, block, moves, location, name))
+
+        if array.size > self.cap:
+            show(name, None, array, shape)
+            ids = _ids(first, every)
         else:
             for i, number_ in enumerate(array.ravel().tolist()):
-                self._starts.append(self._next + i)
-                called = entry_name(name, shape, i)
-                self.nodes.append(Node(len(self.nodes), called, op, expression(i), number_, None, moves, location, name))
-        self._next += size
+                show(entry_name(name, shape, i), i, number_, None)
+            ids = _ids(first + every, 0)
+        self.ids[value] = ids.reshape(shape)
 
     def places(self, value: ir.Value, path: str) -> np.ndarray:
         """For each entry, the index of its node and its place there; a constant gets a node now."""
@@ -126,7 +157,7 @@ class _Expansion:
             self.arrays[known] = self.array(value)
             self._own(known, self._unused(path), "constant", None, lambda i: "constant")
             ids = np.where(ids == 0, self.ids[known], ids)
-        found, entries = self._nodes_of(ids)
+        found, entries = _nodes_of(ids)
         return np.stack([found, entries], axis=-1)
 
     def _unused(self, name: str) -> str:
@@ -134,11 +165,6 @@ class _Expansion:
         while name in taken:
             name += "'"
         return name
-
-    def _nodes_of(self, ids: np.ndarray) -> tuple[np.ndarray, np.ndarray]:
-        starts = np.asarray(self._starts)
-        found = np.searchsorted(starts, ids, side="right") - 1
-        return found, ids - starts[found]
 
     # -- nodes ------------------------------------------------------------------------------------------
 
@@ -165,17 +191,19 @@ class _Expansion:
             if not self.of(operand).any():
                 continue
             if local.flows(node, k):
-                self._join(node.result, operand, rows, cols, local.slopes(node, k, arrays, (rows, cols)))
+                self._join(node.result, operand, rows, cols, local.slopes(node, k, arrays, entries))
             else:
                 self._link(node.result, operand, rows, cols)
         self.edges[first:] = sorted(self.edges[first:], key=lambda edge: edge.target.index)
 
-    def _ends(self, target: ir.Value, operand: ir.Value, rows: Any, cols: Any) -> tuple[np.ndarray, ...]:
+    def _ends(
+        self, target: ir.Value, operand: ir.Value, rows: Any, cols: Any
+    ) -> tuple[np.ndarray, ...]:
         """For each entry of a pattern: target node and entry, source node and entry, and which entries have both."""
         sources = self.of(operand).ravel()[cols]
         known = sources > 0
         targets = self.of(target).ravel()[rows[known]]
-        return (*self._nodes_of(targets), *self._nodes_of(sources[known]), known)
+        return (*_nodes_of(targets), *_nodes_of(sources[known]), known)
 
     def _link(self, target: ir.Value, operand: ir.Value, rows: Any, cols: Any) -> None:
         t, _, s, _, _ = self._ends(target, operand, rows, cols)
@@ -186,39 +214,51 @@ class _Expansion:
         """The edges from the entries of one operand."""
         t, row, s, col, known = self._ends(target, operand, rows, cols)
         slopes = np.asarray(slopes, float)[known]
-        moving = np.asarray([node.moves for node in self.nodes])[s]
+        moving = self._flags(s, lambda node: node.moves)
         if not moving.all():  # an integer that was cast: no derivative
             self._link(target, operand, rows[known][~moving], cols[known][~moving])
             t, row, s, col, slopes = (a[moving] for a in (t, row, s, col, slopes))
-        block = np.asarray([node.is_block for node in self.nodes])
-        single = ~(block[t] | block[s])
-        for i, j, d in zip(s[single].tolist(), t[single].tolist(), slopes[single].tolist(), strict=True):
+        single = ~(
+            self._flags(t, lambda node: node.is_block) | self._flags(s, lambda node: node.is_block)
+        )
+        for i, j, d in zip(
+            s[single].tolist(), t[single].tolist(), slopes[single].tolist(), strict=True
+        ):
             self.edges.append(Edge(self.nodes[i], self.nodes[j], d))
         self._join_blocks(*(a[~single] for a in (t, row, s, col, slopes)))
 
+    def _flags(self, indices: np.ndarray, holds: Callable[[Node], bool]) -> np.ndarray:
+        found, inverse = np.unique(indices, return_inverse=True)
+        return np.asarray([holds(self.nodes[i]) for i in found.tolist()], bool)[inverse.ravel()]
+
     def _join_blocks(self, t: Any, row: Any, s: Any, col: Any, slopes: Any) -> None:
         """One edge for each pair of nodes of which one is a block."""
-        pairs, which = np.unique(np.stack([t, s]), axis=1, return_inverse=True)
-        for p, (j, i) in enumerate(pairs.T.tolist()):
-            here = which.ravel() == p
-            source, target = self.nodes[i], self.nodes[j]
-            at, inverse = np.unique(row[here] * source.size + col[here], return_inverse=True)
-            entries = np.bincount(inverse.ravel(), weights=slopes[here], minlength=len(at))
-            keep = entries != 0 if len(at) > target.size * source.size // 2 else slice(None)
-            shape = (target.size, source.size)
-            block = Block(shape, (at // source.size)[keep], (at % source.size)[keep], entries[keep])
+        order = np.lexsort((s, t))
+        t, row, s, col, slopes = (a[order] for a in (t, row, s, col, slopes))
+        ends = np.flatnonzero((np.diff(t) != 0) | (np.diff(s) != 0)) + 1
+        for here in np.split(np.arange(len(t)), ends) if len(t) else ():
+            source, target = self.nodes[s[here[0]]], self.nodes[t[here[0]]]
+            block = _block((target.size, source.size), row[here], col[here], slopes[here])
             self.edges.append(Edge(source, target, block))
 
     # -- words ------------------------------------------------------------------------------------------
 
-    def _expressions(self, node: ir.Node, entries: Sequence[local.Pattern]) -> Callable[[int | None], str]:
+    def _expressions(
+        self, node: ir.Node, entries: Sequence[local.Pattern]
+    ) -> Callable[[int | None], str]:
         """What the node computes, whole (None) or in its entry i."""
 
         def expression(i: int | None) -> str:
             if i is None:
                 return operation(node, [self._label(v) for v in node.operands])
             lists = zip(node.operands, entries, strict=True)
-            return written(node, [[self._entry(v, c) for c in cols[rows == i]] for v, (rows, cols) in lists])
+            reads = [(v, cols[rows == i]) for v, (rows, cols) in lists]
+            most = max(len(cols) for _, cols in reads)
+            kept = range(most) if most <= FEW else (*range(3), -1)
+            arguments = [
+                [self._entry(v, cols[j]) for j in kept if j < len(cols)] for v, cols in reads
+            ]
+            return written(node, arguments, cut=most > FEW)
 
         return expression
 
@@ -227,7 +267,7 @@ class _Expansion:
         id_ = self.of(value).ravel()[i]
         if id_ == 0:
             return number(self.array(value).ravel()[i])
-        found, entry = self._nodes_of(id_)
+        found, entry = _nodes_of(id_)
         node = self.nodes[int(found)]
         return node.name if node.shape is None else entry_name(node.name, node.shape, int(entry))
 
@@ -237,6 +277,14 @@ class _Expansion:
         if not ids.any():
             array = self.array(value)
             return number(array) if array.size == 1 else f"constant{list(array.shape)}"
-        found, _ = self._nodes_of(np.unique(ids[ids > 0]))
-        groups = list(dict.fromkeys(self.nodes[i].group for i in found.tolist()))
+        found, _ = _nodes_of(ids[ids > 0])
+        groups = list(dict.fromkeys(self.nodes[i].group for i in np.unique(found).tolist()))
         return "&".join([*groups[:3], "…"] if len(groups) > 3 else groups)
+
+
+def _block(shape: tuple[int, int], rows: Any, cols: Any, slopes: Any) -> Block:
+    """A Jacobian from entries of which several may stand at one place."""
+    at, inverse = np.unique(rows * shape[1] + cols, return_inverse=True)
+    entries = np.bincount(inverse.ravel(), weights=slopes, minlength=len(at))
+    keep = entries != 0
+    return Block(shape, (at // shape[1])[keep], (at % shape[1])[keep], entries[keep])

@@ -83,7 +83,12 @@ class Explanation:
 
     def __init__(self, view: View, wrt: Key | None = None, output: Key | None = None) -> None:
         self._view = view
-        self.name, self.nodes, self.edges, self.links = view.name, view.nodes, view.edges, view.links
+        self.name, self.nodes, self.edges, self.links = (
+            view.name,
+            view.nodes,
+            view.edges,
+            view.links,
+        )
         self.limit = view.cap
         self.outputs = tuple(path for path, _ in view.outputs)
         self._names = {node.name: node for node in self.nodes}
@@ -123,8 +128,14 @@ class Explanation:
             return self._names[key], None
         base, _, inside = str(key).rpartition("[")
         index = tuple(int(k) for k in inside[:-1].split(",")) if _is_index(inside) else None
-        if base in self._names and index is not None and (shape := self._names[base].shape) is not None:
-            if len(index) == len(shape) and all(0 <= k < n for k, n in zip(index, shape, strict=True)):
+        if (
+            base in self._names
+            and index is not None
+            and (shape := self._names[base].shape) is not None
+        ):
+            if len(index) == len(shape) and all(
+                0 <= k < n for k, n in zip(index, shape, strict=True)
+            ):
                 return self._names[base], int(np.ravel_multi_index(index, shape))
         for path, places in self._view.outputs:
             if key == path and places.ndim == 1:
@@ -183,7 +194,9 @@ class Explanation:
         target = self.find(self.output if b is None else b, whole=True)[0]
         return paths.count_paths(self.nodes, self.edges, source)[target.index]
 
-    def path_sum(self, a: Key | None = None, b: Key | None = None, *, limit: int = 10_000) -> paths.PathSum:
+    def path_sum(
+        self, a: Key | None = None, b: Key | None = None, *, limit: int = 10_000
+    ) -> paths.PathSum:
         """The sum over all paths from ``a`` to ``b`` (from ``wrt`` to ``output``), written out.
 
         Returns
@@ -215,11 +228,13 @@ class Explanation:
 
     def between(self, wrt: Key | None = None, output: Key | None = None) -> Explanation:
         """The same program at the same point, the sweeps between other ends."""
-        return Explanation(self._view, self.wrt if wrt is None else wrt, self.output if output is None else output)
+        return Explanation(
+            self._view, self.wrt if wrt is None else wrt, self.output if output is None else output
+        )
 
     # -- showing --------------------------------------------------------------------------------------------
 
-    def text(self, rows: int = 120) -> str:
+    def text(self, rows: int = 80) -> str:
         """Tables of at most about ``rows`` rows each."""
         return text.describe(self, rows)
 
@@ -246,7 +261,9 @@ class Explanation:
         Path(path).write_text(write[suffix](), encoding="utf-8")
 
     def _repr_svg_(self) -> str | None:
-        return self.svg() if picture.can_render() and len(self.nodes) <= picture.MOST_NODES else None
+        return (
+            self.svg() if picture.can_render() and len(self.nodes) <= picture.MOST_NODES else None
+        )
 
 
 def _is_index(inside: str) -> bool:

@@ -99,7 +99,9 @@ def _flat_index(term: str, letters: str, shape: tuple[int, ...]) -> np.ndarray:
     axes = [letters.index(c) for c in term]
     own = np.arange(math.prod(shape[a] for a in axes)).reshape([shape[a] for a in axes])
     ordered = own.transpose(np.argsort(axes))
-    return np.broadcast_to(ordered.reshape([n if a in axes else 1 for a, n in enumerate(shape)]), shape).ravel()
+    return np.broadcast_to(
+        ordered.reshape([n if a in axes else 1 for a, n in enumerate(shape)]), shape
+    ).ravel()
 
 
 def _scattered(node: Node, arrays: Sequence[np.ndarray]) -> list[Pattern]:
@@ -112,7 +114,10 @@ def _scattered(node: Node, arrays: Sequence[np.ndarray]) -> list[Pattern]:
 def _dense(node: Node, arrays: Sequence[np.ndarray]) -> list[Pattern]:
     m = node.result.type.size
     _check_budget(node, m * max((v.type.size for v in node.operands), default=0))
-    return [(np.repeat(np.arange(m), v.type.size), np.tile(np.arange(v.type.size), m)) for v in node.operands]
+    return [
+        (np.repeat(np.arange(m), v.type.size), np.tile(np.arange(v.type.size), m))
+        for v in node.operands
+    ]
 
 
 _PATTERNS: dict[type[kinds.Op], Callable[[Node, Sequence[np.ndarray]], list[Pattern]]] = {
@@ -140,19 +145,22 @@ def flows(node: Node, k: int) -> bool:
     return not (isinstance(op, kinds.Library) and op.jvp is None)
 
 
-def slopes(node: Node, k: int, arrays: Sequence[np.ndarray], entries: Pattern) -> np.ndarray:
+def slopes(
+    node: Node, k: int, arrays: Sequence[np.ndarray], entries: Sequence[Pattern]
+) -> np.ndarray:
     """The derivative for each entry of operand ``k``'s pattern."""
-    rows, cols = entries
+    rows, cols = entries[k]
     op, shape = node.op, node.operands[k].type.shape
     if isinstance(op, kinds.Elementwise):  # diagonal: one direction sees every entry
         return _pushed(node, k, arrays, np.ones((1, *shape)))[0].ravel()
-    if isinstance(op, kinds.Reduction):  # each entry counts in one result: one cotangent sees every entry
+    if isinstance(
+        op, kinds.Reduction
+    ):  # each entry counts in one result: one cotangent sees every entry
         ones = np.ones((1, *node.result.type.shape), node.result.type.dtype)
         _, (g,) = protocol.get("numpy").reverse(_alone(node), (k,))(arrays, [ones])
         return np.asarray(g[0]).ravel()
     if isinstance(op, kinds.Contraction):
-        other = arrays[1 - k].ravel()
-        return other[pattern(node, arrays)[1 - k][1]]
+        return arrays[1 - k].ravel()[entries[1 - k][1]]
     if isinstance(op, kinds.Indexing):
         return np.ones(len(rows))
     basis = np.eye(math.prod(shape)).reshape(-1, *shape)

@@ -4,8 +4,6 @@ from __future__ import annotations
 
 import string
 from collections.abc import Sequence
-from typing import Any
-
 import numpy as np
 
 from wengert.ir import kinds
@@ -31,7 +29,9 @@ def result_paths(graph: Graph) -> list[str]:
     """A name for each output: ``loss`` in a dict or record, ``out`` or ``out[1]`` else."""
     results = graph.results
     if results is None:
-        return ["out"] if len(graph.outputs) == 1 else [f"out[{i}]" for i in range(len(graph.outputs))]
+        return (
+            ["out"] if len(graph.outputs) == 1 else [f"out[{i}]" for i in range(len(graph.outputs))]
+        )
     if results.kind in _RECORDS and all(isinstance(key, str) for key in results.keys):
         pairs = zip(results.keys, results.children, strict=True)
         return [path for key, child in pairs for path in leaf_paths(child, key)]
@@ -45,13 +45,13 @@ def node_names(graph: Graph, inputs: Sequence[str], computed: Sequence[Value]) -
     has it, where the letters do not suffice.
     """
     names: dict[Value, str] = {}
+    taken = set(map(_base, inputs))
     if _is_record(graph.results):
         own = set(computed)
         for path, value in zip(result_paths(graph), graph.outputs, strict=True):
-            if value in own and path not in inputs:
+            if value in own and _base(path) not in taken:
                 names.setdefault(value, path)
-    taken = {*inputs, *names.values()}
-    taken |= {name.partition("[")[0].partition(".")[0] for name in taken}
+    taken |= set(map(_base, names.values()))
     free = [c for c in string.ascii_lowercase if c not in taken]
     rest = [value for value in computed if value not in names]
     if len(rest) <= len(free):
@@ -61,6 +61,10 @@ def node_names(graph: Graph, inputs: Sequence[str], computed: Sequence[Value]) -
         place = {v: k for k, v in enumerate(every)}
         names.update((value, f"%{place[value]}") for value in rest)
     return names
+
+
+def _base(name: str) -> str:
+    return name.partition("[")[0].partition(".")[0]
 
 
 def _is_record(results: Structure | None) -> bool:
@@ -76,19 +80,26 @@ def operation(node: Node, arguments: Sequence[str]) -> str:
         if op.symbol == "neg":
             return f"-{arguments[0]}"
         return f"{op.name}({', '.join(arguments)})"
-    params = [f"{key}={value!r}" for key, value in node.params.items() if not isinstance(value, Graph)]
+    params = [
+        f"{key}={value!r}" for key, value in node.params.items() if not isinstance(value, Graph)
+    ]
     return f"{op.name}({', '.join([*arguments, *params])})"
 
 
-def written(node: Node, arguments: Sequence[Sequence[str]]) -> str:
-    """One entry of a result, from the entries it depends on: per operand, their names."""
+def written(node: Node, arguments: Sequence[Sequence[str]], *, cut: bool = False) -> str:
+    """One entry of a result, from the entries it depends on: per operand, their names.
+
+    With ``cut``, those between the last and the one before are left out.
+    """
     if isinstance(node.op, kinds.Elementwise):
         return operation(node, [names[0] for names in arguments])
     if isinstance(node.op, kinds.Contraction):
         products = [f"{x} * {y}" for x, y in zip(*arguments, strict=True)]
-        return " + ".join(_few(products)) or number(0)
-    return f"{node.op.name}({', '.join(_few([name for names in arguments for name in names]))})"
+        return " + ".join(_gap(products, cut)) or number(0)
+    return (
+        f"{node.op.name}({', '.join(_gap([name for names in arguments for name in names], cut))})"
+    )
 
 
-def _few(items: Sequence[Any]) -> list[Any]:
-    return list(items) if len(items) <= 6 else [*items[:3], "…", items[-1]]
+def _gap(items: list[str], cut: bool) -> list[str]:
+    return [*items[:-1], "…", items[-1]] if cut else items

@@ -69,7 +69,9 @@ def _product(term: tuple[float, ...]) -> float:
     return functools.reduce(scaled, term, 1.0)
 
 
-def add_paths(edges: Sequence[Edge], source: Node, target: Node, counts: Sequence[int], factored: float) -> PathSum:
+def add_paths(
+    edges: Sequence[Edge], source: Node, target: Node, counts: Sequence[int], factored: float
+) -> PathSum:
     """Walk every path from ``source`` to ``target``, without the factoring that makes the sweeps fast."""
     terms = tuple(sorted_paths(edges, source, target, counts))
     products = [_product(term) for term in terms]

@@ -56,7 +56,7 @@ def explanation_dot(e: Explanation) -> str:
 
 
 def _node_label(e: Explanation, node: view.Node) -> str:
-    size = "" if node.shape is None else f" {'×'.join(map(str, node.shape))}"
+    size = "" if node.shape is None else f" {'x'.join(map(str, node.shape))}"
     expression = "" if node.op == "input" else f" = {node.expression}"
     lines = [f"{node.name}{size}{expression}", shown(node.value)]
     if node.moves:
@@ -80,8 +80,14 @@ def graph_dot(graph: Graph | Program) -> str:
     graph = graph.graph if isinstance(graph, Program) else graph
     ids: dict[Value, str] = {v: f"i{k}" for k, v in enumerate(graph.inputs)}
     ids.update((c, f"c{k}") for k, c in enumerate(c for c in graph.constants if c.type.shape))
-    lines = [f"{ids[v]} [label={quoted(f'{v.name or ids[v]}: {v.type}')}, {GIVEN}]" for v in graph.inputs]
-    lines += [f'{ids[c]} [label={quoted(f"constant {c.type}")}, style="dashed"]' for c in graph.constants if c in ids]
+    lines = [
+        f"{ids[v]} [label={quoted(f'{v.name or ids[v]}: {v.type}')}, {GIVEN}]" for v in graph.inputs
+    ]
+    lines += [
+        f'{ids[c]} [label={quoted(f"constant {c.type}")}, style="dashed"]'
+        for c in graph.constants
+        if c in ids
+    ]
     for k, node in enumerate(graph.nodes):
         ids.update((v, f"n{k}") for v in node.results)
         lines.append(f"n{k} [label={quoted(_op_label(node))}]")

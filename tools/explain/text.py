@@ -20,14 +20,22 @@ MOST_FACTORS = 128
 
 def describe(e: Explanation, rows: int) -> str:
     """Nodes, edges, paths, visits; of longer tables, the first and last ``rows // 2`` rows each."""
-    parts = [_head(e), _table(_node_rows(e), rows), _table(edge_rows(e), rows), *_paths(e), _visits(e)]
+    parts = [
+        _head(e),
+        _table(_node_rows(e), rows),
+        _table(edge_rows(e), rows),
+        *_paths(e),
+        _visits(e),
+    ]
     return "\n\n".join(part for part in parts if part)
 
 
 def _head(e: Explanation) -> str:
     nodes = f"{e.name}: {len(e.nodes)} nodes, {len(e.edges)} edges"
     if any(node.is_block for node in e.nodes):
-        nodes += f"; arrays of more than {e.limit} entries are shown whole, each number a Frobenius norm"
+        nodes += (
+            f"; arrays of more than {e.limit} entries are shown whole, each number a Frobenius norm"
+        )
     return nodes
 
 
@@ -42,7 +50,7 @@ def _node_rows(e: Explanation) -> list[list[str]]:
 
 
 def _node_name(node: Node) -> str:
-    return node.name if node.shape is None else f"{node.name} {'×'.join(map(str, node.shape))}"
+    return node.name if node.shape is None else f"{node.name} {'x'.join(map(str, node.shape))}"
 
 
 def _shortened(text: str) -> str:
@@ -65,7 +73,7 @@ def derivative_text(edge: Edge) -> str:
     """A number, or a block's shape and norm."""
     d = edge.derivative
     if isinstance(d, Block):
-        return f"{d.shape[0]}×{d.shape[1]}, ‖·‖ {number(d.norm)}"
+        return f"{d.shape[0]}x{d.shape[1]}, ‖·‖ {number(d.norm)}"
     return number(d)
 
 
@@ -81,19 +89,27 @@ def _table(rows: Sequence[Sequence[str]], most: int) -> str:
     right = range(2, 5)
     lines = []
     for row in rows:
-        cells = [t.rjust(w) if c in right else t.ljust(w) for c, (t, w) in enumerate(zip(row, widths, strict=True))]
+        cells = [
+            t.rjust(w) if c in right else t.ljust(w)
+            for c, (t, w) in enumerate(zip(row, widths, strict=True))
+        ]
         lines.append("  ".join(cells).rstrip())
     return "\n".join(lines)
 
 
 def _paths(e: Explanation) -> Iterator[str]:
-    count = e.paths(e.wrt, e.output)
-    head = f"paths from {e.wrt} to {e.output}: {count}"
-    if 0 < count <= MOST_PATHS and not any(node.is_block for node in e.nodes):
+    (source, _), (target, _) = e.find(e.wrt), e.find(e.output)
+    count = e.paths(source, target)
+    head = f"paths from {source.name} to {target.name}: {count}"
+    if any(node.is_block for node in e.nodes):
+        head += " (an edge to or from a block counts as one)"
+    elif 0 < count <= MOST_PATHS:
         total = e.path_sum()
         if sum(map(len, total.terms)) <= MOST_FACTORS:
-            sign = "and so it is" if total.agrees else "but it is NOT"
-            head += f"\n{total} = {number(total.total)}, {sign} in the sweeps: {number(total.factored)}"
+            verdict = (
+                "as the sweeps have it" if total.agrees else f"but the sweeps have {total.factored}"
+            )
+            head += f"\n{total} = {number(total.total)}, {verdict}"
     yield head
 
 

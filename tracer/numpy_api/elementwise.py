@@ -101,7 +101,7 @@ def diff(a, n=1, axis=-1, prepend=None, append=None):
 
 def astype(x, dtype, /, *, copy=True, device=None):
     xp, a = array_of(x)
-    return Array(xp, xp.builder.cast(a.value, np.dtype(dtype)))
+    return xp.cast(a, dtype)
 
 
 def result_type(*arrays_and_dtypes):
@@ -119,6 +119,11 @@ def real(val):
     return _real_only(val, "np.real")
 
 
+def imag(val):
+    a = _real_only(val, "np.imag")
+    return a.xp.zeros_like(a)
+
+
 def _real_only(x: Any, name: str) -> Any:
     xp, a = array_of(x)
     if a.dtype.kind == "c":
@@ -134,5 +139,5 @@ TABLE = {
     np.size: lambda a, axis=None: a.size if axis is None else a.shape[axis],
     np.result_type: result_type,
     np.iscomplexobj: lambda x: x.dtype.kind == "c", np.isrealobj: lambda x: x.dtype.kind != "c",
-    np.real: real,
+    np.real: real, np.imag: imag,
 }  # fmt: skip

@@ -68,8 +68,25 @@ _METHODS: dict[str, Any] = {
     "__copy__": movement.copy, "__deepcopy__": lambda self, memo: movement.copy(self),
 }  # fmt: skip
 
+def _fixed(name: str) -> property:
+    """An attribute of ndarray that cannot be set."""
+    inherited = getattr(Array, name, None)
+
+    def get(self: Array) -> Any:
+        return self.__getattr__(name) if inherited is None else inherited.fget(self)
+
+    def set_(self: Array, new: Any) -> None:
+        raise refuse(f"the attribute {name} of a traced array is set.", f"Make a new array: {_INSTEAD.get(name, 'x.copy()')}.")
+
+    return property(get, set_)
+
+
+_INSTEAD = {"shape": "x = x.reshape(shape)", "dtype": "x = x.astype(dtype)", "flat": "x = np.full_like(x, value)"}
+_FIXED = ("shape", "dtype", "strides", "flat", "T", "real", "imag", "data")
+
+
 _PROPERTIES: dict[str, Any] = {
-    "T": movement.transpose, "mT": lambda x: movement.swapaxes(x, -1, -2), "real": elementwise.real,
+    "T": movement.transpose, "mT": lambda x: movement.swapaxes(x, -1, -2), "real": elementwise.real, "imag": elementwise.imag,
 }
 
 
@@ -79,3 +96,5 @@ def install() -> None:
         setattr(Array, name, function)
     for name, function in _PROPERTIES.items():
         setattr(Array, name, property(function))
+    for name in _FIXED:
+        setattr(Array, name, _fixed(name))

@@ -48,15 +48,24 @@ def deliver(result: Any, out: Any) -> Any:
     if out is None:
         return result
     if not isinstance(out, Array):
-        raise refuse(
-            "out= is a plain array, into which a traced value cannot be written.",
-            "Leave out= away and use the result.",
-        )
+        refuse_plain_out(out)
+    result = as_array(out.xp, result)
     if out.shape != result.shape:
         message = f"output array has shape {out.shape}, but the result has shape {result.shape}."
         raise ValueError(message)
     out.write(converted(result, out.dtype))
     return out
+
+
+def refuse_plain_out(out: Any) -> None:
+    """Raise if ``out`` is a plain array."""
+    for item in out if isinstance(out, tuple) else (out,):
+        if item is not None and not isinstance(item, Array):
+            raise refuse(
+                "a traced value is written into a plain array (by out=, or by an operator such as +=).",
+                "Leave out= away and use the result (y = y + x instead of y += x), or make the array with "
+                "np.zeros_like(traced).",
+            )
 
 
 def only_defaults(function: str, **options: Any) -> None:

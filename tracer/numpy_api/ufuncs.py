@@ -8,8 +8,8 @@ import numpy as np
 
 from wengert.ir.ops import BY_FUNCTION
 from wengert.tracer.array import Array, find_arrays, namespace_of, refuse
-from wengert.tracer.numpy_api import contractions, movement, reductions
-from wengert.tracer.numpy_api.support import deliver, only_defaults
+from wengert.tracer.numpy_api import contractions, elementwise, movement, reductions
+from wengert.tracer.numpy_api.support import deliver, only_defaults, refuse_plain_out
 
 
 def _logical(name: str) -> Any:
@@ -73,7 +73,7 @@ def _real_conjugate(x: Any) -> Array:
 COMPOSED: dict[Any, Any] = {
     **{u: _logical(u.__name__) for u in (np.logical_and, np.logical_or, np.logical_xor, np.logical_not)},
     **{u: _rounding(u.__name__) for u in (np.floor, np.ceil, np.trunc)},
-    np.matmul: contractions.matmul,
+    np.matmul: contractions.matmul, np._core.umath.clip: elementwise.clip,
     np.divmod: _divmod, np.fmod: _fmod, np.float_power: _float_power, np.modf: _modf,
     np.fabs: lambda x: (xp := namespace_of(x)).absolute(xp.multiply(x, 1.0)),
     np.conjugate: _real_conjugate,
@@ -89,8 +89,9 @@ _REDUCE = {
 def call(ufunc: Any, method: str, inputs: tuple[Any, ...], kwargs: dict[str, Any]) -> Any:
     """A ufunc method on operands of which one is traced (or ``out`` is)."""
     out = kwargs.pop("out", None)
-    if not find_arrays(inputs) and out is not None and not find_arrays(out if isinstance(out, tuple) else (out,)):
-        return NotImplemented
+    refuse_plain_out(out)
+    if not find_arrays(inputs) and not find_arrays((kwargs.get("where"),)):  # only out= is traced
+        return deliver_all(getattr(ufunc, method)(*inputs, **kwargs), out)
     return deliver_all(_METHODS.get(method, _refused)(ufunc, method, inputs, kwargs), out)
 
 
@@ -98,6 +99,7 @@ def deliver_all(result: Any, out: Any) -> Any:
     """Results into their outs."""
     if not isinstance(result, tuple) or out is None:
         return deliver(result, out)
+    out = out if isinstance(out, tuple) else (out,) * len(result)
     return tuple(deliver(r, o) for r, o in zip(result, out, strict=True))
 
 
@@ -107,8 +109,6 @@ def _called(ufunc: Any, method: str, inputs: tuple[Any, ...], kwargs: dict[str, 
     if kwargs.pop("where", True) is not True:
         raise refuse(f"np.{ufunc.__name__} with where= leaves elements undefined.", "Use np.where on the result.")
     only_defaults(f"np.{ufunc.__name__}", **kwargs)
-    if not find_arrays(inputs):  # only out= is traced
-        return _constant(ufunc(*inputs))
     xp = namespace_of(*inputs)
     if dtype is not None:
         inputs = tuple(xp.cast(xp.wrap(xp.lift(x)), dtype) for x in inputs)
@@ -120,10 +120,6 @@ def _called(ufunc: Any, method: str, inputs: tuple[Any, ...], kwargs: dict[str, 
     from wengert.tracer.array import strong_apply
 
     return strong_apply(xp, op, inputs)
-
-
-def _constant(result: Any) -> Any:
-    return result
 
 
 def _reduced(ufunc: Any, method: str, inputs: tuple[Any, ...], kwargs: dict[str, Any]) -> Any:

@@ -26,7 +26,7 @@ class CBackend(SourceBackend):
         return missing()
 
     def emit(self, graph: Graph, name: str = "program") -> str:
-        """The stand-alone text: ``int name(const double *in0, ..., double *out0, ..., void *w)``."""
+        """The stand-alone text: ``int name(const double *in0, ..., double *out0, ..., void *)``."""
         return Program(graph, _checked(name), hosted=False).text()
 
     def build(self, graph: Graph) -> Run:

@@ -88,7 +88,7 @@ class Runner:
         return tuple(outputs)
 
     def _borrow(self) -> Array | None:
-        """This thread's workspace, taken away while in use: a callback may run this program again."""
+        """This thread's workspace, taken away while in use: a callback may run the program again."""
         if not self._size:
             return None
         work = self._local.__dict__.pop("work", None)
@@ -139,7 +139,7 @@ def _callback(nodes: Sequence[Node], raised: Callable[[BaseException], None]) ->
                 array.flags.writeable = False
             out = view(writes[0], node.result.type)
             out[...] = node.op.call(*arrays, **node.params)
-        except BaseException as error:
+        except BaseException as error:  # noqa: BLE001 (carried, and raised by the caller)
             raised(error)
             return 1
         return 0

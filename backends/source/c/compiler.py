@@ -96,7 +96,7 @@ def _run(command: list[str], seconds: float) -> tuple[int | None, str]:
     with (
         tempfile.TemporaryFile() as output
     ):  # a pipe would hold a compiler's children, and 10 MB of warnings
-        process = subprocess.Popen(
+        process = subprocess.Popen(  # noqa: S603 (an argument vector, of the user's own compiler)
             command,
             stdin=subprocess.DEVNULL,
             stdout=output,

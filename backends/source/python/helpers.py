@@ -1,4 +1,4 @@
-'''The few functions that generated NumPy code needs beyond NumPy, as text: each is printed where it is used.'''
+"""The few functions that generated NumPy code needs beyond NumPy, as text: each is printed where it is used."""
 
 HELPERS: dict[str, str] = {
     "_scale": '''\
