@@ -5,26 +5,23 @@ PY := .venv/bin/python
 help:  ## this list
 	@awk -F ':.*## ' '/^[a-z]+:.*## /{printf "  make %-7s %s\n", $$1, $$2}' Makefile
 
-demo: .venv/ready  ## a tour: trace, differentiate, save, load, swap the backend
+demo: .venv/ready  ## train on handwritten digits, save, and run the file on every backend where the source is not
 	$(PY) -m wengert.tools.demo
 
 test: .venv/ready  ## the tests
 	$(PY) -m pytest -n 2
 
 check: .venv/ready  ## all that a reviewer would run: lint, types, generated text, tests
-	$(PY) -m ruff check .
-	$(PY) -m mypy
 	$(PY) -m wengert.tools.check
-	$(PY) -m pytest -n 2
 
 soak: .venv/ready  ## the tests, with random examples by the thousand
 	WENGERT_SOAK=1 $(PY) -m pytest -n 2
 
-bench: .venv/ready  ## the benchmarks
+bench: .venv/ready  ## what gradients, traces and imports cost here
 	$(PY) -m wengert.tools.bench
 
 clean:  ## everything that was made, .venv too
-	rm -rf .venv build dist wengert.egg-info .pytest_cache .mypy_cache .ruff_cache .hypothesis
+	rm -rf .venv build demo dist wengert.egg-info .pytest_cache .mypy_cache .ruff_cache .hypothesis
 	find . -name __pycache__ -type d -prune -exec rm -rf {} +
 
 # `pip install -e` brings the dependencies, the metadata and the `wengert` command. It maps the repository root to the

@@ -73,11 +73,7 @@ def flatten(obj: Any, is_leaf: Callable[[Any], bool], leaves: list[Any]) -> Stru
         kind, names = record
         children = tuple(flatten(getattr(obj, name), is_leaf, leaves) for name in names)
         return Structure(kind, children, names, type(obj).__name__, cls=type(obj))
-    return Structure("static", static=obj, name=_static_name(obj))
-
-
-def _static_name(obj: Any) -> str:
-    return type(obj).__name__ if obj is None or isinstance(obj, (str, bytes, bool, int)) else repr(obj)
+    return Structure("static", static=obj)
 
 
 def unflatten(structure: Structure, leaves: Iterator[Any]) -> Any:

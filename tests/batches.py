@@ -5,6 +5,7 @@ block at once.
 """
 
 import functools
+import math
 from typing import Any
 
 import numpy as np
@@ -65,27 +66,27 @@ class Batch:
             at = 0
             for k in sample.active:
                 x = sample.operands[k]
-                t = np.zeros((max(sizes), x.size), x.dtype)
+                t = np.zeros((max([*sizes, 1]), x.size), x.dtype)
                 if sample.wide:
                     t[at] = 1
                     at += 1
                 else:
                     t[at : at + x.size] = np.eye(x.size)
                     at += x.size
-                tangents[first + k] = t.reshape(-1, *x.shape)
+                tangents[first + k] = t.reshape(len(t), *x.shape)
         run = protocol.get(backend).forward(self.graph, self.active)
         values, moved = run(self.inputs, [tangents[i] for i in self.active])
         found = []
         for sample, n, ts in zip(self.samples, sizes, self._split(moved), strict=True):
-            _check_tangents(sample, ts, max(sizes))
-            rows = [t.reshape(len(t), -1)[:n] for t in ts if t is not None]
+            _check_tangents(sample, ts, max([*sizes, 1]))
+            rows = [_flat(t)[:n] for t in ts if t is not None]
             found.append(np.concatenate(rows, axis=1) if sample.wide else np.concatenate(rows, axis=1).T)
         return found
 
     def reverse(self, backend: str) -> list[np.ndarray]:
         """The same from cotangents."""
         sizes = [1 if s.wide else _rows(s) for s in self.samples]
-        k = max(sizes)
+        k = max([*sizes, 1])
         cotangents: list[np.ndarray | None] = []
         for sample in self.samples:
             at = 0
@@ -112,8 +113,12 @@ class Batch:
             if sample.wide:
                 found.append(np.stack([g[0] for g in gs]))
             else:
-                found.append(np.concatenate([g.reshape(k, -1)[:n] for g in gs], axis=1))
+                found.append(np.concatenate([_flat(g)[:n] for g in gs], axis=1))
         return found
+
+
+def _flat(x: np.ndarray) -> np.ndarray:
+    return x.reshape(len(x), math.prod(x.shape[1:]))
 
 
 def _columns(sample: Sample) -> int:

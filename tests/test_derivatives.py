@@ -220,6 +220,8 @@ class TestErrors:
             wg.grad(lambda x: np.sum(np.abs(x * 1j)))(X)
         with pytest.raises(wg.DerivativeError, match="complex"):
             wg.grad(lambda z: z.sum())(X * 1j)
+        with pytest.raises(wg.DerivativeError, match="complex"):
+            wg.vjp(lambda z: z.sum(), X * 1j)
 
     def test_argnums(self):
         with pytest.raises(ValueError, match="argnums=2 is out of range"):

@@ -18,7 +18,7 @@ from attrs import frozen
 
 import wengert as wg
 from wengert.tools.demo_model import SHAPES, initial, loss, nested, predicted
-from wengert.tools.demo_picture import picture
+from wengert.tools.explain import graph_dot, graph_svg
 
 __all__ = ["main"]
 
@@ -106,6 +106,15 @@ def _write_c(program: wg.Program, folder: Path) -> None:
     (folder / "digits.c").write_text(text, encoding="utf-8")
 
 
+def _draw(program: wg.Program, folder: Path) -> None:
+    """The graph's picture; its DOT text where nothing here can draw."""
+    try:
+        (folder / "digits.svg").write_text(graph_svg(program), encoding="utf-8")
+    except ImportError as error:
+        print(error)
+        (folder / "digits.dot").write_text(graph_dot(program), encoding="utf-8")
+
+
 def _run(folder: Path) -> None:
     """What a stranger would do, to whom the file was sent."""
     command = [sys.executable, "-m", "wengert.tools.demo_reload", str(folder)]
@@ -140,7 +149,7 @@ def main() -> None:
     print(f"Trained on {len(learn.labels)} images; {100 * right:.1f} % of {HELD_OUT} held-out images are read rightly.")
     program = _save(trained, held_out, folder)
     _write_c(program, folder)
-    picture(program.graph, folder / "digits")
+    _draw(program, folder)
     for path in sorted(folder.iterdir()):
         print(f"  {path.as_posix():<24} {path.stat().st_size / 1000:8.1f} kB")
     _run(folder)

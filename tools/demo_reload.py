@@ -107,7 +107,7 @@ def main(folder: Path) -> None:
     weights = sum(w.size for w in targets[0].weights.values())
     print(f"\nA new process, without the model's source, read {len(X)} held-out images, {wrong} of them wrongly.")
     expected = list(next(t.weights for t in targets if t.name == "numpy").values())
-    title = f"Loss over all {len(X)} images, and its gradient in {weights} weights, on every target (medians, interleaved)"
+    title = f"Loss over {len(X)} images, and its gradient in {weights} weights: medians of interleaved calls"
     _print([target.row(expected) for target in targets], title)
     for name, reason in absent.items():
         print(f"{name} has no row: {reason}")

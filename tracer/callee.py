@@ -139,7 +139,7 @@ class Call:
         if isinstance(leaf, Array) and type_.weak and type_.dtype.kind == "i":
             self.bound.leaves[i] = leaf.xp.cast(leaf, np.float64, weak=True)
             return True
-        if type_.dtype.kind == "c" and strict:
+        if type_.dtype.kind == "c":
             message = f"Argument {name} is complex; derivatives in complex arguments are not supported yet. Use real arrays."
             raise DerivativeError(message)
         if not is_inexact(type_.dtype) and strict:

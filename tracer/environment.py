@@ -182,13 +182,17 @@ def _instance(value: Any, get: Getter, names: set[str]) -> Iterator[tuple[Any, G
                     yield held, lambda name=name: getattr(get(), name)
             elif isinstance(entry, property):
                 yield entry.fget, lambda name=name, cls=cls: vars(cls)[name].fget
+            elif isinstance(entry, (types.FunctionType, staticmethod, classmethod)):
+                yield _plain(entry), lambda name=name: _class_entry(type(get()), name)
             else:
-                entry = entry.__func__ if isinstance(entry, (staticmethod, classmethod)) else entry
-                yield entry, lambda name=name, entry=entry: _class_entry(type(get()), name)
+                yield entry, lambda name=name: getattr(get(), name)
 
 
 def _class_entry(cls: type, name: str) -> Any:
-    entry = next((vars(c)[name] for c in cls.__mro__ if name in vars(c)), None)
+    return _plain(next((vars(c)[name] for c in cls.__mro__ if name in vars(c)), None))
+
+
+def _plain(entry: Any) -> Any:
     return entry.__func__ if isinstance(entry, (staticmethod, classmethod)) else entry
 
 

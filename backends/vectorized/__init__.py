@@ -7,6 +7,7 @@ from typing import Any
 import numpy as np
 
 from wengert.backends.protocol import Forward, Reverse, Run
+from wengert.backends.vectorized.arrays import Products, swept
 from wengert.backends.vectorized.cotangents import Adjoints, pull
 from wengert.backends.vectorized.evaluate import Plan
 from wengert.backends.vectorized.tangents import push, refuse_complex
@@ -30,7 +31,7 @@ class NumpyBackend:
 
         def run(inputs: Any) -> tuple[Any, ...]:
             with np.errstate(all="ignore"):
-                return plan.results(plan.run(inputs))
+                return plan.values(inputs)
 
         return run
 
@@ -38,44 +39,49 @@ class NumpyBackend:
         plan = Plan(graph)
         nodes = list(zip(plan.graph.nodes, plan.reads, strict=True))
 
+        def sweep(env: list[Any], tangents: Any, products: Products) -> tuple[Any, ...]:
+            dual: list[Any] = [None] * len(env)
+            for i, t in zip(active, tangents, strict=True):
+                dual[plan.inputs[i]] = t
+            for node, reads in nodes:
+                moving = [dual[plan.slot[v]] for v in node.operands]
+                out = plan.slot[node.result]
+                dual[out] = push(node, env[out], [env[i] for i in reads], moving, products)
+            return _ends(plan, dual, len(tangents[0]))
+
         def run(inputs: Any, tangents: Any) -> tuple[Any, Any]:
             with np.errstate(all="ignore"):
                 env = plan.run(inputs)
-                dual: list[Any] = [None] * len(env)
-                for i, t in zip(active, tangents, strict=True):
-                    dual[plan.inputs[i]] = t
-                for node, reads in nodes:
-                    moving = [dual[plan.slot[v]] for v in node.operands]
-                    out = plan.slot[node.result]
-                    dual[out] = push(node, env[out], [env[i] for i in reads], moving)
-                return plan.results(env), _ends(plan.graph, plan, dual, len(tangents[0]))
+                return plan.results(env), swept(lambda products: sweep(env, tangents, products))
 
         return run
 
     def reverse(self, graph: Graph, active: tuple[int, ...]) -> Reverse:
         plan = Plan(graph)
-        sweep = _sweep(plan, active)
+        steps = _backwards(plan, active)
 
-        def pullback(env: list[Any], cotangents: Any) -> tuple[Any, ...]:
+        def sweep(env: list[Any], cotangents: Any, products: Products) -> tuple[Any, ...]:
             adjoints = Adjoints(len(env))
             k = next((len(g) for g in cotangents if g is not None), 1)
             for slot, value, g in zip(plan.outputs, plan.graph.outputs, cotangents, strict=False):
                 if g is not None and is_inexact(value.type.dtype):
                     adjoints.add(slot, g)
-            with np.errstate(all="ignore"):
-                for node, reads, moving, out in sweep:
-                    g = adjoints.arrays[out]
-                    if g is not None:
-                        pull(node, moving, g, env[out], [env[i] for i in reads], adjoints)
+            for node, reads, moving, out in steps:
+                g = adjoints.arrays[out]
+                if g is not None:
+                    adjoints.arrays[out] = None  # read for the last time
+                    pull(node, moving, g, env[out], [env[i] for i in reads], adjoints, products)
             return tuple(_own(adjoints.arrays[plan.inputs[i]], plan.graph.inputs[i], k) for i in active)
 
         def run(inputs: Any, cotangents: Any = None) -> tuple[Any, Any]:
+            def pullback(given: Any) -> Any:
+                with np.errstate(all="ignore"):
+                    return swept(lambda products: sweep(env, given, products))
+
             with np.errstate(all="ignore"):
                 env = plan.run(inputs)
             values = plan.results(env)
-            if cotangents is None:
-                return values, lambda given: pullback(env, given)
-            return values, pullback(env, cotangents)
+            return values, pullback if cotangents is None else pullback(cotangents)
 
         return run
 
@@ -84,7 +90,7 @@ class NumpyBackend:
         raise BackendError(message)
 
 
-def _sweep(plan: Plan, active: tuple[int, ...]) -> list[tuple[Any, ...]]:
+def _backwards(plan: Plan, active: tuple[int, ...]) -> list[tuple[Any, ...]]:
     """The nodes that a cotangent can pass, last first: with the slots it passes on to."""
     moving = {plan.inputs[i] for i in active}
     steps = []
@@ -105,9 +111,9 @@ def _own(g: Any, value: Any, k: int) -> Any:
     return np.zeros(shape, value.type.dtype) if g is None else np.array(np.broadcast_to(g, shape), order="C")
 
 
-def _ends(graph: Graph, plan: Plan, dual: list[Any], k: int) -> tuple[Any, ...]:
+def _ends(plan: Plan, dual: list[Any], k: int) -> tuple[Any, ...]:
     return tuple(
-        _own(dual[plan.slot[v]], v, k) if is_inexact(v.type.dtype) else None for v in graph.outputs
+        _own(dual[plan.slot[v]], v, k) if is_inexact(v.type.dtype) else None for v in plan.graph.outputs
     )
 
 

@@ -3,7 +3,8 @@
 from __future__ import annotations
 
 import functools
-from typing import Any
+from collections.abc import Callable, Sequence
+from typing import Any, NamedTuple
 
 import numpy as np
 
@@ -11,7 +12,9 @@ from wengert.backends import matmul
 from wengert.ir.kinds import Contraction, Elementwise
 from wengert.ir.ops import OPS
 
-__all__ = ["XP", "contract", "elementwise_function", "key", "place", "scale", "scatter_add", "take"]
+__all__ = [
+    "XP", "Products", "contract", "elementwise_function", "key", "place", "scale", "scatter_add", "swept", "take",
+]  # fmt: skip
 
 
 def scale(p: Any, t: Any) -> Any:
@@ -44,6 +47,27 @@ def _scale_matmul(p: Any, t: Any) -> Any:
     columns = t if t.ndim > 1 else t[:, None]
     terms = (scale(rows[..., k, None], columns[..., k, None, :]) for k in range(rows.shape[-1]))
     return functools.reduce(np.add, terms).reshape(out.shape)
+
+
+class Products(NamedTuple):
+    """How a partial meets a tangent or cotangent: element by element, and in a contraction."""
+
+    scale: Callable[[Any, Any], Any]
+    contract: Callable[[str, Any, Any], Any]
+
+
+#: Plain products first.  They differ from the exact ones only by a NaN (zero times inf), and no linear op loses one:
+#: if none arrives at the end of a sweep, none was made.  If one does, the sweep is run again with STRICT.
+PLAIN = Products(np.multiply, contract)
+STRICT = Products(scale, scale_contract)
+
+
+def swept(sweep: Callable[[Products], Sequence[Any]]) -> Sequence[Any]:
+    """The results of a linear sweep, in which a product with an exact zero is zero."""
+    results = sweep(PLAIN)
+    if any(r is not None and np.isnan(r.sum()) for r in results):
+        return sweep(STRICT)
+    return results
 
 
 def key(start: Any, size: Any, step: Any) -> tuple[slice, ...]:

@@ -8,7 +8,7 @@ from typing import Any
 import numpy as np
 
 from wengert.backends.vectorized import arrays
-from wengert.backends.vectorized.arrays import XP
+from wengert.backends.vectorized.arrays import XP, Products
 from wengert.backends.vectorized.tangents import directed_view, partial, reduction_partial
 from wengert.ir import kinds
 from wengert.ir.graph import Node
@@ -48,15 +48,15 @@ class Adjoints:
         return self.arrays[slot]
 
 
-def _elementwise(node: Node, k: int, g: Any, out: Any, operands: Sequence[Any]) -> Any:
+def _elementwise(node: Node, k: int, g: Any, out: Any, operands: Sequence[Any], products: Products) -> Any:
     rule = node.op.partials[k]  # type: ignore[attr-defined]
     if rule is None:
         return None
-    g = g if rule == 1 else -g if rule == -1 else arrays.scale(partial(node, k, out, operands), g)
+    g = g if rule == 1 else -g if rule == -1 else products.scale(partial(node, k, out, operands), g)
     return g.astype(node.operands[k].type.dtype, copy=False)
 
 
-def _reduction(node: Node, k: int, g: Any, out: Any, operands: Sequence[Any]) -> Any:
+def _reduction(node: Node, k: int, g: Any, out: Any, operands: Sequence[Any], products: Products) -> Any:
     rule = node.op.partial  # type: ignore[attr-defined]
     if rule is None:
         return None
@@ -65,39 +65,39 @@ def _reduction(node: Node, k: int, g: Any, out: Any, operands: Sequence[Any]) ->
     g = g.reshape(len(g), *kept)
     if rule == 1:
         return np.broadcast_to(g, (len(g), *shape))
-    return arrays.scale(reduction_partial(node, out, operands[0]), g)
+    return products.scale(reduction_partial(node, out, operands[0]), g)
 
 
-def _cumulative(node: Node, k: int, g: Any, out: Any, operands: Sequence[Any]) -> Any:
+def _cumulative(node: Node, k: int, g: Any, out: Any, operands: Sequence[Any], products: Products) -> Any:
     axis = node.params["axis"] + 1
     if node.params["reverse"]:
         return np.cumsum(g, axis=axis)
     return np.flip(np.cumsum(np.flip(g, axis), axis=axis), axis)
 
 
-def _contraction(node: Node, k: int, g: Any, out: Any, operands: Sequence[Any]) -> Any:
+def _contraction(node: Node, k: int, g: Any, out: Any, operands: Sequence[Any], products: Products) -> Any:
     terms = kinds.Contraction.split(node.params["subscripts"])
     rest, other = terms[1 - k], operands[1 - k]
     if len(g) == 1:  # one cotangent is a plain product, for BLAS
-        return arrays.scale_contract(f"{terms[2]},{rest}->{terms[k]}", g[0], other)[None]
-    return arrays.scale_contract(f"K{terms[2]},{rest}->K{terms[k]}", g, other)
+        return products.contract(f"{terms[2]},{rest}->{terms[k]}", g[0], other)[None]
+    return products.contract(f"K{terms[2]},{rest}->K{terms[k]}", g, other)
 
 
-def _indexing(node: Node, k: int, g: Any, out: Any, operands: Sequence[Any]) -> Any:
+def _indexing(node: Node, k: int, g: Any, out: Any, operands: Sequence[Any], products: Products) -> Any:
     axis, indices = node.params["axis"] + 1, operands[1]
     if node.op.gather:  # type: ignore[attr-defined]
         return arrays.scatter_add(g, indices, axis, node.operands[0].type.shape[axis - 1])
     return arrays.take(g, indices, axis)
 
 
-def _library(node: Node, k: int, g: Any, out: Any, operands: Sequence[Any]) -> Any:
+def _library(node: Node, k: int, g: Any, out: Any, operands: Sequence[Any], products: Products) -> Any:
     rule = node.op.vjp  # type: ignore[attr-defined]
     if rule is None:
         return None
     return np.stack([rule(XP, each, k, out, list(operands), node.params) for each in g])
 
 
-_RULES: dict[type[kinds.Op], Callable[[Node, int, Any, Any, Sequence[Any]], Any]] = {
+_RULES: dict[type[kinds.Op], Callable[[Node, int, Any, Any, Sequence[Any], Products], Any]] = {
     kinds.Elementwise: _elementwise,
     kinds.Reduction: _reduction,
     kinds.Cumulative: _cumulative,
@@ -135,7 +135,8 @@ def _size(shape: tuple[int, ...]) -> int:
 
 
 def pull(
-    node: Node, moving: Sequence[int | None], g: Any, out: Any, operands: Sequence[Any], adjoints: Adjoints
+    node: Node, moving: Sequence[int | None], g: Any, out: Any, operands: Sequence[Any], adjoints: Adjoints,
+    products: Products,
 ) -> None:
     """Hand the cotangent of a node's result to its operands; ``moving`` are the slots of those that want it."""
     if isinstance(node.op, kinds.Movement):
@@ -144,6 +145,6 @@ def pull(
     rule = _RULES[type(node.op)]
     for k, slot in enumerate(moving):
         if slot is not None:
-            share = rule(node, k, g, out, operands)
+            share = rule(node, k, g, out, operands, products)
             if share is not None:
                 adjoints.add(slot, share)

@@ -8,7 +8,7 @@ from typing import Any
 import numpy as np
 
 from wengert.backends.vectorized import arrays
-from wengert.backends.vectorized.arrays import XP
+from wengert.backends.vectorized.arrays import XP, Products
 from wengert.ir import kinds
 from wengert.ir.errors import DerivativeError
 from wengert.ir.graph import Node
@@ -33,34 +33,34 @@ def reduction_partial(node: Node, out: Any, x: Any) -> Any:
     return np.asarray(p, x.dtype)
 
 
-def _elementwise(node: Node, out: Any, operands: Sequence[Any], tangents: Tangents) -> Any:
+def _elementwise(node: Node, out: Any, operands: Sequence[Any], tangents: Tangents, products: Products) -> Any:
     total = None
     for k, (rule, t) in enumerate(zip(node.op.partials, tangents, strict=True)):  # type: ignore[attr-defined]
         if t is None or rule is None:
             continue
         t = t.astype(node.result.type.dtype, copy=False)
-        term = t if rule == 1 else -t if rule == -1 else arrays.scale(partial(node, k, out, operands), t)
+        term = t if rule == 1 else -t if rule == -1 else products.scale(partial(node, k, out, operands), t)
         total = term if total is None else total + term
     return total
 
 
-def _reduction(node: Node, out: Any, operands: Sequence[Any], tangents: Tangents) -> Any:
+def _reduction(node: Node, out: Any, operands: Sequence[Any], tangents: Tangents, products: Products) -> Any:
     (t,), (x,) = tangents, operands
     rule = node.op.partial  # type: ignore[attr-defined]
     if rule is None:
         return None
-    contribution = t if rule == 1 else arrays.scale(reduction_partial(node, out, x), t)
+    contribution = t if rule == 1 else products.scale(reduction_partial(node, out, x), t)
     return np.sum(contribution, axis=tuple(a + 1 for a in node.params["axes"]))
 
 
-def _cumulative(node: Node, out: Any, operands: Sequence[Any], tangents: Tangents) -> Any:
+def _cumulative(node: Node, out: Any, operands: Sequence[Any], tangents: Tangents, products: Products) -> Any:
     (t,), axis = tangents, node.params["axis"] + 1
     if node.params["reverse"]:
         return np.flip(np.cumsum(np.flip(t, axis), axis=axis), axis)
     return np.cumsum(t, axis=axis)
 
 
-def _movement(node: Node, out: Any, operands: Sequence[Any], tangents: Tangents) -> Any:
+def _movement(node: Node, out: Any, operands: Sequence[Any], tangents: Tangents, products: Products) -> Any:
     """The pieces, with the directions as one more axis in front."""
     k = next(len(t) for t in tangents if t is not None)
     type_, shapes = node.result.type, tuple(v.type.shape for v in node.operands)
@@ -83,7 +83,7 @@ def directed_view(flat: Any, piece: kinds.Piece) -> Any:
     return np.ndarray(shape, flat.dtype, flat, piece.offset * item, strides)
 
 
-def _contraction(node: Node, out: Any, operands: Sequence[Any], tangents: Tangents) -> Any:
+def _contraction(node: Node, out: Any, operands: Sequence[Any], tangents: Tangents, products: Products) -> Any:
     x, y, z = kinds.Contraction.split(node.params["subscripts"])
     total = None
     for terms, pair in (
@@ -91,18 +91,18 @@ def _contraction(node: Node, out: Any, operands: Sequence[Any], tangents: Tangen
         ((x, f"K{y}"), (operands[0], tangents[1])),
     ):
         if pair[0] is not None and pair[1] is not None:
-            term = arrays.scale_contract(f"{terms[0]},{terms[1]}->K{z}", *pair)
+            term = products.contract(f"{terms[0]},{terms[1]}->K{z}", *pair)
             total = term if total is None else total + term
     return total
 
 
-def _indexing(node: Node, out: Any, operands: Sequence[Any], tangents: Tangents) -> Any:
+def _indexing(node: Node, out: Any, operands: Sequence[Any], tangents: Tangents, products: Products) -> Any:
     t, indices = tangents[0], operands[1]
     params = {**node.params, "axis": node.params["axis"] + 1}
     return None if t is None else getattr(arrays, node.op.name)(t, indices, **params)
 
 
-def _library(node: Node, out: Any, operands: Sequence[Any], tangents: Tangents) -> Any:
+def _library(node: Node, out: Any, operands: Sequence[Any], tangents: Tangents, products: Products) -> Any:
     """One direction at a time: a jvp is stated for one."""
     rule = node.op.jvp  # type: ignore[attr-defined]
     if rule is None:
@@ -112,7 +112,7 @@ def _library(node: Node, out: Any, operands: Sequence[Any], tangents: Tangents) 
     return np.stack([rule(XP, out, list(operands), direction, node.params) for direction in each])
 
 
-_RULES: dict[type[kinds.Op], Callable[[Node, Any, Sequence[Any], Tangents], Any]] = {
+_RULES: dict[type[kinds.Op], Callable[[Node, Any, Sequence[Any], Tangents, Products], Any]] = {
     kinds.Elementwise: _elementwise,
     kinds.Reduction: _reduction,
     kinds.Cumulative: _cumulative,
@@ -123,12 +123,12 @@ _RULES: dict[type[kinds.Op], Callable[[Node, Any, Sequence[Any], Tangents], Any]
 }
 
 
-def push(node: Node, out: Any, operands: Sequence[Any], tangents: Tangents) -> Any:
+def push(node: Node, out: Any, operands: Sequence[Any], tangents: Tangents, products: Products) -> Any:
     """The tangents of a node's result, or None where nothing flows."""
     if all(t is None for t in tangents) or not is_inexact(node.result.type.dtype):
         return None
     refuse_complex(node)
-    return _RULES[type(node.op)](node, out, operands, tangents)
+    return _RULES[type(node.op)](node, out, operands, tangents, products)
 
 
 def refuse_complex(node: Node) -> None:

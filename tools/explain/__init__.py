@@ -1,7 +1,8 @@
 """``explain(f)(*args)``: the value of every node, the derivative on every edge, and both sweeps.
 
-The chain rule adds up, over all paths through a graph, the products of the derivatives along them.  There may be very many paths;
-forward mode and reverse mode find the sum by touching each edge once.  An :class:`Explanation` shows it on a program of yours.
+The chain rule adds up, over all paths through a graph, the products of the derivatives along
+them.  There may be very many paths; forward mode and reverse mode find the sum by touching each
+edge once.  An :class:`Explanation` shows it on a program of yours.
 """
 
 from __future__ import annotations
@@ -45,15 +46,17 @@ def explain(f: Any) -> Callable[..., Explanation]:
     Returns
     -------
     callable
-        Takes the arguments of ``f``, in which a Python int is a real number wherever ``f`` accepts one, and three
-        keywords: ``wrt`` and ``output`` are the ends of the two sweeps, and ``limit`` the number of entries up to which an
-        array is taken apart into scalars (lowered where that would make more than 16 ``limit`` of them); see
-        :class:`Explanation`, which it returns.  (Arguments of these names are given by position.)
+        Takes the arguments of ``f``, in which a Python int is a real number wherever ``f``
+        accepts one, and three keywords: ``wrt`` and ``output`` are the ends of the two sweeps,
+        and ``limit`` the number of entries up to which an array is taken apart into scalars
+        (lowered where that would make more than 16 ``limit`` of them); see :class:`Explanation`,
+        which it returns.  (Arguments of these names are given by position.)
 
     Raises
     ------
     DerivativeError
-        If there is no real number among the arguments or the results, or ``f`` computes with complex numbers.
+        If there is no real number among the arguments or the results, or ``f`` computes with
+        complex numbers.
     GuardError
         If a graph is explained at a point where it does not hold.
 
@@ -67,9 +70,7 @@ def explain(f: Any) -> Callable[..., Explanation]:
     """
     callee = Callee(f, None)
 
-    def explained(
-        *args: Any, wrt: Any = None, output: Any = None, limit: int = LIMIT, **kwargs: Any
-    ) -> Explanation:
+    def explained(*args: Any, wrt: Any = None, output: Any = None, limit: int = LIMIT, **kwargs: Any) -> Explanation:
         if limit < 1:
             message = f"limit is the number of entries up to which arrays are taken apart: at least 1, got {limit}."
             raise ValueError(message)
@@ -83,9 +84,7 @@ def explain(f: Any) -> Callable[..., Explanation]:
     return explained
 
 
-def _program(
-    callee: Callee, args: tuple[Any, ...], kwargs: dict[str, Any]
-) -> tuple[Program, list[Any]]:
+def _program(callee: Callee, args: tuple[Any, ...], kwargs: dict[str, Any]) -> tuple[Program, list[Any]]:
     """The program for these arguments, and the flat arguments."""
     bound = callee.call(args, kwargs).bound
     if isinstance(callee.target, Program):
@@ -105,8 +104,6 @@ def _names(program: Program) -> list[str]:
     """The inputs' names, each once."""
     names: list[str] = []
     for i, name in enumerate(program.names()):
-        clear = (
-            name if program.graph.signature is not None or program.graph.inputs[i].name else f"%{i}"
-        )
+        clear = name if program.graph.signature is not None or program.graph.inputs[i].name else f"%{i}"
         names.append(clear if clear not in names else f"%{i}")
     return names

@@ -1,8 +1,9 @@
-"""From a program and its arguments to nodes and edges: small arrays taken apart, large ones as blocks.
+"""From a program and its arguments to nodes and edges: small arrays taken apart, large ones as
+blocks.
 
-Every entry of every array has an id: which node it is shown in, and where there.  What only renames (casts,
-broadcasts, reshapes, slices, ...) hands the ids on, so it is not seen, and edges run straight
-through it; 0 is the id of whatever is known without the arguments.
+Every entry of every array has an id: which node it is shown in, and where there.  What only renames
+(casts, broadcasts, reshapes, slices, ...) hands the ids on, so it is not seen, and edges run
+straight through it; 0 is the id of whatever is known without the arguments.
 """
 
 from __future__ import annotations
@@ -23,7 +24,8 @@ from wengert.tools.explain.view import Block, Edge, Node, View
 
 __all__ = ["TOTAL", "expand"]
 
-#: Arrays are taken apart into this many scalars for each entry that one of them may have; above it, fewer are.
+#: Arrays are taken apart into this many scalars for each entry that one of them may have; above
+#: it, fewer are.
 TOTAL = 16
 #: So many operands of one entry are written out.
 FEW = 6
@@ -45,13 +47,8 @@ def expand(graph: ir.Graph, inputs: Sequence[np.ndarray], names: Sequence[str], 
     work = _Expansion(graph, inputs, names, limit)
     for node in graph.nodes:
         work.add(node)
-    outputs = tuple(
-        (path, work.places(v, path))
-        for path, v in zip(result_paths(graph), graph.outputs, strict=True)
-    )
-    places = tuple(
-        (name, work.places(v, name)) for name, v in zip(names, graph.inputs, strict=True)
-    )
+    outputs = tuple((path, work.places(v, path)) for path, v in zip(result_paths(graph), graph.outputs, strict=True))
+    places = tuple((name, work.places(v, name)) for name, v in zip(names, graph.inputs, strict=True))
     return View(
         graph.name,
         tuple(work.nodes),
@@ -67,14 +64,17 @@ def _refuse_complex(graph: ir.Graph) -> None:
     for value in (*graph.inputs, *graph.used_values()):
         if value.type.dtype.kind == "c":
             message = (
-                f"{graph.name} computes with complex numbers, whose derivatives are not supported yet; write the "
+                f"{graph.name} computes with complex numbers, whose derivatives are not "
+                "supported yet; write the "
                 "function with real and imaginary parts as separate real arrays."
             )
             raise DerivativeError(message)
 
 
 def _cap(sizes: Sequence[int], limit: int) -> int:
-    """The most entries of an array that is taken apart: ``limit``, or less where that makes too many nodes."""
+    """The most entries of an array that is taken apart: ``limit``, or less where that makes too
+    many nodes.
+    """
     cap = limit
     while cap > 1 and sum(n for n in sizes if n <= cap) > TOTAL * limit:
         cap //= 2
@@ -93,9 +93,7 @@ def _nodes_of(ids: Any) -> tuple[np.ndarray, np.ndarray]:
 class _Expansion:
     """The nodes and edges so far, and the ids of every value's entries."""
 
-    def __init__(
-        self, graph: ir.Graph, inputs: Sequence[np.ndarray], names: Sequence[str], limit: int
-    ) -> None:
+    def __init__(self, graph: ir.Graph, inputs: Sequence[np.ndarray], names: Sequence[str], limit: int) -> None:
         self.nodes: list[Node] = []
         self.edges: list[Edge] = []
         self.links: list[tuple[Node, Node]] = []
@@ -110,7 +108,7 @@ class _Expansion:
         for value, name in zip(graph.inputs, names, strict=True):
             self._own(value, name, "input", None, lambda i: "")
 
-    # -- values ---------------------------------------------------------------------------------------
+    # -- values --------------------------------------------------------------------
 
     def array(self, value: ir.Value) -> np.ndarray:
         """What a value is."""
@@ -145,7 +143,8 @@ class _Expansion:
             ids = _ids(first, every)
         else:
             for i, number_ in enumerate(array.ravel().tolist()):
-                show(entry_name(name, shape, i), i, number_, None)
+                index = shape if op == "input" or array.size > 1 else ()
+                show(entry_name(name, index, i), i, number_, None)
             ids = _ids(first + every, 0)
         self.ids[value] = ids.reshape(shape)
 
@@ -153,12 +152,26 @@ class _Expansion:
         """For each entry, the index of its node and its place there; a constant gets a node now."""
         ids = self.of(value)
         if not ids.all():
-            known = ir.Value(value.type)
-            self.arrays[known] = self.array(value)
-            self._own(known, self._unused(path), "constant", None, lambda i: "constant")
-            ids = np.where(ids == 0, self.ids[known], ids)
-        found, entries = _nodes_of(ids)
-        return np.stack([found, entries], axis=-1)
+            ids = ids.copy()
+            ids[ids == 0] = self._known(value, np.flatnonzero(ids.ravel() == 0), path)
+        return np.stack(_nodes_of(ids), axis=-1)
+
+    def _known(self, value: ir.Value, where: np.ndarray, path: str) -> np.ndarray:
+        """New ids for the entries of a result that are constants."""
+        array, shape, first = self.array(value), value.type.shape, len(self.nodes)
+        moves, path = is_inexact(value.type.dtype), self._unused(path)
+
+        def show(called: str, number_: Any, block: tuple[int, ...] | None) -> None:
+            at = len(self.nodes)
+            node = Node(at, called, "constant", "constant", number_, block, moves, None, path)
+            self.nodes.append(node)
+
+        if len(where) > self.cap:
+            show(path, array.ravel()[where], (len(where),))
+            return _ids(first, np.arange(len(where)))
+        for i, number_ in zip(where.tolist(), array.ravel()[where].tolist(), strict=True):
+            show(entry_name(path, shape, i), number_, None)
+        return _ids(first + np.arange(len(where)), 0)
 
     def _unused(self, name: str) -> str:
         taken = {node.group for node in self.nodes}
@@ -166,7 +179,7 @@ class _Expansion:
             name += "'"
         return name
 
-    # -- nodes ------------------------------------------------------------------------------------------
+    # -- nodes ---------------------------------------------------------------------
 
     def add(self, node: ir.Node) -> None:
         """One node of the program, its operands known."""
@@ -196,10 +209,10 @@ class _Expansion:
                 self._link(node.result, operand, rows, cols)
         self.edges[first:] = sorted(self.edges[first:], key=lambda edge: edge.target.index)
 
-    def _ends(
-        self, target: ir.Value, operand: ir.Value, rows: Any, cols: Any
-    ) -> tuple[np.ndarray, ...]:
-        """For each entry of a pattern: target node and entry, source node and entry, and which entries have both."""
+    def _ends(self, target: ir.Value, operand: ir.Value, rows: Any, cols: Any) -> tuple[np.ndarray, ...]:
+        """For each entry of a pattern: target node and entry, source node and entry, and which
+        entries have both.
+        """
         sources = self.of(operand).ravel()[cols]
         known = sources > 0
         targets = self.of(target).ravel()[rows[known]]
@@ -218,12 +231,8 @@ class _Expansion:
         if not moving.all():  # an integer that was cast: no derivative
             self._link(target, operand, rows[known][~moving], cols[known][~moving])
             t, row, s, col, slopes = (a[moving] for a in (t, row, s, col, slopes))
-        single = ~(
-            self._flags(t, lambda node: node.is_block) | self._flags(s, lambda node: node.is_block)
-        )
-        for i, j, d in zip(
-            s[single].tolist(), t[single].tolist(), slopes[single].tolist(), strict=True
-        ):
+        single = ~(self._flags(t, lambda node: node.is_block) | self._flags(s, lambda node: node.is_block))
+        for i, j, d in zip(s[single].tolist(), t[single].tolist(), slopes[single].tolist(), strict=True):
             self.edges.append(Edge(self.nodes[i], self.nodes[j], d))
         self._join_blocks(*(a[~single] for a in (t, row, s, col, slopes)))
 
@@ -241,11 +250,9 @@ class _Expansion:
             block = _block((target.size, source.size), row[here], col[here], slopes[here])
             self.edges.append(Edge(source, target, block))
 
-    # -- words ------------------------------------------------------------------------------------------
+    # -- words ---------------------------------------------------------------------
 
-    def _expressions(
-        self, node: ir.Node, entries: Sequence[local.Pattern]
-    ) -> Callable[[int | None], str]:
+    def _expressions(self, node: ir.Node, entries: Sequence[local.Pattern]) -> Callable[[int | None], str]:
         """What the node computes, whole (None) or in its entry i."""
 
         def expression(i: int | None) -> str:
@@ -255,9 +262,7 @@ class _Expansion:
             reads = [(v, cols[rows == i]) for v, (rows, cols) in lists]
             most = max(len(cols) for _, cols in reads)
             kept = range(most) if most <= FEW else (*range(3), -1)
-            arguments = [
-                [self._entry(v, cols[j]) for j in kept if j < len(cols)] for v, cols in reads
-            ]
+            arguments = [[self._entry(v, cols[j]) for j in kept if j < len(cols)] for v, cols in reads]
             return written(node, arguments, cut=most > FEW)
 
         return expression
@@ -276,10 +281,12 @@ class _Expansion:
         ids = self.of(value)
         if not ids.any():
             array = self.array(value)
-            return number(array) if array.size == 1 else f"constant{list(array.shape)}"
+            same = array.size and (array == array.flat[0]).all()
+            return number(array.flat[0]) if same else f"constant{list(array.shape)}"
         found, _ = _nodes_of(ids[ids > 0])
         groups = list(dict.fromkeys(self.nodes[i].group for i in np.unique(found).tolist()))
-        return "&".join([*groups[:3], "…"] if len(groups) > 3 else groups)
+        more = len(groups) > 3 or not ids.all()
+        return "&".join([*groups[:3], "…"] if more else groups)
 
 
 def _block(shape: tuple[int, int], rows: Any, cols: Any, slopes: Any) -> Block:

@@ -10,8 +10,9 @@ from typing import Any, TypeAlias
 import numpy as np
 
 from wengert.ir.errors import DerivativeError
-from wengert.tools.explain import paths, picture, sweeps, text
+from wengert.tools.explain import picture, sweeps, text
 from wengert.tools.explain.names import entry_name
+from wengert.tools.explain.paths import PathSum, add_paths, count_paths
 from wengert.tools.explain.view import Edge, Node, View
 
 __all__ = ["Explanation", "Table"]
@@ -20,7 +21,9 @@ Key: TypeAlias = "str | int | Node"
 
 
 class Table(Mapping[str, Any]):
-    """Something for every node, by the node's name, by the node itself, or by the path of an output."""
+    """Something for every node, by the node's name, by the node itself, or by the path of an
+    output.
+    """
 
     def __init__(self, explanation: Explanation, at: list[Any]) -> None:
         self._explanation = explanation
@@ -44,18 +47,18 @@ class Table(Mapping[str, Any]):
 class Explanation:
     """A program at one point: values, derivatives, both sweeps, and paths.
 
-    A node is named by a string: ``"b"``, ``"W[0,1]"``, ``"c"``, ``"%7"``; also by the path of an output
-    (``"out"``, ``"out[1]"``, ``"loss"`` where the function returns a dict with that key).
+    A node is named by a string: ``"b"``, ``"W[0,1]"``, ``"c"``, ``"%7"``; also by the path of an
+    output (``"out"``, ``"out[1]"``, ``"loss"`` where the function returns a dict with that key).
 
     Parameters
     ----------
     view : View
     wrt : str, int or Node, optional
-        Where the forward sweep starts: a node (an entry of it, ``"X[3,1]"``, for a block), or the number of an input; by
-        default the first real number among the arguments.
+        Where the forward sweep starts: a node (an entry of it, ``"X[3,1]"``, for a block), or the
+        number of an input; by default the first real number among the arguments.
     output : str, int or Node, optional
-        Where the reverse sweep starts: a node, or the number of an output; by default the first real number
-        among the results.
+        Where the reverse sweep starts: a node, or the number of an output; by default the first
+        real number among the results.
 
     Attributes
     ----------
@@ -102,7 +105,7 @@ class Explanation:
         self.reverse = Table(self, reverse.derivatives)
         self.edge_visits = {"forward": tuple(forward.visits), "reverse": tuple(reverse.visits)}
 
-    # -- finding nodes ----------------------------------------------------------------------------------
+    # -- finding nodes -------------------------------------------------------------
 
     def __getitem__(self, key: Key) -> Node:
         """The node of a name."""
@@ -114,7 +117,8 @@ class Explanation:
         Raises
         ------
         KeyError
-            If there is no such node; or, unless ``whole``, if it is a block of which no entry is chosen.
+            If there is no such node; or, unless ``whole``, if it is a block of which no entry is
+            chosen.
         """
         node, entry = (key, None) if isinstance(key, Node) else self._lookup(key)
         if node.is_block and entry is None and not whole:
@@ -126,23 +130,17 @@ class Explanation:
     def _lookup(self, key: Any) -> tuple[Node, int | None]:
         if key in self._names:
             return self._names[key], None
-        base, _, inside = str(key).rpartition("[")
-        index = tuple(int(k) for k in inside[:-1].split(",")) if _is_index(inside) else None
-        if (
-            base in self._names
-            and index is not None
-            and (shape := self._names[base].shape) is not None
-        ):
-            if len(index) == len(shape) and all(
-                0 <= k < n for k, n in zip(index, shape, strict=True)
-            ):
-                return self._names[base], int(np.ravel_multi_index(index, shape))
+        base, index = _entry(str(key))
+        shape = self._names[base].shape if base in self._names else None
+        if shape is not None and _inside(index, shape):
+            return self._names[base], int(np.ravel_multi_index(index, shape))
+        if base in self._names and index and not any(index) and not self._names[base].is_block:
+            return self._names[base], None  # an array of one entry
         for path, places in self._view.outputs:
             if key == path and places.ndim == 1:
                 return self._place(places)
-            if base == path and index is not None and len(index) == places.ndim - 1:
-                if all(0 <= k < n for k, n in zip(index, places.shape, strict=False)):
-                    return self._place(places[index])
+            if base == path and _inside(index, places.shape[:-1]):
+                return self._place(places[index])
         names = ", ".join(list(self._names)[:12]) + (", ..." if len(self._names) > 12 else "")
         message = f"There is no node {key!r}; there are {names}, and the outputs {', '.join(self.outputs)}."
         raise KeyError(message)
@@ -164,7 +162,8 @@ class Explanation:
             node, entry = self.find(key)
         if not node.moves:
             message = (
-                f"{node.name} is {node.value!r}, not a real number, so it has no derivative. Give it as a float, or "
+                f"{node.name} is {node.value!r}, not a real number, so it has no derivative. "
+                "Give it as a float, or "
                 f"choose another node with {keyword}=."
             )
             raise DerivativeError(message)
@@ -172,18 +171,19 @@ class Explanation:
 
     def _first(self, ends: Any, what: str) -> tuple[Node, int | None]:
         """The first real number among the arguments or results."""
-        for _, places in ends:
-            for place in places.reshape(-1, 2)[:1]:
-                node, entry = self._place(place)
-                if node.moves:
-                    return node, entry
+        places = [p for _, array in ends for p in array.reshape(-1, 2)[: self.limit + 1].tolist()]
+        moving = [p for p in places if self.nodes[p[0]].moves]
+        depending = [p for p in moving if self.nodes[p[0]].op != "constant"]
+        if moving:
+            return self._place((depending or moving)[0])
         message = (
-            f"No {what} of {self.name} is a real number (a float, or an array of them), so there is nothing to "
+            f"No {what} of {self.name} is a real number (a float, or an array of them), so "
+            "there is nothing to "
             "differentiate. Convert integers with .astype(float)."
         )
         raise DerivativeError(message)
 
-    # -- paths --------------------------------------------------------------------------------------------
+    # -- paths ---------------------------------------------------------------------
 
     def paths(self, a: Key | None = None, b: Key | None = None) -> int:
         """How many paths lead from ``a`` to ``b`` (from ``wrt`` to ``output``): an exact integer.
@@ -192,11 +192,9 @@ class Explanation:
         """
         source = self.find(self.wrt if a is None else a, whole=True)[0]
         target = self.find(self.output if b is None else b, whole=True)[0]
-        return paths.count_paths(self.nodes, self.edges, source)[target.index]
+        return count_paths(self.nodes, self.edges, source)[target.index]
 
-    def path_sum(
-        self, a: Key | None = None, b: Key | None = None, *, limit: int = 10_000
-    ) -> paths.PathSum:
+    def path_sum(self, a: Key | None = None, b: Key | None = None, *, limit: int = 10_000) -> PathSum:
         """The sum over all paths from ``a`` to ``b`` (from ``wrt`` to ``output``), written out.
 
         Returns
@@ -211,15 +209,16 @@ class Explanation:
         """
         source, _ = self.find(self.wrt if a is None else a)
         target, _ = self.find(self.output if b is None else b)
-        counts = paths.count_paths(self.nodes, self.edges, source)
+        counts = count_paths(self.nodes, self.edges, source)
         if counts[target.index] > limit:
             message = (
-                f"There are {counts[target.index]} paths from {source.name} to {target.name}, more than the limit of "
+                f"There are {counts[target.index]} paths from {source.name} to {target.name}, "
+                "more than the limit of "
                 f"{limit}; the sweeps add them up without walking each."
             )
             raise ValueError(message)
         factored = sweeps.forward(self.nodes, self.edges, source).derivatives[target.index]
-        return paths.add_paths(self.edges, source, target, counts, factored)
+        return add_paths(self.edges, source, target, counts, factored)
 
     def edges_between(self, a: Key, b: Key) -> tuple[Edge, ...]:
         """The edges from ``a`` straight to ``b``."""
@@ -228,11 +227,9 @@ class Explanation:
 
     def between(self, wrt: Key | None = None, output: Key | None = None) -> Explanation:
         """The same program at the same point, the sweeps between other ends."""
-        return Explanation(
-            self._view, self.wrt if wrt is None else wrt, self.output if output is None else output
-        )
+        return Explanation(self._view, self.wrt if wrt is None else wrt, self.output if output is None else output)
 
-    # -- showing --------------------------------------------------------------------------------------------
+    # -- showing -------------------------------------------------------------------
 
     def text(self, rows: int = 80) -> str:
         """Tables of at most about ``rows`` rows each."""
@@ -261,13 +258,22 @@ class Explanation:
         Path(path).write_text(write[suffix](), encoding="utf-8")
 
     def _repr_svg_(self) -> str | None:
-        return (
-            self.svg() if picture.can_render() and len(self.nodes) <= picture.MOST_NODES else None
-        )
+        return self.svg() if picture.can_render() and len(self.nodes) <= picture.MOST_NODES else None
 
 
-def _is_index(inside: str) -> bool:
-    return inside.endswith("]") and all(k.strip().isdecimal() for k in inside[:-1].split(","))
+def _entry(key: str) -> tuple[str, Any]:
+    """``W[0,1]`` as ``W`` and ``(0, 1)``; None for the index where there is none."""
+    base, _, inside = key.rpartition("[")
+    numbers = inside.removesuffix("]").split(",")
+    fits = inside.endswith("]") and all(k.strip().isdecimal() for k in numbers)
+    return base, tuple(map(int, numbers)) if fits else None
+
+
+def _inside(index: Any, shape: Any) -> bool:
+    """Whether there is an index, and it is that of an entry."""
+    if index is None or len(index) != len(shape):
+        return False
+    return all(0 <= k < n for k, n in zip(index, shape, strict=True))
 
 
 def _name(node: Node, entry: int) -> str:

@@ -1,7 +1,7 @@
 """The derivative of one node in each entry of its operands: a case per kind.
 
-A pattern says which entries of an operand which entry of the result depends on; the numbers come from a
-backend, run on a graph of that one node, and so from the op's own record.
+A pattern says which entries of an operand which entry of the result depends on; the numbers come
+from a backend, run on a graph of that one node, and so from the op's own record.
 """
 
 from __future__ import annotations
@@ -23,15 +23,18 @@ __all__ = ["BUDGET", "Pattern", "flows", "is_rename", "pattern", "renamed", "slo
 #: The most entries that one node's Jacobian may have.
 BUDGET = 10**7
 
-#: For each entry of the Jacobian in one operand: where it is in the (flat) result, and in the operand.
+#: For each entry of the Jacobian in one operand: where it is in the (flat) result, and in the
+#: operand.
 Pattern: TypeAlias = tuple[np.ndarray, np.ndarray]
 
 
-# -- nodes that only rename scalars -------------------------------------------------------------------
+# -- nodes that only rename scalars -----------------------------------------------
 
 
 def is_rename(node: Node) -> bool:
-    """Whether each entry of the result is an entry of an operand, or 0: a movement, a gather, a cast."""
+    """Whether each entry of the result is an entry of an operand, or 0: a movement, a gather, a
+    cast.
+    """
     op, type_ = node.op, node.operands[0].type
     if isinstance(op, kinds.Elementwise):
         return op.symbol == "cast" and np.can_cast(type_.dtype, node.result.type.dtype, "same_kind")
@@ -39,7 +42,9 @@ def is_rename(node: Node) -> bool:
 
 
 def renamed(node: Node, ids: Sequence[np.ndarray], arrays: Sequence[np.ndarray]) -> np.ndarray:
-    """The ids of the result's entries, where ``ids`` are those of the operands' and 0 stands for a known number."""
+    """The ids of the result's entries, where ``ids`` are those of the operands' and 0 stands for
+    a known number.
+    """
     if isinstance(node.op, kinds.Elementwise):
         return ids[0]
     moved = list(ids) if isinstance(node.op, kinds.Movement) else [ids[0], arrays[1]]
@@ -54,7 +59,7 @@ def _alone(node: Node, dtype: np.dtype[Any] | None = None) -> Graph:
     return b.graph([b.emit(node.op, [b.input(t) for t in types], **node.params)])
 
 
-# -- which entries depend on which ----------------------------------------------------------------------
+# -- which entries depend on which ------------------------------------------------
 
 
 def pattern(node: Node, arrays: Sequence[np.ndarray]) -> list[Pattern]:
@@ -65,7 +70,8 @@ def pattern(node: Node, arrays: Sequence[np.ndarray]) -> list[Pattern]:
 def _check_budget(node: Node, count: int) -> None:
     if count > BUDGET:
         message = (
-            f"The Jacobian of {node.op.name} has {count} entries, and explain works with {BUDGET} at most. "
+            f"The Jacobian of {node.op.name} has {count} entries, and explain works with "
+            f"{BUDGET} at most. "
             "Explain the function on smaller arrays."
         )
         raise ValueError(message)
@@ -99,9 +105,7 @@ def _flat_index(term: str, letters: str, shape: tuple[int, ...]) -> np.ndarray:
     axes = [letters.index(c) for c in term]
     own = np.arange(math.prod(shape[a] for a in axes)).reshape([shape[a] for a in axes])
     ordered = own.transpose(np.argsort(axes))
-    return np.broadcast_to(
-        ordered.reshape([n if a in axes else 1 for a, n in enumerate(shape)]), shape
-    ).ravel()
+    return np.broadcast_to(ordered.reshape([n if a in axes else 1 for a, n in enumerate(shape)]), shape).ravel()
 
 
 def _scattered(node: Node, arrays: Sequence[np.ndarray]) -> list[Pattern]:
@@ -114,10 +118,7 @@ def _scattered(node: Node, arrays: Sequence[np.ndarray]) -> list[Pattern]:
 def _dense(node: Node, arrays: Sequence[np.ndarray]) -> list[Pattern]:
     m = node.result.type.size
     _check_budget(node, m * max((v.type.size for v in node.operands), default=0))
-    return [
-        (np.repeat(np.arange(m), v.type.size), np.tile(np.arange(v.type.size), m))
-        for v in node.operands
-    ]
+    return [(np.repeat(np.arange(m), v.type.size), np.tile(np.arange(v.type.size), m)) for v in node.operands]
 
 
 _PATTERNS: dict[type[kinds.Op], Callable[[Node, Sequence[np.ndarray]], list[Pattern]]] = {
@@ -130,7 +131,7 @@ _PATTERNS: dict[type[kinds.Op], Callable[[Node, Sequence[np.ndarray]], list[Patt
 }
 
 
-# -- the numbers --------------------------------------------------------------------------------------
+# -- the numbers ------------------------------------------------------------------
 
 
 def flows(node: Node, k: int) -> bool:
@@ -145,17 +146,13 @@ def flows(node: Node, k: int) -> bool:
     return not (isinstance(op, kinds.Library) and op.jvp is None)
 
 
-def slopes(
-    node: Node, k: int, arrays: Sequence[np.ndarray], entries: Sequence[Pattern]
-) -> np.ndarray:
+def slopes(node: Node, k: int, arrays: Sequence[np.ndarray], entries: Sequence[Pattern]) -> np.ndarray:
     """The derivative for each entry of operand ``k``'s pattern."""
     rows, cols = entries[k]
     op, shape = node.op, node.operands[k].type.shape
     if isinstance(op, kinds.Elementwise):  # diagonal: one direction sees every entry
         return _pushed(node, k, arrays, np.ones((1, *shape)))[0].ravel()
-    if isinstance(
-        op, kinds.Reduction
-    ):  # each entry counts in one result: one cotangent sees every entry
+    if isinstance(op, kinds.Reduction):  # each entry counts in one result: one cotangent sees every entry
         ones = np.ones((1, *node.result.type.shape), node.result.type.dtype)
         _, (g,) = protocol.get("numpy").reverse(_alone(node), (k,))(arrays, [ones])
         return np.asarray(g[0]).ravel()

@@ -69,10 +69,10 @@ def _product(term: tuple[float, ...]) -> float:
     return functools.reduce(scaled, term, 1.0)
 
 
-def add_paths(
-    edges: Sequence[Edge], source: Node, target: Node, counts: Sequence[int], factored: float
-) -> PathSum:
-    """Walk every path from ``source`` to ``target``, without the factoring that makes the sweeps fast."""
+def add_paths(edges: Sequence[Edge], source: Node, target: Node, counts: Sequence[int], factored: float) -> PathSum:
+    """Walk every path from ``source`` to ``target``, without the factoring that makes the sweeps
+    fast.
+    """
     terms = tuple(sorted_paths(edges, source, target, counts))
     products = [_product(term) for term in terms]
     finite = all(map(math.isfinite, products))
@@ -99,5 +99,5 @@ def sorted_paths(
         for edge in reversed(into.get(node.index, ())):
             if not isinstance(edge.derivative, float):
                 message = "Paths through a block are counted, not written out; raise the limit to expand the arrays."
-                raise ValueError(message)
+                raise ValueError(message)  # noqa: TRY004 (the limit is to blame)
             stack.append((edge.source, (edge.derivative, *tail)))

@@ -1,4 +1,6 @@
-"""Pictures: DOT text, written here, and SVG, laid out by the Graphviz that pygraphviz brings along."""
+"""Pictures: DOT text, written here, and SVG, laid out by the Graphviz that pygraphviz brings
+along.
+"""
 
 from __future__ import annotations
 
@@ -23,7 +25,8 @@ MOST_NODES = 300
 
 STYLE = (
     'graph [rankdir={rankdir}, fontname="Helvetica", bgcolor="transparent"]',
-    'node [shape=box, style="rounded,filled", fillcolor="#f6f8fa", color="#8b949e", fontname="Helvetica", fontsize=11]',
+    'node [shape=box, style="rounded,filled", fillcolor="#f6f8fa", color="#8b949e"]',
+    'node [fontname="Helvetica", fontsize=11]',
     'edge [color="#57606a", fontname="Helvetica", fontsize=10, arrowsize=0.7]',
 )
 GIVEN, GOAL = 'fillcolor="#ddf4ff"', 'fillcolor="#dafbe1"'
@@ -40,7 +43,7 @@ def _digraph(name: str, rankdir: str, lines: Iterable[str]) -> str:
     return "\n".join([f"digraph {quoted(name)} {{", *(f"  {line};" for line in body), "}"]) + "\n"
 
 
-# -- an explanation -------------------------------------------------------------------------------------
+# -- an explanation ---------------------------------------------------------------
 
 
 def explanation_dot(e: Explanation) -> str:
@@ -69,7 +72,7 @@ def _fill(node: view.Node, goal: view.Node) -> str:
     return f", {GOAL}" if node is goal else f", {GIVEN}" if node.op == "input" else ""
 
 
-# -- a graph --------------------------------------------------------------------------------------------
+# -- a graph ----------------------------------------------------------------------
 
 
 def graph_dot(graph: Graph | Program) -> str:
@@ -80,14 +83,8 @@ def graph_dot(graph: Graph | Program) -> str:
     graph = graph.graph if isinstance(graph, Program) else graph
     ids: dict[Value, str] = {v: f"i{k}" for k, v in enumerate(graph.inputs)}
     ids.update((c, f"c{k}") for k, c in enumerate(c for c in graph.constants if c.type.shape))
-    lines = [
-        f"{ids[v]} [label={quoted(f'{v.name or ids[v]}: {v.type}')}, {GIVEN}]" for v in graph.inputs
-    ]
-    lines += [
-        f'{ids[c]} [label={quoted(f"constant {c.type}")}, style="dashed"]'
-        for c in graph.constants
-        if c in ids
-    ]
+    lines = [f"{ids[v]} [label={quoted(f'{v.name or ids[v]}: {v.type}')}, {GIVEN}]" for v in graph.inputs]
+    lines += [f'{ids[c]} [label={quoted(f"constant {c.type}")}, style="dashed"]' for c in graph.constants if c in ids]
     for k, node in enumerate(graph.nodes):
         ids.update((v, f"n{k}") for v in node.results)
         lines.append(f"n{k} [label={quoted(_op_label(node))}]")
@@ -99,7 +96,8 @@ def graph_dot(graph: Graph | Program) -> str:
 
 
 def _op_label(node: Node) -> str:
-    numbers = [number(v.array[()]) for v in node.operands if isinstance(v, Constant) and not v.type.shape
+    numbers = [number(v.array[()]) for v in node.operands if isinstance(v, Constant) and not
+    v.type.shape
                and v.type.dtype.kind != "c"]  # fmt: skip
     params = [f"{k}={v.name if isinstance(v, Graph) else v!r}" for k, v in node.params.items()]
     types = ", ".join(str(v.type) for v in node.results)
@@ -107,11 +105,13 @@ def _op_label(node: Node) -> str:
 
 
 def graph_svg(graph: Graph | Program) -> str:
-    """The picture of a program; ImportError, naming the extra, without ``pip install wengert[draw]``."""
+    """The picture of a program; ImportError, naming the extra, without ``pip install
+    wengert[draw]``.
+    """
     return render(graph_dot(graph))
 
 
-# -- layout ---------------------------------------------------------------------------------------------
+# -- layout -----------------------------------------------------------------------
 
 
 def can_render() -> bool:
@@ -122,7 +122,10 @@ def can_render() -> bool:
 def render(dot: str) -> str:
     """DOT text laid out, as SVG."""
     if not can_render():
-        message = "Drawing needs pygraphviz, which is not installed here: pip install wengert[draw]. The DOT text needs nothing."
+        message = (
+            "Drawing needs pygraphviz, which is not installed here: pip install "
+            "wengert[draw]. The DOT text needs nothing."
+        )
         raise ImportError(message, name="pygraphviz")
     pygraphviz = importlib.import_module("pygraphviz")
     drawn: bytes = pygraphviz.AGraph(string=dot).draw(format="svg", prog="dot")

@@ -1,4 +1,6 @@
-"""The two sweeps.  Each adds up, over all paths, products of the derivatives along them, in one pass over the edges."""
+"""The two sweeps.  Each adds up, over all paths, products of the derivatives along them, in one
+pass over the edges.
+"""
 
 from __future__ import annotations
 

@@ -15,7 +15,7 @@ __all__ = ["derivative_text", "describe", "edge_rows"]
 
 WIDTH = 44
 MOST_PATHS = 16
-MOST_FACTORS = 128
+MOST_FACTORS = 64
 
 
 def describe(e: Explanation, rows: int) -> str:
@@ -33,9 +33,7 @@ def describe(e: Explanation, rows: int) -> str:
 def _head(e: Explanation) -> str:
     nodes = f"{e.name}: {len(e.nodes)} nodes, {len(e.edges)} edges"
     if any(node.is_block for node in e.nodes):
-        nodes += (
-            f"; arrays of more than {e.limit} entries are shown whole, each number a Frobenius norm"
-        )
+        nodes += f"; arrays of more than {e.limit} entries are shown whole, each number a Frobenius norm"
     return nodes
 
 
@@ -89,10 +87,7 @@ def _table(rows: Sequence[Sequence[str]], most: int) -> str:
     right = range(2, 5)
     lines = []
     for row in rows:
-        cells = [
-            t.rjust(w) if c in right else t.ljust(w)
-            for c, (t, w) in enumerate(zip(row, widths, strict=True))
-        ]
+        cells = [t.rjust(w) if c in right else t.ljust(w) for c, (t, w) in enumerate(zip(row, widths, strict=True))]
         lines.append("  ".join(cells).rstrip())
     return "\n".join(lines)
 
@@ -106,9 +101,7 @@ def _paths(e: Explanation) -> Iterator[str]:
     elif 0 < count <= MOST_PATHS:
         total = e.path_sum()
         if sum(map(len, total.terms)) <= MOST_FACTORS:
-            verdict = (
-                "as the sweeps have it" if total.agrees else f"but the sweeps have {total.factored}"
-            )
+            verdict = "as the sweeps have it" if total.agrees else f"but the sweeps have {total.factored}"
             head += f"\n{total} = {number(total.total)}, {verdict}"
     yield head
 

@@ -13,7 +13,7 @@ __all__ = ["Block", "Edge", "Node", "View", "scaled"]
 
 
 def scaled(p: float, t: float) -> float:
-    """``p t``, and 0 where either is exactly 0: nothing flows along an edge that carries nothing."""
+    """``p t``, and 0 where either is exactly 0: nothing flows along an edge that has none."""
     return 0.0 if p == 0 or t == 0 else p * t
 
 
@@ -139,8 +139,8 @@ def _own(flat: np.ndarray, node: Node) -> Any:
 class View:
     """A program at one point.  Edges stand in the order of their targets, sources before targets.
 
-    ``links`` are pairs (source, target) read without a derivative; ``inputs`` and ``outputs`` hold, for each flat input and
-    output, its path and where its entries are: pairs (node, entry).
+    ``links`` are pairs (source, target) read without a derivative; ``inputs`` and ``outputs``
+    hold, for each flat input and output, its path and where its entries are: pairs (node, entry).
     """
 
     name: str

@@ -7,6 +7,7 @@ from typing import Any
 import numpy as np
 
 from wengert.tracer.array import Array, refuse
+from wengert.tracer.memory import share
 from wengert.tracer.numpy_api.support import array_of, arrays_of, axis_of, deliver, only_defaults, promote
 
 LETTERS = "abcdefghijklmnopqrstuvwxyzABCDEFGHIJKLMNOPQRSTUVWXYZ"
@@ -126,7 +127,7 @@ def einsum(*operands, out=None, optimize=False, **kwargs):
     only_defaults("np.einsum", dtype=kwargs.get("dtype"))
     terms, result, arrays = _parsed(operands)
     xp, items = arrays_of(arrays)
-    items = promote(xp, items)
+    items = promote(xp, items) if len(items) > 1 else items
     parts = [_distinct(xp, x, term) for x, term in zip(items, terms, strict=True)]
     _check_sizes(parts)
     while len(parts) > 1:
@@ -138,7 +139,10 @@ def einsum(*operands, out=None, optimize=False, **kwargs):
     gone = tuple(i for i, c in enumerate(term) if c not in result)
     x = xp.sum(x, axis=gone) if gone else xp.cast(x, x.dtype)
     term = "".join(c for c in term if c in result)
-    return deliver(xp.transpose(x, tuple(term.index(c) for c in result)), out)
+    moved = xp.transpose(x, tuple(term.index(c) for c in result))
+    if len(items) == 1 and not gone:  # elements moved only: in NumPy a view
+        moved = share(items[0], xp.wrap(moved.value), "einsum", terms[0], certain=False)
+    return deliver(moved, out)
 
 
 def _parsed(operands: Any) -> tuple[list[str], str, list[Any]]:

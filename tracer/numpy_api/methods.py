@@ -39,8 +39,13 @@ def _sort(self: Array, axis: int = -1, kind: Any = None, order: Any = None, *, s
     self.write(elementwise.sort(self, axis).value)
 
 
-def _astype(self: Array, dtype: Any, *args: Any, **kwargs: Any) -> Array:
-    return elementwise.astype(self, dtype)
+def _astype(
+    self: Array, dtype: Any, order: str = "K", casting: str = "unsafe", subok: bool = True, copy: bool = True
+) -> Array:
+    if not np.can_cast(self.dtype, dtype, casting):  # type: ignore[arg-type]
+        message = f"Cannot cast array data from {self.dtype} to {np.dtype(dtype)} according to the rule {casting!r}."
+        raise TypeError(message)
+    return elementwise.astype(self, dtype, copy=copy)
 
 
 def _flatten(self: Array, order: str = "C") -> Array:
@@ -58,8 +63,7 @@ _METHODS: dict[str, Any] = {
     "diagonal": movement.diagonal, "trace": movement.trace, "copy": movement.copy,
     "dot": contractions.dot, "clip": elementwise.clip, "round": elementwise.round_,
     "argsort": elementwise.argsort, "astype": _astype, "sort": _sort, "fill": _fill,
-    "item": _item, "tolist": _tolist, "conj": ufuncs.COMPOSED[np.conjugate],
-    "conjugate": ufuncs.COMPOSED[np.conjugate],
+    "item": _item, "tolist": _tolist, "conj": elementwise.real, "conjugate": elementwise.real,
     "__matmul__": lambda self, other: contractions.matmul(self, other),
     "__rmatmul__": lambda self, other: contractions.matmul(other, self),
     "__imatmul__": lambda self, other: in_place(self, contractions.matmul(self, other)),

@@ -26,7 +26,7 @@ def reshape(a, /, shape=None, order="C", *, newshape=None, copy=None):
     if math.prod(sizes) != x.size or min(sizes, default=0) < 0:
         message = f"cannot reshape array of size {x.size} into shape {tuple(shape) if isinstance(shape, (tuple, list)) else shape}"
         raise ValueError(message)
-    return reshaped(xp, x, tuple(sizes))
+    return xp.wrap(xp.reshape(x, tuple(sizes)).value) if copy else reshaped(xp, x, tuple(sizes))
 
 
 def reshaped(xp: Any, x: Array, shape: tuple[int, ...]) -> Array:

@@ -8,7 +8,7 @@ from typing import Any
 import numpy as np
 
 from wengert.ir.ops import OPS
-from wengert.tracer.array import Array
+from wengert.tracer.array import Array, refuse
 from wengert.tracer.numpy_api.support import array_of, axis_of, deliver, only_defaults
 
 NO = np._NoValue
@@ -119,6 +119,8 @@ def _count(xp: Any, x: Array, axis: Any, where: Any, keepdims: Any) -> Any:
 def var(a, axis=None, dtype=None, out=None, ddof=0, keepdims=NO, *, where=NO, mean=NO, correction=NO):
     only_defaults("np.var", mean=mean, where=where)
     xp, x = array_of(a)
+    if x.dtype.kind == "c":
+        raise refuse("the variance of complex values is not traced yet.", "Sum those of the real and imaginary parts.")
     ddof = ddof if correction is NO else correction
     if dtype is not None or x.dtype.kind in "biu":
         x = xp.cast(x, dtype or np.float64)

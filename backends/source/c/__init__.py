@@ -12,6 +12,8 @@ from wengert.backends.source.c.emit import Program
 from wengert.backends.source.c.functions import HANDLERS
 from wengert.ir.errors import BackendError
 from wengert.ir.graph import Graph
+from wengert.ir.kinds import Elementwise
+from wengert.ir.ops import OPS
 
 __all__ = ["BACKEND", "CBackend"]
 
@@ -34,7 +36,11 @@ class CBackend(SourceBackend):
         return build(graph)
 
 
-_TAKEN = re.compile(r"(?:in|out|[abcfikpsvnwe]|[xyo])\d*|program_part\d+|\w+_[fiu](?:8|16|32|64)")
+#: What the program itself defines, and what the headers that it includes declare.
+_TAKEN = re.compile(r"[kfc]\d+|\w+_[fiu](?:8|16|32|64)|\w+_t|mem\w+|str\w+|is\w+|[jy][01n]|l?gamma")
+_LIBM = {op.libm for op in OPS.values() if isinstance(op, Elementwise) and op.libm}
+_LIBM |= {"erf", "erfc", "fabs", "fdim", "fma", "fmax", "fmin", "frexp", "ldexp", "logb", "modf", "pow"}
+_LIBM |= {"remainder", "round", "signbit", "tgamma", "y1", "nan"}
 _KEYWORDS = {
     "auto", "break", "case", "char", "const", "continue", "default", "do", "double", "else",
     "enum", "extern", "float", "for", "goto", "if", "inline", "int", "long", "register",
@@ -46,10 +52,9 @@ _KEYWORDS = {
 def _checked(name: str) -> str:
     """A name that C, and the program itself, can have for a function."""
     plain = re.fullmatch(r"[A-Za-z][A-Za-z0-9_]{0,62}", name, re.ASCII)
-    if not plain or name in _KEYWORDS or _TAKEN.fullmatch(name):
+    if not plain or name in _KEYWORDS or _TAKEN.fullmatch(name) or name.removesuffix("f") in _LIBM:
         message = (
-            f"{name!r} cannot name a C function: expected a letter, then letters, digits and _, "
-            "and no word of C's."
+            f"{name!r} cannot name a C function: expected a letter, then letters, digits and _, and no word of C's."
         )
         raise BackendError(message)
     return name

@@ -23,7 +23,11 @@ _Callback = ctypes.CFUNCTYPE(
 
 
 def _address(array: Array) -> int:
-    return array.__array_interface__["data"][0]
+    """Where the elements are.  The first way takes a quarter of the time, but wants to write."""
+    try:
+        return ctypes.addressof(ctypes.c_char.from_buffer(array))
+    except (TypeError, ValueError):  # read-only, or without elements
+        return array.__array_interface__["data"][0]
 
 
 def _exact(x: Any, shape: tuple[int, ...], dtype: np.dtype[Any]) -> Array:
@@ -36,10 +40,7 @@ def _exact(x: Any, shape: tuple[int, ...], dtype: np.dtype[Any]) -> Array:
         return x
     array = np.asarray(x)
     if array.shape != shape or array.dtype != dtype:
-        raise TypeError(
-            f"Expected an array of {dtype} of shape {shape}, "
-            f"got {array.dtype} of shape {array.shape}."
-        )
+        raise TypeError(f"Expected an array of {dtype} of shape {shape}, got {array.dtype} of shape {array.shape}.")
     return np.array(array, dtype=dtype, order="C", copy=True)
 
 
@@ -69,15 +70,13 @@ class Runner:
         self._local = threading.local()
 
     def __call__(self, inputs: Sequence[Array]) -> tuple[Array, ...]:
-        arrays = [
-            _exact(x, shape, dtype) for x, (shape, dtype) in zip(inputs, self._types, strict=True)
-        ]
+        arrays = [_exact(x, shape, dtype) for x, (shape, dtype) in zip(inputs, self._types, strict=True)]
         outputs = [np.empty(shape, dtype) for shape, dtype in self._results]
         work = self._borrow()
         code = self._entry(
-            self._inputs(*[x.__array_interface__["data"][0] for x in arrays]),
-            self._outputs(*[x.__array_interface__["data"][0] for x in outputs]),
-            work.__array_interface__["data"][0] if work is not None else None,
+            self._inputs(*map(_address, arrays)),
+            self._outputs(*map(_address, outputs)),
+            _address(work) if work is not None else None,
             self._constants,
             self._call,
         )
@@ -88,7 +87,7 @@ class Runner:
         return tuple(outputs)
 
     def _borrow(self) -> Array | None:
-        """This thread's workspace, taken away while in use: a callback may run the program again."""
+        """This thread's workspace, taken away while in use: a callback may run this again."""
         if not self._size:
             return None
         work = self._local.__dict__.pop("work", None)
@@ -109,14 +108,9 @@ def _error(failure: Failure) -> Exception:
     where = f" (at {source.location})" if source.location is not None else ""
     if failure.kind == "index":
         axis = source.params["axis"]
-        size = (
-            source.operands[0].type.shape[axis]
-            if source.op.name == "take"
-            else source.params["size"]
-        )
+        size = source.operands[0].type.shape[axis] if source.op.name == "take" else source.params["size"]
         return IndexError(
-            f"{source.op.name}: an index is not from 0 to {size - 1}, "
-            f"for axis {axis} of size {size}{where}."
+            f"{source.op.name}: an index is not from 0 to {size - 1}, for axis {axis} of size {size}{where}."
         )
     return ValueError(f"Integers to negative integer powers are not allowed.{where}")
 
@@ -125,9 +119,7 @@ def _callback(nodes: Sequence[Node], raised: Callable[[BaseException], None]) ->
     """What a program calls for ops without C of their own.  An exception waits until C returns."""
 
     def view(pointer: int, node_type: Any) -> Array:
-        raw = (ctypes.c_char * max(1, node_type.size * node_type.dtype.itemsize)).from_address(
-            pointer
-        )
+        raw = (ctypes.c_char * max(1, node_type.size * node_type.dtype.itemsize)).from_address(pointer)
         return np.frombuffer(raw, node_type.dtype, node_type.size).reshape(node_type.shape)
 
     def call(which: int, reads: Any, writes: Any) -> int:

@@ -95,8 +95,7 @@ def load(source: str) -> ctypes.CDLL:
         library = _from_disk(key) or _build(source, key, compiler)
     except OSError as error:
         message = (
-            f"The compiled program cannot be written to {folder()}: {error}. "
-            "Name another folder in $WENGERT_CACHE."
+            f"The compiled program cannot be written to {folder()}: {error}. Name another folder in $WENGERT_CACHE."
         )
         raise BackendError(message) from error
     with _lock:
@@ -115,10 +114,7 @@ def _from_disk(key: str) -> ctypes.CDLL | None:
     """The library if it is there, ours, and undamaged."""
     path, note = _paths(key)
     try:
-        if (
-            path.is_symlink()
-            or hashlib.sha256(path.read_bytes()).hexdigest() != note.read_text().strip()
-        ):
+        if path.is_symlink() or hashlib.sha256(path.read_bytes()).hexdigest() != note.read_text().strip():
             return None
         return ctypes.CDLL(str(path))
     except (OSError, ValueError):
@@ -128,9 +124,7 @@ def _from_disk(key: str) -> ctypes.CDLL | None:
 def _build(source: str, key: str, compiler: Compiler) -> ctypes.CDLL:
     """Compile under another name, then move into place: others see all of it or nothing."""
     path, note = _paths(key)
-    with tempfile.TemporaryDirectory(
-        prefix="build-", dir=path.parent, ignore_cleanup_errors=True
-    ) as name:
+    with tempfile.TemporaryDirectory(prefix="build-", dir=path.parent, ignore_cleanup_errors=True) as name:
         work = Path(name)
         text, made, digest = work / "program.c", work / "program.so", work / "digest"
         text.write_text(source)

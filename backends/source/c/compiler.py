@@ -50,9 +50,7 @@ class Compiler:
 
     def compile(self, source: Path, target: Path) -> None:
         """Source to shared library; BackendError with the compiler's last words."""
-        code, output = _run(
-            [*self.command, *self.flags, "-o", str(target), str(source), "-lm"], SECONDS
-        )
+        code, output = _run([*self.command, *self.flags, "-o", str(target), str(source), "-lm"], SECONDS)
         if code == 0 and target.is_file():
             return
         kept = _keep(source)
@@ -77,9 +75,7 @@ def _processor() -> str:
         lines = Path("/proc/cpuinfo").read_text().splitlines()
     except OSError:
         return platform.processor()
-    return "\n".join(
-        sorted({x for x in lines if x.startswith(("flags", "Features", "model name", "CPU part"))})
-    )
+    return "\n".join(sorted({x for x in lines if x.startswith(("flags", "Features", "model name", "CPU part"))}))
 
 
 def _keep(source: Path) -> Path:
@@ -93,9 +89,7 @@ def _run(command: list[str], seconds: float) -> tuple[int | None, str]:
 
     At the deadline the whole process group is ended.
     """
-    with (
-        tempfile.TemporaryFile() as output
-    ):  # a pipe would hold a compiler's children, and 10 MB of warnings
+    with tempfile.TemporaryFile() as output:  # a pipe would hold a compiler's children, and 10 MB of warnings
         process = subprocess.Popen(  # noqa: S603 (an argument vector, of the user's own compiler)
             command,
             stdin=subprocess.DEVNULL,

@@ -92,10 +92,7 @@ class Program:
             parts.append("typedef int call_t(int, const void *const *, void *const *);\n")
         parts += self.helpers.texts.values()
         parts += [_table(name, constant) for name, constant in self.constants.values()]
-        parts += [
-            re.sub(r"\bk\(", f"{name}(", text, count=1) + "\n"
-            for text, name in self.kernels.items()
-        ]
+        parts += [re.sub(r"\bk\(", f"{name}(", text, count=1) + "\n" for text, name in self.kernels.items()]
         parts += self.functions
         parts.append(self._entry())
         return "\n".join(parts)
@@ -123,8 +120,8 @@ class Program:
                 lines.append(f" *   {word}{k}: {_described(value)}{self._guarded(guard)}")
         lines += [
             " *",
-            " * Arrays are contiguous, in C order; those written overlap no other. The workspace is",
-            f" * {self.workspace} bytes, aligned as malloc aligns. Threads may run at once, each with its own.",
+            " * Arrays are contiguous, in C order; those written overlap no other. The workspace",
+            f" * is {self.workspace} bytes, aligned as malloc aligns. Each thread needs its own.",
             " * Returns 0, or:",
         ]  # fmt: skip
         for code, failure in enumerate(self.failures, 1):

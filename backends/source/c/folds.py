@@ -39,9 +39,7 @@ class Fold:
         shape, axes = self.operand.type.shape, set(self.node.params["axes"])
         self.target = _target(self.node)
         views = body_views(plan, self.nodes, self.kept) if self.nodes else [plan.view(self.operand)]
-        self.nest = Nest(
-            kernel, shape, [self.target, *views], [a in axes for a in range(len(shape))]
-        )
+        self.nest = Nest(kernel, shape, [self.target, *views], [a in axes for a in range(len(shape))])
         labels = self.nest.labels
         self.reduced = [a for a, label in enumerate(labels) if label]
         self.others = [a for a, label in enumerate(labels) if not label]
@@ -76,9 +74,7 @@ def _identity(fold: str, dtype: np.dtype[Any]) -> str:
             return literal(-np.inf if low else np.inf, dtype)
         info = np.iinfo(dtype)
         return literal(info.min if low else info.max, dtype)
-    return (
-        literal(fold in ("*", "and"), dtype) if dtype.kind == "b" else literal(fold == "*", dtype)
-    )
+    return literal(fold in ("*", "and"), dtype) if dtype.kind == "b" else literal(fold == "*", dtype)
 
 
 def _update(f: Fold, total: str, value: str) -> str:
@@ -88,9 +84,7 @@ def _update(f: Fold, total: str, value: str) -> str:
         text = spell(_SYMBOL[f.fold], f.kernel.helpers, f.dtype, types, [total, value])
         return f"{total} = {text};"
     better = f"{value} {'>' if f.fold == 'max' else '<'} {total}"
-    nan = (
-        f" || {value} != {value}" if f.dtype.kind == "f" else ""
-    )  # NaN wins, and stays: nothing is above it
+    nan = f" || {value} != {value}" if f.dtype.kind == "f" else ""  # NaN wins, and stays: nothing is above it
     return f"if ({better}{nan}) {total} = {value};"
 
 
@@ -194,13 +188,11 @@ class Blocks:
 
 
 @contextlib.contextmanager
-def blocks(
-    k: Kernel, dtype: np.dtype[Any], i: str, n: int, around: Callable[[], None]
-) -> Iterator[Blocks]:
+def blocks(k: Kernel, dtype: np.dtype[Any], i: str, n: int, around: Callable[[], None]) -> Iterator[Blocks]:
     """The loop ``i`` over ``n`` terms of a sum, 128 at a time into a small buffer.
 
-    The sums of the blocks are added in a tree.  ``around`` opens the loops outside, if more than one axis
-    is summed.
+    The sums of the blocks are added in a tree.  ``around`` opens the loops outside, if more than
+    one axis is summed.
     """
     block, add = k.name("block"), k.helpers.need("block_sum", dtype)
     k.line(f"{local(dtype)} {block}[{min(BLOCK, n)}];")

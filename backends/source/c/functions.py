@@ -71,9 +71,7 @@ class Function:
         self.parameters: dict[str, str] = {}
         self._place_parameters()
         called = {
-            u: program.subgraph(u.last.params["graph"])
-            for u in self.plan.units
-            if isinstance(u.last.op, Control)
+            u: program.subgraph(u.last.params["graph"]) for u in self.plan.units if isinstance(u.last.op, Control)
         }
         self.called = {unit: name for unit, (name, _) in called.items()}
         scratch = {unit: size for unit, (_, size) in called.items()}
@@ -137,16 +135,14 @@ class Function:
         arrays = [self.pointer(v) for v in (*node.operands, *node.results)]
         extra = ["c", "call"] if self.program.hosted else []
         work = f"w + {self.scratch[unit]}"
-        return self._statement(
-            f"if ((e = {self.called[unit]}({joined([*arrays, work, *extra])}))) return e;"
-        )
+        return self._statement(f"if ((e = {self.called[unit]}({joined([*arrays, work, *extra])}))) return e;")
 
     def _callback(self, node: Node) -> Statement:
         if not self.program.hosted:
             message = (
-                f"{node.op.name} is a call of NumPy, and has no C of its own: a stand-alone program "
-                "cannot contain it. Run the graph with backend 'c' in this process, or leave the op "
-                "out of what is exported."
+                f"{node.op.name} is a call of NumPy, and has no C of its own: a stand-alone "
+                "program cannot contain it. Run the graph with backend 'c' in this process, or "
+                "leave the op out of what is exported."
             )
             raise BackendError(message, op=node.op.name, location=node.location)
         which = len(self.program.calls)
@@ -178,9 +174,7 @@ class Function:
         if len(statements) > PART:
             statements = self._parts(name, statements)
         static = "" if name == self.program.name and not self.program.hosted else "static "
-        definition = self._definition(
-            f"{static}int {name}", [*self.parameters.values()], "void *workspace", statements
-        )
+        definition = self._definition(f"{static}int {name}", [*self.parameters.values()], "void *workspace", statements)
         self.program.functions.append(definition)
 
     def _parts(self, name: str, statements: list[Statement]) -> list[Statement]:
@@ -192,18 +186,12 @@ class Function:
             for statement in part:
                 uses.update(statement.uses)
             title = f"{name}_part{k // PART}"
-            definition = self._definition(
-                f"static int {title}", [*uses.values()], "unsigned char *w", part
-            )
+            definition = self._definition(f"static int {title}", [*uses.values()], "unsigned char *w", part)
             self.program.functions.append(definition)
-            calls.append(
-                Statement(f"if ((e = {title}({joined([*uses, 'w', *extra])}))) return e;", uses)
-            )
+            calls.append(Statement(f"if ((e = {title}({joined([*uses, 'w', *extra])}))) return e;", uses))
         return calls
 
-    def _definition(
-        self, title: str, parameters: list[str], workspace: str, statements: list[Statement]
-    ) -> str:
+    def _definition(self, title: str, parameters: list[str], workspace: str, statements: list[Statement]) -> str:
         environment = [ENVIRONMENT] if self.program.hosted else []
         text = "\n".join(f"    {statement.text}" for statement in statements)
         used = {name: re.search(rf"\b{name}\b", text) for name in ("w", "e", "c", "call")}
@@ -211,11 +199,7 @@ class Function:
         if workspace.startswith("void"):
             lines.append("    unsigned char *const w = workspace;")
         idle = ["w"] * (not used["w"]) + [n for n in ("c", "call") if environment and not used[n]]
-        idle += [
-            name
-            for p in parameters
-            if not re.search(rf"\b{(name := p.rpartition('*')[2])}\b", text)
-        ]
+        idle += [name for p in parameters if not re.search(rf"\b{(name := p.rpartition('*')[2])}\b", text)]
         if used["e"]:
             lines.append("    int e;")
         lines += [f"    (void){name};" for name in idle]
@@ -231,9 +215,7 @@ def _wrapped(parameters: list[str]) -> str:
 def _told(unit: Unit) -> str:
     """What a kernel computes, and for which lines of the user's program."""
     names = list(dict.fromkeys(comment(node.op.name) for node in unit.nodes))
-    lines = list(
-        dict.fromkeys(comment(node.location) for node in unit.nodes if node.location is not None)
-    )
+    lines = list(dict.fromkeys(comment(node.location) for node in unit.nodes if node.location is not None))
     words = f"{', '.join(names[:6])}{', ...' if len(names) > 6 else ''}"
     at = f" at {', '.join(lines[:3])}{', ...' if len(lines) > 3 else ''}" if lines else ""
     return f"/* {words}{at} */"

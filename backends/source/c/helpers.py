@@ -234,20 +234,14 @@ def _rows() -> str:
         ):
             lines.append(f"    {loop}")
             for r in range(rows):
-                factors = (
-                    f"x{r}{t} = x[(i + {r}) * xi + (k0 + k + {t}) * xk]" for t in range(terms)
-                )
+                factors = (f"x{r}{t} = x[(i + {r}) * xi + (k0 + k + {t}) * xk]" for t in range(terms))
                 lines.append(f"        const T {', '.join(factors)};")
             lines.append("        for (ptrdiff_t j = 0; j < cols; ++j) {")
             lines += [f"            const T y{t} = panel[k + {t}][j];" for t in range(terms)]
             for r in range(rows):
                 total = f"o{r}[j]"
                 for t in range(terms):
-                    total = (
-                        f"({total} + x{r}{t} * y{t})"
-                        if t < terms - 1
-                        else f"{total} + x{r}{t} * y{t}"
-                    )
+                    total = f"({total} + x{r}{t} * y{t})" if t < terms - 1 else f"{total} + x{r}{t} * y{t}"
                 lines.append(f"            o{r}[j] = {total};")
             lines += ["        }", "    }"]
         lines.append("}")

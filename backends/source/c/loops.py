@@ -18,9 +18,7 @@ __all__ = ["Nest", "copy", "cumulative", "elementwise", "gather", "run_body", "s
 
 def index_text(offset: int, strides: Sequence[int], names: Sequence[str]) -> str:
     """``offset + sum(strides * names)`` as C."""
-    terms = [
-        name if s == 1 else f"{name} * {s}" for s, name in zip(strides, names, strict=True) if s
-    ]
+    terms = [name if s == 1 else f"{name} * {s}" for s, name in zip(strides, names, strict=True) if s]
     text = " + ".join(terms)
     if not text:
         return str(offset)
@@ -75,9 +73,7 @@ def body_views(plan: Plan, nodes: Sequence[Node], kept: Sequence[Value]) -> list
     return [*read, *(whole(v) for v in kept)]
 
 
-def run_body(
-    nest: Nest, plan: Plan, nodes: Sequence[Node], kept: Sequence[Value]
-) -> dict[Value, str]:
+def run_body(nest: Nest, plan: Plan, nodes: Sequence[Node], kept: Sequence[Value]) -> dict[Value, str]:
     """The statements of elementwise nodes at one element; the names of their values."""
     env: dict[Value, str] = {}
     loaded: dict[View, str] = {}
@@ -128,9 +124,7 @@ def _box(value: Value, piece: Piece) -> View:
     """The elements of the output that a piece covers."""
     own = c_strides(value.type.shape)
     offset = sum(c * s for c, s in zip(own, piece.start, strict=True))
-    return View(
-        value, piece.size, offset, tuple(c * d for c, d in zip(own, piece.step, strict=True))
-    )
+    return View(value, piece.size, offset, tuple(c * d for c, d in zip(own, piece.step, strict=True)))
 
 
 def fill(kernel: Kernel, value: Value, atom: str) -> None:
@@ -177,17 +171,13 @@ def cumulative(kernel: Kernel, plan: Plan, unit: Unit) -> None:
 def _turned(view: View, axis: int) -> View:
     """The same elements from the other end of an axis."""
     strides = tuple(-s if a == axis else s for a, s in enumerate(view.strides))
-    return View(
-        view.base, view.shape, view.offset + view.strides[axis] * (view.shape[axis] - 1), strides
-    )
+    return View(view.base, view.shape, view.offset + view.strides[axis] * (view.shape[axis] - 1), strides)
 
 
 # ----- Gather and scatter -----
 
 
-def _indexed(
-    kernel: Kernel, node: Node, size: int, move: Callable[[str], None], shape: tuple[int, int]
-) -> None:
+def _indexed(kernel: Kernel, node: Node, size: int, move: Callable[[str], None], shape: tuple[int, int]) -> None:
     """Check every index, then move line by line: nothing moves before all are known to be good."""
     indices = kernel.read(node.operands[1])
     count = node.operands[1].type.size

@@ -87,11 +87,7 @@ class Plan:
             if not isinstance(node.op, Movement):
                 continue
             pieces = pieces_of(node)
-            if (
-                node.result not in self.arrays
-                and len(pieces) == 1
-                and covers(pieces[0], node.result.type.shape)
-            ):
+            if node.result not in self.arrays and len(pieces) == 1 and covers(pieces[0], node.result.type.shape):
                 self.views[node.result] = self.read_piece(node, pieces[0])
             else:
                 for piece in pieces:

@@ -46,15 +46,11 @@ class Product:
     def index(self, view: View, without: tuple[str, ...] = ()) -> str:
         """Where the loops stand; some letters may have no loop yet."""
         letters = [letter for letter in (*self.free, *self.summed) if letter not in without]
-        return index_text(
-            view.offset, [self.stride(view, a) for a in letters], [f"i{a}" for a in letters]
-        )
+        return index_text(view.offset, [self.stride(view, a) for a in letters], [f"i{a}" for a in letters])
 
     def enter(self, letters: list[str]) -> None:
         for letter in letters:
-            self.kernel.open(
-                f"for (ptrdiff_t i{letter} = 0; i{letter} < {self.sizes[letter]}; ++i{letter})"
-            )
+            self.kernel.open(f"for (ptrdiff_t i{letter} = 0; i{letter} < {self.sizes[letter]}; ++i{letter})")
 
     def leave(self, letters: list[str]) -> None:
         for _ in letters:
@@ -62,9 +58,7 @@ class Product:
 
     def factors(self) -> tuple[str, str]:
         """The two elements the loops stand at."""
-        return self.kernel.load(self.x, self.index(self.x)), self.kernel.load(
-            self.y, self.index(self.y)
-        )
+        return self.kernel.load(self.x, self.index(self.x)), self.kernel.load(self.y, self.index(self.y))
 
     def place(self) -> str:
         """The element of the result."""
@@ -169,9 +163,7 @@ def _dense(p: Product) -> bool:
     if p.stride(x, column) or not p.stride(y, column) or not rows:
         return False
     row, term = max(rows, key=lambda a: p.sizes[a]), max(p.summed, key=lambda a: p.sizes[a])
-    if min(p.sizes[a] for a in (row, column, term)) < LARGE or not (
-        p.stride(x, term) and p.stride(y, term)
-    ):
+    if min(p.sizes[a] for a in (row, column, term)) < LARGE or not (p.stride(x, term) and p.stride(y, term)):
         return False
     fill(p.kernel, p.out.base, literal(0, p.dtype))
     around = [a for a in (*p.free, *p.summed) if a not in (row, column, term)]
@@ -180,9 +172,7 @@ def _dense(p: Product) -> bool:
     matmul = p.kernel.helpers.need("matmul", p.dtype)
     sizes = ", ".join(str(p.sizes[a]) for a in inner)
     left = f"&{p.kernel.read(x.base)}[{p.index(x, inner)}], {p.stride(x, row)}, {p.stride(x, term)}"
-    right = (
-        f"&{p.kernel.read(y.base)}[{p.index(y, inner)}], {p.stride(y, term)}, {p.stride(y, column)}"
-    )
+    right = f"&{p.kernel.read(y.base)}[{p.index(y, inner)}], {p.stride(y, term)}, {p.stride(y, column)}"
     out = f"&{p.kernel.write(p.out.base)}[{p.index(p.out, inner)}], {p.stride(p.out, row)}"
     p.kernel.line(f"{matmul}({sizes}, {left}, {right}, {out});")
     p.leave(around)

@@ -61,6 +61,7 @@ class Kernel:
         self.writes: dict[Value, str] = {}
         self.failures: list[tuple[str, Node]] = []
         self._names = 0
+        self._known: dict[tuple[np.dtype[Any], str], str] = {}
 
     # -- text -------------------------------------------------------------------------------
 
@@ -72,10 +73,12 @@ class Kernel:
         """Begin a block."""
         self.line(f"{text} {{".lstrip())
         self.depth += 1
+        self._known.clear()
 
     def close(self) -> None:
         """End a block."""
         self.depth -= 1
+        self._known.clear()
         self.line("}")
 
     def name(self, prefix: str = "v") -> str:
@@ -84,10 +87,12 @@ class Kernel:
         return f"{prefix}{self._names - 1}"
 
     def define(self, dtype: np.dtype[Any], expression: str) -> str:
-        """A new local constant."""
-        name = self.name()
-        self.line(f"const {local(dtype)} {name} = {expression};")
-        return name
+        """A local constant; the one that has this value, if the block has it already."""
+        key = dtype, expression
+        if key not in self._known:
+            self._known[key] = self.name()
+            self.line(f"const {local(dtype)} {self._known[key]} = {expression};")
+        return self._known[key]
 
     def fail(self, kind: str, node: Node) -> str:
         """The statement that leaves with the code of a failure."""
@@ -149,9 +154,7 @@ class Kernel:
 
         for node in graph.nodes:
             if not isinstance(node.op, Elementwise):
-                raise BackendError(
-                    f"The body of {where.op.name} uses {node.op.name}, which is not elementwise."
-                )
+                raise BackendError(f"The body of {where.op.name} uses {node.op.name}, which is not elementwise.")
             env[node.result] = self.apply(node, [at(v) for v in node.operands], where)
         return at(graph.outputs[0])
 

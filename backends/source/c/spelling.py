@@ -105,13 +105,13 @@ def _called(name: str) -> Callable[..., str]:
 
 def _comparison(sign: str) -> Callable[..., str]:
     def spelled(h: Helpers, out: np.dtype[Any], types: Any, x: str, y: str) -> str:
+        if x == y and types[0].kind != "f":  # compilers warn of x != x, unless NaN makes it a question
+            return "true" if "=" in sign and sign != "!=" else "false"
         if {t.kind for t in types} != {"i", "u"}:
             return f"{x} {sign} {y}"
         # NumPy compares int64 with uint64 as numbers; C would read -1 as the largest uint64.
         value = x if types[0].kind == "i" else y
-        below = (
-            "true" if sign in (("<", "<=", "!=") if value == x else (">", ">=", "!=")) else "false"
-        )
+        below = "true" if sign in (("<", "<=", "!=") if value == x else (">", ">=", "!=")) else "false"
         return f"{value} < 0 ? {below} : (uint64_t){x} {sign} (uint64_t){y}"
 
     return spelled

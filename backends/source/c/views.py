@@ -52,9 +52,7 @@ def _unravel(flat: int, shape: tuple[int, ...]) -> list[int]:
     return index
 
 
-def compose(
-    view: View, offset: int, strides: tuple[int, ...], size: tuple[int, ...]
-) -> View | None:
+def compose(view: View, offset: int, strides: tuple[int, ...], size: tuple[int, ...]) -> View | None:
     """The view whose element i is the flat element ``offset + sum(strides * i)`` of ``view``.
 
     None where no strides say it (merged axes of a transposed array): a step must never carry

@@ -1,3 +1,0 @@
-"""The picture of a graph."""
-from pathlib import Path
-def picture(graph, path: Path): ...
