@@ -290,9 +290,9 @@ class _Parser:
         if not default and line.match(LEAF_SIGN):
             return LEAF
         if found := line.match(STATIC):
-            return Structure("static", static=ATOMS[found[0]], name=type(ATOMS[found[0]]).__name__)
+            return Structure("static", static=ATOMS[found[0]])
         if found := line.match(STRING):
-            return Structure("static", static=line.read_string(found[0]), name="str")
+            return Structure("static", static=line.read_string(found[0]))
         if line.take("("):
             return Structure("tuple", line.read_tuple(inner))
         if line.take("["):

@@ -277,7 +277,7 @@ class _Reader:
             (static,) = _fields(1, tuple(rest))
             if static is not None and type(static) not in (bool, str):
                 raise _wrong("None, a bool or a string", static)
-            return Structure(kind, static=static, name=type(static).__name__)
+            return Structure(kind, static=static)
         name = _is(str, rest.pop(0)) if kind in RECORDS else ""
         keys = self.value(_is(tuple, rest.pop(0))) if kind in (*RECORDS, "dict") else ()
         return Structure(_is(str, kind), tuple(map(self.structure, rest)), keys, name)

@@ -64,7 +64,7 @@ def nested():
             LEAF,
             Structure("dict", (Structure("list", (LEAF,)), EMPTY), ("w", (1, None, "b'\n"))),
             Structure("tuple", (LEAF,)),
-            Structure("static", static="fast\u202e#", name="str"),
+            Structure("static", static="fast\u202e#"),
             Structure("dict", (Structure("dataclass", (LEAF,), ("a",), "D"),), ("key",)),
         ),
         (("p", {"w": [np.arange(3.0)], 2: defaults}), ("mode", "fast")),

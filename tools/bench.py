@@ -69,7 +69,8 @@ def cheap_gradient(backends: Sequence[str] = ("numpy", "python", "c")) -> str:
     rows = []
     for name, function, args in MILLION:
         for backend in _here(backends):
-            value, gradient, push = interleaved(_million(function, args, backend))
+            calls = [*_pair(function, args, backend), _sweep(function, args, backend)]
+            value, gradient, push = interleaved(calls)
             rows.append((name, backend, duration(value), duration(gradient), f"{gradient / value:.2f}",
                          duration(push * args[0].size)))  # fmt: skip
     head = ("function of 10^6 inputs", "backend", "value", "value and gradient", "ratio", "10^6 forward sweeps")
@@ -78,12 +79,18 @@ def cheap_gradient(backends: Sequence[str] = ("numpy", "python", "c")) -> str:
     return f"## A gradient costs a small multiple of a value\n\n{table(head, rows)}\n\n{aim}"
 
 
-def _million(function: Any, args: Any, backend: str) -> list[Callable[[], Any]]:
-    """The value, the gradient and one forward sweep, as calls."""
+def _pair(function: Any, args: Any, backend: str) -> list[Callable[[], Any]]:
+    """The value, and the value with its gradient, as calls."""
     program = wg.trace(function).graph(*args).on(backend)
     both = wg.value_and_grad(program)
+    return [lambda: program(*args), lambda: both(*args)]
+
+
+def _sweep(function: Any, args: Any, backend: str) -> Callable[[], Any]:
+    """One forward sweep, as a call."""
+    program = wg.trace(function).graph(*args).on(backend)
     tangents = (np.ones_like(args[0]), *map(np.zeros_like, args[1:]))
-    return [lambda: program(*args), lambda: both(*args), lambda: wg.jvp(program, args, tangents)]
+    return lambda: wg.jvp(program, args, tangents)
 
 
 def every_target(cases: Sequence[Case] = SMALL) -> str:
@@ -91,14 +98,9 @@ def every_target(cases: Sequence[Case] = SMALL) -> str:
     rows = []
     names = _here(tuple(wg.backends()))
     for name, function, args in cases:
-        programs = [wg.trace(function).graph(*args).on(backend) for backend in names]
-        both = [wg.value_and_grad(program) for program in programs]
-        calls: list[Callable[[], Any]] = []
-        for program, gradient in zip(programs, both, strict=True):
-            calls += [lambda p=program: p(*args), lambda g=gradient: g(*args)]  # type: ignore[misc]
-        medians = interleaved(calls)
-        for i, backend in enumerate(names):
-            value, gradient = medians[2 * i : 2 * i + 2]
+        medians = iter(interleaved([call for backend in names for call in _pair(function, args, backend)]))
+        for backend in names:
+            value, gradient = next(medians), next(medians)
             rows.append((name, backend, duration(value), duration(gradient), f"{gradient / value:.2f}"))
     head = ("function", "backend", "value", "value and gradient", "ratio")
     return f"## Small functions, on every target\n\n{table(head, rows)}"
@@ -153,7 +155,7 @@ def wheel() -> str:
         folder = Path(name)
         ignored = shutil.ignore_patterns(".*", "build", "dist", "demo", "*.egg-info", "__pycache__")
         shutil.copytree(ROOT, folder / "clone", ignore=ignored)
-        command = [sys.executable, "-m", "pip", "wheel", "--quiet", "--no-deps", "--wheel-dir", name, folder / "clone"]
+        command = [sys.executable, "-m", "pip", "wheel", "--quiet", "--no-deps", "--wheel-dir", name, f"{folder}/clone"]
         done = subprocess.run(command, capture_output=True, text=True, check=False)
         if done.returncode != 0:
             return f"{title}Not built: {done.stderr.strip().splitlines()[-1]}"

@@ -1,7 +1,4 @@
-"""`make demo`: a network written in NumPy learns to read digits; then its file runs where its source is not.
-
-    data -> train -> digits.wg -> a new process, without the model's source -> four targets compared
-"""
+"""`make demo`: a network written in NumPy learns to read digits; then its file runs where its source is not."""
 
 from __future__ import annotations
 

@@ -59,8 +59,8 @@ def make(backends: Sequence[str] | None = None) -> Table:
     complaints = {(name, "every mode", "every backend"): text for name, text in missing.items()}
     for backend_name, backend in asked.items():
         for mode in MODES:
-            for op, complaint in _complaints(backend, mode, calls, expected[mode]).items():
-                complaints[op, mode, backend_name] = complaint
+            found = _complaints(backend, mode, calls, expected[mode])
+            complaints.update({(name, mode, backend_name): why for name, why in found.items()})
     rows = []
     for chapter, module in CHAPTERS.items():
         for name, op in OPS.items():

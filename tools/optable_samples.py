@@ -44,8 +44,7 @@ OPERANDS = {"concatenate": 2}
 
 @frozen
 class Sample:
-    """A graph with inputs to run it on, in the interior of the ops' domains; ``spans`` are each op's own
-    inputs and outputs."""
+    """A graph, inputs inside its ops' domains, and each op's own part (``spans``) of inputs and outputs."""
 
     graph: Graph
     inputs: tuple[np.ndarray[Any, Any], ...]
@@ -61,7 +60,9 @@ def sample(op: Op, dtype: str) -> Sample:
     """A program that is this op alone, on operands of a dtype; GraphTypeError where it is not defined for it."""
     builder = Builder(op.name)
     operands = [builder.input(t) for t in _operand_types(op, DTYPES[dtype])]
-    outputs = builder.emit_all(op, operands, **_params(op, operands))
+    params = _params(op, operands)
+    op.check_params(params)
+    outputs = builder.emit_all(op, operands, **params)
     inputs = tuple(_values(op, i, v.type) for i, v in enumerate(operands))
     spans = {(op.name, dtype): (slice(0, len(operands)), slice(0, len(outputs)))}
     return Sample(builder.graph(outputs), inputs, spans)

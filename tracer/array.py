@@ -27,10 +27,10 @@ class TraceNamespace(Namespace):
 
     def lift(self, operand: Any) -> Value:
         if isinstance(operand, Array):
-            if operand.owner is self.trace:
-                return operand.value
             if operand.owner.finished:
                 raise leaked(operand)
+            if operand.owner is self.trace:
+                return operand.value
             return self.trace.from_outer(operand)
         if type(operand) in (float, int, complex, bool):
             return self.builder.constant(operand)
@@ -88,7 +88,9 @@ def _check_dtype(dtype: np.dtype[Any]) -> None:
 
 def _at_line(error: TypeError) -> TraceError:
     """What the Builder refuses, at the user's line."""
-    return error if isinstance(error, TraceError) else TraceError(f"At {described()}: {error}")
+    return error if isinstance(error, TraceError) else TraceError(
+        f"At {described()}: {error} Convert the operands first, for instance with .astype(float)."
+    )
 
 
 def from_nested(xp: TraceNamespace, items: Any) -> Any:
@@ -172,12 +174,13 @@ class Array(Expr):
             f"a traced array of type {self.value.type} is being turned into a plain NumPy array, which would lose "
             "track of it.",
             "Build arrays of traced values with np.stack or np.concatenate, or fill one made by np.zeros_like(traced); "
-            "index a plain array with np.take(a, traced); if you need numbers, return the array from the function.",
+            "index a plain array with np.take_along_axis(a, traced, 0); if you need numbers, return the array from the function.",
         )
 
     # -- Python's protocols -----------------------------------------------------------------------
 
     def __bool__(self) -> bool:
+        self.check_alive()
         if self.size != 1:
             message = "The truth value of an array with more than one element is ambiguous. Use a.any() or a.all()."
             raise ValueError(message)
@@ -234,7 +237,7 @@ class Array(Expr):
         return repr(self)
 
     def __repr__(self) -> str:
-        return f"<traced {self.value.type}>"
+        return f"<{'leaked' if self.owner.finished else 'traced'} {self.value.type}>"
 
     def __reduce__(self) -> Any:
         raise refuse("a traced array cannot be pickled.", "Return it from the traced function.")

@@ -2,10 +2,9 @@
 
 from __future__ import annotations
 
-import copy
 import functools
 import inspect
-from collections.abc import Callable, Iterator, Sequence
+from collections.abc import Callable, Sequence
 from typing import Any
 
 import numpy as np
@@ -21,6 +20,7 @@ from wengert.tracer.context import Trace, current_trace, substitute
 from wengert.tracer.environment import Environment, Watch
 from wengert.tracer.location import described
 from wengert.tracer.memory import Buffer, View
+from wengert.tracer.parameters import kept_defaults, keywords, positional, signature_of, statics
 
 __all__ = ["Bound", "Traced", "Variant", "trace"]
 
@@ -41,14 +41,7 @@ class Bound:
     @property
     def statics(self) -> tuple[Any, ...]:
         """The arguments that are not arrays."""
-        return tuple(s for structure in self.structures for s in _statics(structure))
-
-
-def _statics(structure: Structure) -> Iterator[Any]:
-    if structure.kind == "static":
-        yield structure.static
-    for child in structure.children:
-        yield from _statics(child)
+        return tuple(s for structure in self.structures for s in statics(structure))
 
 
 @define(eq=False)
@@ -94,7 +87,7 @@ class Traced:
         self.__name__ = getattr(function, "__name__", None) or _name(function)
         self.function = function
         self.backend = backend
-        self.signature = _signature(function)
+        self.signature = signature_of(function)
         self._entries: dict[Any, Entry] = {}
 
     def __get__(self, instance: Any, owner: type | None = None) -> Any:
@@ -223,18 +216,6 @@ class BoundMethod:
         return Traced(self.function, self.backend).graph(*args, **kwargs)
 
 
-def _signature(function: Any) -> inspect.Signature:
-    """The parameters of a function; those of a ufunc are its operands."""
-    if isinstance(function, np.ufunc):
-        names = [f"x{i}" for i in range(1, function.nin + 1)] if function.nin > 1 else ["x"]
-        return inspect.Signature([inspect.Parameter(n, inspect.Parameter.POSITIONAL_ONLY) for n in names])
-    try:
-        return inspect.signature(function)
-    except ValueError as error:
-        message = f"{function!r} does not say what arguments it takes; wrap it: lambda x: {getattr(function, '__name__', 'f')}(x)."
-        raise TypeError(message) from error
-
-
 def trace(function: Callable[..., Any] | None = None, *, backend: str | None = None) -> Any:
     """Trace a function written with plain NumPy.
 
@@ -284,7 +265,7 @@ def record(
         flat = iter(arguments)
         parameters = list(signature.parameters.values())
         values = [unflatten(structure, flat) for structure in bound.structures]
-        result = _run(function, _positional(parameters, values), _keywords(parameters, values))
+        result = _run(function, positional(parameters, values), keywords(parameters, values))
         leaves: list[Any] = []
         structure = flatten(result, is_leaf, leaves)
         _check_result(function, structure)
@@ -293,7 +274,7 @@ def record(
             outputs, results=structure,
             signature=Signature(
                 tuple((p.name, int(p.kind)) for p in parameters), bound.structures,
-                tuple((p.name, copy.deepcopy(p.default)) for p in parameters if _is_kept(p)),
+                kept_defaults(parameters),
             ),
         )  # fmt: skip
 
@@ -371,7 +352,7 @@ def _unhashable(bound: Bound) -> TraceError:
 
 
 def _check_result(function: Any, structure: Structure) -> None:
-    for static in _statics(structure):
+    for static in statics(structure):
         if not (static is None or isinstance(static, (bool, str))):
             message = (
                 f"{getattr(function, '__qualname__', function)} returned a {type(static).__name__} (seen at {described()}); "
@@ -379,29 +360,3 @@ def _check_result(function: Any, structure: Structure) -> None:
             )
             raise TraceError(message)
 
-
-
-
-def _is_kept(p: inspect.Parameter) -> bool:
-    """Whether a graph keeps the default: numbers, arrays (a model's weights), and containers of them."""
-    return all(static is None or isinstance(static, (bool, str)) for static in _statics(flatten(p.default, is_leaf, [])))
-
-
-def _positional(parameters: list[inspect.Parameter], values: list[Any]) -> list[Any]:
-    args: list[Any] = []
-    for p, value in zip(parameters, values, strict=True):
-        if p.kind in (p.POSITIONAL_ONLY, p.POSITIONAL_OR_KEYWORD):
-            args.append(value)
-        elif p.kind is p.VAR_POSITIONAL:
-            args.extend(value)
-    return args
-
-
-def _keywords(parameters: list[inspect.Parameter], values: list[Any]) -> dict[str, Any]:
-    kwargs: dict[str, Any] = {}
-    for p, value in zip(parameters, values, strict=True):
-        if p.kind is p.KEYWORD_ONLY:
-            kwargs[p.name] = value
-        elif p.kind is p.VAR_KEYWORD:
-            kwargs.update(value)
-    return kwargs

@@ -37,13 +37,18 @@ def _concrete_masks(x: Array, key: Any) -> Any:
     def plain(item: Any) -> Any:
         if not (isinstance(item, Array) and item.dtype.kind == "b"):
             return item
-        mask = np.array(item.owner.evaluate(item.value))
-        same = item.xp.reduce(_all(), item.xp.equal(item, mask))
-        item.guarded(same)
-        return mask
+        return known_mask(item)
 
     items = tuple(map(plain, _items(key)))
     return items if isinstance(key, tuple) else items[0]
+
+
+def known_mask(mask: Array) -> np.ndarray[Any, Any]:
+    """A traced boolean array as it is now; that it stays so becomes a guard."""
+    mask.check_alive()
+    now = np.array(mask.owner.evaluate(mask.value))
+    mask.guarded(mask.xp.reduce(_all(), mask.xp.equal(mask, mask.xp.wrap(mask.xp.builder.constant(now)))))
+    return now
 
 
 def _all() -> Any:

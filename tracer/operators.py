@@ -27,14 +27,19 @@ def _is_operand(other: Any) -> bool:
     return isinstance(other, (Array, float, int, complex, np.ndarray, np.generic, list, tuple))
 
 
+def _weak(self: Array, other: Any) -> Any:
+    """Between Python numbers a bool is an int."""
+    return int(other) if type(other) is bool and self.value.type.weak else other
+
+
 def _binary(op: Any) -> tuple[Any, Any]:
     """An operator and its reflected form; both leave other classes to their own."""
 
     def method(self: Array, other: Any) -> Any:
-        return namespace_of(self, other).apply(op, self, other) if _is_operand(other) else NotImplemented
+        return namespace_of(self, other).apply(op, self, _weak(self, other)) if _is_operand(other) else NotImplemented
 
     def reflected(self: Array, other: Any) -> Any:
-        return namespace_of(self, other).apply(op, other, self) if _is_operand(other) else NotImplemented
+        return namespace_of(self, other).apply(op, _weak(self, other), self) if _is_operand(other) else NotImplemented
 
     return method, reflected
 
@@ -46,7 +51,7 @@ def _equality(op: Any, otherwise: bool) -> Any:
         if _is_operand(other):
             return namespace_of(self, other).apply(op, self, other)
         if other is None or isinstance(other, str):
-            return self.xp.full(self.shape, otherwise, bool)
+            return namespace_of(self).full(self.shape, otherwise, bool)
         raise refuse(
             f"a traced array is compared with a {type(other).__name__}, which is not a number or an array.",
             "Convert it to an array first, or compare with `is`.",
@@ -62,7 +67,10 @@ def _power(self: Array, other: Any, modulo: Any = None) -> Any:
     if type(other) in (int, float) and other in _FAST_POWERS and not self.value.type.weak:
         if self.dtype.kind in "fc" or (type(other) is int and other == 2 and self.dtype.kind in "iu"):
             return namespace_of(self).apply(OPS[_FAST_POWERS[other]], self)
-    return namespace_of(self, other).apply(OPS["power"], self, other)
+    if type(other) is int and other == 2 and self.dtype.kind == "b" and self.shape:  # NumPy squares these as int8
+        self = namespace_of(self).cast(self, np.int8)
+        return self * self
+    return namespace_of(self, other).apply(OPS["power"], self, _weak(self, other))
 
 
 def in_place(self: Array, result: Any) -> Any:

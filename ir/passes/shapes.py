@@ -83,7 +83,19 @@ def _broadcast(rewriter: _Rewriter, node: Node, operands: tuple[Value, ...]) -> 
     return rewriter.emit(node.op, (rewriter.source(operands[0], node.op),), **node.params)
 
 
-_RULES: dict[str, Callable[[_Rewriter, Node, tuple[Value, ...]], Value]] = {
+def _add(rewriter: _Rewriter, node: Node, operands: tuple[Value, ...]) -> Value | None:
+    """Two arrays put at one place in zeros are added first."""
+    x, y = (rewriter.maker.get(v) for v in operands)
+    place = OPS["place"]
+    if x is None or y is None or not (x.op is y.op is place) or x.params != y.params or (
+        x.operands[0].type != y.operands[0].type):
+        return _early(rewriter, node, operands)
+    inner = rewriter.emit(node.op, (x.operands[0], y.operands[0]))
+    return rewriter.emit(place, (inner,), **x.params)
+
+
+_RULES: dict[str, Callable[[_Rewriter, Node, tuple[Value, ...]], Value | None]] = {
+    "add": _add,
     "reshape": _reshape,
     "transpose": _transpose,
     "broadcast_to": _broadcast,

@@ -108,3 +108,14 @@ def test_merge_shapes_leaves_an_operand_that_is_not_broadcast():
     graph = vector_graph(lambda xp, x: xp.sum(xp.reshape(x, (3, 1)) * x, axis=1))
 
     assert ops(simplify(graph)) == ops(dead_code(graph))
+
+
+def test_arrays_put_at_one_place_are_added_first():
+    def body(xp, x):
+        places = [xp.place(y, shape=(5,), start=(1,), step=(1,)) for y in (xp.sin(x), xp.cos(x))]
+        return places[0] + places[1]
+
+    graph = vector_graph(body)
+
+    assert ops(simplify(graph)) == ["sin", "cos", "add", "place"]
+    same_values(graph, simplify(graph))

@@ -5,13 +5,13 @@ from __future__ import annotations
 from typing import Any
 
 from wengert.tracer import operators
-from wengert.tracer.numpy_api import contractions, elementwise, methods, movement, reductions
+from wengert.tracer.numpy_api import contractions, elementwise, methods, movement, reductions, writing
 
 __all__ = ["FUNCTIONS"]
 
 #: NumPy function to its traced form: what ``__array_function__`` looks up.
 FUNCTIONS: dict[Any, Any] = {
-    **reductions.TABLE, **movement.TABLE, **contractions.TABLE, **elementwise.TABLE,
+    **reductions.TABLE, **movement.TABLE, **contractions.TABLE, **elementwise.TABLE, **writing.TABLE,
 }  # fmt: skip
 
 operators.install()

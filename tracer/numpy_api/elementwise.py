@@ -11,24 +11,38 @@ from wengert.tracer.numpy_api.support import array_of, axis_of, deliver
 
 
 def where(condition, x=None, y=None, /):
-    if x is None or y is None:
-        raise refuse(
-            "np.where with one argument gives positions, a shape that depends on values.",
-            "Use np.where(condition, x, y), or a boolean index.",
-        )
+    if x is None and y is None:
+        return nonzero(condition)
     xp = namespace_of(condition, x, y)
     c = xp.wrap(xp.lift(condition))
     return xp.where(c if c.dtype.kind == "b" else xp.not_equal(c, 0), x, y)
 
 
+def nonzero(a):
+    """Positions, plain and known now; that they stay the same becomes a guard."""
+    from wengert.tracer.indexing import known_mask
+
+    _, x = array_of(a)
+    return np.nonzero(known_mask(x if x.dtype.kind == "b" else x != 0))
+
+
+def flatnonzero(a):
+    return nonzero(np.ravel(a))[0]
+
+
+def argwhere(a):
+    return np.transpose(nonzero(a))
+
+
 def clip(a, a_min=None, a_max=None, out=None, *, min=None, max=None, **kwargs):
     xp, x = array_of(a, a_min, a_max, min, max)
+    x = xp.cast(x, x.dtype)
     low, high = (a_min if min is None else min), (a_max if max is None else max)
     if low is not None:
         x = xp.maximum(x, low)
     if high is not None:
         x = xp.minimum(x, high)
-    return deliver(xp.cast(x, x.dtype), out)
+    return deliver(x, out)
 
 
 def round_(a, decimals=0, out=None):
@@ -36,7 +50,7 @@ def round_(a, decimals=0, out=None):
     if x.dtype.kind in "biu":
         if decimals < 0:
             raise refuse("rounding integers to tens is not traced yet.", "Convert to float first.")
-        return deliver(xp.wrap(x.value), out)
+        return deliver(xp.cast(x, np.float16 if x.dtype.kind == "b" else x.dtype), out)  # float16 is refused
     if decimals == 0:
         return deliver(xp.rint(xp.cast(x, x.dtype)), out)
     factor = 10.0 ** abs(decimals)
@@ -47,7 +61,7 @@ def round_(a, decimals=0, out=None):
 def nan_to_num(x, copy=True, nan=0.0, posinf=None, neginf=None):
     xp, a = array_of(x)
     if a.dtype.kind in "biu":
-        return xp.wrap(a.value)
+        return xp.cast(a, a.dtype)
     limits = np.finfo(a.dtype)
     a = xp.where(xp.isnan(a), nan, a)
     a = xp.where(xp.equal(a, np.inf), float(limits.max) if posinf is None else posinf, a)
@@ -134,7 +148,7 @@ def _real_only(x: Any, name: str) -> Any:
 
 
 TABLE = {
-    np.where: where, np.clip: clip, np.round: round_, np.around: round_, np.nan_to_num: nan_to_num,
+    np.where: where, np.nonzero: nonzero, np.flatnonzero: flatnonzero, np.argwhere: argwhere, np.clip: clip, np.round: round_, np.around: round_, np.nan_to_num: nan_to_num,
     np.isclose: isclose, np.allclose: allclose, np.array_equal: array_equal,
     np.sort: sort, np.argsort: argsort, np.diff: diff, np.astype: astype,
     np.shape: lambda a: namespace_of(a).lift(a).type.shape, np.ndim: lambda a: namespace_of(a).lift(a).type.ndim,

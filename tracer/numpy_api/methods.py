@@ -8,7 +8,7 @@ import numpy as np
 
 from wengert.tracer.array import Array, refuse
 from wengert.tracer.operators import in_place
-from wengert.tracer.numpy_api import contractions, elementwise, movement, reductions, ufuncs
+from wengert.tracer.numpy_api import contractions, elementwise, movement, reductions, writing
 
 __all__ = ["install"]
 
@@ -33,6 +33,10 @@ def _tolist(self: Array) -> Any:
 
 def _fill(self: Array, value: Any) -> None:
     self[...] = value
+
+
+def _put(self: Array, indices: Any, values: Any, mode: str = "raise") -> None:
+    writing.put(self, indices, values, mode)
 
 
 def _sort(self: Array, axis: int = -1, kind: Any = None, order: Any = None, *, stable: Any = None) -> None:
@@ -62,13 +66,13 @@ _METHODS: dict[str, Any] = {
     "swapaxes": movement.swapaxes, "repeat": movement.repeat, "take": movement.take,
     "diagonal": movement.diagonal, "trace": movement.trace, "copy": movement.copy,
     "dot": contractions.dot, "clip": elementwise.clip, "round": elementwise.round_,
-    "argsort": elementwise.argsort, "astype": _astype, "sort": _sort, "fill": _fill,
+    "argsort": elementwise.argsort, "nonzero": elementwise.nonzero, "astype": _astype, "sort": _sort, "fill": _fill, "put": _put,
     "item": _item, "tolist": _tolist, "conj": elementwise.real, "conjugate": elementwise.real,
     "__matmul__": lambda self, other: contractions.matmul(self, other),
     "__rmatmul__": lambda self, other: contractions.matmul(other, self),
     "__imatmul__": lambda self, other: in_place(self, contractions.matmul(self, other)),
-    "__divmod__": lambda self, other: ufuncs.COMPOSED[np.divmod](self, other),
-    "__rdivmod__": lambda self, other: ufuncs.COMPOSED[np.divmod](other, self),
+    "__divmod__": lambda self, other: (self // other, self % other),
+    "__rdivmod__": lambda self, other: (other // self, other % self),
     "__copy__": movement.copy, "__deepcopy__": lambda self, memo: movement.copy(self),
 }  # fmt: skip
 

@@ -9,7 +9,7 @@ import numpy as np
 from wengert.ir.build import common_dtype
 from wengert.tracer.array import Array, TraceNamespace, converted, namespace_of, refuse
 
-__all__ = ["array_of", "arrays_of", "axis_of", "deliver", "only_defaults", "promote"]
+__all__ = ["array_of", "arrays_of", "as_array", "axis_of", "converted", "deliver", "only_defaults", "promote", "refuse_plain_out"]
 
 
 def array_of(*items: Any) -> tuple[TraceNamespace, Any]:
@@ -62,7 +62,7 @@ def refuse_plain_out(out: Any) -> None:
     for item in out if isinstance(out, tuple) else (out,):
         if item is not None and not isinstance(item, Array):
             raise refuse(
-                "a traced value is written into a plain array (by out=, or by an operator such as +=).",
+                "a traced value is written into a plain array (by out=, by an operator such as +=, or by a function that fills an array).",
                 "Leave out= away and use the result (y = y + x instead of y += x), or make the array with "
                 "np.zeros_like(traced).",
             )

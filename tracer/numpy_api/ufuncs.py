@@ -8,7 +8,7 @@ import numpy as np
 
 from wengert.ir.ops import BY_FUNCTION
 from wengert.tracer.array import Array, find_arrays, namespace_of, refuse
-from wengert.tracer.numpy_api import contractions, elementwise, movement, reductions
+from wengert.tracer.numpy_api import contractions, elementwise, movement, reductions, writing
 from wengert.tracer.numpy_api.support import deliver, only_defaults, refuse_plain_out
 
 
@@ -66,7 +66,22 @@ def _real_conjugate(x: Any) -> Array:
     array = xp.wrap(xp.lift(x))
     if array.dtype.kind == "c":
         raise refuse("the conjugate of complex values is not traced yet.", "Keep real and imaginary parts as real arrays.")
-    return xp.positive(array)
+    return xp.cast(array, np.int8 if array.dtype.kind == "b" else array.dtype)  # as NumPy has it
+
+
+def _fabs(x: Any) -> Array:
+    xp = namespace_of(x)
+    array = xp.wrap(xp.lift(x))
+    return xp.absolute(xp.cast(array, np.fabs.resolve_dtypes((array.dtype, None))[0]))
+
+
+def _angle(factor: float) -> Any:
+    def angle(x: Any) -> Array:
+        xp = namespace_of(x)
+        array = xp.wrap(xp.lift(x))
+        return xp.multiply(xp.cast(array, np.degrees.resolve_dtypes((array.dtype, None))[0]), factor)
+
+    return angle
 
 
 #: Ufuncs that need more than one node, or more than NumPy's own promotion.
@@ -75,7 +90,9 @@ COMPOSED: dict[Any, Any] = {
     **{u: _rounding(u.__name__) for u in (np.floor, np.ceil, np.trunc)},
     np.matmul: contractions.matmul, np._core.umath.clip: elementwise.clip,
     np.divmod: _divmod, np.fmod: _fmod, np.float_power: _float_power, np.modf: _modf,
-    np.fabs: lambda x: (xp := namespace_of(x)).absolute(xp.multiply(x, 1.0)),
+    np.fabs: _fabs,
+    **dict.fromkeys((np.degrees, np.rad2deg), _angle(180.0 / np.pi)),
+    **dict.fromkeys((np.radians, np.deg2rad), _angle(np.pi / 180.0)),
     np.conjugate: _real_conjugate,
     np.vecdot: lambda x, y: reductions.sum_(namespace_of(x, y).multiply(x, y), -1),
 }  # fmt: skip
@@ -113,13 +130,20 @@ def _called(ufunc: Any, method: str, inputs: tuple[Any, ...], kwargs: dict[str, 
     if dtype is not None:
         inputs = tuple(xp.cast(xp.wrap(xp.lift(x)), dtype) for x in inputs)
     if ufunc in COMPOSED:
-        return COMPOSED[ufunc](*inputs)
+        return COMPOSED[ufunc](*_strong(xp, inputs))
     op = BY_FUNCTION.get(ufunc)
     if op is None:
         raise refuse(f"np.{ufunc.__name__} cannot be traced yet.", "Write it with functions that can (see `wengert ops`).")
     from wengert.tracer.array import strong_apply
 
     return strong_apply(xp, op, inputs)
+
+
+def _strong(xp: Any, inputs: tuple[Any, ...]) -> tuple[Any, ...]:
+    """Python numbers alone become NumPy's, as in every NumPy function."""
+    if not all(isinstance(x, Array) and x.value.type.weak or type(x) in (int, float, complex) for x in inputs):
+        return inputs
+    return tuple(xp.cast(x, x.dtype) if isinstance(x, Array) else x for x in inputs)
 
 
 def _reduced(ufunc: Any, method: str, inputs: tuple[Any, ...], kwargs: dict[str, Any]) -> Any:
@@ -146,12 +170,12 @@ def _outer(ufunc: Any, method: str, inputs: tuple[Any, ...], kwargs: dict[str, A
     return ufunc(movement.reshape(x, (*x.shape, *(1,) * y.ndim)), y, **kwargs)
 
 
+def _at(ufunc: Any, method: str, inputs: tuple[Any, ...], kwargs: dict[str, Any]) -> None:
+    writing.at(ufunc, *inputs)
+
+
 def _refused(ufunc: Any, method: str, inputs: tuple[Any, ...], kwargs: dict[str, Any]) -> Any:
-    fix = {
-        "at": "Build the result with np.stack, np.concatenate or np.where instead of adding in place.",
-        "reduceat": "Sum the slices one by one.",
-    }
-    raise refuse(f"np.{ufunc.__name__}.{method} cannot be traced yet.", fix.get(method, "Use another form."))
+    raise refuse(f"np.{ufunc.__name__}.{method} cannot be traced yet.", "Write it as a loop over slices.")
 
 
-_METHODS = {"__call__": _called, "reduce": _reduced, "accumulate": _accumulated, "outer": _outer}
+_METHODS = {"__call__": _called, "reduce": _reduced, "accumulate": _accumulated, "outer": _outer, "at": _at}

@@ -25,7 +25,7 @@ _Callback = ctypes.CFUNCTYPE(
 def _address(array: Array) -> int:
     """Where the elements are.  The first way takes a quarter of the time, but wants to write."""
     try:
-        return ctypes.addressof(ctypes.c_char.from_buffer(array))
+        return ctypes.addressof(ctypes.c_char.from_buffer(array))  # type: ignore[arg-type]
     except (TypeError, ValueError):  # read-only, or without elements
         return array.__array_interface__["data"][0]
 

@@ -130,12 +130,10 @@ def _build(source: str, key: str, compiler: Compiler) -> ctypes.CDLL:
         text.write_text(source)
         compiler.compile(text, made)
         digest.write_text(hashlib.sha256(made.read_bytes()).hexdigest())
-        # Loaded before it is moved: what another process puts there in between does not matter.
-        library = _open(made)
         digest.replace(note)
         made.replace(path)
     _prune(path.parent)
-    return library
+    return _open(path)
 
 
 def _prune(place: Path) -> None:

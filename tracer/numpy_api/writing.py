@@ -1,0 +1,101 @@
+"""NumPy's functions that write into an array they are given; ``ufunc.at`` too."""
+
+from __future__ import annotations
+
+import math
+from typing import Any
+
+import numpy as np
+
+from wengert.tracer.array import Array, namespace_of, refuse
+from wengert.tracer.indexing import known_mask, positions
+from wengert.tracer.numpy_api.support import as_array, converted, refuse_plain_out
+
+
+def _repeated(xp: Any, values: Any, count: int) -> Array:
+    """The first ``count`` of the values, flat and repeated as often as needed."""
+    flat = as_array(xp, values)
+    flat = xp.reshape(flat, (flat.size,))
+    if flat.size == count:
+        return flat
+    if not flat.size:
+        message = "Cannot put values from an empty array."
+        raise ValueError(message)
+    return flat[np.arange(count) % flat.size]
+
+
+def copyto(dst, src, casting="same_kind", where=True):
+    refuse_plain_out(dst)
+    xp = namespace_of(dst, src, where)
+    value = as_array(xp, src)
+    if not value.value.type.weak and not np.can_cast(value.dtype, dst.dtype, casting):
+        message = f"Cannot cast array data from {value.dtype} to {dst.dtype} according to the rule {casting!r}."
+        raise TypeError(message)
+    if where is True:
+        dst[...] = value
+        return
+    value = xp.broadcast_to(xp.cast(value, dst.dtype), dst.shape)
+    dst.write(xp.where(xp.broadcast_to(as_array(xp, where), dst.shape), value, dst).value)
+
+
+def putmask(a, mask, values):
+    refuse_plain_out(a)
+    xp = namespace_of(a, mask, values)
+    chosen = xp.reshape(as_array(xp, mask), a.shape)
+    new = xp.reshape(_repeated(xp, values, a.size), a.shape)
+    a.write(converted(xp.where(chosen, xp.cast(new, a.dtype), a), a.dtype))
+
+
+def place(arr, mask, vals):
+    refuse_plain_out(arr)
+    xp = namespace_of(arr, mask, vals)
+    plain = known_mask(as_array(xp, mask)) if isinstance(mask, Array) else np.asarray(mask, bool)
+    plain = plain.reshape(arr.shape)
+    if count := int(plain.sum()):
+        arr[plain] = _repeated(xp, vals, count)
+
+
+def put(a, ind, v, mode="raise"):
+    refuse_plain_out(a)
+    if isinstance(ind, Array) or mode != "raise":
+        raise refuse("np.put with traced indices or a mode is not traced yet.", "Use np.where.")
+    at = positions((a.size,), np.asarray(ind))  # negative ones and errors as NumPy has them
+    a[np.unravel_index(at.reshape(-1), a.shape)] = _repeated(namespace_of(a, v), v, at.size)
+
+
+def put_along_axis(arr, indices, values, axis):
+    refuse_plain_out(arr)
+    if isinstance(indices, Array):
+        raise refuse("np.put_along_axis with traced indices is not traced yet.", "Use np.where.")
+    places = np.arange(arr.size, dtype=np.int64)
+    at = np.take_along_axis(places.reshape(arr.shape) if axis is not None else places, np.asarray(indices), axis)
+    arr[np.unravel_index(at, arr.shape)] = values
+
+
+def fill_diagonal(a, val, wrap=False):
+    refuse_plain_out(a)
+    places = np.zeros(a.shape, bool)
+    np.fill_diagonal(places, True, wrap)
+    a[places] = _repeated(namespace_of(a, val), val, int(places.sum()))
+
+
+def at(ufunc: Any, x: Any, indices: Any, *operands: Any) -> None:
+    """``np.add.at(x, indices, values)``: repeated places add up."""
+    refuse_plain_out(x)
+    if ufunc not in (np.add, np.subtract) or isinstance(indices, Array) or x.dtype.kind not in "iuf":
+        raise refuse(
+            f"np.{ufunc.__name__}.at cannot be traced here: np.add.at and np.subtract.at with plain indices can.",
+            "Build the result with np.stack, np.concatenate or np.where.",
+        )
+    xp = namespace_of(x, *operands)
+    chosen = np.asarray(positions(x.shape, indices))
+    added = xp.broadcast_to(xp.wrap(converted(as_array(xp, operands[0]), x.dtype)), chosen.shape)
+    flat = xp.wrap(xp.builder.constant(chosen.reshape(-1)))
+    total = xp.scatter_add(xp.reshape(added, (chosen.size,)), flat, axis=0, size=math.prod(x.shape))
+    x.write(ufunc(xp.wrap(x.value), xp.reshape(total, x.shape)).value)
+
+
+TABLE = {
+    np.copyto: copyto, np.putmask: putmask, np.place: place, np.put: put, np.put_along_axis: put_along_axis,
+    np.fill_diagonal: fill_diagonal,
+}  # fmt: skip

@@ -1,0 +1,73 @@
+"""A function's parameters: how arguments bind to them, and which defaults a graph keeps."""
+
+from __future__ import annotations
+
+import copy
+import inspect
+from collections.abc import Callable, Iterator, Sequence
+from typing import Any
+
+import numpy as np
+
+from wengert.backends.program import is_leaf
+from wengert.ir.build import Expr
+from wengert.ir.structure import Structure, flatten
+
+__all__ = ["kept_defaults", "keywords", "positional", "signature_of", "statics"]
+
+Parameters = Sequence[inspect.Parameter]
+
+
+def signature_of(function: Callable[..., Any]) -> inspect.Signature:
+    """The parameters of a function; those of a ufunc are its operands."""
+    if isinstance(function, np.ufunc):
+        names = [f"x{i}" for i in range(1, function.nin + 1)] if function.nin > 1 else ["x"]
+        return inspect.Signature([inspect.Parameter(n, inspect.Parameter.POSITIONAL_ONLY) for n in names])
+    try:
+        return inspect.signature(function)
+    except ValueError as error:
+        name = getattr(function, "__name__", "f")
+        message = f"{function!r} does not say what arguments it takes; wrap it: lambda x: {name}(x)."
+        raise TypeError(message) from error
+
+
+def statics(structure: Structure) -> Iterator[Any]:
+    """What is not an array, at any depth."""
+    if structure.kind == "static":
+        yield structure.static
+    for child in structure.children:
+        yield from statics(child)
+
+
+def kept_defaults(parameters: Parameters) -> tuple[tuple[str, Any], ...]:
+    """The defaults that a graph keeps, as they are now: numbers, arrays (a model's weights), containers of them."""
+    return tuple((p.name, copy.deepcopy(p.default)) for p in parameters if _is_kept(p.default))
+
+
+def _is_kept(default: Any) -> bool:
+    leaves: list[Any] = []
+    structure = flatten(default, is_leaf, leaves)  # "no default" is a class, so static
+    plain = all(static is None or isinstance(static, (bool, str)) for static in statics(structure))
+    return plain and not any(isinstance(leaf, Expr) for leaf in leaves)
+
+
+def positional(parameters: Parameters, values: Sequence[Any]) -> list[Any]:
+    """The values that a call gives by position."""
+    args: list[Any] = []
+    for p, value in zip(parameters, values, strict=True):
+        if p.kind in (p.POSITIONAL_ONLY, p.POSITIONAL_OR_KEYWORD):
+            args.append(value)
+        elif p.kind is p.VAR_POSITIONAL:
+            args.extend(value)
+    return args
+
+
+def keywords(parameters: Parameters, values: Sequence[Any]) -> dict[str, Any]:
+    """The values that a call gives by keyword."""
+    kwargs: dict[str, Any] = {}
+    for p, value in zip(parameters, values, strict=True):
+        if p.kind is p.KEYWORD_ONLY:
+            kwargs[p.name] = value
+        elif p.kind is p.VAR_KEYWORD:
+            kwargs.update(value)
+    return kwargs
