@@ -14,6 +14,7 @@ from wengert.ir.scanner import (
     ELISION,
     ID,
     IDENTIFIER,
+    INPUT_NAMED,
     NAMED,
     PARAM,
     STRING,
@@ -92,7 +93,7 @@ class _Parser:
         return graph
 
     def input(self, line: Line) -> Value:
-        name, label = self.new_id(line)
+        name, label = self.new_id(line, INPUT_NAMED)  # f64[3] could be a name, too
         line.expect(":")
         return self.define(line, name, Value(line.read_type(), label))
 
@@ -134,9 +135,9 @@ class _Parser:
 
     # ----- Values -----
 
-    def new_id(self, line: Line) -> tuple[str, str | None]:
+    def new_id(self, line: Line, named: re.Pattern[str] = NAMED) -> tuple[str, str | None]:
         name = line.expect(ID, "a value such as %0")[0]
-        label = line.match(NAMED)
+        label = line.match(named)
         return name, None if label is None else line.unquoted(label[1])
 
     def define(self, line: Line, name: str, value: Value) -> Value:

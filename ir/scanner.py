@@ -15,6 +15,8 @@ from wengert.ir.verify import type_complaint
 
 STRING = re.compile(r"'(?:[^'\\\n]|\\.)*'|\"(?:[^\"\\\n]|\\.)*\"")
 NAME = re.compile(rf"{PATH.pattern}|{STRING.pattern}")
+# A name stands before a type, or, where several results have theirs at the end, before the next value.
+INPUT_NAMED = re.compile(rf":\s*({NAME.pattern})(?=\s*:)")
 NAMED = re.compile(rf":\s*({NAME.pattern})(?=\s*(?::|,\s*%))")
 ID = re.compile(r"%c?[0-9]+")
 # Python's identifiers are wider than \w: verification tells which these are.

@@ -18,8 +18,11 @@ from wengert.ir.types import DTYPES, is_inexact
 
 def value(sample: Sample, operands: Any = None) -> tuple[np.ndarray, ...]:
     """What NumPy's own function gives, or, for the ops that NumPy does not have, a formula."""
-    op, params = sample.op, sample.params
-    operands = sample.operands if operands is None else operands
+    return apply(sample.op, sample.operands if operands is None else operands, sample.params)
+
+
+def apply(op: Any, operands: Any, params: dict[str, Any]) -> tuple[np.ndarray, ...]:
+    """The results of one op."""
     with np.errstate(all="ignore"):
         if op.name in FORMULAS:
             out = FORMULAS[op.name](*operands, **params)

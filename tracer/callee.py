@@ -61,7 +61,7 @@ class Callee:
     def call(self, args: tuple[Any, ...], kwargs: dict[str, Any]) -> Call:
         """The arguments bound."""
         if isinstance(self.target, Traced):
-            return Call(self, self.target.bind(args, kwargs), _positions(self.target.signature, args))
+            return Call(self, self.target.bind(args, kwargs), _positions(self.target.signature, args), len(args))
         program = self.target
         leaves = program.leaves(args, kwargs)
         signature = program.graph.signature
@@ -69,7 +69,7 @@ class Callee:
         kinds = [inspect.Parameter.POSITIONAL_OR_KEYWORD] * len(structures)
         if signature is not None:
             kinds = [inspect._ParameterKind(kind) for _, kind in signature.parameters]
-        return Call(self, Bound(structures, leaves, program.names()), _spread(kinds, len(args)))
+        return Call(self, Bound(structures, leaves, program.names()), _spread(kinds, len(args)), len(args))
 
 
 def _positions(signature: inspect.Signature, args: tuple[Any, ...]) -> list[tuple[int, int | None]]:
@@ -90,18 +90,20 @@ def _spread(kinds: Sequence[Any], count: int) -> list[tuple[int, int | None]]:
 class Call:
     """One call: its bound arguments, and what can be done with them."""
 
-    def __init__(self, callee: Callee, bound: Bound, positions: list[tuple[int, int | None]]) -> None:
+    def __init__(self, callee: Callee, bound: Bound, positions: list[tuple[int, int | None]], given: int) -> None:
         self.callee = callee
         self.bound = bound
         self.positions = positions
+        self.given = given
 
     def select(self, argnums: int | tuple[int, ...] | None, *, strict: bool = True) -> Selection:
         """The leaves of the chosen positional arguments; ints among them become real numbers.
 
+        None chooses those that were given by position: not the ones left to their defaults.
         With ``strict``, a leaf that no derivative can be taken of is an error; else it is left out.
         """
         single = isinstance(argnums, (int, np.integer))
-        numbers = range(len(self.positions)) if argnums is None else (argnums,) if single else tuple(argnums)  # type: ignore[arg-type, union-attr]
+        numbers = range(self.given) if argnums is None else (argnums,) if single else tuple(argnums)  # type: ignore[arg-type, union-attr]
         active: list[int] = []
         structures = []
         for number in numbers:

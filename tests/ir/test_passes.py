@@ -6,15 +6,17 @@ import pytest
 from wengert.backends.program import Program
 from wengert.ir.build import Builder, Namespace
 from wengert.ir.errors import GraphTypeError
+from wengert.ir.kinds import Elementwise
 from wengert.ir.ops import OPS
 from wengert.ir.passes import (
     common_subexpressions,
     dead_code,
     fold_constants,
+    inline_bodies,
     inline_calls,
     simplify,
 )
-from wengert.ir.types import ArrayType
+from wengert.ir.types import DTYPES, ArrayType
 
 X = np.array([0.3, 1.2, 2.1])
 
@@ -119,3 +121,15 @@ def test_arrays_put_at_one_place_are_added_first():
 
     assert ops(simplify(graph)) == ["sin", "cos", "add", "place"]
     same_values(graph, simplify(graph))
+
+
+def test_an_op_that_numpy_lacks_is_written_out_in_the_ops_of_its_body():
+    op = Elementwise(name="halved_square", types=lambda dtypes, params: dtypes[0],
+                     body=lambda xp, x: 0.5 * x * x, partials=(lambda xp, out, x: x,), doc="")  # fmt: skip
+    b = Builder()
+    x = b.input(ArrayType(DTYPES["f32"], (3,)))
+    graph = b.graph([b.apply(OPS["tanh"], b.emit(op, [x]))])
+    written = inline_bodies(graph, lambda op: op.function is None)
+    assert "halved_square" not in {node.op.name for node in written.nodes}
+    assert [v.type for v in written.outputs] == [v.type for v in graph.outputs]
+    assert inline_bodies(written, lambda op: op.function is None) is written

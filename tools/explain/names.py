@@ -52,7 +52,7 @@ def node_names(graph: Graph, inputs: Sequence[str], computed: Sequence[Value]) -
                 value = source[value]
             if value in own and _base(path) not in taken:
                 names.setdefault(value, path)
-    taken |= set(map(_base, names.values()))
+        taken |= set(map(_base, result_paths(graph)))
     free = [c for c in string.ascii_lowercase if c not in taken]
     rest = [value for value in computed if value not in names]
     if len(rest) <= len(free):

@@ -244,6 +244,16 @@ def split(ary, indices_or_sections, axis=0):
     return array_split(ary, indices_or_sections, axis)
 
 
+def _splitter(name: str, least: int) -> Any:
+    def splitter(ary, indices_or_sections):
+        if np.ndim(ary) < least:
+            message = f"{name} only works on arrays of {least} or more dimensions"
+            raise ValueError(message)
+        return split(ary, indices_or_sections, 0 if name == "vsplit" or np.ndim(ary) == 1 else 1)
+
+    return splitter
+
+
 def diagonal(a, offset=0, axis1=0, axis2=1):
     x = moveaxis(a, (axis1, axis2), (-2, -1))
     chosen = np.diagonal(np.arange(x.shape[-2] * x.shape[-1]).reshape(x.shape[-2:]), offset)
@@ -335,8 +345,7 @@ TABLE = {
     np.flip: flip, np.fliplr: lambda m: flip(m, 1), np.flipud: lambda m: flip(m, 0),
     np.roll: roll, np.tile: tile, np.repeat: repeat, np.pad: pad,
     np.array_split: array_split, np.split: split,
-    np.hsplit: lambda a, n: split(a, n, 0 if np.ndim(a) == 1 else 1),
-    np.vsplit: lambda a, n: split(a, n, 0),
+    np.hsplit: _splitter("hsplit", 1), np.vsplit: _splitter("vsplit", 2),
     np.diagonal: diagonal, np.diag: diag, np.trace: trace, np.tril: _triangle(np.tril), np.triu: _triangle(np.triu),
     np.take: take, np.take_along_axis: take_along_axis, np.copy: copy,
     np.zeros_like: _alike(0), np.ones_like: _alike(1), np.empty_like: _alike(0), np.full_like: full_like,

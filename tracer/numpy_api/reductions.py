@@ -9,13 +9,13 @@ import numpy as np
 
 from wengert.ir.ops import OPS
 from wengert.tracer.array import Array, refuse
-from wengert.tracer.numpy_api.support import array_of, axis_of, deliver, only_defaults
+from wengert.tracer.numpy_api.support import array_of, as_array, axis_of, deliver, only_defaults
 
 NO = np._NoValue
 
 
 def _axes(axis: Any, ndim: int) -> tuple[int, ...]:
-    if axis is None:
+    if axis is None or (ndim == 0 and axis in (0, -1)):  # of a number, NumPy's folds allow these
         return tuple(range(ndim))
     return tuple(np.lib.array_utils.normalize_axis_tuple(axis, ndim))
 
@@ -36,7 +36,7 @@ def _fold(name: str, a: Any, axis: Any, out: Any, keepdims: Any, initial: Any, w
         if neutral is None and initial is NO:
             message = f"reduction operation {name!r} does not have an identity, so to use where= specify initial=."
             raise ValueError(message)
-        x = xp.where(where, x, initial if neutral is None else x.dtype.type(neutral))
+        x = xp.where(where, x, _first(xp, x, initial) if neutral is None else x.dtype.type(neutral))
     axes = _axes(axis, x.ndim)
     empty = 0 in (x.shape[i] for i in axes)
     if neutral is None and empty:
@@ -44,12 +44,18 @@ def _fold(name: str, a: Any, axis: Any, out: Any, keepdims: Any, initial: Any, w
             message = f"zero-size array to reduction operation {name} which has no identity"
             raise ValueError(message)
         shape = tuple(n for i, n in enumerate(x.shape) if i not in axes)
-        result = xp.broadcast_to(xp.cast(xp.wrap(xp.lift(initial)), x.dtype), shape)
+        result = xp.broadcast_to(_first(xp, x, initial), shape)
         return deliver(_kept(xp, result, x.shape, axes) if _true(keepdims) else result, out)
     result = getattr(xp, name)(x, axis=axes, keepdims=_true(keepdims))
     if initial is not NO and initial is not None:
-        result = getattr(xp, {"sum": "add", "prod": "multiply", "max": "maximum", "min": "minimum"}[name])(result, initial)
+        result = getattr(xp, {"sum": "add", "prod": "multiply", "max": "maximum", "min": "minimum"}[name])(
+            result, _first(xp, x, initial))
     return deliver(result, out)
+
+
+def _first(xp: Any, x: Array, initial: Any) -> Array:
+    """What a fold starts with, in its dtype."""
+    return xp.cast(as_array(xp, initial), x.dtype)
 
 
 def _true(keepdims: Any) -> bool:
@@ -86,10 +92,10 @@ def all_(a, axis=None, out=None, keepdims=NO, *, where=NO):
 
 def _position(name: str, a: Any, axis: Any, out: Any, keepdims: Any) -> Array:
     xp, x = array_of(a)
-    if x.size == 0:
+    axes = _axes(axis, x.ndim)
+    if 0 in (x.shape[i] for i in axes):
         message = f"attempt to get {name} of an empty sequence"
         raise ValueError(message)
-    axes = tuple(range(x.ndim)) if axis is None else (axis_of(axis, x.ndim),)
     return deliver(xp.reduce(OPS[name], x, axes, keepdims=_true(keepdims)), out)
 
 
@@ -106,7 +112,8 @@ def mean(a, axis=None, dtype=None, out=None, keepdims=NO, *, where=NO):
     if dtype is None and x.dtype.kind in "biu":
         dtype = np.float64
     total = sum_(x, axis, dtype, None, keepdims, NO, where)
-    return deliver(xp.divide(total, _count(xp, x, axis, where, keepdims)), out)
+    count = _count(xp, x, axis, where, keepdims)
+    return deliver(xp.divide(total, xp.cast(count, total.dtype) if isinstance(count, Array) else count), out)
 
 
 def _count(xp: Any, x: Array, axis: Any, where: Any, keepdims: Any) -> Any:

@@ -6,7 +6,6 @@ from typing import Any
 
 import numpy as np
 
-from wengert.ir.build import common_dtype
 from wengert.tracer.array import Array, TraceNamespace, converted, namespace_of, refuse
 
 __all__ = ["array_of", "arrays_of", "as_array", "axis_of", "converted", "deliver", "only_defaults", "promote", "refuse_plain_out"]
@@ -31,8 +30,8 @@ def as_array(xp: TraceNamespace, item: Any) -> Array:
 
 
 def promote(xp: TraceNamespace, arrays: list[Array]) -> list[Array]:
-    """Arrays cast to the dtype they promote to."""
-    dtype = common_dtype(a.value.type for a in arrays)
+    """Arrays cast to the dtype they promote to; Python numbers count as arrays here, in NumPy too."""
+    dtype = np.result_type(*(a.dtype for a in arrays))
     return [xp.cast(a, dtype) for a in arrays]
 
 

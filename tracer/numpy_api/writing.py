@@ -27,8 +27,9 @@ def _repeated(xp: Any, values: Any, count: int) -> Array:
 def copyto(dst, src, casting="same_kind", where=True):
     refuse_plain_out(dst)
     xp = namespace_of(dst, src, where)
-    value = as_array(xp, src)
-    if not value.value.type.weak and not np.can_cast(value.dtype, dst.dtype, casting):
+    value = xp.wrap(xp.lift(src))
+    number = value.value.type.weak and np.result_type(dst.dtype, {"i": 0, "f": 0.0, "c": 0j}[value.dtype.kind]) == dst.dtype
+    if not number and not np.can_cast(value.dtype, dst.dtype, casting):
         message = f"Cannot cast array data from {value.dtype} to {dst.dtype} according to the rule {casting!r}."
         raise TypeError(message)
     if where is True:

@@ -17,7 +17,7 @@ from wengert.backends.source.python.writers import VIEWS, WRITERS, kept_shape
 from wengert.ir import kinds
 from wengert.ir.graph import Constant, Graph, Location, Node, Value
 from wengert.ir.ops import OPS
-from wengert.ir.passes import dead_code, inline_calls
+from wengert.ir.passes import dead_code, inline_bodies, inline_calls
 
 __all__ = ["Program", "emit"]
 
@@ -42,7 +42,8 @@ def emit(graph: Graph, name: str | None = None, *, standalone: bool = True) -> P
     BackendError
         If stand-alone code is asked for a Library op that only runs in process.
     """
-    return Printer(dead_code(inline_calls(graph)), standalone=standalone).program(name)
+    known = inline_bodies(inline_calls(graph), lambda op: op.function is None and op is not OPS["scale"])
+    return Printer(dead_code(known), standalone=standalone).program(name)
 
 
 def _identifier(text: str | None, taken: set[str], fallback: str) -> str:

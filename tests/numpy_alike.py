@@ -1,0 +1,70 @@
+"""`same(f, *args)`: a traced function does what it does without the tracer."""
+
+import copy
+
+import numpy as np
+
+import wengert as wg
+
+#: One array of each sort; most functions are tried on all of them.
+INPUTS = {
+    "vector": np.array([0.3, -1.7, 2.5, 0.9, -0.4, 2.5]),
+    "matrix": np.array([[1.5, -2.0, 0.25], [3.0, 0.5, -2.0]]),
+    "cube": np.linspace(-2.0, 3.0, 24).reshape(2, 3, 4),
+    "square": np.array([[2.0, 0.5], [-1.0, 3.0]]),
+    "floats": np.array([[1.5, -2.0, 0.25], [3.0, 0.5, -2.0]], np.float32),
+    "ints": np.array([[3, 0, -2], [5, 5, 1]]),
+    "small": np.array([1, 3, 2], np.uint8),
+    "bools": np.array([[True, False, True], [False, False, True]]),
+    "scalar": np.float64(1.25),
+    "number": 1.25,
+    "int": 3,
+    "empty": np.zeros((0, 3)),
+    "special": np.array([np.nan, np.inf, -np.inf, 0.0, -0.0, 1.0]),
+}
+
+
+def outcome(f, args):
+    """The result, or the exception."""
+    with np.errstate(all="ignore"):
+        try:
+            return f(*args)
+        except Exception as error:
+            return error
+
+
+def alike(got, want):
+    """Raise unless two nested results agree in structure, dtype, shape and value."""
+    if isinstance(want, (tuple, list)):
+        assert type(got) is type(want) and len(got) == len(want), f"{got!r} against {want!r}"
+        for g, w in zip(got, want, strict=True):
+            alike(g, w)
+    elif isinstance(want, (np.ndarray, np.generic, int, float, complex)):
+        assert np.result_type(got) == np.result_type(want), f"dtype {np.result_type(got)}, NumPy's {np.result_type(want)}"
+        assert np.shape(got) == np.shape(want), f"shape {np.shape(got)}, NumPy's {np.shape(want)}"
+        assert np.ndim(want) == 0 or type(got) is type(want)
+        if type(want) in (int, float):  # NumPy's own comparisons of Python numbers give np.bool
+            assert type(got) is type(want), f"{type(got).__name__}, NumPy's {type(want).__name__}"
+        close = 1e-6 if np.result_type(want) == np.float32 else 1e-13
+        np.testing.assert_allclose(got, want, rtol=close, atol=close, strict=False)
+    else:
+        assert got == want
+
+
+def same(f, *args, refusal=False):
+    """Run ``f`` plainly and traced, twice; where one raises the other must too; arguments stay as they were.
+
+    With ``refusal``, either may raise alone.
+    """
+    want = outcome(f, copy.deepcopy(args))
+    given = copy.deepcopy(args)
+    traced = wg.trace(f)
+    for _ in range(2):
+        got = outcome(traced, given)
+        if isinstance(want, Exception) or isinstance(got, Exception):
+            both = isinstance(want, Exception) and isinstance(got, Exception)
+            assert both or refusal, f"traced: {got!r}, NumPy: {want!r}"
+        else:
+            alike(got, want)
+    for after, before in zip(given, args, strict=True):
+        assert type(after) is type(before) and np.asarray(after).tobytes() == np.asarray(before).tobytes()

@@ -1,0 +1,329 @@
+"""Random well-typed graphs with arguments, for Hypothesis.  Every op must be able to appear (see ``NEVER``)."""
+
+import functools
+import math
+from typing import Any
+
+import numpy as np
+from attrs import frozen
+from hypothesis import strategies as st
+
+from wengert.ir.build import Builder, Expr, Namespace
+from wengert.ir.graph import Graph
+from wengert.ir.kinds import Elementwise, Reduction
+from wengert.ir.ops import OPS
+from wengert.ir.types import ArrayType, is_inexact
+
+#: Ops that only differentiation makes.
+NEVER = {"scale", "scale_einsum"}
+LARGEST = 18  # elements of any value
+SHAPES = [(), (), (3,), (3,), (2, 3), (1, 3), (2, 1), (1,), (0,), (2, 2)]
+FLOAT, SINGLE, INT, BOOL = (np.dtype(n) for n in ("float64", "float32", "int64", "bool"))
+#: Ordinary numbers, ties and zeros often; infinities and NaN seldom.
+NUMBERS = [0.5, -1.5, 2.0, 0.3, 1.0, -1.0, 3.0, -0.7, 0.0, 1.0, 2.0, -0.0, 0.1, -2.0, 0.0, 1.25, math.inf, -math.inf, math.nan]
+
+
+@frozen(eq=False)
+class Program:
+    """A graph, arguments for it, and the inputs that derivatives are taken of."""
+
+    graph: Graph
+    arguments: tuple[np.ndarray, ...]
+    active: tuple[int, ...]
+
+    def __repr__(self) -> str:
+        arguments = ", ".join(f"np.array({x.tolist()!r}, {x.dtype.name!r})" for x in self.arguments)
+        return f"Program from the text\n{self.graph}\nwith ({arguments})"
+
+
+@st.composite
+def programs(draw: Any, max_nodes: int = 20) -> Program:
+    """Graphs of all kinds of ops, with shared nodes, broadcasts, mixed dtypes, calls and dead code."""
+    make = _Maker(draw, Builder("random"))
+    arguments = []
+    main = draw(st.sampled_from([FLOAT, FLOAT, FLOAT, SINGLE]))
+    for dtype in [main, *draw(st.lists(st.sampled_from([main, main, FLOAT, INT, BOOL]), max_size=2))]:
+        shape = draw(st.sampled_from(SHAPES))
+        make.add(make.xp.wrap(make.builder.input(ArrayType(dtype, shape))))
+        arguments.append(draw(arrays(dtype, shape)))
+    for _ in range(draw(st.integers(1, max_nodes))):
+        make.step()
+    made = [e for e in make.pool if is_inexact(e.dtype)][-6:] or make.pool
+    outputs = [make.pool[-1], *draw(st.lists(st.sampled_from(made), min_size=1, max_size=2))]
+    graph = make.builder.graph([e.value for e in outputs])
+    active = tuple(i for i, v in enumerate(graph.inputs) if is_inexact(v.type.dtype))
+    return Program(graph, tuple(arguments), active)
+
+
+def arrays(dtype: np.dtype, shape: tuple[int, ...]) -> Any:
+    """Arrays of a few telling numbers."""
+    if dtype.kind == "b":
+        numbers: Any = st.booleans()
+    else:
+        numbers = st.integers(-3, 4) if dtype.kind == "i" else st.sampled_from(NUMBERS)
+    size = math.prod(shape)
+    return st.lists(numbers, min_size=size, max_size=size).map(lambda xs: np.array(xs, dtype).reshape(shape))
+
+
+def _elementwise(arity: int, dtype: np.dtype) -> list[str]:
+    """The elementwise ops that are defined for so many operands of a dtype."""
+    skip = {"where", "cast", "stop_gradient", "power", *NEVER}
+    ops = (op for op in OPS.values() if isinstance(op, Elementwise) and op.arity == arity and op.name not in skip)
+    return [op.name for op in ops if op.result_dtype((dtype,) * arity, {}) is not None]
+
+
+ELEMENTWISE = {(n, d): _elementwise(n, d) for n in (1, 2) for d in (FLOAT, SINGLE, INT, BOOL)}
+EVERYWHERE = [op.name for op in OPS.values() if isinstance(op, Reduction) and op.fold not in ("and", "or")]
+BOOLEAN = [op.name for op in OPS.values() if isinstance(op, Reduction) and op.fold in ("and", "or")]
+#: Arithmetic comes more often than its share of the ops.
+COMMON = ["add", "subtract", "multiply", "multiply", "divide", "maximum", "minimum"]
+
+
+class _Maker:
+    """Appends one random node after another; ``pool`` are the values so far."""
+
+    def __init__(self, draw: Any, builder: Builder, depth: int = 0) -> None:
+        self.draw, self.builder, self.depth = draw, builder, depth
+        self.xp = Namespace(builder)
+        self.pool: list[Expr] = []
+
+    def add(self, e: Expr) -> None:
+        if math.prod(e.shape) <= LARGEST:
+            self.pool.append(e)
+
+    def choose(self, options: Any) -> Any:
+        return self.draw(st.sampled_from(options))
+
+    def pick(self, accept: Any) -> Expr | None:
+        """A value of the pool, late ones more often."""
+        fitting = [e for e in self.pool if accept(e)]
+        return self.choose([*fitting, *fitting[-3:]]) if fitting else None
+
+    def step(self) -> None:
+        make = self.choose(STEPS)
+        e = make(self)
+        if e is not None:
+            self.add(e)
+
+    # -- a method per family of ops ------------------------------------------------------------
+
+    def unary(self) -> Expr | None:
+        x = self.pick(lambda e: e.dtype in (FLOAT, SINGLE)) or self.pick(lambda e: True)
+        names = ELEMENTWISE[1, x.dtype]
+        return getattr(self.xp, self.choose(names))(x) if names else None
+
+    def integral(self) -> Expr | None:
+        x = self.pick(lambda e: e.dtype in (INT, BOOL))
+        return None if x is None else self._binary(x, ELEMENTWISE[2, x.dtype], lambda e: e.dtype == x.dtype)
+
+    def binary(self) -> Expr | None:
+        x = self.pick(lambda e: e.dtype in (FLOAT, SINGLE))
+        if x is None:
+            return None
+        return self._binary(x, [*COMMON * 3, *ELEMENTWISE[2, x.dtype]], lambda e: True)
+
+    def _binary(self, x: Expr, names: list[str], accept: Any) -> Expr | None:
+        y = self.partner(x, accept)
+        name = self.choose(names)
+        if _dtype(name, x, y) not in (FLOAT, SINGLE, INT, BOOL):
+            return None
+        x, y = (y, x) if self.draw(st.booleans()) else (x, y)
+        return getattr(self.xp, name)(x, y)
+
+    def partner(self, x: Expr, accept: Any) -> Any:
+        """A value that broadcasts with ``x``, or a number."""
+        y = self.pick(lambda e: accept(e) and _broadcast(x, e))
+        if y is not None and self.draw(st.integers(0, 3)):
+            return y
+        number = self.choose(NUMBERS[:12] if x.dtype.kind == "f" else [0, 1, 2, 3])
+        return np.asarray(number, x.dtype)[()] if x.dtype.kind in "ib" else number
+
+    def power(self) -> Expr | None:
+        x = self.pick(lambda e: e.dtype != BOOL)
+        if x is None:
+            return None
+        if x.dtype == INT:
+            return self.xp.power(x, self.choose([0, 1, 2, 3]))
+        y = self.pick(lambda e: e.dtype in (x.dtype, INT) and _broadcast(x, e))
+        exponent = self.choose([0, 1, 2, 3, 4, -1, -2, 2.0, 0.5, 1.5, -1.0])
+        return self.xp.power(x, y if y is not None and not self.draw(st.integers(0, 2)) else exponent)
+
+    def where(self) -> Expr | None:
+        x = self.pick(lambda e: e.dtype != BOOL)
+        if x is None:
+            return None
+        y = self.partner(x, lambda e: e.dtype != BOOL)
+        shape = np.broadcast_shapes(x.shape, np.shape(y) if not isinstance(y, Expr) else y.shape)
+        c = self.pick(lambda e: e.dtype == BOOL and _fits(e.shape, shape))
+        return self.xp.where(x > self.choose(NUMBERS[:9]) if c is None else c, x, y)
+
+    def compare(self) -> Expr | None:
+        x = self.pick(lambda e: True)
+        names = ["less", "less_equal", "greater", "greater_equal", "equal", "not_equal"]
+        y = self.partner(x, lambda e: e.dtype == x.dtype)
+        return getattr(self.xp, self.choose(names))(x, y)
+
+    def cast(self) -> Expr | None:
+        x = self.pick(lambda e: True)
+        target = self.choose([FLOAT, FLOAT, SINGLE, INT, BOOL])
+        if x.dtype.kind == "f" and target == INT:  # C leaves open what does not fit
+            x = self.xp.minimum(self.xp.maximum(self.xp.where(x == x, x, 0.0), -5.0), 5.0)
+        return self.xp.cast(x, target)
+
+    def stop(self) -> Expr | None:
+        return self.xp.stop_gradient(self.pick(lambda e: True))
+
+    def reduce(self) -> Expr | None:
+        x = self.pick(lambda e: e.shape) or self.pick(lambda e: True)
+        name = self.choose([*["sum"] * 3, *EVERYWHERE, *(BOOLEAN if x.dtype == BOOL else [])])
+        axes = tuple(a for a in range(x.ndim) if self.draw(st.booleans()))
+        if not OPS[name].has_identity and 0 in (x.shape[a] for a in axes):
+            return None
+        if not axes and name in ("argmax", "argmin"):
+            return None
+        return self.xp.reduce(OPS[name], x, axes, keepdims=self.draw(st.booleans()))
+
+    def along(self) -> Expr | None:
+        x = self.pick(lambda e: e.shape)
+        if x is None:
+            return None
+        axis = self.draw(st.integers(0, x.ndim - 1))
+        name = self.choose(["cumsum", "cumsum", "sort", "argsort"])
+        if name == "cumsum":
+            return self.xp.cumsum(x, axis, reverse=self.draw(st.booleans())) if x.dtype != BOOL else None
+        return getattr(self.xp, name)(x, axis)
+
+    def move(self) -> Expr | None:
+        x = self.pick(lambda e: e.shape) or self.pick(lambda e: True)
+        return self.choose([_reshape, _transpose, _broadcast_to, _concatenate, _slice, _slice, _place])(self, x)
+
+    def product(self) -> Expr | None:
+        x = self.pick(lambda e: 1 <= e.ndim <= 2) or self.pick(lambda e: not e.shape)
+        y = x and self.pick(lambda e: e.ndim <= 2 and e.dtype == x.dtype)
+        if x is None or y is None:
+            return None
+        known = dict(zip("ij", x.shape, strict=False))
+        second, first = "", "ij"[: x.ndim]
+        for n in y.shape:
+            options = [c for c, m in known.items() if m == n and c not in second and c in first]
+            second += self.choose([*options, "kl"[len(second)]])
+        letters = dict.fromkeys(first + second)
+        shared = [c for c in letters if c in first and c in second]
+        out = "".join(c for c in letters if c not in shared or self.draw(st.booleans()))
+        out = "".join(self.draw(st.permutations(out)))
+        return self.xp.einsum(f"{first},{second}->{out}", x, y)
+
+    def take(self) -> Expr | None:
+        x = self.pick(lambda e: e.shape and 0 not in e.shape)
+        if x is None:
+            return None
+        axis = self.draw(st.integers(0, x.ndim - 1))
+        return self.xp.take(x, self.indices(x.shape[axis]), axis)
+
+    def indices(self, n: int, shape: tuple[int, ...] | None = None) -> Any:
+        """Valid ones: constants, or what the program computed, folded into range."""
+        found = self.pick(lambda e: e.dtype == INT and (e.shape == shape if shape else e.ndim <= 1))
+        if found is not None and self.draw(st.booleans()):
+            return self.xp.remainder(found, np.int64(n))
+        shape = shape or self.choose([(), (2,), (3,), (2, 2)])
+        return np.array(self.draw(st.lists(st.integers(0, n - 1), min_size=math.prod(shape), max_size=math.prod(shape))),
+                        np.int64).reshape(shape)  # fmt: skip
+
+    def scatter(self) -> Expr | None:
+        x = self.pick(lambda e: e.shape)
+        if x is None:
+            return None
+        axis, size = self.draw(st.integers(0, x.ndim - 1)), self.draw(st.integers(1, 3))
+        return self.xp.scatter_add(x, self.indices(size, (x.shape[axis],)), axis, size)
+
+    def call(self) -> Expr | None:
+        if self.depth == 2:
+            return None
+        operands = [self.pick(lambda e: True) for _ in range(self.draw(st.integers(1, 2)))]
+        inner = _Maker(self.draw, Builder("callee"), self.depth + 1)
+        for e in operands:
+            inner.add(inner.xp.wrap(inner.builder.input(e.value.type)))
+        for _ in range(self.draw(st.integers(1, 4))):
+            inner.step()
+        outputs = [inner.pool[-1].value, inner.pool[0].value][: self.draw(st.integers(1, 2))]
+        results = self.builder.emit_all(OPS["call"], [e.value for e in operands], graph=inner.builder.graph(outputs))
+        for value in results[1:]:
+            self.add(self.xp.wrap(value))
+        return self.xp.wrap(results[0])
+
+
+def _dtype(name: str, x: Any, y: Any) -> Any:
+    """The dtype of a binary op; None where NumPy has none, or where int meets float in a way it refuses."""
+    plain = [e.dtype if isinstance(e, Expr | np.generic) else type(e) for e in (x, y)]
+    try:
+        wanted = OPS[name].function.resolve_dtypes((*plain, None))
+    except TypeError:
+        return None
+    return OPS[name].result_dtype(wanted[:-1], {})
+
+
+def _broadcast(x: Expr, y: Expr) -> bool:
+    try:
+        return math.prod(np.broadcast_shapes(x.shape, y.shape)) <= LARGEST
+    except ValueError:
+        return False
+
+
+def _fits(shape: tuple[int, ...], out: tuple[int, ...]) -> bool:
+    try:
+        return np.broadcast_shapes(shape, out) == out
+    except ValueError:
+        return False
+
+
+def _reshape(m: _Maker, x: Expr) -> Expr:
+    n = math.prod(x.shape)
+    shapes = [(n,), (1, n), (n, 1)] + [(d, n // d) for d in (2, 3) if n % d == 0] + [()] * (n == 1)
+    return m.xp.reshape(x, m.choose(shapes))
+
+
+def _transpose(m: _Maker, x: Expr) -> Expr:
+    return m.xp.transpose(x, tuple(m.draw(st.permutations(range(x.ndim)))))
+
+
+def _broadcast_to(m: _Maker, x: Expr) -> Expr:
+    shape = tuple(m.choose([1, 2, 3, 3]) if n == 1 else n for n in x.shape)
+    return m.xp.broadcast_to(x, (*m.choose([(), (), (2,), (1,)]), *shape))
+
+
+def _concatenate(m: _Maker, x: Expr) -> Expr | None:
+    if not x.shape:
+        return None
+    axis = m.draw(st.integers(0, x.ndim - 1))
+
+    def joins(e: Expr) -> bool:
+        rest = (e.shape[:axis], e.shape[axis + 1 :])
+        return e.dtype == x.dtype and e.ndim == x.ndim and rest == (x.shape[:axis], x.shape[axis + 1 :])
+
+    others = [m.pick(joins) for _ in range(m.draw(st.integers(1, 2)))]
+    return m.xp.concatenate([x, *others], axis)
+
+
+def _slice(m: _Maker, x: Expr) -> Expr | None:
+    bound = functools.partial(m.draw, st.one_of(st.none(), st.integers(-4, 4)))
+    step = functools.partial(m.choose, [None, 1, 2, -1, -1, -2])
+    return x[tuple(m.draw(st.integers(0, n - 1)) if n and not m.draw(st.integers(0, 4)) else slice(bound(), bound(), step())
+                   for n in x.shape)]  # fmt: skip
+
+
+def _place(m: _Maker, x: Expr) -> Expr:
+    shape, start, steps = [], [], []
+    for n in x.shape:
+        step, before, after = m.choose([1, 1, 2, -1, -2]), m.choose([0, 0, 1]), m.choose([0, 0, 1])
+        reach = abs(step) * max(n - 1, 0)
+        shape.append(before + (reach + 1 if n else 0) + after)
+        start.append(0 if not n else before if step > 0 else before + reach)
+        steps.append(step)
+    return m.xp.place(x, shape=tuple(shape), start=tuple(start), step=tuple(steps))
+
+
+STEPS = [
+    *[_Maker.unary] * 5, *[_Maker.binary] * 8, _Maker.integral, *[_Maker.power] * 2, *[_Maker.where] * 2, _Maker.compare,
+    _Maker.cast, _Maker.stop, *[_Maker.reduce] * 3, *[_Maker.along] * 2, *[_Maker.move] * 4, *[_Maker.product] * 2,
+    _Maker.take, _Maker.scatter, _Maker.call,
+]  # fmt: skip

@@ -1,0 +1,184 @@
+"""Every NumPy function that is traced, on every sort of array: value, shape, dtype, or an error where NumPy has one.
+
+A function without a case here fails `test_every_function_has_a_case`.
+"""
+
+import types
+
+import numpy as np
+import pytest
+from numpy_alike import INPUTS, same
+
+from wengert.tracer.numpy_api import FUNCTIONS
+
+AXES = (None, 0, -1)
+
+
+def over_axes(f, **options):
+    """One case per axis, keepdims, and option given."""
+    cases = [lambda x, a=a, k=k: f(x, axis=a, **k) for a in AXES for k in ({}, {"keepdims": True})]
+    return cases + [lambda x, n=n, v=v: f(x, **{n: v(x) if isinstance(v, types.FunctionType) else v}) for n, v in options.items()]
+
+
+def mask(x):
+    return np.arange(np.size(x)).reshape(np.shape(x)) % 2 == 0
+
+
+def filled(x, write):
+    """What becomes of a buffer like ``x``."""
+    buffer = np.zeros_like(x)
+    write(buffer)
+    return buffer
+
+
+CASES = {
+    # sums and other folds
+    np.sum: [*over_axes(np.sum, dtype=np.float32, initial=2.0, axis=(0, 1)), lambda x: np.sum(x, where=mask(x))],
+    np.prod: [*over_axes(np.prod, dtype=np.float64, initial=2), lambda x: np.prod(x, where=mask(x), axis=0)],
+    np.max: [*over_axes(np.max, initial=2.0, axis=(0, -1)), lambda x: np.max(x, where=mask(x), initial=-9.0)],
+    np.amax: over_axes(np.amax),
+    np.min: [*over_axes(np.min, initial=2.0, axis=()), lambda x: np.min(x, where=mask(x), initial=9.0)],
+    np.amin: over_axes(np.amin),
+    np.any: [*over_axes(np.any), lambda x: np.any(x, where=mask(x))],
+    np.all: [*over_axes(np.all), lambda x: np.all(x, where=mask(x))],
+    np.argmax: over_axes(np.argmax),
+    np.argmin: over_axes(np.argmin),
+    np.mean: [*over_axes(np.mean, dtype=np.float64, axis=(0, 1)), lambda x: np.mean(x, where=mask(x))],
+    np.var: over_axes(np.var, ddof=1, correction=1, dtype=np.float64),
+    np.std: over_axes(np.std, ddof=1, dtype=np.float64),
+    np.ptp: over_axes(np.ptp),
+    np.average: [
+        *over_axes(np.average, weights=lambda x: mask(x) + 1.0),
+        lambda x: np.average(x, 0, np.arange(1.0, 1 + len(x))),
+        lambda x: np.average(x, weights=np.arange(2.0)),
+    ],
+    np.cumsum: [lambda x, a=a: np.cumsum(x, a) for a in AXES] + [lambda x: np.cumsum(x, dtype=np.float32)],
+    np.count_nonzero: over_axes(np.count_nonzero),
+    # shapes
+    np.reshape: [
+        lambda x: np.reshape(x, -1), lambda x: np.reshape(x, (3, -1)), lambda x: np.reshape(x, (-1, -1)),
+        lambda x: np.reshape(x, (5, 7)), lambda x: np.reshape(x, (1, *np.shape(x))), lambda x: np.reshape(x, -1, copy=True),
+    ],
+    np.ravel: [np.ravel],
+    np.transpose: [np.transpose, lambda x: np.transpose(x, (1, 0)), lambda x: np.transpose(x, (0, -1, 1)), lambda x: np.transpose(x, (0, 0))],
+    np.permute_dims: [lambda x: np.permute_dims(x, (1, 0))],
+    np.swapaxes: [lambda x: np.swapaxes(x, 0, -1), lambda x: np.swapaxes(x, 1, 2)],
+    np.moveaxis: [lambda x: np.moveaxis(x, 0, -1), lambda x: np.moveaxis(x, (0, 1), (-1, 0)), lambda x: np.moveaxis(x, (0, 1), 0)],
+    np.matrix_transpose: [np.matrix_transpose],
+    np.broadcast_to: [lambda x: np.broadcast_to(x, (2, *np.shape(x))), lambda x: np.broadcast_to(x, 6), lambda x: np.broadcast_to(x, (2, 2, 3))],
+    np.broadcast_arrays: [lambda x: np.broadcast_arrays(x, np.ones((2, 1, 1))), lambda x: np.broadcast_arrays(x, x)],
+    np.expand_dims: [lambda x: np.expand_dims(x, 0), lambda x: np.expand_dims(x, (0, -1)), lambda x: np.expand_dims(x, 3)],
+    np.squeeze: [lambda x: np.squeeze(x[None]), lambda x: np.squeeze(np.expand_dims(x, (0, 1)), 0), lambda x: np.squeeze(x, 0)],
+    np.concatenate: [
+        lambda x: np.concatenate([x, x]), lambda x: np.concatenate((x, np.ones_like(x)), -1), lambda x: np.concatenate([x, x], None),
+        lambda x: np.concatenate([x, [1.0, 2.0]]), lambda x: np.concatenate([x]), lambda x: np.concatenate([x, x], dtype=np.float32, casting="unsafe"),
+    ],
+    np.concat: [lambda x: np.concat([x, x], 0)],
+    np.stack: [lambda x: np.stack([x, x]), lambda x: np.stack([x, 2 * x], -1), lambda x: np.stack([x, 2.0]), lambda x: np.stack([x, x], 1)],
+    np.vstack: [lambda x: np.vstack([x, x]), lambda x: np.vstack((x, np.zeros(3)))],
+    np.hstack: [lambda x: np.hstack([x, x]), lambda x: np.hstack([x, 1.0])],
+    np.dstack: [lambda x: np.dstack([x, x])],
+    np.column_stack: [lambda x: np.column_stack([x, x])],
+    np.atleast_1d: [np.atleast_1d, lambda x: np.atleast_1d(x, 2.0)],
+    np.atleast_2d: [np.atleast_2d],
+    np.atleast_3d: [np.atleast_3d],
+    np.flip: [np.flip, lambda x: np.flip(x, 0), lambda x: np.flip(x, (0, 1))],
+    np.fliplr: [np.fliplr],
+    np.flipud: [np.flipud],
+    np.roll: [lambda x: np.roll(x, 1), lambda x: np.roll(x, -4, 0), lambda x: np.roll(x, (1, 2), (0, -1)), lambda x: np.roll(x, 0)],
+    np.tile: [lambda x: np.tile(x, 2), lambda x: np.tile(x, (2, 1)), lambda x: np.tile(x, (2, 1, 2)), lambda x: np.tile(x, 0)],
+    np.repeat: [lambda x: np.repeat(x, 2), lambda x: np.repeat(x, 2, 0), lambda x: np.repeat(x, [1, 0, 2], -1)],
+    np.pad: [
+        lambda x: np.pad(x, 1), lambda x: np.pad(x, (2, 0), constant_values=7), lambda x: np.pad(x, ((1, 2), (0, 1))),
+        *(lambda x, m=m: np.pad(x, 1, mode=m) for m in ("edge", "wrap", "reflect", "symmetric")),
+    ],
+    np.array_split: [lambda x: np.array_split(x, 4), lambda x: np.array_split(x, [1, 2], -1)],
+    np.split: [lambda x: np.split(x, 2), lambda x: np.split(x, [1], 0), lambda x: np.split(x, 3, -1)],
+    np.hsplit: [lambda x: np.hsplit(x, 3), lambda x: np.hsplit(x, 5)],
+    np.vsplit: [lambda x: np.vsplit(x, 2)],
+    np.diagonal: [np.diagonal, lambda x: np.diagonal(x, 1), lambda x: np.diagonal(x, -1), lambda x: np.diagonal(x, 0, 1, 2), lambda x: np.diagonal(x, 7)],
+    np.diag: [np.diag, lambda x: np.diag(x, 1), lambda x: np.diag(x, -2), lambda x: np.diag(x, 9)],
+    np.trace: [np.trace, lambda x: np.trace(x, 1), lambda x: np.trace(x, dtype=np.float32)],
+    np.tril: [np.tril, lambda x: np.tril(x, -1)],
+    np.triu: [np.triu, lambda x: np.triu(x, 1)],
+    np.take: [
+        lambda x: np.take(x, 1), lambda x: np.take(x, [[0, -1], [1, 1]]), lambda x: np.take(x, [1, 0], 0), lambda x: np.take(x, 99),
+        lambda x: np.take(x, np.argsort(x, -1)[..., 0], -1),
+    ],
+    np.take_along_axis: [
+        lambda x: np.take_along_axis(x, np.argsort(x, -1), -1), lambda x: np.take_along_axis(x, np.argmax(x, 0)[None], 0),
+        lambda x: np.take_along_axis(x, np.array([0, 1]), None),
+    ],
+    np.copy: [np.copy],
+    np.zeros_like: [np.zeros_like, lambda x: np.zeros_like(x, np.int8), lambda x: np.zeros_like(x, shape=(2, 2))],
+    np.ones_like: [np.ones_like, lambda x: np.ones_like(x, float, shape=4)],
+    np.empty_like: [lambda x: np.empty_like(x).shape, lambda x: filled(x, lambda b: np.copyto(b, 1))],
+    np.full_like: [lambda x: np.full_like(x, 2), lambda x: np.full_like(x, np.sum(x)), lambda x: np.full_like(np.ones(2), 7.5, np.int32), lambda x: np.full_like(x, x)],
+    # products
+    np.dot: [lambda x: np.dot(x, x), lambda x: np.dot(x, x.T), lambda x: np.dot(x, 2.0), lambda x: np.dot(np.ones(2), x), lambda x: np.dot(x, np.arange(3))],
+    np.outer: [lambda x: np.outer(x, x), lambda x: np.outer(x, [1, 2])],
+    np.inner: [lambda x: np.inner(x, x), lambda x: np.inner(x, 2), lambda x: np.inner(x, np.ones(3))],
+    np.vdot: [lambda x: np.vdot(x, x), lambda x: np.vdot(x, np.ones(6))],
+    np.tensordot: [
+        lambda x: np.tensordot(x, x, 1), lambda x: np.tensordot(x, x, 0), lambda x: np.tensordot(x, x), lambda x: np.tensordot(x, x, (0, 0)),
+        lambda x: np.tensordot(x, np.ones((3, 2)), ((0, 1), (1, 0))),
+    ],
+    np.einsum: [
+        lambda x: np.einsum("ij,kj->ik", x, x), lambda x: np.einsum("ii", x), lambda x: np.einsum("i,j", x, x), lambda x: np.einsum("...j->...", x),
+        lambda x: np.einsum("ij->ji", x), lambda x: np.einsum("ij,ij,j->", x, x, np.ones(3)), lambda x: np.einsum("i...,i...->...", x, x), lambda x: np.einsum("ii->i", x),
+        lambda x: np.einsum("i,i", x, np.ones(5)),
+    ],
+    np.linalg.norm: [np.linalg.norm, lambda x: np.linalg.norm(x, axis=-1), lambda x: np.linalg.norm(x, axis=0, keepdims=True)],
+    np.linalg.outer: [lambda x: np.linalg.outer(np.ravel(x), np.arange(2.0))],
+    np.linalg.matmul: [lambda x: np.linalg.matmul(x, np.swapaxes(x, -1, -2))],
+    np.linalg.tensordot: [lambda x: np.linalg.tensordot(x, x, axes=0)],
+    # elements
+    np.where: [lambda x: np.where(x > 0, x, 0), lambda x: np.where(x, 1.0, -1), lambda x: np.where(mask(x), x, -x), lambda x: np.where(x > 0)],
+    np.nonzero: [np.nonzero, lambda x: np.nonzero(x > 1)],
+    np.flatnonzero: [np.flatnonzero],
+    np.argwhere: [np.argwhere],
+    np.clip: [lambda x: np.clip(x, 0, 1), lambda x: np.clip(x, None, 1.5), lambda x: np.clip(x, min=1), lambda x: np.clip(x, x - 1, x + 1), lambda x: np.clip(x, 0, None)],
+    np.round: [np.round, lambda x: np.round(x, 1), lambda x: np.round(x, -1)],
+    np.around: [lambda x: np.around(x, 2)],
+    np.nan_to_num: [np.nan_to_num, lambda x: np.nan_to_num(x, nan=3.0, posinf=4.0, neginf=5)],
+    np.isclose: [lambda x: np.isclose(x, 0.25), lambda x: np.isclose(x, x * (1 + 1e-9)), lambda x: np.isclose(x, x, equal_nan=True), lambda x: np.isclose(1.0, x, rtol=0.5)],
+    np.allclose: [lambda x: np.allclose(x, x), lambda x: np.allclose(x, x + 1)],
+    np.array_equal: [lambda x: np.array_equal(x, x), lambda x: np.array_equal(x, np.ones(2)), lambda x: np.array_equal(x, x, equal_nan=True)],
+    np.sort: [np.sort, lambda x: np.sort(x, 0), lambda x: np.sort(x, None), lambda x: np.sort(x, kind="stable")],
+    np.argsort: [lambda x: np.argsort(x, kind="stable"), lambda x: np.argsort(x, 0, stable=True), lambda x: np.argsort(x, None, kind="stable")],
+    np.diff: [np.diff, lambda x: np.diff(x, 2, 0), lambda x: np.diff(x, 0)],
+    np.astype: [lambda x: np.astype(x, np.float32), lambda x: np.astype(x, int), lambda x: np.astype(x, float, copy=False)],
+    np.shape: [np.shape], np.ndim: [np.ndim], np.size: [np.size, lambda x: np.size(x, 0)],
+    np.result_type: [lambda x: str(np.result_type(x, np.float32)), lambda x: str(np.result_type(x, 1))],
+    np.iscomplexobj: [np.iscomplexobj], np.isrealobj: [np.isrealobj],
+    np.real: [np.real], np.imag: [lambda x: np.imag(x) + 1],
+    # writing
+    np.copyto: [lambda x: filled(x, lambda b: np.copyto(b, x)), lambda x: filled(x, lambda b: np.copyto(b, x, where=mask(x))), lambda x: filled(x, lambda b: np.copyto(b, 1.5))],
+    np.putmask: [lambda x: filled(x, lambda b: np.putmask(b, mask(x), x)), lambda x: filled(x, lambda b: np.putmask(b, x > 0, [1, 2]))],
+    np.place: [lambda x: filled(x, lambda b: np.place(b, x > 0, x)), lambda x: filled(x, lambda b: np.place(b, mask(x), [1, 2]))],
+    np.put: [lambda x: filled(x, lambda b: np.put(b, [0, -1], x)), lambda x: filled(x, lambda b: np.put(b, 1, x)), lambda x: filled(x, lambda b: b.put([0, 0], [1, 2]))],
+    np.put_along_axis: [lambda x: filled(x, lambda b: np.put_along_axis(b, np.zeros((1,) * np.ndim(x), int), 7, -1))],
+    np.fill_diagonal: [lambda x: filled(x, lambda b: np.fill_diagonal(b, 3)), lambda x: filled(x, lambda b: np.fill_diagonal(b, np.ravel(x)))],
+}  # fmt: skip
+
+#: What NumPy does and the tracer refuses: (function, sort of array).
+REFUSED = {
+    (np.max, "small"),  # initial=-9.0 does not fit uint8
+    (np.round, "bools"),  # a float16
+    (np.round, "ints"), (np.round, "small"), (np.round, "int"),  # to tens
+    (np.einsum, "empty"),  # ii->i of shape (0, 3): NumPy reads memory that is not there
+    (np.average, "empty"),  # ZeroDivisionError, which depends on values
+}  # fmt: skip
+NUMBERS = ("scalar", "number", "int")
+
+
+def test_every_function_has_a_case():
+    assert set(CASES) == set(FUNCTIONS)
+
+
+@pytest.mark.parametrize("sort", INPUTS)
+@pytest.mark.parametrize("function", CASES, ids=lambda f: f"{f.__module__}.{f.__name__}".removeprefix("numpy."))
+def test_a_function_does_what_numpy_does(function, sort):
+    """Of a number, NumPy takes axes 0 and -1 in some places and not in others: there, right or an error."""
+    for case in CASES[function]:
+        same(lambda x, case=case: case(x), INPUTS[sort], refusal=sort in NUMBERS or (function, sort) in REFUSED)
