@@ -78,8 +78,13 @@ def golden(request):
 
 
 def pytest_terminal_summary(terminalreporter):
-    """The number of law cases (see the fixture `cases`)."""
-    passed = terminalreporter.getreports("passed")
-    counts = [n for report in passed for key, n in report.user_properties if key == "cases"]
-    if counts:
-        terminalreporter.write_line(f"laws: {sum(counts):,} cases in {len(counts):,} tests")
+    """How many cases the laws had (see the fixture `cases`), and what became of the random programs."""
+    counts = {}
+    for report in terminalreporter.getreports("passed"):
+        for key, n in report.user_properties:
+            if key == "cases" or key.startswith("agreement: "):
+                counts.setdefault(key, []).append(n)
+    if cases := counts.pop("cases", None):
+        terminalreporter.write_line(f"laws: {sum(cases):,} cases in {len(cases):,} tests")
+    for key in sorted(counts):
+        terminalreporter.write_line(f"{key}: {sum(counts[key]):,}")

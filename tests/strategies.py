@@ -108,12 +108,14 @@ class _Maker:
     # -- a method per family of ops ------------------------------------------------------------
 
     def unary(self) -> Expr | None:
-        x = self.pick(lambda e: e.dtype in (FLOAT, SINGLE)) or self.pick(lambda e: True)
+        x = self.pick(lambda e: e.dtype in (FLOAT, SINGLE)) if self.draw(st.integers(0, 3)) else None
+        x = x or self.pick(lambda e: True)
         names = ELEMENTWISE[1, x.dtype]
         return getattr(self.xp, self.choose(names))(x) if names else None
 
     def integral(self) -> Expr | None:
-        x = self.pick(lambda e: e.dtype in (INT, BOOL))
+        wanted = self.choose([BOOL, INT])
+        x = self.pick(lambda e: e.dtype == wanted) or self.compare()
         return None if x is None else self._binary(x, ELEMENTWISE[2, x.dtype], lambda e: e.dtype == x.dtype)
 
     def binary(self) -> Expr | None:
@@ -323,7 +325,7 @@ def _place(m: _Maker, x: Expr) -> Expr:
 
 
 STEPS = [
-    *[_Maker.unary] * 5, *[_Maker.binary] * 8, _Maker.integral, *[_Maker.power] * 2, *[_Maker.where] * 2, _Maker.compare,
+    *[_Maker.unary] * 5, *[_Maker.binary] * 8, *[_Maker.integral] * 3, *[_Maker.power] * 2, *[_Maker.where] * 2, _Maker.compare,
     _Maker.cast, _Maker.stop, *[_Maker.reduce] * 3, *[_Maker.along] * 2, *[_Maker.move] * 4, *[_Maker.product] * 2,
     _Maker.take, _Maker.scatter, _Maker.call,
 ]  # fmt: skip

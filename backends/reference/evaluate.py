@@ -15,7 +15,7 @@ from wengert.backends.reference.folds import fold, running
 from wengert.backends.reference.scalar import adder, meaning, scaler
 from wengert.backends.reference.symbols import symbol
 from wengert.ir.build import Builder
-from wengert.ir.errors import BackendError, GuardError
+from wengert.ir.errors import BackendError
 from wengert.ir.graph import Graph, Node, Value
 from wengert.ir.kinds import (
     Contraction,
@@ -29,7 +29,7 @@ from wengert.ir.kinds import (
     c_strides,
 )
 
-__all__ = ["CASES", "check_guards", "evaluator", "library_array", "step", "sub_graph"]
+__all__ = ["CASES", "evaluator", "library_array", "step", "sub_graph"]
 
 #: From the elements of the operands to those of each result.
 Step = Callable[..., tuple[Flat, ...]]
@@ -237,18 +237,6 @@ def sub_graph(node: Node) -> Graph:
     return builder.graph(node.op.inline(builder, inputs, node.params))  # type: ignore[attr-defined]
 
 
-def check_guards(graph: Graph, values: dict[Value, Flat]) -> None:
-    """GuardError where a guard inside a called graph does not hold: no caller can see its value."""
-    for guard in graph.guards:
-        (held,) = values[guard.value]
-        if held != guard.expected:
-            message = (
-                f"A called graph was recorded where a test gave {guard.expected}; here it gives "
-                f"{held}, and the other branch was not recorded."
-            )
-            raise GuardError(message, location=guard.location)
-
-
 def control(node: Node) -> Step:
     """The sub-graph, evaluated."""
     graph = sub_graph(node)
@@ -256,7 +244,6 @@ def control(node: Node) -> Step:
 
     def run_node(*xs: Flat) -> tuple[Flat, ...]:
         values = run(list(xs))
-        check_guards(graph, values)
         return tuple(values[v] for v in graph.outputs)
 
     return run_node

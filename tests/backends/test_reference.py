@@ -491,12 +491,10 @@ def test_partials_on_dead_edges_are_not_computed():
 # ----- Programs inside programs -----
 
 
-def called(*, guarded=False):
+def called():
     inner = Builder("inner")
     xp = Namespace(inner)
     x, y = (xp.wrap(inner.input(ArrayType("float64", ()))) for _ in range(2))
-    if guarded:
-        inner.guard((x > 0).value, expected=True, location=Location("m", "f", 7))
     return inner.graph([(xp.sin(x) * y).value, (x > y).value, y.value])
 
 
@@ -545,20 +543,6 @@ def inlined(graph):
             env.update(zip(node.results, results, strict=True))
         graph = builder.graph([env.get(v, v) for v in graph.outputs])
     return graph
-
-
-def test_a_guard_in_a_called_graph_is_checked():
-    graph = outer(called(guarded=True))
-    x = [np.array(1.0), np.array(1.0)]
-    BACKEND.compile(graph)(x)
-    bad = [np.array(-1.0), np.array(1.0)]
-    for attempt in (
-        lambda: BACKEND.compile(graph)(bad),
-        lambda: BACKEND.forward(graph, (0,))(bad, [np.ones(1)]),
-        lambda: BACKEND.reverse(graph, (0,))(bad),
-    ):
-        with pytest.raises(GuardError, match=r"m\.f:7"):
-            attempt()
 
 
 # ----- The contract -----
@@ -656,8 +640,10 @@ def test_there_is_no_source():
 def test_it_never_looks_at_the_graph_to_graph_derivatives():
     code = """
 import sys
-sys.modules["wengert.ir.autodiff"] = None  # importing it raises
 import numpy as np
+import wengert
+sys.modules["wengert.ir.autodiff"] = None  # importing it raises
+wengert.ir.autodiff.forward.push = wengert.ir.autodiff.transposition.pull = None
 from wengert.backends import protocol
 from wengert.ir.build import Builder, Namespace
 from wengert.ir.types import ArrayType

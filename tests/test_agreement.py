@@ -1,0 +1,340 @@
+"""Random programs: every backend computes the same values, and the same derivatives in both modes.
+
+How far results may differ is not a guess.  ``noisy`` runs a program node by node on NumPy, each rounding that backends
+may do otherwise (libm, powers, the order of a sum) disturbed by a few units in the last place; the spread of what comes
+out is what the program makes of such differences.  An entry without a spread has to agree to the last bit or
+two; one whose spread is a jump (a rounding decided a branch) says nothing about the backends and is counted.
+"""
+
+import functools
+import os
+from collections import Counter
+from typing import Any
+
+import numpy as np
+import oracles
+import pytest
+from batches import WHY_NOT
+from hypothesis import HealthCheck, given, seed, settings
+from strategies import NEVER, Program, programs
+
+from wengert.backends import protocol
+from wengert.ir import autodiff
+from wengert.ir.build import Builder, Namespace
+from wengert.ir.graph import Graph, Value
+from wengert.ir.kinds import Contraction, Control, Cumulative, Elementwise, Reduction
+from wengert.ir.ops import OPS
+from wengert.ir.passes import inline_calls
+from wengert.ir.types import ArrayType, is_inexact
+from wengert.ir.verify import verify
+
+SOAK = bool(os.environ.get("WENGERT_SOAK"))
+CHUNKS, PER_CHUNK = (20, 600) if SOAK else (10, 40)
+C_SHARE = 3  # one graph in so many is compiled
+BACKENDS = [name for name, reason in WHY_NOT.items() if reason is None and name != "reference"]
+SEEDS = (1, 2, 3)
+#: Beyond these, a product may overflow, or vanish, in one order and not in another.
+LARGE, SMALL = {8: 1e290, 4: 1e35}, {8: 1e-290, 4: 1e-35}
+
+
+# ----- What rounding may do -----
+
+
+def rounds(node: Any, moving: bool) -> bool:
+    """Whether backends may round a node differently; of a tangent's way, everything: sums change their order."""
+    op = node.op
+    if node.result.type.dtype.kind != "f":
+        return False
+    if isinstance(op, Elementwise):
+        return not oracles.exact_name(op) or (moving and op.name not in ("negative", "where", "cast"))
+    return isinstance(op, Contraction | Cumulative) or (isinstance(op, Reduction) and op.fold in ("+", "*"))
+
+
+def magnitude(node: Any, operands: Any, out: np.ndarray) -> np.ndarray:
+    """What the rounding of a node is relative to."""
+    if isinstance(node.op, Reduction | Contraction | Cumulative) or node.op.name in ("add", "subtract"):
+        signs = [abs(x) for x in operands]
+        op = OPS["add"] if node.op.name == "subtract" else node.op
+        with np.errstate(all="ignore"):
+            return oracles.apply(op, signs, node.params)[0].astype(out.dtype)
+    return abs(out)
+
+
+class Noisy:
+    """A graph that runs node by node, disturbed; ``extremes`` tells of numbers at which orders matter."""
+
+    def __init__(self, graph: Graph, moving: set[Value]) -> None:
+        self.graph = inline_calls(graph)
+        self.moving = set(moving)
+        for node in self.graph.nodes:
+            if not self.moving.isdisjoint(node.operands):
+                self.moving.update(node.results)
+        self.large = self.infinite = False
+
+    def run(self, inputs: Any, number: int) -> list[np.ndarray]:
+        rng = np.random.default_rng(number)
+        env: dict[Value, np.ndarray] = {c: c.array for c in self.graph.constants}
+        env.update(zip(self.graph.inputs, inputs, strict=True))
+        for node in self.graph.nodes:
+            operands = [env[v] for v in node.operands]
+            out = oracles.apply(node.op, operands, node.params)[0]
+            moving = node.result in self.moving
+            if rounds(node, moving):
+                with np.errstate(all="ignore"):
+                    unit = 4 * oracles.eps(out.dtype) * magnitude(node, operands, out)
+                    unit += 4 * np.finfo(out.dtype).smallest_subnormal * (out != 0)
+                    if not moving and _exact(operands, out):
+                        unit = np.zeros_like(unit)
+                    shift = np.where(np.isfinite(unit), unit, 0) * rng.uniform(-1, 1, out.shape)
+                    out = (out + shift).astype(out.dtype)
+            if moving and out.dtype.kind == "f":
+                self._notice(out)
+            env[node.result] = out
+        return [env[v] for v in self.graph.outputs]
+
+    def _notice(self, out: np.ndarray) -> None:
+        size = abs(out)
+        item = out.dtype.itemsize
+        self.infinite |= bool((~np.isfinite(size)).any())
+        self.large |= bool(((size > LARGE[item]) & np.isfinite(size)).any() or ((size > 0) & (size < SMALL[item])).any())
+
+
+def _exact(operands: Any, out: np.ndarray) -> bool:
+    """Small integers are summed, multiplied and raised to powers without rounding."""
+    arrays = (*operands, out)
+    with np.errstate(all="ignore"):
+        return all((x == np.rint(x)).all() and (abs(x) < 2.0**20).all() for x in map(np.asarray, arrays) if x.dtype.kind == "f")
+
+
+def spread(runs: list[np.ndarray]) -> tuple[np.ndarray, np.ndarray]:
+    """How far results may be apart, and where nothing can be said."""
+    rows = np.stack([np.asarray(r, np.float64) for r in runs])
+    with np.errstate(all="ignore"):
+        apart = rows.max(axis=0) - rows.min(axis=0)
+        nans, same = np.isnan(rows), (rows == rows[:1]).all(axis=0)
+        jumps = nans.any(axis=0) & ~nans.all(axis=0)
+        infinite = np.isinf(rows).any(axis=0)
+        scale = abs(rows).max(axis=0)
+        jumps |= (infinite & ~same & ~nans.all(axis=0)) | (apart > 1e-3 * scale)
+        if np.asarray(runs[0]).dtype.kind != "f":
+            jumps = ~same
+        unit = np.spacing(scale.astype(np.asarray(runs[0]).dtype)) if np.asarray(runs[0]).dtype.kind == "f" else 0
+        return np.where(np.isfinite(apart), 16 * apart, 0) + 2 * np.where(np.isfinite(unit), unit, 0), jumps
+
+
+# ----- What backends compute -----
+
+
+def basis(types: Any, k: int) -> list[np.ndarray]:
+    arrays, at = [], 0
+    for type_ in types:
+        t = np.zeros((k, type_.size), type_.dtype)
+        t[at : at + type_.size] = np.eye(type_.size)
+        arrays.append(t.reshape(k, *type_.shape))
+        at += type_.size
+    return arrays
+
+
+class Case:
+    """A program, with the bases of its tangents and cotangents."""
+
+    def __init__(self, program: Program) -> None:
+        self.program = program
+        self.graph = program.graph
+        self.ins = [self.graph.inputs[i].type for i in program.active]
+        self.ends = [i for i, v in enumerate(self.graph.outputs) if is_inexact(v.type.dtype)]
+        self.outs = [self.graph.outputs[i].type for i in self.ends]
+        self.columns, self.rows = sum(t.size for t in self.ins), sum(t.size for t in self.outs)
+        self.tangents = basis(self.ins, self.columns)
+        self.cotangents = basis(self.outs, self.rows)
+
+    def values(self, backend: str) -> list[np.ndarray]:
+        return list(protocol.get(backend).compile(self.graph)(self.program.arguments))
+
+    def forward(self, backend: str) -> np.ndarray:
+        run = protocol.get(backend).forward(self.graph, self.program.active)
+        moved = run(self.program.arguments, self.tangents)[1]
+        return np.concatenate([_rows(moved[i]).astype(float) for i in self.ends], axis=1).T
+
+    def reverse(self, backend: str) -> np.ndarray:
+        run = protocol.get(backend).reverse(self.graph, self.program.active)
+        given = [None] * len(self.graph.outputs)
+        for i, g in zip(self.ends, self.cotangents, strict=True):
+            given[i] = g
+        return np.concatenate([_rows(g).astype(float) for g in run(self.program.arguments, given)[1]], axis=1)
+
+    def noisy_forward(self) -> tuple[Noisy, list[np.ndarray]]:
+        graph = autodiff.jvp(self.graph, self.program.active)
+        noisy = Noisy(graph, set(graph.inputs[len(self.graph.inputs) :]))
+        n = len(self.graph.outputs)
+        each = [
+            np.stack([np.concatenate([_list(x) for x in noisy.run([*self.program.arguments, *d], s)[n:]])
+                      for d in zip(*self.tangents, strict=True)], axis=1)
+            for s in SEEDS
+        ]  # fmt: skip
+        return noisy, each
+
+    def noisy_reverse(self) -> tuple[Noisy, list[np.ndarray]]:
+        graph = autodiff.vjp(self.graph, self.program.active)
+        noisy = Noisy(graph, set(graph.inputs[len(self.graph.inputs) :]))
+        n = len(self.graph.outputs)
+        each = [
+            np.stack([np.concatenate([_list(x) for x in noisy.run([*self.program.arguments, *d], s)[n:]])
+                      for d in zip(*self.cotangents, strict=True)], axis=0)
+            for s in SEEDS
+        ]  # fmt: skip
+        return noisy, each
+
+
+def _rows(x: np.ndarray) -> np.ndarray:
+    return x.reshape(len(x), int(np.prod(x.shape[1:])))
+
+
+def _list(x: np.ndarray) -> np.ndarray:
+    return x.ravel().astype(np.float64)
+
+
+# ----- The law -----
+
+
+def check(program: Program, count: Counter, with_c: bool) -> None:
+    verify(program.graph)
+    case = Case(program)
+    backends = [name for name in BACKENDS if name != "c" or with_c]
+    count["graphs"] += 1
+    count["graphs compiled as C"] += "c" in backends
+    count["nodes"] += len(inline_calls(program.graph).nodes)
+    reference = case.values("reference")
+    _values(case, reference, backends, count)
+    if not case.columns or not case.rows:
+        count["graphs without a derivative (no entries, or none inexact)"] += 1
+        return
+    single = any(t.dtype == np.float32 for t in (*case.ins, *case.outs))
+    count["graphs in float32"] += single
+    forward = _mode(case, "forward", case.noisy_forward(), backends, count)
+    reverse = _mode(case, "reverse", case.noisy_reverse(), backends, count)
+    _transposed(case, forward, reverse, count)
+
+
+def _values(case: Case, reference: list[np.ndarray], backends: list[str], count: Counter) -> None:
+    noisy = Noisy(case.graph, set())
+    runs = [noisy.run(case.program.arguments, s) for s in SEEDS]
+    for name in ("oracle", *backends):
+        got = runs[0] if name == "oracle" else case.values(name)
+        for k, (x, y, *each) in enumerate(zip(got, reference, *runs, strict=True)):
+            tolerance, jumps = spread(each)
+            assert (x.dtype, x.shape) == (y.dtype, y.shape), f"output {k} of {name} is {x.dtype}{x.shape} for {y.dtype}{y.shape}"
+            bad = oracles.differing(x, y, tolerance) & ~jumps
+            assert not bad.any(), f"output {k}: {name} has\n{x}\nand reference\n{y}\n(tolerance {tolerance})"
+            if name == "oracle":
+                count["values"] += x.size
+                count["values undecided (a rounding decides a jump)"] += int(jumps.sum())
+                count["values that are NaN"] += int(np.isnan(y).sum()) if y.dtype.kind == "f" else 0
+
+
+def _mode(case: Case, mode: str, noisy: Any, backends: list[str], count: Counter) -> Any:
+    """Every backend's Jacobian against the reference's; returns that, its tolerance, jumps, and what to know of it."""
+    run, each = noisy
+    tolerance, jumps = spread(each)
+    tolerance = tolerance + 2 * _units(case, each)
+    reference = getattr(case, mode)("reference")
+    for name in backends:
+        got = getattr(case, mode)(name)
+        bad = oracles.differing(got, reference, tolerance) & ~jumps
+        if bad.any() and run.large:
+            count["Jacobians exempt (overflow or underflow by re-association)"] += 1
+            continue
+        assert not bad.any(), f"{mode}: {name} has\n{got}\nand reference\n{reference}\n(tolerance {tolerance})"
+    count[f"entries in {mode} mode"] += reference.size
+    count["entries undecided (a rounding decides a jump)"] += int(jumps.sum())
+    return reference, tolerance, jumps, run
+
+
+def _units(case: Case, each: list[np.ndarray]) -> np.ndarray:
+    """The last place of an entry, in the narrowest dtype among inputs and outputs."""
+    narrow = any(v.type.dtype == np.float32 for v in _every(case.graph))
+    with np.errstate(all="ignore"):
+        unit = np.spacing(abs(each[0]).astype(np.float32 if narrow else np.float64)).astype(float)
+    return np.where(np.isfinite(unit), unit, 0)
+
+
+def _every(graph: Graph):
+    inlined = inline_calls(graph)
+    return (*inlined.inputs, *(v for node in inlined.nodes for v in node.results))
+
+
+def _transposed(case: Case, forward: Any, reverse: Any, count: Counter) -> None:
+    (j, t, jumps, run), (k, u, more, back) = forward, reverse
+    bad = oracles.differing(j, k, t + u) & ~jumps & ~more
+    finite = np.isfinite(j) & np.isfinite(k)
+    if bad.any() and (run.large or back.large):
+        count["Jacobians exempt (overflow or underflow by re-association)"] += 1
+    elif (bad & ~finite).any() and not (bad & finite).any() and (run.infinite or back.infinite):
+        # sqrt(x - x): forward adds 1 and -1 and then meets the infinite partial; reverse adds inf and -inf
+        count["Jacobians exempt (infinite partials times sums that cancel)"] += 1
+    else:
+        assert not bad.any(), f"forward has\n{j}\nand reverse\n{k}\n(tolerances {t}, {u})"
+    count["Jacobians, forward = reverse"] += 1
+
+
+# ----- The tests -----
+
+
+@pytest.mark.parametrize("chunk", range(CHUNKS))
+def test_all_backends_agree_on_random_programs(chunk, record_property):
+    count: Counter = Counter()
+
+    @seed(chunk)
+    @settings(max_examples=PER_CHUNK, database=None, deadline=None, derandomize=False, print_blob=True,
+              suppress_health_check=list(HealthCheck))
+    @given(programs())
+    def agree(program):
+        check(program, count, with_c=count["graphs"] % C_SHARE == 0)
+
+    agree()
+    for key, n in count.items():
+        record_property(f"agreement: {key}", n)
+
+
+def test_every_op_can_appear(record_property):
+    """A new op has to join tests/strategies.py."""
+    seen: set[str] = set()
+
+    def walk(graph):
+        for node in graph.nodes:
+            seen.add(node.op.name)
+            if isinstance(node.op, Control):
+                walk(node.params["graph"])
+
+    @seed(0)
+    @settings(max_examples=1000, database=None, deadline=None, derandomize=False, suppress_health_check=list(HealthCheck))
+    @given(programs())
+    def look(program):
+        walk(program.graph)
+
+    look()
+    assert set(OPS) - NEVER - seen == set()
+
+
+# ----- Mismatches that were found, and stay -----
+
+
+def program_of(build: Any, *arguments: Any) -> Program:
+    b = Builder("found")
+    xp = Namespace(b)
+    arrays = tuple(map(np.asarray, arguments))
+    inputs = [xp.wrap(b.input(ArrayType(x.dtype, x.shape))) for x in arrays]
+    out = build(xp, *inputs)
+    graph = b.graph([xp.lift(v) for v in (out if isinstance(out, tuple) else (out,))])
+    return Program(graph, arrays, tuple(i for i, x in enumerate(arrays) if is_inexact(x.dtype)))
+
+
+FOUND: dict[str, Any] = {
+    "where_trap": functools.partial(program_of, lambda xp, x: xp.where(x > 0, xp.log(x), 0.0), np.array([0.0, -1.0, 2.0])),
+    "shared": functools.partial(program_of, lambda xp, x: (x * x + x, x - x), np.array([0.0, np.inf, 2.0])),
+}
+
+
+@pytest.mark.parametrize("name", FOUND)
+def test_found(name, record_property):
+    check(FOUND[name](), Counter(), with_c=True)
