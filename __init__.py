@@ -12,10 +12,8 @@ from __future__ import annotations
 
 from typing import Any
 
-from wengert.backends.protocol import available as backends
-from wengert.backends.protocol import current as default_backend
-from wengert.backends.protocol import using as backend
 from wengert.backends.program import Program
+from wengert.backends.protocol import available as backends, current as default_backend, using as backend
 from wengert.ir.errors import (
     BackendError,
     DerivativeError,
@@ -37,7 +35,7 @@ __version__ = "0.1.0"
 __all__ = [
     "BackendError", "DerivativeError", "Graph", "GraphFileError", "GraphTypeError", "GuardError", "Program",
     "TextError", "TraceError", "VerifyError", "WengertError", "backend", "backends", "default_backend",
-    "explain", "grad", "hessian", "hvp", "jacobian", "jvp", "linearize", "load", "source", "stop_gradient",
+    "explain", "grad", "hessian", "hvp", "jacobian", "jvp", "linearize", "load", "parse", "source", "stop_gradient",
     "trace", "value_and_grad", "vjp",
 ]  # fmt: skip
 
@@ -47,6 +45,13 @@ def load(path: Any) -> Program:
     from wengert.ir.wire import load as read
 
     return Program(read(path))
+
+
+def parse(text: str) -> Program:
+    """Read the text of a graph (:meth:`Program.text`); TextError, with the line, if it is not one."""
+    from wengert.ir.text import parse as read
+
+    return Program(read(text))
 
 
 def source(program: Any, backend: str = "python", *, mode: str = "value", argnums: Any = None) -> str:

@@ -112,7 +112,8 @@ class Program:
         signature = self.graph.signature
         if signature is None:
             if kwargs or len(args) != len(self.graph.inputs):
-                message = f"This graph takes {len(self.graph.inputs)} positional arguments, got {len(args)} and {sorted(kwargs)}."
+                count = len(self.graph.inputs)
+                message = f"This graph takes {count} positional arguments, got {len(args)} and {sorted(kwargs)}."
                 raise TypeError(message)
             return list(args)
         leaves: list[Any] = []
@@ -120,7 +121,9 @@ class Program:
         for (name, _), expected, value in zip(signature.parameters, signature.arguments, bound, strict=True):
             found = flatten(value, is_leaf, leaves)
             if found != expected:
-                message = f"Argument {name} is nested as {describe(found)}; the graph was made for {describe(expected)}."
+                message = (
+                    f"Argument {name} is nested as {describe(found)}; the graph was made for {describe(expected)}."
+                )
                 raise TypeError(message)
         return leaves
 
@@ -191,12 +194,19 @@ class Program:
 
         save(self.graph, path)
 
+    def text(self) -> str:
+        """The whole graph as text that :func:`wengert.parse` reads back; ``print`` shortens long constants."""
+        from wengert.ir.text import dump
+
+        return dump(self.graph)
+
     def __str__(self) -> str:
         return str(self.graph)
 
     def __repr__(self) -> str:
         nodes = len(self.graph.nodes)
-        return f"<Program {self.graph.name}: {len(self.graph.inputs)} inputs, {nodes} nodes, on {self.backend or 'default'}>"
+        inputs, backend = len(self.graph.inputs), self.backend or "default"
+        return f"<Program {self.graph.name}: {inputs} inputs, {nodes} nodes, on {backend}>"
 
 
 def describe(structure: Structure) -> str:

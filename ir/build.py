@@ -87,6 +87,7 @@ class Builder:
         self.location: Location | None = None
         self._constants: dict[Any, Constant] = {}
         self._converted: dict[Any, Value] = {}
+        self._numbers: dict[Any, Constant] = {}  # a look-up that is cheaper than making the constant
 
     def input(self, type_: ArrayType, name: str | None = None) -> Value:
         """A new input."""
@@ -96,7 +97,13 @@ class Builder:
 
     def constant(self, value: Any) -> Constant:
         """The constant for a Python scalar, NumPy scalar or array; equal ones are one."""
-        return self.adopt(Constant.of(value))
+        if not (type(value) in (int, float) and value):  # 0.0 is not -0.0
+            return self.adopt(Constant.of(value))
+        key = (type(value), value)
+        found = self._numbers.get(key)
+        if found is None:
+            found = self._numbers[key] = self.adopt(Constant.of(value))
+        return found
 
     def adopt(self, constant: Constant) -> Constant:
         """This constant, or the equal one that is already here."""
@@ -146,7 +153,8 @@ class Builder:
             if weak:
                 return self.constant(_PYTHON_SCALAR[dtype.kind](value.array.item()))
             given = value.array.item() if value.type.weak else value.array
-            return self.constant(np.asarray(np.array(given).astype(dtype) if dtype.kind in "bfc" else _to_int(given, dtype)))
+            made = np.array(given).astype(dtype) if dtype.kind in "bfc" else _to_int(given, dtype)
+            return self.constant(np.asarray(made))
         return self.emit(OPS["cast"], (value,), dtype=SHORT_NAMES[dtype], weak=weak)
 
     def broadcast_to(self, value: Value, shape: tuple[int, ...]) -> Value:
@@ -284,7 +292,7 @@ class Namespace:
         elif isinstance(op, Reduction):
             function = functools.partial(self.reduce, op)
         else:
-            raise AttributeError(name)
+            raise AttributeError(name)  # noqa: TRY004 (that is what a missing attribute is)
         setattr(self, name, function)
         return function
 

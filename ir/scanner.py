@@ -27,7 +27,7 @@ TYPED = re.compile(rf":\s*(?={TYPE.pattern})")
 PARAM = re.compile(rf"({IDENTIFIER})=")
 COMMENT = re.compile(r"#\s*(?:(.*)\.(.*):(-?[0-9]{1,20})\s*$)?.*")
 ATOMS = {"None": None, "True": True, "False": False}
-ELISION = "this text was shortened for reading; write it whole with wengert.ir.text.dump(graph)."
+ELISION = "this text was shortened for reading; write it whole with program.text(), or wengert.ir.text.dump(graph)."
 STOP = re.compile(rf"\s*(?:#|$|{PARAM.pattern})")
 
 

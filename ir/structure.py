@@ -94,7 +94,7 @@ def unflatten(structure: Structure, leaves: Iterator[Any]) -> Any:
     if kind == "namedtuple":
         return cls(*items)
     # Fields are set past __init__ and its validators: a cotangent need not be a valid record.
-    record = cls.__new__(cls)
+    record = cls.__new__(cls)  # type: ignore[call-overload]
     for name, item in zip(structure.keys, items, strict=True):
         object.__setattr__(record, name, item)
     return record
@@ -142,7 +142,8 @@ class Signature:
         signature = inspect.Signature(
             [
                 inspect.Parameter(
-                    name, inspect._ParameterKind(kind), default=defaults.get(name, inspect.Parameter.empty)
+                    name, inspect._ParameterKind(kind),  # noqa: SLF001 (a Parameter's own kinds have no other name)
+                    default=defaults.get(name, inspect.Parameter.empty)
                 )
                 for name, kind in self.parameters
             ]
@@ -160,4 +161,4 @@ class Signature:
 
 def is_static(value: Any) -> bool:
     """Whether a value may be a static argument that a file can keep."""
-    return value is None or isinstance(value, (bool, str)) or isinstance(value, enum.Enum)
+    return value is None or isinstance(value, (bool, str, enum.Enum))

@@ -28,7 +28,7 @@ class Row:
     name: str
     point: tuple[Any, ...]
     expected: tuple[Any, ...]
-    params: dict[str, Any] = {}
+    params: dict[str, Any] = field(factory=dict)
     build: Callable[..., Any] | None = None
     rtol: float = field(default=1e-12)
 

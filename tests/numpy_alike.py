@@ -29,7 +29,7 @@ def outcome(f, args):
     with np.errstate(all="ignore"):
         try:
             return f(*args)
-        except Exception as error:
+        except Exception as error:  # noqa: BLE001 (compared below)
             return error
 
 

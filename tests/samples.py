@@ -36,7 +36,7 @@ class Sample:
 
     op: Op
     operands: tuple[np.ndarray, ...] = field(converter=lambda xs: tuple(map(_frozen, xs)))
-    params: dict[str, Any] = {}
+    params: dict[str, Any] = field(factory=dict)
     smooth: bool = False
     wide: bool = False
 

@@ -5,7 +5,6 @@ import math
 from typing import Any
 
 import numpy as np
-from attrs import frozen
 from hypothesis import strategies as st
 
 from wengert.ir.build import Builder, Expr, Namespace
@@ -23,17 +22,15 @@ FLOAT, SINGLE, INT, BOOL = (np.dtype(n) for n in ("float64", "float32", "int64",
 NUMBERS = [0.5, -1.5, 2.0, 0.3, 1.0, -1.0, 3.0, -0.7, 0.0, 1.0, 2.0, -0.0, 0.1, -2.0, 0.0, 1.25, math.inf, -math.inf, math.nan]
 
 
-@frozen(eq=False)
 class Program:
     """A graph, arguments for it, and the inputs that derivatives are taken of."""
 
-    graph: Graph
-    arguments: tuple[np.ndarray, ...]
-    active: tuple[int, ...]
+    def __init__(self, graph: Graph, arguments: tuple[np.ndarray, ...], active: tuple[int, ...]) -> None:
+        self.graph, self.arguments, self.active = graph, arguments, active
 
     def __repr__(self) -> str:
         arguments = ", ".join(f"np.array({x.tolist()!r}, {x.dtype.name!r})" for x in self.arguments)
-        return f"Program from the text\n{self.graph}\nwith ({arguments})"
+        return f"a program\n{self.graph}\nwith ({arguments})"
 
 
 @st.composite
@@ -111,7 +108,12 @@ class _Maker:
         x = self.pick(lambda e: e.dtype in (FLOAT, SINGLE)) if self.draw(st.integers(0, 3)) else None
         x = x or self.pick(lambda e: True)
         names = ELEMENTWISE[1, x.dtype]
-        return getattr(self.xp, self.choose(names))(x) if names else None
+        name = self.choose(names)
+        return getattr(self.xp, name)(self.signed(x) if name == "signbit" else x)
+
+    def signed(self, x: Any) -> Any:
+        """Without NaN: IEEE leaves its sign open."""
+        return self.xp.where(self.xp.not_equal(x, x), 1.0, x)
 
     def integral(self) -> Expr | None:
         wanted = self.choose([BOOL, INT])
@@ -130,7 +132,7 @@ class _Maker:
         if _dtype(name, x, y) not in (FLOAT, SINGLE, INT, BOOL):
             return None
         x, y = (y, x) if self.draw(st.booleans()) else (x, y)
-        return getattr(self.xp, name)(x, y)
+        return getattr(self.xp, name)(x, self.signed(y) if name == "copysign" else y)
 
     def partner(self, x: Expr, accept: Any) -> Any:
         """A value that broadcasts with ``x``, or a number."""
@@ -148,7 +150,11 @@ class _Maker:
             return self.xp.power(x, self.choose([0, 1, 2, 3]))
         y = self.pick(lambda e: e.dtype in (x.dtype, INT) and _broadcast(x, e))
         exponent = self.choose([0, 1, 2, 3, 4, -1, -2, 2.0, 0.5, 1.5, -1.0])
-        return self.xp.power(x, y if y is not None and not self.draw(st.integers(0, 2)) else exponent)
+        if y is not None and not self.draw(st.integers(0, 2)):
+            exponent = y
+        whole = exponent.dtype == INT if isinstance(exponent, Expr) else exponent == int(exponent)
+        # x**0.5 at -inf and -0.0: NumPy answers by sqrt where the exponent is one number, else by C's pow
+        return self.xp.power(x if whole else self.xp.absolute(x), exponent)
 
     def where(self) -> Expr | None:
         x = self.pick(lambda e: e.dtype != BOOL)
@@ -176,8 +182,9 @@ class _Maker:
         return self.xp.stop_gradient(self.pick(lambda e: True))
 
     def reduce(self) -> Expr | None:
-        x = self.pick(lambda e: e.shape) or self.pick(lambda e: True)
-        name = self.choose([*["sum"] * 3, *EVERYWHERE, *(BOOLEAN if x.dtype == BOOL else [])])
+        x = self.pick(lambda e: e.dtype == BOOL) if not self.draw(st.integers(0, 5)) else self.pick(lambda e: e.shape)
+        x = x or self.pick(lambda e: True)
+        name = self.choose([*EVERYWHERE, *BOOLEAN * 6] if x.dtype == BOOL else [*["sum"] * 3, *EVERYWHERE])
         axes = tuple(a for a in range(x.ndim) if self.draw(st.booleans()))
         if not OPS[name].has_identity and 0 in (x.shape[a] for a in axes):
             return None

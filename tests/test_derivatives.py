@@ -198,7 +198,7 @@ class TestNesting:
             np.testing.assert_allclose(wg.grad(outer, backend=backend)(X), 2 * wave_gradient(2 * X), rtol=1e-13)
 
     def test_stop_gradient(self):
-        f = lambda x: x * wg.stop_gradient(x)  # noqa: E731
+        f = lambda x: x * wg.stop_gradient(x)
 
         assert wg.stop_gradient(2.0) == 2.0
         for backend in BACKENDS:

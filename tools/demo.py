@@ -136,7 +136,8 @@ def main() -> None:
     parser.add_argument("--folder", type=Path, default=FOLDER, help="where the files go (default: %(default)s)")
     folder = parser.parse_args().folder
     if missing := _missing():
-        print(f'The demo needs {", ".join(missing)}. Install what it needs with: pip install "wengert[demo]"', file=sys.stderr)
+        names = ", ".join(missing)
+        print(f'The demo needs {names}. Install what it needs with: pip install "wengert[demo]"', file=sys.stderr)
         sys.exit(2)
     began = time.perf_counter()
     folder.mkdir(parents=True, exist_ok=True)

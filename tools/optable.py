@@ -1,7 +1,7 @@
 """The op table: op x mode x backend, each mark earned by building, running and comparing.
 
-A mark is never declared.  Every backend is handed a program with every op on every dtype, in every mode; where it refuses
-the whole, it is asked op by op.  Its answers are compared with the reference backend's.
+A mark is never declared.  Every backend is handed a program with every op on every dtype, in every mode; where it
+refuses the whole, it is asked op by op.  Its answers are compared with the reference backend's.
 """
 
 from __future__ import annotations

@@ -120,7 +120,9 @@ def namespace_of(*items: Any) -> TraceNamespace:
     """The namespace of the innermost trace among traced arguments."""
     arrays = find_arrays(items)
     if not arrays:  # only out= is traced
-        return TraceNamespace(current_trace())
+        trace = current_trace()
+        assert trace is not None  # it is that of out=
+        return TraceNamespace(trace)
     best = arrays[0]
     for array in arrays:
         if array.owner.finished:
@@ -174,7 +176,8 @@ class Array(Expr):
             f"a traced array of type {self.value.type} is being turned into a plain NumPy array, which would lose "
             "track of it.",
             "Build arrays of traced values with np.stack or np.concatenate, or fill one made by np.zeros_like(traced); "
-            "index a plain array with np.take_along_axis(a, traced, 0); if you need numbers, return the array from the function.",
+            "index a plain array with np.take_along_axis(a, traced, 0); if you need numbers, return the array from the "
+            "function.",
         )
 
     # -- Python's protocols -----------------------------------------------------------------------

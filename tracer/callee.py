@@ -66,9 +66,9 @@ class Callee:
         leaves = program.leaves(args, kwargs)
         signature = program.graph.signature
         structures = (LEAF,) * len(leaves) if signature is None else signature.arguments
-        kinds = [inspect.Parameter.POSITIONAL_OR_KEYWORD] * len(structures)
+        kinds: list[Any] = [inspect.Parameter.POSITIONAL_OR_KEYWORD] * len(structures)
         if signature is not None:
-            kinds = [inspect._ParameterKind(kind) for _, kind in signature.parameters]
+            kinds = [inspect._ParameterKind(kind) for _, kind in signature.parameters]  # noqa: SLF001 (its only name)
         return Call(self, Bound(structures, leaves, program.names()), _spread(kinds, len(args)), len(args))
 
 
@@ -103,7 +103,7 @@ class Call:
         With ``strict``, a leaf that no derivative can be taken of is an error; else it is left out.
         """
         single = isinstance(argnums, (int, np.integer))
-        numbers = range(self.given) if argnums is None else (argnums,) if single else tuple(argnums)  # type: ignore[arg-type, union-attr]
+        numbers: Sequence[Any] = range(self.given) if argnums is None else (argnums,) if single else tuple(argnums)  # type: ignore[arg-type]
         active: list[int] = []
         structures = []
         for number in numbers:
@@ -124,7 +124,9 @@ class Call:
         """The first leaf and the structure of a positional argument."""
         count = len(self.positions)
         if not -count <= number < count:
-            message = f"argnums={number} is out of range: {self.callee.name} was called with {count} positional arguments."
+            message = (
+                f"argnums={number} is out of range: {self.callee.name} was called with {count} positional arguments."
+            )
             raise ValueError(message)
         parameter, inner = self.positions[number]
         before = sum(s.leaf_count for s in self.bound.structures[:parameter])
@@ -142,7 +144,9 @@ class Call:
             self.bound.leaves[i] = leaf.xp.cast(leaf, np.float64, weak=True)
             return True
         if type_.dtype.kind == "c":
-            message = f"Argument {name} is complex; derivatives in complex arguments are not supported yet. Use real arrays."
+            message = (
+                f"Argument {name} is complex; derivatives in complex arguments are not supported yet. Use real arrays."
+            )
             raise DerivativeError(message)
         if not is_inexact(type_.dtype) and strict:
             message = (

@@ -9,7 +9,7 @@ from collections.abc import Callable, Iterator, Sequence
 from typing import Any
 
 import numpy as np
-from attrs import define, field
+from attrs import define
 
 from wengert.backends import protocol
 from wengert.ir.build import Builder

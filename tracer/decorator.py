@@ -50,12 +50,13 @@ class Variant:
 
     program: Program
     sources: list[Any]
+    environment: Environment
     watched: tuple[Any, ...]
     watches: list[Watch]
 
-    def applies(self, watched: tuple[Any, ...]) -> bool:
+    def applies(self) -> bool:
         """Whether what the function reads besides its arguments is as it was."""
-        return self.watched == watched and all(watch.holds() for watch in self.watches)
+        return self.watched == self.environment.values() and all(watch.holds() for watch in self.watches)
 
     def implicit(self) -> list[Any] | None:
         """The implicit inputs as they are now; None where one is no longer what it was traced as."""
@@ -66,14 +67,6 @@ class Variant:
                 return None
             arrays.append(np.ascontiguousarray(array, dtype=value.type.dtype).reshape(array.shape))
         return arrays
-
-
-@define(eq=False)
-class Entry:
-    """What is known of one signature."""
-
-    environment: Environment
-    variants: list[Variant]
 
 
 class Traced:
@@ -88,7 +81,7 @@ class Traced:
         self.function = function
         self.backend = backend
         self.signature = signature_of(function)
-        self._entries: dict[Any, Entry] = {}
+        self._variants: dict[Any, list[Variant]] = {}  # by signature, the last used first
 
     def __get__(self, instance: Any, owner: type | None = None) -> Any:
         """A method: bound to its instance, which is a static argument."""
@@ -113,7 +106,8 @@ class Traced:
         bound = self.signature.bind(*args, **kwargs)
         bound.apply_defaults()
         leaves: list[Any] = []
-        structures, names = [], []
+        structures: list[Structure] = []
+        names: list[str] = []
         for name, value in bound.arguments.items():
             structure = flatten(value, is_leaf, leaves)
             structures.append(structure)
@@ -130,48 +124,47 @@ class Traced:
         """Run ``action(program, inputs)``, which gives (values, result), on the path these arguments take."""
         types = tuple(map(_leaf_type, bound.leaves))
         try:
-            entry = self._entries.get((bound.structures, types))
+            variants = self._variants.get((bound.structures, types), [])
         except TypeError as error:
             raise _unhashable(bound) from error
-        if entry is None:
-            entry = Entry(Environment(self.function, bound.statics), [])
-            self._entries[bound.structures, types] = entry
         inputs = [np.ascontiguousarray(x, t.dtype).reshape(t.shape) for x, t in zip(bound.leaves, types, strict=True)]
-        watched = entry.environment.values()
-        for variant in entry.variants:
-            if not variant.applies(watched) or (implicit := variant.implicit()) is None:
+        for variant in variants:
+            if not variant.applies() or (implicit := variant.implicit()) is None:
                 continue
             done = _attempt(variant.program, [*inputs, *implicit], action)
             if done is not None:
-                entry.variants.remove(variant)  # most recent first
-                entry.variants.insert(0, variant)
+                if variant is not variants[0]:  # a new list: other threads read the old one
+                    self._variants[bound.structures, types] = [variant, *(v for v in variants if v is not variant)]
                 return variant.program.graph, done[1]
-        variant = self._new_variant(bound, entry)
+        kept = self._kept(variants)
+        variant = self._new_variant(bound)
+        self._variants[bound.structures, types] = [variant, *kept]
         values, result = action(variant.program, [*inputs, *(variant.implicit() or [])])
         check_guards(variant.program.graph, values)
         return variant.program.graph, result
 
-    def _new_variant(self, bound: Bound, entry: Entry) -> Variant:
-        watched = Environment(self.function, bound.statics).values()
-        current = [v for v in entry.variants if v.applies(watched)]
-        if len(current) < len(entry.variants) > STALE:  # numbers and arrays come and go: keep the latest
-            entry.variants = [v for v in entry.variants if v in current or v in entry.variants[:STALE]]
+    def _kept(self, variants: list[Variant]) -> list[Variant]:
+        """The variants to keep beside a new one; raises where they are too many branches of one function."""
+        current = [v for v in variants if v.applies()]
         if len(current) >= PATHS:
             message = (
                 f"{self.__name__} has taken {PATHS} different branches for arguments of one type, each "
                 "traced anew. Replace the Python branch on traced values by np.where, or bound a loop's count."
             )
             raise TraceError(message)
-        entry.environment = Environment(self.function, bound.statics)
+        # closed-over numbers and arrays come and go: of those that no longer apply, the latest
+        return [v for i, v in enumerate(variants) if v in current or i < STALE]
+
+    def _new_variant(self, bound: Bound) -> Variant:
+        environment = Environment(self.function, bound.statics)
+        before = environment.values()
         trace = Trace(_name(self.function))
         graph, sources = record(self.function, self.signature, bound, bound.leaves, trace)
-        environment = entry.environment
-        variant = Variant(
-            Program(graph, self.backend), [environment.way(source) or source for source in sources],
+        environment.forget_changed_since(before)
+        return Variant(
+            Program(graph, self.backend), [environment.way(source) or source for source in sources], environment,
             environment.values(), environment.watches(trace.captured, derived=trace.derived),
         )  # fmt: skip
-        entry.variants.insert(0, variant)
-        return variant
 
     # -- what users hold ------------------------------------------------------------------------------
 
@@ -236,8 +229,8 @@ def trace(function: Callable[..., Any] | None = None, *, backend: str | None = N
         return functools.partial(trace, backend=backend)
     if isinstance(function, Traced):
         return Traced(function.function, backend or function.backend)
-    if not callable(function) or inspect.isasyncgenfunction(function) or inspect.iscoroutinefunction(function) or (
-        inspect.isgeneratorfunction(function)):
+    special = (inspect.isasyncgenfunction, inspect.iscoroutinefunction, inspect.isgeneratorfunction)
+    if not callable(function) or any(is_special(function) for is_special in special):  # type: ignore[redundant-expr]
         message = f"trace expects a plain function of arrays, got {function!r}."
         raise TypeError(message)
     return Traced(function, backend)
@@ -355,8 +348,9 @@ def _check_result(function: Any, structure: Structure) -> None:
     for static in statics(structure):
         if not (static is None or isinstance(static, (bool, str))):
             message = (
-                f"{getattr(function, '__qualname__', function)} returned a {type(static).__name__} (seen at {described()}); "
-                "expected arrays, numbers, or nested tuples, lists, dicts, named tuples, dataclasses or attrs classes of them."
+                f"{getattr(function, '__qualname__', function)} returned a {type(static).__name__} "
+                f"(seen at {described()}); expected arrays, numbers, or nested tuples, lists, dicts, named tuples, "
+                "dataclasses or attrs classes of them."
             )
             raise TraceError(message)
 

@@ -18,7 +18,7 @@ from wengert.ir.errors import DerivativeError
 from wengert.ir.graph import Graph
 from wengert.ir.ops import OPS
 from wengert.ir.types import ArrayType, is_inexact
-from wengert.tracer.array import Array
+from wengert.tracer.array import Array, namespace_of
 from wengert.tracer.callee import Call, Callee, Recorded, Selection, matched
 from wengert.tracer.sweeps import (
     fitted,
@@ -123,13 +123,15 @@ def jvp(f: Any, primals: Sequence[Any], tangents: Sequence[Any], *, backend: str
         Both nested as ``f``'s result; the tangent of a result that is not floating-point is None.
     """
     callee = Callee(f, backend)
-    if not isinstance(primals, (tuple, list)) or not isinstance(tangents, (tuple, list)) or len(primals) != len(tangents):
+    nested = all(isinstance(x, (tuple, list)) for x in (primals, tangents))
+    if not nested or len(primals) != len(tangents):
         message = "jvp takes a tuple of primals and a tuple of as many tangents."
         raise TypeError(message)
     call = callee.call(tuple(primals), {})
     chosen = call.select(None, strict=False)
     names = [call.bound.names[i] for i in chosen.active]
-    flat = [t for s, value in zip(chosen.structures, tangents, strict=True) for t in matched(s, value, "tangent", "primal")]
+    pairs = zip(chosen.structures, tangents, strict=True)
+    flat = [t for s, value in pairs for t in matched(s, value, "tangent", "primal")]
     types = tangent_types(call, chosen)
     if (recorded := _within(call, flat)) is not None:
         values, moved = push_within(recorded, chosen, lifted(recorded, flat, types, "tangent"))
@@ -140,12 +142,15 @@ def jvp(f: Any, primals: Sequence[Any], tangents: Sequence[Any], *, backend: str
     return results_of(graph, values), nest_outputs(graph, [None if t is None else scalar_of(t[0]) for t in moved])
 
 
-def _forward(program: Program, active: tuple[int, ...], backend: str | None, inputs: list[Any], tangents: list[Any]) -> Any:
+def _forward(
+    program: Program, active: tuple[int, ...], backend: str | None, inputs: list[Any], tangents: list[Any]
+) -> Any:
     """The backend's forward mode; without an active input, zeros."""
     if active:
         return program.forward(active, backend)(inputs, tangents)
     values = program.run(inputs, backend)
-    zeros = [np.zeros((1, *v.type.shape), v.type.dtype) if is_inexact(v.type.dtype) else None for v in program.graph.outputs]
+    types = [v.type for v in program.graph.outputs]
+    zeros = [np.zeros((1, *t.shape), t.dtype) if is_inexact(t.dtype) else None for t in types]
     return values, zeros
 
 
@@ -159,7 +164,7 @@ def _within(call: Call, extra: Sequence[Any]) -> Recorded | None:
 
 
 def _as_traced(leaf: Any, near: Sequence[Any]) -> Any:
-    xp = next(x for x in near if isinstance(x, Array)).xp
+    xp = namespace_of(*near)
     return xp.wrap(xp.lift(leaf))
 
 
@@ -191,9 +196,12 @@ def linearize(f: Any, *primals: Any, backend: str | None = None) -> tuple[Any, C
             message = f"The linear function takes {len(chosen.structures)} tangents, got {len(tangents)}."
             raise TypeError(message)
         flat = [t for s, v in zip(chosen.structures, tangents, strict=True) for t in matched(s, v, "tangent", "primal")]
+        if any(isinstance(t, Array) for t in flat):  # only the tangents are traced
+            return jvp(f, primals, tangents, backend=backend)[1]
         arrays = [fitted(t, type_, "tangent", "a primal") for t, type_ in zip(flat, types, strict=True)]
         moved = iter(linear.run([*residuals, *arrays], callee.backend))
-        return nest_outputs(graph, [scalar_of(next(moved)) if is_inexact(v.type.dtype) else None for v in graph.outputs])
+        ends = [scalar_of(next(moved)) if is_inexact(v.type.dtype) else None for v in graph.outputs]
+        return nest_outputs(graph, ends)
 
     return results_of(graph, values), apply
 
@@ -224,22 +232,29 @@ def vjp(f: Any, *primals: Any, backend: str | None = None) -> Any:
     if (recorded := call.within()) is not None:
         outputs = recorded.xp.builder.inline(recorded.graph, recorded.operands)
 
-        def traced_pullback(cotangent: Any) -> Any:
-            given = output_cotangents(recorded.graph, cotangent)
-            seeds = lifted(recorded, given, output_types(recorded.graph), "cotangent")
-            return chosen.nest(pull_within(recorded, chosen, seeds)[1])
-
-        return wrap_outputs(recorded, list(outputs)), traced_pullback
+        return wrap_outputs(recorded, list(outputs)), lambda cotangent: _traced_pullback(recorded, chosen, cotangent)
     graph, (values, pull) = call.perform(
-        lambda program, inputs: paired(program.reverse(chosen.active, callee.backend)(inputs)))
+        # copies: the pullback may be called after the caller's arrays have changed
+        lambda program, inputs: paired(program.reverse(chosen.active, callee.backend)([x.copy() for x in inputs])))
 
     def pullback(cotangent: Any) -> Any:
         types, given = output_types(graph), output_cotangents(graph, cotangent)
+        if any(isinstance(g, Array) for g in given):  # only the cotangent is traced
+            call.bound.leaves[:] = [_as_traced(x, given) for x in call.bound.leaves]
+            recorded = call.within()
+            assert recorded is not None
+            return _traced_pullback(recorded, chosen, cotangent)
         arrays = iter([fitted(g, t, "cotangent", "the result")[None] for g, t in zip(given, types, strict=True)])
         every = [next(arrays) if is_inexact(v.type.dtype) else None for v in graph.outputs]
         return chosen.nest([scalar_of(g[0]) for g in pull(every)])
 
     return results_of(graph, values), pullback
+
+
+def _traced_pullback(recorded: Recorded, chosen: Selection, cotangent: Any) -> Any:
+    given = output_cotangents(recorded.graph, cotangent)
+    seeds = lifted(recorded, given, output_types(recorded.graph), "cotangent")
+    return chosen.nest(pull_within(recorded, chosen, seeds)[1])
 
 
 def stop_gradient(x: Any) -> Any:

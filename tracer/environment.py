@@ -45,6 +45,11 @@ class Environment:
         """What is watched, as it is now (types too: 1 is not 1.0)."""
         return tuple((type(v), v) for v in (_read(get) for get in self.watched))
 
+    def forget_changed_since(self, before: tuple[Any, ...]) -> None:
+        """Watch no longer what the function itself changed while it was traced: a log, a counter."""
+        pairs = zip(self.watched, before, self.values(), strict=True)
+        self.watched = [get for get, then, now in pairs if then == now]
+
     def way(self, array: Any) -> Getter | None:
         """How an array was reached, if it was."""
         found = self.arrays.get(id(array))

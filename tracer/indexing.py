@@ -75,7 +75,9 @@ def _is_same_memory(x: Array, chosen: np.ndarray[Any, Any], new: Any) -> bool:
     """Whether ``new`` is the view of ``x`` that holds exactly the chosen elements."""
     if not isinstance(new, Array) or x.memory is None or new.memory is None or x.memory.buffer is not new.memory.buffer:
         return False
-    return x.memory.certain and new.memory.certain and np.array_equal(x.memory.positions().reshape(-1)[chosen], new.memory.positions())
+    if not (x.memory.certain and new.memory.certain):
+        return False
+    return np.array_equal(x.memory.positions().reshape(-1)[chosen], new.memory.positions())
 
 
 def _take(x: Array, key: Any) -> Array:

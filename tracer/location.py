@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import functools
 import sys
-from types import CodeType
+from types import CodeType, FrameType
 
 from wengert.ir.errors import TraceError
 from wengert.ir.graph import Location
@@ -30,7 +30,7 @@ def _is_machinery(module: str) -> bool:
 
 def here() -> Location | None:
     """The innermost line outside wengert and NumPy."""
-    frame = sys._getframe(2)
+    frame: FrameType | None = sys._getframe(2)  # noqa: SLF001 (inspect.stack reads every file)
     while frame is not None:
         module = frame.f_globals.get("__name__", "?")
         if not _is_machinery(module):
@@ -41,7 +41,7 @@ def here() -> Location | None:
 
 def described() -> str:
     """The user's line for a message, as ``file:line``."""
-    frame = sys._getframe(1)
+    frame: FrameType | None = sys._getframe(1)  # noqa: SLF001 (as above)
     while frame is not None:
         if not _is_machinery(frame.f_globals.get("__name__", "?")):
             return f"{frame.f_code.co_filename}:{frame.f_lineno}, in {frame.f_code.co_name}"

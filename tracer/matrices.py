@@ -41,7 +41,8 @@ def jacobian(
     Returns
     -------
     callable
-        Gives, nested as the result and in it as the chosen arguments, arrays of shape ``(*output.shape, *input.shape)``.
+        Gives, nested as the result and in it as the chosen arguments, arrays of shape
+        ``(*output.shape, *input.shape)``.
     """
     if mode not in (None, "forward", "reverse"):
         message = f"mode must be 'forward', 'reverse' or None, got {mode!r}."

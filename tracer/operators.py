@@ -23,8 +23,11 @@ _UNARY = {"neg": "negative", "pos": "positive", "abs": "absolute", "invert": "in
 _FAST_POWERS = {2: "square", 0.5: "sqrt", 1: "positive"}
 
 
-def _is_operand(other: Any) -> bool:
-    return isinstance(other, (Array, float, int, complex, np.ndarray, np.generic, list, tuple))
+def _is_operand(self: Array, other: Any) -> bool:
+    """Other classes know their own operators; a list meets a Python number as Python has it."""
+    if isinstance(other, (list, tuple)):
+        return not self.value.type.weak
+    return isinstance(other, (Array, float, int, complex, np.ndarray, np.generic))
 
 
 def _weak(self: Array, other: Any) -> Any:
@@ -36,10 +39,14 @@ def _binary(op: Any) -> tuple[Any, Any]:
     """An operator and its reflected form; both leave other classes to their own."""
 
     def method(self: Array, other: Any) -> Any:
-        return namespace_of(self, other).apply(op, self, _weak(self, other)) if _is_operand(other) else NotImplemented
+        if not _is_operand(self, other):
+            return NotImplemented
+        return namespace_of(self, other).apply(op, self, _weak(self, other))
 
     def reflected(self: Array, other: Any) -> Any:
-        return namespace_of(self, other).apply(op, _weak(self, other), self) if _is_operand(other) else NotImplemented
+        if not _is_operand(self, other):
+            return NotImplemented
+        return namespace_of(self, other).apply(op, _weak(self, other), self)
 
     return method, reflected
 
@@ -48,8 +55,10 @@ def _equality(op: Any, otherwise: bool) -> Any:
     """== and !=; None and strings equal no number, as in NumPy."""
 
     def method(self: Array, other: Any) -> Any:
-        if _is_operand(other):
-            return namespace_of(self, other).apply(op, self, other)
+        if _is_operand(self, other):
+            return _compared(op, self, other)
+        if isinstance(other, (list, tuple)):
+            return NotImplemented
         if other is None or isinstance(other, str):
             return namespace_of(self).full(self.shape, otherwise, bool)
         raise refuse(
@@ -60,16 +69,30 @@ def _equality(op: Any, otherwise: bool) -> Any:
     return method
 
 
+def _compared(op: Any, self: Array, other: Any) -> Array:
+    """A comparison; a Python integer that the dtype does not hold is beyond every element."""
+    xp = namespace_of(self, other)
+    try:
+        return xp.apply(op, self, _weak(self, other))
+    except OverflowError:
+        return xp.full(self.shape, bool(op.function(0.0, float(other))), bool)
+
+
+def _order(op: Any) -> Any:
+    return lambda self, other: _compared(op, self, other) if _is_operand(self, other) else NotImplemented
+
+
 def _power(self: Array, other: Any, modulo: Any = None) -> Any:
     """NumPy's own short cuts: x**2 is square(x), x**0.5 sqrt(x)."""
-    if modulo is not None or not _is_operand(other):
+    if modulo is not None or not _is_operand(self, other):
         return NotImplemented
-    if type(other) in (int, float) and other in _FAST_POWERS and not self.value.type.weak:
-        if self.dtype.kind in "fc" or (type(other) is int and other == 2 and self.dtype.kind in "iu"):
-            return namespace_of(self).apply(OPS[_FAST_POWERS[other]], self)
-    if type(other) is int and other == 2 and self.dtype.kind == "b" and self.shape:  # NumPy squares these as int8
-        self = namespace_of(self).cast(self, np.int8)
-        return self * self
+    squares = type(other) is int and other == 2
+    known = type(other) in (int, float) and other in _FAST_POWERS and not self.value.type.weak
+    if known and (self.dtype.kind in "fc" or (squares and self.dtype.kind in "iu")):
+        return namespace_of(self).apply(OPS[_FAST_POWERS[other]], self)
+    if squares and self.dtype.kind == "b" and self.shape:  # NumPy squares these as int8
+        narrow: Any = namespace_of(self).cast(self, np.int8)
+        return narrow * narrow
     return namespace_of(self, other).apply(OPS["power"], self, _weak(self, other))
 
 
@@ -109,7 +132,7 @@ def install() -> None:
         define(dunder, *_binary(OPS[name]))
     define("pow", _power, _binary(OPS["power"])[1])
     for dunder, name in _ORDER.items():
-        setattr(Array, f"__{dunder}__", _binary(OPS[name])[0])
+        setattr(Array, f"__{dunder}__", _order(OPS[name]))
     for dunder, name in _EQUALITY.items():
         setattr(Array, f"__{dunder}__", _equality(OPS[name], dunder == "ne"))
     for dunder, name in _UNARY.items():

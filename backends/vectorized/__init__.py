@@ -47,7 +47,7 @@ class NumpyBackend:
                 moving = [dual[plan.slot[v]] for v in node.operands]
                 out = plan.slot[node.result]
                 dual[out] = push(node, env[out], [env[i] for i in reads], moving, products)
-            return _ends(plan, dual, len(tangents[0]))
+            return _ends(plan, dual, len(tangents[0]), _roots(tangents))
 
         def run(inputs: Any, tangents: Any) -> tuple[Any, Any]:
             with np.errstate(all="ignore"):
@@ -71,7 +71,8 @@ class NumpyBackend:
                 if g is not None:
                     adjoints.arrays[out] = None  # read for the last time
                     pull(node, moving, g, env[out], [env[i] for i in reads], adjoints, products)
-            return tuple(_own(adjoints.arrays[plan.inputs[i]], plan.graph.inputs[i], k) for i in active)
+            taken = _roots(cotangents)
+            return tuple(_own(adjoints.arrays[plan.inputs[i]], plan.graph.inputs[i], k, taken) for i in active)
 
         def run(inputs: Any, cotangents: Any = None) -> tuple[Any, Any]:
             def pullback(given: Any) -> Any:
@@ -106,14 +107,34 @@ def _backwards(plan: Plan, active: tuple[int, ...]) -> list[tuple[Any, ...]]:
     return steps[::-1]
 
 
-def _own(g: Any, value: Any, k: int) -> Any:
+def _root(array: Any) -> Any:
+    """What owns the memory of an array."""
+    return array if array.base is None else array.base
+
+
+def _roots(arrays: Any) -> set[int]:
+    return {id(_root(x)) for x in arrays if x is not None}
+
+
+def _own(g: Any, value: Any, k: int, taken: set[int]) -> Any:
+    """A tangent or cotangent in memory of its own: copied where it was given, or is handed out already.
+
+    Every other one was made in this sweep: products and sums are new arrays, and views are of those.
+    """
     shape = (k, *value.type.shape)
-    return np.zeros(shape, value.type.dtype) if g is None else np.array(np.broadcast_to(g, shape), order="C")
+    if g is None:
+        return np.zeros(shape, value.type.dtype)
+    root = _root(g)
+    whole = g.shape == shape and g.size == getattr(root, "size", -1) and g.flags.c_contiguous and g.flags.writeable
+    if not whole or id(root) in taken:
+        return np.array(np.broadcast_to(g, shape), order="C")
+    taken.add(id(root))
+    return g
 
 
-def _ends(plan: Plan, dual: list[Any], k: int) -> tuple[Any, ...]:
+def _ends(plan: Plan, dual: list[Any], k: int, taken: set[int]) -> tuple[Any, ...]:
     return tuple(
-        _own(dual[plan.slot[v]], v, k) if is_inexact(v.type.dtype) else None for v in plan.graph.outputs
+        _own(dual[plan.slot[v]], v, k, taken) if is_inexact(v.type.dtype) else None for v in plan.graph.outputs
     )
 
 

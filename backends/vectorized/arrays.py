@@ -29,7 +29,13 @@ def scale(p: Any, t: Any) -> Any:
 
 def contract(subscripts: str, x: Any, y: Any) -> Any:
     """A contraction as one matrix product (BLAS)."""
-    return matmul.plan(subscripts, x.shape, y.shape)(np.matmul, x, y)
+    return matmul.plan(subscripts, x.shape, y.shape)(_matmul, x, y)
+
+
+def _matmul(x: Any, y: Any) -> Any:
+    """A matrix product; where nothing is summed, an outer one, which is no work for BLAS."""
+    outer = x.ndim > 1 and y.ndim > 1 and x.shape[-1] == 1
+    return np.multiply(x, y) if outer else np.matmul(x, y)
 
 
 def scale_contract(subscripts: str, p: Any, t: Any) -> Any:
@@ -39,7 +45,7 @@ def scale_contract(subscripts: str, p: Any, t: Any) -> Any:
 
 def _scale_matmul(p: Any, t: Any) -> Any:
     """A matrix product; where it holds a NaN, it is summed again term by term, through ``scale``."""
-    out = np.matmul(p, t)
+    out = _matmul(p, t)
     total = out.sum()
     if total == total:
         return out

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import operator
 from collections.abc import Callable
 from typing import Any
 
@@ -31,7 +32,8 @@ def _reduction(node: Node) -> Step:
     function, axes = node.op.function, node.params["axes"]
     if node.op.fold not in ("argmax", "argmin"):  # type: ignore[attr-defined]
         whole = len(axes) == node.operands[0].type.ndim
-        dtype = {} if node.op.result is not None or node.op.fold in ("max", "min") else {"dtype": node.results[0].type.dtype}  # type: ignore[attr-defined]
+        plain = node.op.result is not None or node.op.fold in ("max", "min")  # type: ignore[attr-defined]
+        dtype = {} if plain else {"dtype": node.results[0].type.dtype}
         return lambda x: function(x, axis=None if whole else axes, **dtype)
     shape = node.operands[0].type.shape
     order = (*(a for a in range(len(shape)) if a not in axes), *axes)
@@ -79,7 +81,7 @@ _MOVEMENTS: dict[str, Callable[[dict[str, Any]], Step]] = {
     "transpose": lambda p: lambda x: x.transpose(p["axes"]),
     "broadcast_to": lambda p: lambda x: np.broadcast_to(x, p["shape"]),
     "concatenate": lambda p: lambda *xs: np.concatenate(xs, axis=p["axis"]),
-    "slice": lambda p: (lambda k: lambda x: x[k])(arrays.key(p["start"], p["size"], p["step"])),
+    "slice": lambda p: operator.itemgetter(arrays.key(p["start"], p["size"], p["step"])),
     "place": lambda p: lambda x: arrays.place(x, p["shape"], p["start"], p["step"]),
 }
 

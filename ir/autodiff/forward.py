@@ -87,7 +87,7 @@ def _sum(xp: Namespace, terms: Sequence[Value]) -> Tangent:
 
 def _elementwise(xp: Namespace, node: Node, tangents: Sequence[Tangent]) -> Tangent:
     op, out = node.op, node.result
-    assert isinstance(op, kinds.Elementwise)  # noqa: S101 (the table below dispatches on it)
+    assert isinstance(op, kinds.Elementwise)
     b, exprs, terms = xp.builder, [xp.wrap(v) for v in node.operands], []
     for partial, t in zip(op.partials, tangents, strict=True):
         if t is None or partial is None:
@@ -104,7 +104,7 @@ def _elementwise(xp: Namespace, node: Node, tangents: Sequence[Tangent]) -> Tang
 
 def _reduction(xp: Namespace, node: Node, tangents: Sequence[Tangent]) -> Tangent:
     op, (t,), axes = node.op, tangents, node.params["axes"]
-    assert isinstance(op, kinds.Reduction) and t is not None  # noqa: S101, PT018
+    assert isinstance(op, kinds.Reduction) and t is not None  # noqa: PT018
     if op.partial is None:
         return None
     if op.partial != 1:

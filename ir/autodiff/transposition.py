@@ -5,13 +5,12 @@ from __future__ import annotations
 from collections.abc import Callable, Sequence
 from typing import Any
 
-
 from wengert.ir import kinds
+from wengert.ir.autodiff.forward import partial_value
 from wengert.ir.build import Builder, Namespace
 from wengert.ir.errors import DerivativeError
 from wengert.ir.graph import Node, Value
 from wengert.ir.ops import OPS
-from wengert.ir.autodiff.forward import partial_value
 
 __all__ = ["pull"]
 

@@ -35,7 +35,8 @@ remainder = Elementwise(function=np.remainder, symbol="%",
     partials=(
         lambda xp, out, x, y: xp.where(out == out, 1.0, out),
         lambda xp, out, x, y: xp.where(out == out, -xp.floor_divide(x, y), out)),
-    doc="x - y floor(x / y), with the sign of y; derivative (1, -floor(x / y)), also at the jumps, NaN where the value is.")
+    doc="x - y floor(x / y), with the sign of y; derivative (1, -floor(x / y)), also at the jumps, "
+        "NaN where the value is.")
 fmod = Elementwise(function=np.fmod, libm="fmod", types=_float,
     partials=(
         lambda xp, out, x, y: xp.where(out == out, 1.0, out),

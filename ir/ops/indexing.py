@@ -14,7 +14,7 @@ def _taken(op, shapes, params):
 def _scattered(op, shapes, params):
     updates, indices = shapes
     axis, size = params["axis"], params["size"]
-    if type(axis) is not int or not 0 <= axis or updates[axis : axis + len(indices)] != indices:
+    if type(axis) is not int or not axis >= 0 or updates[axis : axis + len(indices)] != indices:
         raise refuse(op, f"indices of shape {indices} do not stand at axis {axis!r} of updates of shape {updates}.")
     if type(size) is not int or size < 0:
         raise refuse(op, f"size must be a count, got {size!r}.")

@@ -55,10 +55,7 @@ def _replaced(graph: Graph, applies: Callable[[Node], bool], expand: Expand) -> 
     for node in graph.nodes:
         b.location = node.location
         operands = tuple(at(v) for v in node.operands)
-        if applies(node):
-            results = expand(b, node, operands)
-        else:
-            results = b.emit_all(node.op, operands, **node.params)
+        results = expand(b, node, operands) if applies(node) else b.emit_all(node.op, operands, **node.params)
         env.update(zip(node.results, results, strict=True))
     for guard in graph.guards:
         b.guard(at(guard.value), guard.expected, guard.location)

@@ -16,7 +16,7 @@ from wengert.backends.reference.libm import LIBM, _cbrt, _exp2
 from wengert.backends.reference.rounding import caster, int_to_float32
 from wengert.backends.reference.scalar import XP, Scalar, meaning, scaler
 from wengert.ir.build import Builder, Namespace
-from wengert.ir.errors import BackendError, DerivativeError, GuardError
+from wengert.ir.errors import BackendError, DerivativeError
 from wengert.ir.graph import Graph, Location, Value
 from wengert.ir.kinds import Elementwise
 from wengert.ir.ops import OPS

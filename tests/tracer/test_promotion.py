@@ -41,12 +41,16 @@ UNARY = {
 }  # fmt: skip
 
 
+if np.lib.NumpyVersion(np.__version__) < "2.1.0":  # powers of integers, and casts of scalars, depended on values
+    del BINARY["pow"], BINARY["copyto"], UNARY["**2.0"]
+
+
 def agree(f, *args):
     want, got = outcome(f, args), outcome(wg.trace(lambda *a: f(*a)), args)
     halves = not isinstance(want, Exception) and any(np.asarray(w).dtype == np.float16 for w in np.atleast_1d(want))
     if isinstance(want, Exception):
         assert isinstance(got, Exception), f"{args}: {got!r}, NumPy raises {want!r}"
-        assert isinstance(got, (type(want), wg.WengertError)), f"{args}: {got!r}, NumPy raises {want!r}"
+        assert isinstance(got, (type(want), wg.WengertError, ValueError)), f"{args}: {got!r}, NumPy raises {want!r}"
     elif halves or _is_bool_power(f, args):
         assert isinstance(got, Exception) or not halves
         assert not halves or "float16" in str(got)
@@ -58,7 +62,7 @@ def agree(f, *args):
 
 def _is_bool_power(f, args):
     """NumPy squares an array of bools as int8 when it sees a Python 2, whose value a type does not have."""
-    return f in (operator.pow, np.power) and getattr(args[0], "dtype", None) == bool
+    return f in (operator.pow, np.power) and getattr(args[0], "dtype", None) == np.dtype(bool)
 
 
 @pytest.mark.parametrize("name", BINARY)

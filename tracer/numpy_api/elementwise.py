@@ -31,7 +31,8 @@ def flatnonzero(a):
 
 
 def argwhere(a):
-    return np.transpose(nonzero(a))
+    found = np.transpose(nonzero(np.atleast_1d(a)))
+    return found if np.ndim(a) else found[:, :0]
 
 
 def clip(a, a_min=None, a_max=None, out=None, *, min=None, max=None, **kwargs):
@@ -154,7 +155,8 @@ def _real_only(x: Any, name: str) -> Any:
 
 
 TABLE = {
-    np.where: where, np.nonzero: nonzero, np.flatnonzero: flatnonzero, np.argwhere: argwhere, np.clip: clip, np.round: round_, np.around: round_, np.nan_to_num: nan_to_num,
+    np.where: where, np.nonzero: nonzero, np.flatnonzero: flatnonzero, np.argwhere: argwhere,
+    np.clip: clip, np.round: round_, np.around: round_, np.nan_to_num: nan_to_num,
     np.isclose: isclose, np.allclose: allclose, np.array_equal: array_equal,
     np.sort: sort, np.argsort: argsort, np.diff: diff, np.astype: astype,
     np.shape: lambda a: namespace_of(a).lift(a).type.shape, np.ndim: lambda a: namespace_of(a).lift(a).type.ndim,

@@ -7,8 +7,8 @@ from typing import Any
 import numpy as np
 
 from wengert.tracer.array import Array, refuse
-from wengert.tracer.operators import in_place
 from wengert.tracer.numpy_api import contractions, elementwise, movement, reductions, writing
+from wengert.tracer.operators import in_place
 
 __all__ = ["install"]
 
@@ -28,7 +28,10 @@ def _item(self: Array, *args: Any) -> Any:
 
 
 def _tolist(self: Array) -> Any:
-    return [x.tolist() if x.ndim else x for x in self] if self.ndim else self
+    if self.ndim:
+        return [x.tolist() for x in self]
+    python = {"f": float, "c": complex}.get(self.dtype.kind, int)
+    return self if self.dtype.kind == "b" else self.xp.cast(self, python, weak=True)
 
 
 def _fill(self: Array, value: Any) -> None:
@@ -66,7 +69,8 @@ _METHODS: dict[str, Any] = {
     "swapaxes": movement.swapaxes, "repeat": movement.repeat, "take": movement.take,
     "diagonal": movement.diagonal, "trace": movement.trace, "copy": movement.copy,
     "dot": contractions.dot, "clip": elementwise.clip, "round": elementwise.round_,
-    "argsort": elementwise.argsort, "nonzero": elementwise.nonzero, "astype": _astype, "sort": _sort, "fill": _fill, "put": _put,
+    "argsort": elementwise.argsort, "nonzero": elementwise.nonzero, "astype": _astype,
+    "sort": _sort, "fill": _fill, "put": _put,
     "item": _item, "tolist": _tolist, "conj": elementwise.real, "conjugate": elementwise.real,
     "__matmul__": lambda self, other: contractions.matmul(self, other),
     "__rmatmul__": lambda self, other: contractions.matmul(other, self),
@@ -84,7 +88,8 @@ def _fixed(name: str) -> property:
         return self.__getattr__(name) if inherited is None else inherited.fget(self)
 
     def set_(self: Array, new: Any) -> None:
-        raise refuse(f"the attribute {name} of a traced array is set.", f"Make a new array: {_INSTEAD.get(name, 'x.copy()')}.")
+        instead = _INSTEAD.get(name, "x.copy()")
+        raise refuse(f"the attribute {name} of a traced array is set.", f"Make a new array: {instead}.")
 
     return property(get, set_)
 
@@ -94,7 +99,8 @@ _FIXED = ("shape", "dtype", "strides", "flat", "T", "real", "imag", "data")
 
 
 _PROPERTIES: dict[str, Any] = {
-    "T": movement.transpose, "mT": lambda x: movement.swapaxes(x, -1, -2), "real": elementwise.real, "imag": elementwise.imag,
+    "T": movement.transpose, "mT": lambda x: movement.swapaxes(x, -1, -2),
+    "real": elementwise.real, "imag": elementwise.imag,
 }
 
 

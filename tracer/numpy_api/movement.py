@@ -24,7 +24,8 @@ def reshape(a, /, shape=None, order="C", *, newshape=None, copy=None):
         if rest and x.size % rest == 0:
             sizes[sizes.index(-1)] = x.size // rest
     if math.prod(sizes) != x.size or min(sizes, default=0) < 0:
-        message = f"cannot reshape array of size {x.size} into shape {tuple(shape) if isinstance(shape, (tuple, list)) else shape}"
+        wanted = tuple(shape) if isinstance(shape, (tuple, list)) else shape
+        message = f"cannot reshape array of size {x.size} into shape {wanted}"
         raise ValueError(message)
     return xp.wrap(xp.reshape(x, tuple(sizes)).value) if copy else reshaped(xp, x, tuple(sizes))
 
@@ -113,7 +114,8 @@ def concatenate(arrays, /, axis=0, out=None, *, dtype=None, casting="same_kind")
         raise ValueError(message)
     at = axis_of(axis, items[0].ndim)
     if len({(*a.shape[:at], *a.shape[at + 1 :], a.ndim) for a in items}) != 1:
-        message = f"all the input array dimensions except for the concatenation axis must match, got {[a.shape for a in items]}"
+        shapes = [a.shape for a in items]
+        message = f"all the input array dimensions except for the concatenation axis must match, got {shapes}"
         raise ValueError(message)
     return deliver(xp.concatenate(items, axis=at), out)
 

@@ -11,7 +11,7 @@ from wengert.ir.ops import OPS
 from wengert.tracer.array import Array, refuse
 from wengert.tracer.numpy_api.support import array_of, as_array, axis_of, deliver, only_defaults
 
-NO = np._NoValue
+NO = np._NoValue  # noqa: SLF001 (the default of NumPy's own options)
 
 
 def _axes(axis: Any, ndim: int) -> tuple[int, ...]:
@@ -162,7 +162,8 @@ def average(a, axis=None, weights=None, returned=False, *, keepdims=NO):
             message = "Axis must be specified when shapes of a and weights differ."
             raise TypeError(message)
         at = axis_of(axis, x.ndim)
-        w = xp.broadcast_to(xp.reshape(w, tuple(-1 % x.shape[at] + 1 if i == at else 1 for i in range(x.ndim))), x.shape)
+        along = tuple(-1 % x.shape[at] + 1 if i == at else 1 for i in range(x.ndim))
+        w = xp.broadcast_to(xp.reshape(w, along), x.shape)
     return xp.divide(sum_(xp.multiply(x, w), axis, keepdims=keepdims), sum_(w, axis, keepdims=keepdims))
 
 

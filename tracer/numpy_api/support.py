@@ -8,7 +8,10 @@ import numpy as np
 
 from wengert.tracer.array import Array, TraceNamespace, converted, namespace_of, refuse
 
-__all__ = ["array_of", "arrays_of", "as_array", "axis_of", "converted", "deliver", "only_defaults", "promote", "refuse_plain_out"]
+__all__ = [
+    "array_of", "arrays_of", "as_array", "axis_of", "converted", "deliver", "only_defaults", "promote",
+    "refuse_plain_out",
+]  # fmt: skip
 
 
 def array_of(*items: Any) -> tuple[TraceNamespace, Any]:
@@ -61,7 +64,8 @@ def refuse_plain_out(out: Any) -> None:
     for item in out if isinstance(out, tuple) else (out,):
         if item is not None and not isinstance(item, Array):
             raise refuse(
-                "a traced value is written into a plain array (by out=, by an operator such as +=, or by a function that fills an array).",
+                "a traced value is written into a plain array (by out=, by an operator such as +=, or by a function "
+                "that fills an array).",
                 "Leave out= away and use the result (y = y + x instead of y += x), or make the array with "
                 "np.zeros_like(traced).",
             )
@@ -70,5 +74,5 @@ def refuse_plain_out(out: Any) -> None:
 def only_defaults(function: str, **options: Any) -> None:
     """Raise for an option that is given but not traced; its default is None or NumPy's no-value."""
     for name, value in options.items():
-        if value is not None and value is not np._NoValue:
+        if value is not None and value is not np._NoValue:  # noqa: SLF001 (the default of NumPy's own options)
             raise refuse(f"{function}: the option {name}= is not traced yet.", f"Leave {name}= away.")

@@ -23,15 +23,13 @@ def _logical(name: str) -> Any:
     return logical
 
 
-def _rounding(name: str) -> Any:
-    """Integers are whole already."""
+def _rounding(ufunc: Any) -> Any:
+    """Integers are whole already (and floats to NumPy 2.0, which its ufunc says)."""
 
     def rounding(x: Any) -> Array:
         xp = namespace_of(x)
-        array = xp.wrap(xp.lift(x))
-        if array.dtype.kind in "biu":
-            return xp.cast(array, np.dtype(array.dtype))
-        return getattr(xp, name)(xp.cast(array, array.dtype))
+        array = _natural(xp, ufunc, x)
+        return array if array.dtype.kind in "biu" else getattr(xp, ufunc.__name__)(array)
 
     return rounding
 
@@ -54,8 +52,23 @@ def _float_power(x: Any, y: Any) -> Array:
     return xp.power(xp.cast(xp.wrap(xp.lift(x)), np.float64), xp.cast(xp.wrap(xp.lift(y)), np.float64))
 
 
+def _natural(xp: Any, ufunc: Any, x: Any) -> Array:
+    """The operand in the dtype in which NumPy computes the ufunc."""
+    array = xp.wrap(xp.lift(x))
+    return xp.cast(array, ufunc.resolve_dtypes((array.dtype, *(None,) * ufunc.nout))[0])  # never weak, never x itself
+
+
+def _vecdot(x: Any, y: Any) -> Array:
+    xp = namespace_of(x, y)
+    if not np.ndim(x) or not np.ndim(y) or np.shape(x)[-1] != np.shape(y)[-1]:
+        message = f"vecdot: the last axes must have one size, got shapes {np.shape(x)} and {np.shape(y)}."
+        raise ValueError(message)
+    return reductions.sum_(xp.multiply(x, y), -1, np.result_type(*(xp.lift(item).type.dtype for item in (x, y))))
+
+
 def _modf(x: Any) -> tuple[Array, Array]:
     xp = namespace_of(x)
+    x = _natural(xp, np.modf, x)
     whole = xp.trunc(x)
     fraction = xp.where(xp.isinf(x), xp.copysign(0.0, x), xp.subtract(x, whole))
     return xp.copysign(fraction, x), whole
@@ -65,21 +78,20 @@ def _real_conjugate(x: Any) -> Array:
     xp = namespace_of(x)
     array = xp.wrap(xp.lift(x))
     if array.dtype.kind == "c":
-        raise refuse("the conjugate of complex values is not traced yet.", "Keep real and imaginary parts as real arrays.")
+        instead = "Keep real and imaginary parts as real arrays."
+        raise refuse("the conjugate of complex values is not traced yet.", instead)
     return xp.cast(array, np.int8 if array.dtype.kind == "b" else array.dtype)  # as NumPy has it
 
 
 def _fabs(x: Any) -> Array:
     xp = namespace_of(x)
-    array = xp.wrap(xp.lift(x))
-    return xp.absolute(xp.cast(array, np.fabs.resolve_dtypes((array.dtype, None))[0]))
+    return xp.absolute(_natural(xp, np.fabs, x))
 
 
 def _angle(factor: float) -> Any:
     def angle(x: Any) -> Array:
         xp = namespace_of(x)
-        array = xp.wrap(xp.lift(x))
-        return xp.multiply(xp.cast(array, np.degrees.resolve_dtypes((array.dtype, None))[0]), factor)
+        return xp.multiply(_natural(xp, np.degrees, x), factor)
 
     return angle
 
@@ -87,17 +99,18 @@ def _angle(factor: float) -> Any:
 #: Ufuncs that need more than one node, or more than NumPy's own promotion.
 COMPOSED: dict[Any, Any] = {
     **{u: _logical(u.__name__) for u in (np.logical_and, np.logical_or, np.logical_xor, np.logical_not)},
-    **{u: _rounding(u.__name__) for u in (np.floor, np.ceil, np.trunc)},
-    np.matmul: contractions.matmul, np._core.umath.clip: elementwise.clip,
+    **{u: _rounding(u) for u in (np.floor, np.ceil, np.trunc)},
+    np.matmul: contractions.matmul,
+    np._core.umath.clip: elementwise.clip,  # type: ignore[attr-defined]  # noqa: SLF001 (what the method clip calls)
     np.divmod: _divmod, np.fmod: _fmod, np.float_power: _float_power, np.modf: _modf,
     np.fabs: _fabs,
     **dict.fromkeys((np.degrees, np.rad2deg), _angle(180.0 / np.pi)),
     **dict.fromkeys((np.radians, np.deg2rad), _angle(np.pi / 180.0)),
     np.conjugate: _real_conjugate,
-    np.vecdot: lambda x, y: reductions.sum_(namespace_of(x, y).multiply(x, y), -1),
+    np.vecdot: _vecdot,
 }  # fmt: skip
 
-_REDUCE = {
+_REDUCE: dict[Any, Any] = {
     np.add: reductions.sum_, np.multiply: reductions.prod, np.maximum: reductions.max_, np.minimum: reductions.min_,
     np.logical_and: reductions.all_, np.logical_or: reductions.any_,
 }  # fmt: skip
@@ -133,7 +146,8 @@ def _called(ufunc: Any, method: str, inputs: tuple[Any, ...], kwargs: dict[str, 
         return COMPOSED[ufunc](*_strong(xp, inputs))
     op = BY_FUNCTION.get(ufunc)
     if op is None:
-        raise refuse(f"np.{ufunc.__name__} cannot be traced yet.", "Write it with functions that can (see `wengert ops`).")
+        instead = "Write it with functions that can (see `wengert ops`)."
+        raise refuse(f"np.{ufunc.__name__} cannot be traced yet.", instead)
     from wengert.tracer.array import strong_apply
 
     return strong_apply(xp, op, inputs)
@@ -141,7 +155,7 @@ def _called(ufunc: Any, method: str, inputs: tuple[Any, ...], kwargs: dict[str, 
 
 def _strong(xp: Any, inputs: tuple[Any, ...]) -> tuple[Any, ...]:
     """Python numbers alone become NumPy's, as in every NumPy function."""
-    if not all(isinstance(x, Array) and x.value.type.weak or type(x) in (int, float, complex) for x in inputs):
+    if not all((isinstance(x, Array) and x.value.type.weak) or type(x) in (int, float, complex) for x in inputs):
         return inputs
     return tuple(xp.cast(x, x.dtype) if isinstance(x, Array) else x for x in inputs)
 

@@ -28,7 +28,8 @@ def copyto(dst, src, casting="same_kind", where=True):
     refuse_plain_out(dst)
     xp = namespace_of(dst, src, where)
     value = xp.wrap(xp.lift(src))
-    number = value.value.type.weak and np.result_type(dst.dtype, {"i": 0, "f": 0.0, "c": 0j}[value.dtype.kind]) == dst.dtype
+    zero = {"i": 0, "f": 0.0, "c": 0j}.get(value.dtype.kind)
+    number = value.value.type.weak and np.result_type(dst.dtype, zero) == dst.dtype
     if not number and not np.can_cast(value.dtype, dst.dtype, casting):
         message = f"Cannot cast array data from {value.dtype} to {dst.dtype} according to the rule {casting!r}."
         raise TypeError(message)

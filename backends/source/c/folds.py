@@ -9,14 +9,14 @@ from typing import Any
 import numpy as np
 from attrs import define
 
+from wengert.backends.source.c.bodies import Body
 from wengert.backends.source.c.helpers import BLOCK
-from wengert.backends.source.c.loops import Nest, body_views, fill, run_body
+from wengert.backends.source.c.loops import Nest, fill, run_body
 from wengert.backends.source.c.plan import Plan, Unit
 from wengert.backends.source.c.scalars import Kernel
 from wengert.backends.source.c.spelling import literal, local, spell
-from wengert.backends.source.c.views import View
-from wengert.ir.graph import Node
-from wengert.ir.kinds import FOLDS, Reduction, c_strides
+from wengert.backends.source.c.views import folded_into, whole
+from wengert.ir.kinds import FOLDS, Reduction
 
 __all__ = ["blocks", "reduction"]
 
@@ -35,10 +35,11 @@ class Fold:
         self.operand = self.node.operands[0]
         self.fold = self.node.op.fold
         self.dtype, self.out = self.operand.type.dtype, self.node.result
-        self.kept = [v for v in unit.stored if v is not self.out]
+        self.kept = [whole(v) for v in unit.kept] if self.nodes else []
         shape, axes = self.operand.type.shape, set(self.node.params["axes"])
-        self.target = _target(self.node)
-        views = body_views(plan, self.nodes, self.kept) if self.nodes else [plan.view(self.operand)]
+        self.target = folded_into(self.node)
+        self.body = Body(plan, self.nodes, [*self.kept, whole(self.operand)])
+        views = [*self.body.leaves, *self.kept] if self.nodes else [plan.view(self.operand)]
         self.nest = Nest(kernel, shape, [self.target, *views], [a in axes for a in range(len(shape))])
         labels = self.nest.labels
         self.reduced = [a for a, label in enumerate(labels) if label]
@@ -47,21 +48,13 @@ class Fold:
     def value(self) -> str:
         """The element the loops stand at."""
         if self.nodes:
-            return run_body(self.nest, self.plan, self.nodes, self.kept)[self.operand]
+            return run_body(self.nest, self.body, self.kept)[whole(self.operand)]
         return self.nest.load(self.plan.view(self.operand))
 
     @property
     def inner(self) -> int:
         """How many elements the innermost loop has."""
         return self.nest.shape[-1] if self.nest.shape else 1
-
-
-def _target(node: Node) -> View:
-    """The result, as the loops over the operand see it: reduced axes do not move."""
-    shape, axes = node.operands[0].type.shape, node.params["axes"]
-    own = iter(c_strides(node.result.type.shape))
-    strides = tuple(0 if a in axes else next(own) for a in range(len(shape)))
-    return View(node.result, shape, 0, strides)
 
 
 def _identity(fold: str, dtype: np.dtype[Any]) -> str:

@@ -13,7 +13,7 @@ import numpy as np
 
 from wengert.ir.types import SHORT_NAMES
 
-__all__ = ["BLOCK", "Helpers"]
+__all__ = ["BLOCK", "BODIES", "Helpers"]
 
 #: Elements summed with eight accumulators before pairs are added: NumPy's own number.
 BLOCK = 128
@@ -134,6 +134,14 @@ static {c} to_{short}_S(T x)
 {{
     return ({c})to_{wide}_S(x);
 }}
+"""
+_SCALE = """\
+/* A partial times a cotangent: where either is exactly 0, so is the product, even against inf or NaN. */
+static inline T scale_S(T p, T t)
+{
+    const T r = p * t;
+    return r != r && (p == 0 || t == 0) ? 0 : r;
+}
 """
 _BLOCK_SUM = """\
 /* The sum of at most 128 numbers in eight accumulators. It starts from 0: a sum of -0.0 is 0.0. */
@@ -259,6 +267,7 @@ _BY_KIND = {
     "to_i64": {"f": _TO_I64},
     "to_i32": {"f": _TO_I32},
     "to_u64": {"f": _TO_U64},
+    "scale": {"f": _SCALE},
     "block_sum": {"f": _BLOCK_SUM},
     "pairwise": {"f": _PAIRWISE},
     "push": {"f": _PUSH},
@@ -278,6 +287,11 @@ _FIRST = {
     "to_i8": "to_i32", "to_i16": "to_i32", "to_u8": "to_i32", "to_u16": "to_i32",
     "to_u32": "to_i64",
 }  # fmt: skip
+
+
+#: Ops whose body is written as a function: as statements in a loop compilers do not vectorise it where
+#: one operand does not change.
+BODIES = {"scale"}
 
 
 class Helpers:

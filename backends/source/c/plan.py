@@ -2,7 +2,8 @@
 
 A *unit* is one loop nest (or call).  Elementwise nodes of one shape that feed each other form one
 unit, with the reduction that consumes them if there is one.  Values that leave their unit are
-arrays; the rest are locals.
+arrays; the rest are locals.  Then copies are read in place (``splits``), and what is cheap is
+computed where it is read (``recompute``): its nodes are in several units.
 """
 
 from __future__ import annotations
@@ -13,8 +14,11 @@ from collections.abc import Iterable, Iterator
 
 from attrs import define, field
 
+from wengert.backends.source.c.bodies import Part
+from wengert.backends.source.c.recompute import recompute
 from wengert.backends.source.c.scalars import weight
-from wengert.backends.source.c.views import View, compose, covers, whole
+from wengert.backends.source.c.splits import bases, split_movements
+from wengert.backends.source.c.views import View, compose, covers, pieces_of, whole
 from wengert.ir.graph import Graph, Node, Value
 from wengert.ir.kinds import Control, Elementwise, Indexing, Library, Movement, Piece, Reduction
 
@@ -36,6 +40,21 @@ class Unit:
         """The node that gives the unit its kind."""
         return self.nodes[-1]
 
+    @property
+    def folds(self) -> bool:
+        """Whether it is a loop that computes what it folds."""
+        return isinstance(self.last.op, Reduction) and len(self.nodes) > 1
+
+    @property
+    def shape(self) -> tuple[int, ...]:
+        """What its loops run over."""
+        return (self.last.operands[0] if self.folds else self.last.result).type.shape
+
+    @property
+    def kept(self) -> list[Value]:
+        """What its elementwise nodes store."""
+        return [v for v in self.stored if not self.folds or v is not self.last.result]
+
 
 class Plan:
     """The units of a graph, in an order in which they can run."""
@@ -45,11 +64,14 @@ class Plan:
         self.nodes = self._live(graph)
         self.producer = {v: node for node in self.nodes for v in node.results}
         self.views: dict[Value, View] = {}
-        self.arrays = self._needed_as_arrays()
+        self.needed = self._needed_as_arrays()
+        self.arrays = set(self.needed)
+        self.split: dict[Value, tuple[Part, ...]] = {}
         self._find_views()
         self.uses = self._count_uses()
-        self.units = self._ordered(self._merge_reductions(self._groups()))
-        self._mark_stored()
+        units = split_movements(self, self._merge_reductions(self._groups()), LIMIT)
+        self._mark_stored(units)
+        self.units = self._ordered(recompute(self, units, LIMIT))
 
     # -- reading ----------------------------------------------------------------------------
 
@@ -62,8 +84,7 @@ class Plan:
         inside = {v for node in unit.nodes for v in node.results}
         for node in unit.nodes:
             for operand in node.operands:
-                if operand not in inside:
-                    yield self.view(operand).base
+                yield from (v for v in bases(self, operand) if v not in inside)
 
     def _live(self, graph: Graph) -> list[Node]:
         """The nodes that a result depends on."""
@@ -202,7 +223,7 @@ class Plan:
     def _ordered(self, units: list[Unit]) -> list[Unit]:
         """Topological, and otherwise the program's order: it keeps the arrays alive at once few."""
         position = {node: k for k, node in enumerate(self.nodes)}
-        home = {v: k for k, unit in enumerate(units) for node in unit.nodes for v in node.results}
+        home = {v: k for k, unit in enumerate(units) for v in unit.stored}
         waiting = [0] * len(units)
         next_: list[set[int]] = [set() for _ in units]
         for k, unit in enumerate(units):
@@ -222,18 +243,10 @@ class Plan:
         assert len(order) == len(units), "units depend on each other in a circle"
         return order
 
-    def _mark_stored(self) -> None:
+    def _mark_stored(self, units: list[Unit]) -> None:
         """Decide which values of each unit are arrays."""
-        outside = {v for unit in self.units for v in self.reads(unit)}
-        for unit in self.units:
+        outside = {v for unit in units for v in self.reads(unit)}
+        for unit in units:
             for node in unit.nodes:
                 keep = not isinstance(node.op, Elementwise)
-                unit.stored += [v for v in node.results if keep or v in outside or v in self.arrays]
-
-
-def pieces_of(node: Node) -> list[Piece]:
-    """The pieces of a movement node that hold elements."""
-    assert isinstance(node.op, Movement)
-    shapes = tuple(v.type.shape for v in node.operands)
-    pieces = node.op.pieces(shapes, node.result.type.shape, node.params)
-    return [piece for piece in pieces if 0 not in piece.size]
+                unit.stored += [v for v in node.results if keep or v in outside or v in self.needed]

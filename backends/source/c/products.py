@@ -99,10 +99,7 @@ def _outer(p: Product, strong: bool) -> None:
         return
     p.enter(p.free)
     x, y = p.factors()
-    product = p.spell("*", x, y)
-    if strong:
-        product = p.kernel.define(p.dtype, product)
-        product = f"{product} != {product} && ({x} == 0 || {y} == 0) ? 0 : {product}"
+    product = f"{p.kernel.helpers.need('scale', p.dtype)}({x}, {y})" if strong else p.spell("*", x, y)
     p.kernel.line(f"{p.place()} = {product};")
     p.leave(p.free)
 

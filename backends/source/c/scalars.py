@@ -7,7 +7,7 @@ from typing import Any
 
 import numpy as np
 
-from wengert.backends.source.c.helpers import Helpers
+from wengert.backends.source.c.helpers import BODIES, Helpers
 from wengert.backends.source.c.spelling import literal, local, spell, stored
 from wengert.backends.source.c.views import View
 from wengert.ir.build import Builder, Namespace
@@ -16,7 +16,7 @@ from wengert.ir.graph import Constant, Graph, Node, Value
 from wengert.ir.kinds import Elementwise
 from wengert.ir.types import DTYPES, ArrayType
 
-__all__ = ["Kernel", "weight"]
+__all__ = ["Kernel", "cheap", "weight"]
 
 DTypes = tuple[np.dtype[Any], ...]
 
@@ -35,7 +35,7 @@ def _body(op: Elementwise, dtypes: DTypes) -> Graph:
 
 @functools.lru_cache(maxsize=4096)
 def _weight(op: Elementwise, dtypes: DTypes) -> int:
-    if op.body is None:
+    if op.body is None or op.name in BODIES:
         return 1
     return sum(weight(node) for node in _body(op, dtypes).nodes)
 
@@ -44,6 +44,26 @@ def weight(node: Node) -> int:
     """How many statements an elementwise node becomes."""
     assert isinstance(node.op, Elementwise)
     return _weight(node.op, tuple(v.type.dtype for v in node.operands))
+
+
+#: Symbols of one or a few instructions that vectorise: no division, no call.
+_CHEAP = {
+    "+", "-", "*", "neg", "abs", "<", "<=", ">", ">=", "==", "!=", "&", "|", "^", "~", "and", "or", "xor", "not",
+    "?:", "cast", "identity",
+}  # fmt: skip
+
+
+@functools.lru_cache(maxsize=4096)
+def _cheap(op: Elementwise, dtypes: DTypes) -> bool:
+    if op.body is not None:
+        return all(cheap(node) for node in _body(op, dtypes).nodes)
+    return op.symbol in _CHEAP
+
+
+def cheap(node: Node) -> bool:
+    """Whether to compute a value again costs less than to load it."""
+    assert isinstance(node.op, Elementwise)
+    return _cheap(node.op, tuple(v.type.dtype for v in node.operands))
 
 
 class Kernel:
@@ -60,6 +80,8 @@ class Kernel:
         self.reads: dict[Value, str] = {}
         self.writes: dict[Value, str] = {}
         self.failures: list[tuple[str, Node]] = []
+        #: While a loop trusts that no strong-zero product is NaN: these products, to see whether that was right.
+        self.products: list[str] | None = None
         self._names = 0
         self._known: dict[tuple[np.dtype[Any], str], str] = {}
 
@@ -131,6 +153,11 @@ class Kernel:
         assert isinstance(op, Elementwise)
         dtypes = tuple(v.type.dtype for v in node.operands)
         out = node.result.type.dtype
+        if op.name == "scale" and self.products is not None:
+            self.products.append(self.define(out, f"{atoms[0]} * {atoms[1]}"))
+            return self.products[-1]
+        if op.name in BODIES:
+            return self.define(out, f"{self.helpers.need(op.name, out)}({', '.join(atoms)})")
         if op.body is not None:
             return self._inline(_body(op, dtypes), atoms, where)
         if op.libm is not None:

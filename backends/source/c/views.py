@@ -10,10 +10,10 @@ from collections.abc import Sequence
 
 from attrs import frozen
 
-from wengert.ir.graph import Value
-from wengert.ir.kinds import Piece, c_strides
+from wengert.ir.graph import Node, Value
+from wengert.ir.kinds import Movement, Piece, c_strides
 
-__all__ = ["View", "coalesce", "compose", "covers", "whole"]
+__all__ = ["View", "ascending", "coalesce", "compose", "covers", "folded_into", "pieces_of", "unravel", "whole"]
 
 
 @frozen(slots=True)
@@ -38,12 +38,41 @@ def whole(value: Value) -> View:
     return View(value, shape, 0, c_strides(shape))
 
 
+def pieces_of(node: Node) -> list[Piece]:
+    """The pieces of a movement node that hold elements."""
+    assert isinstance(node.op, Movement)
+    shapes = tuple(v.type.shape for v in node.operands)
+    pieces = node.op.pieces(shapes, node.result.type.shape, node.params)
+    return [piece for piece in pieces if 0 not in piece.size]
+
+
+def ascending(piece: Piece) -> Piece:
+    """The same piece, entered where its box begins: no step is negative, and the only one of one element is 1."""
+    start, step = list(piece.start), [1 if n == 1 else d for n, d in zip(piece.size, piece.step, strict=True)]
+    offset, strides = piece.offset, list(piece.strides)
+    for axis, n in enumerate(piece.size):
+        if step[axis] < 0:
+            start[axis] += step[axis] * (n - 1)
+            offset += strides[axis] * (n - 1)
+            step[axis], strides[axis] = -step[axis], -strides[axis]
+    return Piece(piece.operand, tuple(start), piece.size, offset, tuple(strides), tuple(step))
+
+
+def folded_into(node: Node) -> View:
+    """The result, as the loops over the operand see it: reduced axes do not move."""
+    shape, axes = node.operands[0].type.shape, node.params["axes"]
+    own = iter(c_strides(node.result.type.shape))
+    strides = tuple(0 if a in axes else next(own) for a in range(len(shape)))
+    return View(node.result, shape, 0, strides)
+
+
 def covers(piece: Piece, shape: tuple[int, ...]) -> bool:
     """Whether a piece is the whole output, in order."""
     return piece.size == shape and not any(piece.start) and all(d == 1 for d in piece.step)
 
 
-def _unravel(flat: int, shape: tuple[int, ...]) -> list[int]:
+def unravel(flat: int, shape: tuple[int, ...]) -> list[int]:
+    """The index of a flat position; a negative one counts backwards along every axis."""
     sign, flat = (-1, -flat) if flat < 0 else (1, flat)
     index = []
     for step in c_strides(shape):
@@ -58,12 +87,14 @@ def compose(view: View, offset: int, strides: tuple[int, ...], size: tuple[int, 
     None where no strides say it (merged axes of a transposed array): a step must never carry
     from one axis of ``view`` into the next.
     """
+    if not offset and size == view.shape and strides == c_strides(size):
+        return view
     if 0 in size:
         return View(view.base, size, 0, (0,) * len(size))
     if view.contiguous:
         return View(view.base, size, view.offset + offset, strides)
-    start = _unravel(offset, view.shape)
-    steps = [_unravel(s, view.shape) for s in strides]
+    start = unravel(offset, view.shape)
+    steps = [unravel(s, view.shape) for s in strides]
     for axis, n in enumerate(view.shape):
         moves = [step[axis] * (m - 1) for step, m in zip(steps, size, strict=True)]
         low = start[axis] + sum(min(move, 0) for move in moves)

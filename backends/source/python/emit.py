@@ -48,11 +48,12 @@ def emit(graph: Graph, name: str | None = None, *, standalone: bool = True) -> P
 
 def _identifier(text: str | None, taken: set[str], fallback: str) -> str:
     """A name for an input: its own where that is a plain identifier, else one of ours."""
-    plain = text is not None and re.fullmatch(r"[A-Za-z][A-Za-z0-9_]{0,30}", text)
-    if plain and not (keyword.iskeyword(text) or hasattr(builtins, text) or text in taken or re.fullmatch(r"np|[vc]\d+", text)):  # type: ignore[arg-type]
-        taken.add(text)  # type: ignore[arg-type]
-        return text  # type: ignore[return-value]
-    return fallback
+    if text is None or not re.fullmatch(r"[A-Za-z][A-Za-z0-9_]{0,30}", text):
+        return fallback
+    if keyword.iskeyword(text) or hasattr(builtins, text) or text in taken or re.fullmatch(r"np|[vc]\d+", text):
+        return fallback
+    taken.add(text)
+    return text
 
 
 class Printer:
@@ -102,7 +103,8 @@ class Printer:
     def docstring(self, arguments: list[str]) -> list[str]:
         given = ", ".join(f"{a}: {v.type}" for a, v in zip(arguments, self.graph.inputs, strict=True))
         outputs = ", ".join(str(v.type) for v in self.graph.outputs)
-        guards = ["", f"    Then {len(self.graph.guards)} guards, to be checked: the branches that were taken."] if self.graph.guards else []
+        count = len(self.graph.guards)
+        guards = ["", f"    Then {count} guards, to be checked: the branches that were taken."] if count else []
         first = f'    """{given} -> ({outputs})'
         return [first, *guards, '    """'] if guards else [first + '"""']
 
@@ -151,7 +153,7 @@ class Printer:
         """A value as an operand."""
         if value in self.names:
             return self.names[value]
-        assert isinstance(value, Constant)  # noqa: S101 (every other value is named when it is made)
+        assert isinstance(value, Constant)
         if not value.type.shape:
             return Expression(spell_scalar(value.array[()], typed=True))
         if value not in self.constants:

@@ -54,7 +54,8 @@ def spell_array(array: np.ndarray[Any, Any]) -> str:
     dtype = dtype_name(array.dtype)
     plain = array.dtype.kind in "biu" or (array.dtype.kind == "f" and np.isfinite(array).all())
     if array.size <= INLINE and plain:
-        return f"np.array({array.tolist()!r}, {dtype}).reshape({array.shape!r})" if 0 in array.shape else f"np.array({array.tolist()!r}, {dtype})"
+        spelled = f"np.array({array.tolist()!r}, {dtype})"
+        return f"{spelled}.reshape({array.shape!r})" if 0 in array.shape else spelled
     little = array.astype(array.dtype.newbyteorder("<"))
     return f"np.frombuffer(bytes.fromhex({little.tobytes().hex()!r}), {dtype}).reshape({array.shape!r})"
 

@@ -25,7 +25,7 @@ __all__ = ["VIEWS", "WRITERS", "kept_shape"]
 
 def _elementwise(p: Printer, node: Node) -> Expression:
     op, reads = node.op, p.reads(node)
-    assert isinstance(op, kinds.Elementwise)  # noqa: S101 (the table below dispatches on it)
+    assert isinstance(op, kinds.Elementwise)
     if op.symbol == "identity":
         return p.read(reads[0])
     if op.symbol == "cast":
@@ -117,7 +117,8 @@ def _reshaped(p: Printer, node: Node, xs: list[str], params: dict[str, Any]) -> 
     cut = p.slices.get(node.operands[0])
     if cut is None or p.uses[node.operands[0]] != 1:
         return Expression(f"np.reshape({xs[0]}, {params['shape']})", 1)
-    size, key = cut.params["size"], []
+    size = cut.params["size"]
+    key: list[str] = []
     left = list(params["shape"])
     for s, n, d in zip(cut.params["start"], size, cut.params["step"], strict=True):
         if left and left[0] == n and not (n == 1 and len(left) < len(size) - len(key)):
@@ -205,7 +206,10 @@ def _library(p: Printer, node: Node) -> Expression:
     if op.name in LIBRARY:
         return Expression(LIBRARY[op.name](*xs, **node.params), 1)
     if p.standalone:
-        message = f"The python backend cannot print {op.name!r} as stand-alone code; run the graph on 'python' or 'numpy' instead."
+        message = (
+            f"The python backend cannot print {op.name!r} as stand-alone code; "
+            "run the graph on 'python' or 'numpy' instead."
+        )
         raise BackendError(message, op=op.name, location=node.location)
     p.globals[f"library_{op.name}"] = op.call  # type: ignore[attr-defined]
     params = "".join(f", {k}={v!r}" for k, v in node.params.items())

@@ -1,0 +1,91 @@
+# ruff: noqa: PLC3002 (users' code is of every style)
+"""ndarray's methods and attributes: each does what NumPy's does, or says at the user's line that it cannot."""
+
+import copy
+
+import numpy as np
+import pytest
+from numpy_alike import INPUTS, same
+
+import wengert as wg
+
+SUPPORTED = {
+    **{n: lambda x, n=n: getattr(x, n)() for n in (
+        "sum", "prod", "mean", "var", "std", "max", "min", "any", "all", "argmax", "argmin", "cumsum", "ravel", "flatten", "squeeze",
+        "transpose", "diagonal", "trace", "copy", "round", "conj", "conjugate", "nonzero", "tolist")},
+    **{n: lambda x, n=n: getattr(x, n) for n in ("T", "mT", "real", "imag", "shape", "ndim", "size", "itemsize", "nbytes")},
+    "dtype": lambda x: str(x.dtype),
+    "sum axis": lambda x: x.sum(0, keepdims=True),
+    "mean axis": lambda x: x.mean(axis=-1),
+    "max out": lambda x: x.max(-1, np.zeros_like(x[..., 0])) if x.ndim > 1 else x,
+    "reshape": lambda x: x.reshape(-1, 1),
+    "reshape tuple": lambda x: x.reshape((1, -1)),
+    "transpose axes": lambda x: x.transpose(1, 0),
+    "transpose tuple": lambda x: x.transpose((1, 0)),
+    "swapaxes": lambda x: x.swapaxes(0, 1),
+    "repeat": lambda x: x.repeat(2, 0),
+    "take": lambda x: x.take([0, 1]),
+    "dot": lambda x: x.dot(np.ones(x.shape[-1])),
+    "clip": lambda x: x.clip(0, 1),
+    "round digits": lambda x: x.astype(float).round(1),
+    "argsort": lambda x: x.argsort(kind="stable"),
+    "astype": lambda x: x.astype(np.float32),
+    "astype copy": lambda x: x.astype(x.dtype, copy=False) + 1,
+    "astype casting": lambda x: x.astype(np.int8, casting="safe"),
+    "sort": lambda x: [(b := x.copy()).sort(), b],
+    "sort axis": lambda x: [(b := x.copy()).sort(0), b],
+    "fill": lambda x: [(b := x.copy()).fill(3), b],
+    "put": lambda x: [(b := x.copy()).put([0, 1], 3), b],
+    "copy.copy": lambda x: copy.copy(x) + copy.deepcopy([x])[0],
+    "len": lambda x: x * len(x),
+    "iter": lambda x: [2 * row for row in x],
+    "reversed": lambda x: list(reversed(x)),
+    "unpack": lambda x: (lambda first, *rest: first)(*x),
+    "contains": lambda x: 3 in x,
+    "round scalar": lambda x: round(x.sum() * 1.0, 1) if x.ndim else x,
+    "int": lambda x: int(x.ravel()[0]) * 2,
+    "builtins": lambda x: [sum(x), max(x.ravel()), abs(x)],
+}  # fmt: skip
+UNSUPPORTED = (
+    "view", "strides", "base", "flags", "ctypes", "data", "flat", "byteswap", "choose", "compress", "cumprod", "dump", "dumps", "getfield",
+    "partition", "argpartition", "resize", "searchsorted", "setfield", "setflags", "tobytes", "tofile", "to_device", "device",
+)  # fmt: skip
+IGNORED = {"item", "newbyteorder", "ptp", "itemset", "tostring"}
+
+
+@pytest.mark.parametrize("name", SUPPORTED)
+def test_a_method_does_what_numpys_does(name):
+    for sort in ("vector", "matrix", "cube", "square", "floats", "ints", "small"):
+        same(lambda x: SUPPORTED[name](x), INPUTS[sort])
+
+
+@pytest.mark.parametrize("name", UNSUPPORTED)
+def test_what_is_not_there_says_so_at_the_users_line(name):
+    if not hasattr(np.ndarray, name):
+        pytest.skip("not in this NumPy")
+    with pytest.raises(wg.TraceError, match=rf"At .*test_methods.py:\d+, in .*: ndarray.{name} of a traced array"):
+        wg.trace(lambda x: getattr(x * 1, name))(np.ones(3))
+
+
+def test_every_public_name_of_ndarray_is_one_or_the_other():
+    known = {name.split()[0] for name in SUPPORTED} | set(UNSUPPORTED) | IGNORED
+    assert {n for n in dir(np.ndarray) if not n.startswith("_")} <= known
+
+
+def test_item_says_what_to_do():
+    with pytest.raises(wg.TraceError, match=r"test_methods.py:\d+.*item\(\).*Index instead"):
+        wg.trace(lambda x: x.item(0))(np.ones(3))
+
+
+def test_attributes_cannot_be_set():
+    for name in ("shape", "dtype", "T", "real", "imag", "flat", "strides", "data"):
+        with pytest.raises(wg.TraceError, match=f"the attribute {name} of a traced array is set"):
+            wg.trace(lambda x, name=name: setattr(x * 1, name, x))(np.ones(3))
+    with pytest.raises(AttributeError):
+        wg.trace(lambda x: setattr(x * 1, "anything", 1))(np.ones(3))
+
+
+def test_a_misspelt_attribute_is_an_attribute_error():
+    with pytest.raises(AttributeError, match="no attribute 'summ'"):
+        wg.trace(lambda x: x.summ())(np.ones(3))
+    assert wg.trace(lambda x: x * hasattr(x, "fit"))(2.0) == 0.0
