@@ -87,7 +87,7 @@ class Builder:
         self.location: Location | None = None
         self._constants: dict[Any, Constant] = {}
         self._converted: dict[Any, Value] = {}
-        self._numbers: dict[Any, Constant] = {}  # a look-up that is cheaper than making the constant
+        self._numbers: dict[Any, Constant] = {}
 
     def input(self, type_: ArrayType, name: str | None = None) -> Value:
         """A new input."""
@@ -97,13 +97,10 @@ class Builder:
 
     def constant(self, value: Any) -> Constant:
         """The constant for a Python scalar, NumPy scalar or array; equal ones are one."""
-        if not (type(value) in (int, float) and value):  # 0.0 is not -0.0
-            return self.adopt(Constant.of(value))
-        key = (type(value), value)
-        found = self._numbers.get(key)
-        if found is None:
-            found = self._numbers[key] = self.adopt(Constant.of(value))
-        return found
+        key = (type(value), value) if type(value) in (int, float) and value else None  # 0.0 is not -0.0
+        if key is None or key not in self._numbers:
+            self._numbers[key] = self.adopt(Constant.of(value))
+        return self._numbers[key]
 
     def adopt(self, constant: Constant) -> Constant:
         """This constant, or the equal one that is already here."""
@@ -396,9 +393,8 @@ class Namespace:
         """Per line along an axis, the elements at that line's indices; shapes alike but for the axis."""
         x, indices = self.wrap(self.lift(x)), self.wrap(self.lift(indices))
         order = (*(a for a in range(x.ndim) if a != axis), axis)
-        back = tuple(order.index(a) for a in range(x.ndim))
         lines, n, count = tuple(x.shape[a] for a in order[:-1]), x.shape[axis], indices.shape[axis]
         first = np.arange(math.prod(lines), dtype=np.int64).reshape(*lines, 1) * n
         flat = self.transpose(indices, order) + first
         taken = self.take(self.reshape(self.transpose(x, order), (math.prod(x.shape),)), flat, axis=0)
-        return self.transpose(self.reshape(taken, (*lines, count)), back)
+        return self.transpose(self.reshape(taken, (*lines, count)), tuple(order.index(a) for a in range(x.ndim)))
