@@ -13,7 +13,7 @@ from __future__ import annotations
 from typing import Any
 
 from wengert.backends.program import Program
-from wengert.backends.protocol import available as backends, current as default_backend, using as backend
+from wengert.backends.protocol import available as available_backends, current as default_backend, using as backend
 from wengert.ir.errors import (
     BackendError,
     DerivativeError,
@@ -34,7 +34,7 @@ __version__ = "0.1.0"
 
 __all__ = [
     "BackendError", "DerivativeError", "Graph", "GraphFileError", "GraphTypeError", "GuardError", "Program",
-    "TextError", "TraceError", "VerifyError", "WengertError", "backend", "backends", "default_backend",
+    "TextError", "TraceError", "VerifyError", "WengertError", "available_backends", "backend", "default_backend",
     "explain", "grad", "hessian", "hvp", "jacobian", "jvp", "linearize", "load", "parse", "source", "stop_gradient",
     "trace", "value_and_grad", "vjp",
 ]  # fmt: skip

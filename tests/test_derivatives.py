@@ -10,7 +10,7 @@ import pytest
 
 import wengert as wg
 
-BACKENDS = [name for name, reason in wg.backends().items() if reason is None]
+BACKENDS = [name for name, reason in wg.available_backends().items() if reason is None]
 X = np.array([0.3, 1.2, 2.1])
 
 

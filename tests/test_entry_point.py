@@ -84,7 +84,7 @@ def run(folder, script):
 def test_it_is_listed_and_used_in_every_mode(folder):
     lines = run(folder, """
 import wengert as wg
-assert wg.backends()["toy"] is None
+assert wg.available_backends()["toy"] is None
 f = wg.trace(lambda a, b: (a + b) * (b + 1)).graph(2.0, 1.0).on("toy")
 print(f(2.0, 1.0), *map(float, wg.grad(f, argnums=(0, 1))(2.0, 1.0)), float(wg.jvp(f, (2.0, 1.0), (0.0, 1.0))[1]))
 with wg.backend("toy"):
@@ -99,7 +99,7 @@ print(*toy_package.backend.asked)
 def test_what_is_no_backend_is_said_to_be_none(folder):
     (line,) = run(folder, """
 import wengert as wg
-reasons = wg.backends()
+reasons = wg.available_backends()
 assert "does not follow wengert.backends.protocol.Backend" in reasons["broken"], reasons
 assert "no_such_module" in reasons["nowhere"], reasons
 assert reasons["numpy"] is None
@@ -112,4 +112,4 @@ except wg.BackendError as error:
 
 
 def test_without_it_there_is_none():
-    assert "toy" not in wengert.backends()
+    assert "toy" not in wengert.available_backends()

@@ -51,7 +51,7 @@ def test_its_op_is_a_whole_op():
     op = names["sinc2"]
     one = samples(op)[-1]
     assert derivative(op, one.graph) == "dx: where(x == 0, 0, (cos(x) - out) / x)"
-    for backend, reason in wg.backends().items():
+    for backend, reason in wg.available_backends().items():
         if reason is None:
             (x,) = one.inputs
             program = wg.Program(one.graph, backend)

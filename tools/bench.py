@@ -57,7 +57,7 @@ def table(head: Sequence[str], rows: Sequence[Sequence[str]]) -> str:
 
 
 def _here(names: Sequence[str]) -> list[str]:
-    reasons = wg.backends()
+    reasons = wg.available_backends()
     return [name for name in names if reasons.get(name, "") is None]
 
 
@@ -102,7 +102,7 @@ def _sweep(function: Any, args: Any, backend: str) -> Callable[[], Any]:
 def every_target(cases: Sequence[Case] = SMALL) -> str:
     """Value and gradient of small functions, on every backend there is."""
     rows = []
-    names = _here(tuple(wg.backends()))
+    names = _here(tuple(wg.available_backends()))
     for name, function, args in cases:
         medians = iter(interleaved([call for backend in names for call in _pair(function, args, backend)]))
         for backend in names:

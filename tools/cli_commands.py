@@ -145,7 +145,7 @@ def _leaf(text: str) -> Any:
 def backends() -> None:
     """Every backend, and whether it works here."""
     chosen = protocol.current()
-    for name, reason in wg.backends().items():
+    for name, reason in wg.available_backends().items():
         state = "works here" + (", and is the default" if name == chosen else "") if reason is None else reason
         print(f"{name:<10} " + textwrap.fill(state, 100, subsequent_indent=" " * 11))
 

@@ -99,8 +99,8 @@ def main(folder: Path) -> None:
     program = wg.load(folder / "digits.wg")
     read = wg.load(folder / "digits-read.wg")
     wrong = int(np.sum(read(X) != data["labels"]))
-    absent = {name: reason for name, reason in wg.backends().items() if reason is not None}
-    targets = [_target(program, name, X, Y) for name in wg.backends() if name not in absent]
+    absent = {name: reason for name, reason in wg.available_backends().items() if reason is not None}
+    targets = [_target(program, name, X, Y) for name in wg.available_backends() if name not in absent]
     _measure(targets)
     if MODEL in sys.modules:
         sys.exit(f"{MODEL} was imported: this process was to know the model from its file alone.")

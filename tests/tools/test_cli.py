@@ -38,7 +38,7 @@ def test_run_prints_results_and_gradients(file, tmp_path):
 
 def test_backends_lists_every_one():
     lines = run("backends").stdout.splitlines()
-    assert [line.split()[0] for line in lines if not line.startswith(" ")] == list(wg.backends())
+    assert [line.split()[0] for line in lines if not line.startswith(" ")] == list(wg.available_backends())
     assert "is the default" in lines[0]
 
 
