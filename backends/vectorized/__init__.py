@@ -8,7 +8,7 @@ import numpy as np
 
 from wengert.backends.protocol import Forward, Reverse, Run
 from wengert.backends.vectorized.arrays import Products, swept
-from wengert.backends.vectorized.cotangents import Adjoints, pull
+from wengert.backends.vectorized.cotangents import OUT, Adjoints, pull, pull_reads
 from wengert.backends.vectorized.evaluate import Plan
 from wengert.backends.vectorized.tangents import push, refuse_complex
 from wengert.ir.errors import BackendError
@@ -28,16 +28,18 @@ class NumpyBackend:
 
     def compile(self, graph: Graph) -> Run:
         plan = Plan(graph)
+        frees = plan.frees(plan.outputs)
 
         def run(inputs: Any) -> tuple[Any, ...]:
             with np.errstate(all="ignore"):
-                return plan.values(inputs)
+                return plan.results(plan.run(inputs, frees))
 
         return run
 
     def forward(self, graph: Graph, active: tuple[int, ...]) -> Forward:
         plan = Plan(graph)
         nodes = list(zip(plan.graph.nodes, plan.reads, strict=True))
+        frees = plan.frees(plan.slot.values())  # the sweep reads any of them
 
         def sweep(env: list[Any], tangents: Any, products: Products) -> tuple[Any, ...]:
             dual: list[Any] = [None] * len(env)
@@ -51,7 +53,7 @@ class NumpyBackend:
 
         def run(inputs: Any, tangents: Any) -> tuple[Any, Any]:
             with np.errstate(all="ignore"):
-                env = plan.run(inputs)
+                env = plan.run(inputs, frees)
                 return plan.results(env), swept(lambda products: sweep(env, tangents, products))
 
         return run
@@ -59,6 +61,7 @@ class NumpyBackend:
     def reverse(self, graph: Graph, active: tuple[int, ...]) -> Reverse:
         plan = Plan(graph)
         steps = _backwards(plan, active)
+        frees = plan.frees([*plan.outputs, *_kept(plan, steps)])
 
         def sweep(env: list[Any], cotangents: Any, products: Products) -> tuple[Any, ...]:
             adjoints = Adjoints(len(env))
@@ -80,7 +83,7 @@ class NumpyBackend:
                     return swept(lambda products: sweep(env, given, products))
 
             with np.errstate(all="ignore"):
-                env = plan.run(inputs)
+                env = plan.run(inputs, frees)
             values = plan.results(env)
             return values, pullback if cotangents is None else pullback(cotangents)
 
@@ -105,6 +108,16 @@ def _backwards(plan: Plan, active: tuple[int, ...]) -> list[tuple[Any, ...]]:
             moving.add(out)
             steps.append((node, reads, targets, out))
     return steps[::-1]
+
+
+def _kept(plan: Plan, steps: list[tuple[Any, ...]]) -> set[int]:
+    """The slots that the sweep reads: partials seldom read all that they are handed."""
+    kept: set[int] = set()
+    for node, reads, moving, out in steps:
+        for k, slot in enumerate(moving):
+            if slot is not None:
+                kept.update(out if i == OUT else reads[i] for i in pull_reads(node, k))
+    return kept
 
 
 def _root(array: Any) -> Any:

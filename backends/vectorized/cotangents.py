@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import functools
 from collections.abc import Callable, Sequence
 from typing import Any
 
@@ -11,9 +12,12 @@ from wengert.backends.vectorized import arrays
 from wengert.backends.vectorized.arrays import XP, Products
 from wengert.backends.vectorized.tangents import directed_view, partial, reduction_partial
 from wengert.ir import kinds
+from wengert.ir.build import Builder, Namespace
 from wengert.ir.graph import Node
+from wengert.ir.passes import dead_code
+from wengert.ir.types import ArrayType
 
-__all__ = ["Adjoints", "pull"]
+__all__ = ["OUT", "Adjoints", "pull", "pull_reads"]
 
 
 class Adjoints:
@@ -95,6 +99,38 @@ def _library(node: Node, k: int, g: Any, out: Any, operands: Sequence[Any], prod
     if rule is None:
         return None
     return np.stack([rule(XP, each, k, out, list(operands), node.params) for each in g])
+
+
+#: Where ``pull_reads`` means the result.
+OUT = -1
+
+
+def pull_reads(node: Node, k: int) -> frozenset[int]:
+    """Which operands, and whether the result (OUT), the cotangent of operand ``k`` is made from."""
+    op, every = node.op, range(len(node.operands))
+    if isinstance(op, kinds.Elementwise):
+        return _partial_reads(op, k)
+    if isinstance(op, kinds.Movement | kinds.Cumulative) or (isinstance(op, kinds.Reduction) and op.partial in (1, None)):
+        return frozenset()
+    if isinstance(op, kinds.Contraction | kinds.Indexing):
+        return frozenset({1 - k})
+    return frozenset({OUT, *every})
+
+
+@functools.cache
+def _partial_reads(op: kinds.Elementwise, k: int) -> frozenset[int]:
+    """Found by running the rule once on a Builder, and looking at what the graph reads."""
+    rule = op.partials[k]
+    if not callable(rule):
+        return frozenset()
+    b = Builder()
+    xp = Namespace(b)
+    real, truth = ArrayType(np.dtype(np.float64)), ArrayType(np.dtype(np.bool_))
+    operands = [b.input(truth if op.symbol == "?:" and i == 0 else real) for i in range(op.arity)]
+    out = b.input(real)
+    graph = dead_code(b.graph([xp.lift(rule(xp, xp.wrap(out), *map(xp.wrap, operands)))]))
+    used = set(graph.used_values())
+    return frozenset(i for i, v in (*enumerate(operands), (OUT, out)) if v in used)
 
 
 _RULES: dict[type[kinds.Op], Callable[[Node, int, Any, Any, Sequence[Any], Products], Any]] = {

@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import operator
-from collections.abc import Callable
+from collections.abc import Callable, Iterable
 from typing import Any
 
 import numpy as np
@@ -157,24 +157,24 @@ class Plan:
             if self.slot[node.result] in needed
         ]
         self.outputs = [self.slot[v] for v in graph.guarded_outputs]
-        self.last = _last_reads(self.steps, self.outputs)
         self.inputs = [self.slot[v] for v in graph.inputs]
 
-    def run(self, inputs: Any) -> list[Any]:
-        """Every value, by slot (a broadcast that nothing reads stays None)."""
-        env = self._filled(inputs)
-        for step, reads, out in self.steps:
-            env[out] = step(*[env[i] for i in reads])
-        return env
+    def frees(self, kept: Iterable[int]) -> list[list[int]]:
+        """For each step, the slots that nothing reads after it and that are not to be kept."""
+        later, last = set(kept), []
+        for _, reads, out in reversed(self.steps):
+            last.append([i for i in {*reads, out} if i not in later])
+            later.update(reads)
+        return last[::-1]
 
-    def values(self, inputs: Any) -> tuple[Any, ...]:
-        """The guarded outputs alone: every other value is freed after its last reader, so memory is used again."""
+    def run(self, inputs: Any, frees: list[list[int]]) -> list[Any]:
+        """The values, by slot; those that ``frees`` names go after their last reader, so that memory is used again."""
         env = self._filled(inputs)
-        for (step, reads, out), last in zip(self.steps, self.last, strict=True):
+        for (step, reads, out), last in zip(self.steps, frees, strict=True):
             env[out] = step(*[env[i] for i in reads])
             for i in last:
                 env[i] = None
-        return self.results(env)
+        return env
 
     def _filled(self, inputs: Any) -> list[Any]:
         env: list[Any] = [None] * len(self.slot)
@@ -187,15 +187,6 @@ class Plan:
     def results(self, env: list[Any]) -> tuple[Any, ...]:
         """The guarded outputs, each in memory of its own."""
         return tuple(np.array(env[slot], order="C") for slot in self.outputs)
-
-
-def _last_reads(steps: list[tuple[Step, tuple[int, ...], int]], outputs: list[int]) -> list[list[int]]:
-    """For each step, the slots that nothing reads after it."""
-    later, last = set(outputs), []
-    for _, reads, out in reversed(steps):
-        last.append([i for i in {*reads, out} if i not in later])
-        later.update(reads)
-    return last[::-1]
 
 
 def _read(node: Node, source: dict[Value, Value]) -> tuple[Value, ...]:
