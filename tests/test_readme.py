@@ -50,12 +50,12 @@ def test_its_op_is_a_whole_op():
     exec(blocks()[1], names)
     op = names["softplus"]
     one = samples(op)[-1]
-    assert derivative(op, one.graph) == "dx: where(x == 0, 0, (cos(x) - out) / x)"
+    assert derivative(op, one.graph) == "dx: 1 / (1 + exp(-x))"
     for backend, reason in wg.available_backends().items():
         if reason is None:
             (x,) = one.inputs
             program = wg.Program(one.graph, backend)
-            np.testing.assert_allclose(program(x)[0], np.sin(x) / x, rtol=1e-12)
+            np.testing.assert_allclose(program(x)[0], np.log1p(np.exp(x)), rtol=1e-12)
 
 
 def test_it_lists_every_backend():
