@@ -74,16 +74,16 @@ KINKS = [
     op("copysign", 0.0, -1.0, is_=(0.0, 0.0)), op("copysign", 2.0, 0.0, is_=(1.0, 0.0)), op("copysign", 2.0, -0.0, is_=(-1.0, 0.0)),
     op("hypot", 0.0, 0.0, is_=(0.0, 0.0)), op("stop_gradient", 2.0, is_=(0.0,)),
 ]  # fmt: skip
-#: Unbounded slopes are infinite; outside its domain an op has no derivative.
+#: Unbounded slopes are infinite; outside its domain an op's derivative is what its formula gives.
 POLES = [
     op("sqrt", 0.0, is_=(INF,)), op("sqrt", -1.0, is_=(NAN,)), op("cbrt", 0.0, is_=(INF,)), op("log", 0.0, is_=(INF,)),
-    op("log", -1.0, is_=(NAN,)), op("log2", -1.0, is_=(NAN,)), op("log10", -1.0, is_=(NAN,)), op("log1p", -2.0, is_=(NAN,)),
+    op("log", -1.0, is_=(-1.0,)), op("log2", -1.0, is_=(-1 / math.log(2),)), op("log10", -1.0, is_=(-1 / math.log(10),)), op("log1p", -2.0, is_=(-1.0,)),
     op("log1p", -1.0, is_=(INF,)), op("arcsin", 1.0, is_=(INF,)), op("arccos", 1.0, is_=(-INF,)), op("arcsin", 2.0, is_=(NAN,)),
-    op("arctanh", 1.0, is_=(INF,)), op("arctanh", 2.0, is_=(NAN,)), op("arccosh", 1.0, is_=(INF,)), op("arccosh", 0.5, is_=(NAN,)),
+    op("arctanh", 1.0, is_=(INF,)), op("arctanh", 2.0, is_=(-1 / 3,)), op("arccosh", 1.0, is_=(INF,)), op("arccosh", 0.5, is_=(NAN,)),
     op("arccosh", -2.0, is_=(NAN,)), op("reciprocal", 0.0, is_=(-INF,)), op("divide", 1.0, 0.0, is_=(INF, -INF)),
-    op("divide", 0.0, 0.0, is_=(INF, NAN)), op("remainder", 3.0, 0.0, is_=(NAN, NAN)), op("arctan2", 0.0, 0.0, is_=(NAN, NAN)),
+    op("divide", 0.0, 0.0, is_=(INF, NAN)), op("remainder", 3.0, 0.0, is_=(1.0, -INF)), op("arctan2", 0.0, 0.0, is_=(NAN, NAN)),
     op("sin", INF, is_=(NAN,)), op("cos", -INF, is_=(NAN,)), op("exp", NAN, is_=(NAN,)), op("square", NAN, is_=(NAN,)),
-    op("fmod", 3.0, 0.0, is_=(NAN, NAN)), op("fmod", INF, 2.0, is_=(NAN, NAN)), op("remainder", INF, 2.0, is_=(NAN, NAN)),
+    op("fmod", 3.0, 0.0, is_=(1.0, -INF)), op("fmod", INF, 2.0, is_=(1.0, -INF)), op("remainder", INF, 2.0, is_=(1.0, NAN)),
 ]  # fmt: skip
 POWERS = [
     op("power", 0.0, 0.0, is_=(0.0, 0.0)), op("power", 0.0, 1.0, is_=(1.0, 0.0)), op("power", 0.0, 2.0, is_=(0.0, 0.0)),

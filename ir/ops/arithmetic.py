@@ -32,16 +32,11 @@ floor_divide = Elementwise(function=np.floor_divide, symbol="//",
     partials=(None, None),
     doc="The largest integer not above x / y; for integers, 0 where y is 0. Derivative 0.")
 remainder = Elementwise(function=np.remainder, symbol="%",
-    partials=(
-        lambda xp, out, x, y: xp.where(out == out, 1.0, out),
-        lambda xp, out, x, y: xp.where(out == out, -xp.floor_divide(x, y), out)),
-    doc="x - y floor(x / y), with the sign of y; derivative (1, -floor(x / y)), also at the jumps, "
-        "NaN where the value is.")
+    partials=(1, lambda xp, out, x, y: -xp.floor_divide(x, y)),
+    doc="x - y floor(x / y), with the sign of y; derivative (1, -floor(x / y)), also at the jumps.")
 fmod = Elementwise(function=np.fmod, libm="fmod", types=_float,
-    partials=(
-        lambda xp, out, x, y: xp.where(out == out, 1.0, out),
-        lambda xp, out, x, y: xp.where(out == out, -xp.trunc(x / y), out)),
-    doc="x - y trunc(x / y), with the sign of x; derivative (1, -trunc(x / y)), NaN where the value is.")
+    partials=(1, lambda xp, out, x, y: -xp.trunc(x / y)),
+    doc="x - y trunc(x / y), with the sign of x; derivative (1, -trunc(x / y)), also at the jumps.")
 power = Elementwise(function=np.power, symbol="**",
     # 0**0 is 1 for every x, so its slope in x is 0; in y, 0**y is 0 for y > 0 and the slope is taken as 0.
     partials=(

@@ -19,21 +19,21 @@ expm1 = Elementwise(function=np.expm1, libm="expm1",
     partials=(lambda xp, out, x: xp.exp(x),),
     doc="exp(x) - 1, accurate for small x.")
 log = Elementwise(function=np.log, libm="log",
-    partials=(lambda xp, out, x: xp.where(x < 0, out, 1 / x),),
+    partials=(lambda xp, out, x: 1 / x,),
     domain=(above(0),),
-    doc="Natural logarithm; derivative inf at 0 and, as the value, NaN below.")
+    doc="Natural logarithm; derivative 1 / x, inf at 0.")
 log2 = Elementwise(function=np.log2, libm="log2",
-    partials=(lambda xp, out, x: xp.where(x < 0, out, (1 / LOG2) / x),),
+    partials=(lambda xp, out, x: (1 / LOG2) / x,),
     domain=(above(0),),
-    doc="Logarithm to base 2; derivative inf at 0 and, as the value, NaN below.")
+    doc="Logarithm to base 2; derivative inf at 0.")
 log10 = Elementwise(function=np.log10, libm="log10",
-    partials=(lambda xp, out, x: xp.where(x < 0, out, (1 / LOG10) / x),),
+    partials=(lambda xp, out, x: (1 / LOG10) / x,),
     domain=(above(0),),
-    doc="Logarithm to base 10; derivative inf at 0 and, as the value, NaN below.")
+    doc="Logarithm to base 10; derivative inf at 0.")
 log1p = Elementwise(function=np.log1p, libm="log1p",
-    partials=(lambda xp, out, x: xp.where(x < -1, out, 1 / (1 + x)),),
+    partials=(lambda xp, out, x: 1 / (1 + x),),
     domain=(above(-1),),
-    doc="log(1 + x), accurate for small x; derivative inf at -1 and, as the value, NaN below.")
+    doc="log(1 + x), accurate for small x; derivative inf at -1.")
 logaddexp = Elementwise(function=np.logaddexp,
     body=lambda xp, x, y: xp.where(
         x == y, x + LOG2, xp.maximum(x, y) + xp.log1p(xp.exp(-xp.absolute(x - y)))),

@@ -57,9 +57,9 @@ arccosh = Elementwise(function=np.arccosh, libm="acosh",
     domain=(above(1),),
     doc="Inverse hyperbolic cosine; derivative inf at 1.")
 arctanh = Elementwise(function=np.arctanh, libm="atanh",
-    partials=(lambda xp, out, x: xp.where(out == out, 1 / ((1 - x) * (1 + x)), out),),
+    partials=(lambda xp, out, x: 1 / ((1 - x) * (1 + x)),),
     domain=(between(-1, 1),),
-    doc="Inverse hyperbolic tangent; derivative inf at -1 and 1 and, as the value, NaN beyond.")
+    doc="Inverse hyperbolic tangent; derivative inf at -1 and 1.")
 deg2rad = Elementwise(function=np.deg2rad,
     body=lambda xp, x: x * (math.pi / 180),
     partials=(lambda xp, out, x: math.pi / 180,),
