@@ -10,8 +10,8 @@ from wengert.backends.protocol import Forward, Reverse, Run
 from wengert.backends.vectorized.arrays import Products, swept
 from wengert.backends.vectorized.cotangents import OUT, Adjoints, pull, pull_reads
 from wengert.backends.vectorized.evaluate import Plan
-from wengert.backends.vectorized.tangents import push, refuse_complex
-from wengert.ir.errors import BackendError
+from wengert.backends.vectorized.tangents import push
+from wengert.ir.errors import BackendError, refuse_complex
 from wengert.ir.graph import Graph
 from wengert.ir.types import is_inexact
 

@@ -10,7 +10,7 @@ import numpy as np
 from wengert.backends.vectorized import arrays
 from wengert.backends.vectorized.arrays import XP, Products
 from wengert.ir import kinds
-from wengert.ir.errors import DerivativeError
+from wengert.ir.errors import refuse_complex
 from wengert.ir.graph import Node
 from wengert.ir.types import is_inexact
 
@@ -129,13 +129,3 @@ def push(node: Node, out: Any, operands: Sequence[Any], tangents: Tangents, prod
         return None
     refuse_complex(node)
     return _RULES[type(node.op)](node, out, operands, tangents, products)
-
-
-def refuse_complex(node: Node) -> None:
-    """Complex derivatives are refused, not guessed."""
-    if any(v.type.dtype.kind == "c" for v in (*node.operands, *node.results)):
-        message = (
-            f"{node.op.name}: derivatives of complex values are not supported yet; "
-            "write the function with real and imaginary parts as separate real arrays."
-        )
-        raise DerivativeError(message, op=node.op.name, location=node.location)

@@ -12,7 +12,7 @@ from typing import Any
 
 from wengert.ir import kinds
 from wengert.ir.build import Builder, Namespace
-from wengert.ir.errors import DerivativeError
+from wengert.ir.errors import DerivativeError, refuse_complex
 from wengert.ir.graph import Constant, Graph, Node, Value
 from wengert.ir.ops import OPS
 from wengert.ir.types import ArrayType, is_inexact
@@ -61,16 +61,6 @@ def push(
         builder.guard(at(guard.value), guard.expected, guard.location)
     outputs = [at(v) for v in graph.outputs]
     return outputs, [dual.get(v) for v in outputs]
-
-
-def refuse_complex(node: Node) -> None:
-    """Complex derivatives are refused, not guessed."""
-    if any(v.type.dtype.kind == "c" for v in (*node.operands, *node.results)):
-        message = (
-            f"{node.op.name}: derivatives of complex values are not supported yet; "
-            "write the function with real and imaginary parts as separate real arrays."
-        )
-        raise DerivativeError(message, op=node.op.name, location=node.location)
 
 
 def partial_value(xp: Namespace, partial: Any, like: ArrayType) -> Value:
