@@ -23,7 +23,7 @@ from wengert.ir.types import is_inexact
 def _why_not(name: str) -> str | None:
     try:
         protocol.get(name)
-    except (protocol.BackendError, ImportError, AttributeError) as error:
+    except protocol.BackendError as error:  # no compiler, say; a broken import is a failure
         return str(error)
     return None
 

@@ -161,11 +161,13 @@ def terms(node: Node) -> list[list[tuple[int, int]]]:
 
 
 def contraction(node: Node) -> Step:
-    """A sum of products; for bool, an or of ands."""
+    """A sum of products; for bool, an or of ands.  A single product keeps its sign of zero."""
     dtype = node.result.type.dtype
     scaled = node.op.scaled  # type: ignore[attr-defined]
     multiply = scaler(dtype) if scaled else symbol("*", (dtype, dtype), dtype)
     add, every = fold("+", dtype), terms(node)
+    if every and len(every[0]) == 1:
+        return lambda x, y: ([multiply(x[i], y[j]) for ((i, j),) in every],)
     return lambda x, y: ([add([multiply(x[i], y[j]) for i, j in term]) for term in every],)
 
 

@@ -52,9 +52,9 @@ def position(pick: Function) -> Function:
 
 
 def sums(dtype: np.dtype[Any]) -> Function:
-    """The sum in ``dtype``; for bool, or."""
+    """The sum in ``dtype``, from zero on, so that it is never -0.0, as NumPy's; for bool, or."""
     add, zero = symbol("+", (dtype, dtype), dtype), zero_of(dtype)
-    return lambda x: by_halves(add, x) if x else zero
+    return lambda x: add(zero, by_halves(add, x)) if x else zero
 
 
 def products(dtype: np.dtype[Any]) -> Function:

@@ -110,7 +110,9 @@ def pull_reads(node: Node, k: int) -> frozenset[int]:
     op, every = node.op, range(len(node.operands))
     if isinstance(op, kinds.Elementwise):
         return _partial_reads(op, k)
-    if isinstance(op, kinds.Movement | kinds.Cumulative) or (isinstance(op, kinds.Reduction) and op.partial in (1, None)):
+    if isinstance(op, kinds.Movement | kinds.Cumulative):
+        return frozenset()
+    if isinstance(op, kinds.Reduction) and not callable(op.partial):
         return frozenset()
     if isinstance(op, kinds.Contraction | kinds.Indexing):
         return frozenset({1 - k})

@@ -577,6 +577,78 @@ def test_derivatives_agree_with_the_numpy_backend(seed):
                 np.testing.assert_allclose(a, b, rtol=1e-8, atol=1e-8)
 
 
+# ----- Movements read in place, values computed again -----
+
+
+def kernels(graph):
+    """The text of the loops of a program, without its head."""
+    text = BACKEND.emit(graph)
+    return text[: text.index("int program(")], text[text.index("int program(") :]
+
+
+def placed(xp, x, start, shape):
+    return xp.wrap(xp.builder.emit(OPS["place"], [xp.lift(x)], shape=shape, start=start, step=(1,) * len(shape)))
+
+
+def test_padding_is_read_in_place_and_cheap_values_are_computed_again():
+    """The gradient of a sum over neighbours reads x and writes the result: no array lies between."""
+    x = np.linspace(-1, 1, 6)
+    graph = check(lambda xp, x: placed(xp, x * 3.0, (0,), (7,)) + placed(xp, 1.0 - x, (1,), (7,)), x)
+    loops, calls = kernels(graph)
+    assert loops.count("static void k") == 1 and calls.count("k0(in0, out0)") == 1
+
+
+@pytest.mark.parametrize("shape", [(4,), (1,), (3, 4), (2, 1, 3)], ids=str)
+def test_boxes_of_any_rank(shape):
+    x = sample(shape, "f64")
+    full = tuple(n + 3 for n in shape)
+    low, high = (0,) * len(shape), (2,) * len(shape)
+    check(lambda xp, x: placed(xp, x, low, full) * 2.0 - placed(xp, xp.sin(x), high, full), x)
+    check(lambda xp, x: xp.concatenate([x, xp.sin(x), x], 0) + 1.0, x)
+
+
+def test_what_is_dear_or_broadcast_is_stored():
+    x = sample((50,), "f64")
+    loops, _ = kernels(check(lambda xp, x: placed(xp, xp.sin(x), (1,), (51,)) + 1.0, x))
+    assert loops.count("sin(") == 1
+    loops, _ = kernels(check(lambda xp, x: xp.broadcast_to(xp.reshape(x * 2.0, (50, 1)), (50, 9)) + 1.0, x))
+    assert loops.count("2.0 *") + loops.count("* 2.0") == 1
+
+
+@pytest.mark.parametrize("bad", [0.0, np.inf, np.nan])
+def test_a_long_loop_that_trusts_its_products_is_run_again(bad):
+    """0 times inf is 0 in a strong-zero product, also where the loop took it for a plain one."""
+    p, t = np.zeros(5000), np.ones(5000)
+    p[::2], t[[0, 1, 4999]] = 1, bad
+    graph = graph_of(lambda xp, p, t: xp.scale(p, t) - t * 0.5, p, t)
+    assert "!= 0)" in BACKEND.emit(graph)
+    with np.errstate(invalid="ignore"):
+        expected = np.where(p == 0, 0, p * t) - t * 0.5
+    np.testing.assert_array_equal(run(graph, p, t)[0], expected)
+
+
+@pytest.mark.parametrize("columns", [3, 4, 5, 16])
+def test_sums_read_backwards(columns):
+    """gcc 12.2 gets these wrong where they are nested loops."""
+    x, y = sample((5, columns + 2), "f64"), sample((5, columns + 2), "f64")
+    turned = {"start": (0, columns), "size": (5, columns), "step": (1, -1)}
+
+    def f(xp, x, y):
+        a, b = (xp.wrap(xp.builder.emit(OPS["slice"], [xp.lift(v)], **turned)) for v in (x, y))
+        return xp.sum(a * b), xp.einsum("ij,ij->", a, b)
+
+    check(f, x, y, rtol=1e-12)
+
+
+def test_signed_and_unsigned_numbers_are_compared_as_numbers():
+    u = np.array([0, 1, 5, 2**63 - 1, 2**63, 2**64 - 1], np.uint64)
+    i = np.array([-(2**63), -1, 0, 5, 2**63 - 1, 1])
+    u, i = (np.ascontiguousarray(a.ravel()) for a in np.meshgrid(u, i))
+    names = ("less", "less_equal", "greater", "greater_equal", "equal", "not_equal")
+    for x, y in ((u, i), (i, u)):
+        check(lambda xp, x, y: tuple(getattr(xp, name)(x, y) for name in names), x, y)
+
+
 # ----- The text -----
 
 

@@ -4,11 +4,9 @@ import pytest
 from samples import Sample, complex_samples, samples
 
 from wengert.backends import protocol
+from wengert.ir import text, wire
 from wengert.ir.ops import OPS
 from wengert.ir.verify import verify
-
-text = pytest.importorskip("wengert.ir.text")
-wire = pytest.importorskip("wengert.ir.wire")
 
 
 def of_every_type(name: str) -> list[Sample]:

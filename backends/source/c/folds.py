@@ -121,9 +121,10 @@ def _in_memory(f: Fold) -> None:
 def _simple(f: Fold) -> str:
     total = f.kernel.name("s")
     f.kernel.line(f"{local(f.dtype)} {total} = {_identity(f.fold, f.dtype)};")
-    f.nest.enter(f.reduced)
+    flat = f.dtype.kind == "f" and f.nest.backwards(f.reduced)
+    (f.nest.enter_flat if flat else f.nest.enter)(f.reduced)
     f.kernel.line(_update(f, total, f.value()))
-    f.nest.leave(len(f.reduced))
+    f.nest.leave(1 if flat else len(f.reduced))
     return total
 
 

@@ -8,7 +8,7 @@ import numpy as np
 from attrs import define, evolve
 
 from wengert.backends.source.c.folds import blocks
-from wengert.backends.source.c.loops import fill, index_text
+from wengert.backends.source.c.loops import fill, index_text, open_flat
 from wengert.backends.source.c.plan import Plan, Unit
 from wengert.backends.source.c.scalars import Kernel
 from wengert.backends.source.c.spelling import literal, local, spell
@@ -51,6 +51,15 @@ class Product:
     def enter(self, letters: list[str]) -> None:
         for letter in letters:
             self.kernel.open(f"for (ptrdiff_t i{letter} = 0; i{letter} < {self.sizes[letter]}; ++i{letter})")
+
+    def enter_sum(self, letters: list[str]) -> int:
+        """Open the loops of a sum; how many there are."""
+        backwards = any(self.stride(view, letters[-1]) < 0 for view in (self.x, self.y))
+        if self.dtype.kind != "f" or len(letters) == 1 or not backwards:
+            self.enter(letters)
+            return len(letters)
+        open_flat(self.kernel, [f"i{a}" for a in letters], [self.sizes[a] for a in letters])
+        return 1
 
     def leave(self, letters: list[str]) -> None:
         for _ in letters:
@@ -132,10 +141,10 @@ def _by_results(p: Product) -> None:
     else:
         total = p.kernel.name("s")
         p.kernel.line(f"{local(p.dtype)} {total} = {literal(0, p.dtype)};")
-        p.enter(order)
+        depth = p.enter_sum(order)
         product = p.kernel.define(p.dtype, p.spell("*", *p.factors()))
         p.kernel.line(f"{total} = {p.spell('+', total, product)};")
-        p.leave(order)
+        p.leave(order[:depth])
     p.kernel.line(f"{p.place()} = {total};")
     p.leave(p.free)
 
@@ -183,10 +192,10 @@ def _repair(p: Product) -> None:
     k.open(f"if ({p.place()} != {p.place()})")
     total = k.name("s")
     k.line(f"{local(p.dtype)} {total} = 0;")
-    p.enter(p.summed)
+    depth = p.enter_sum(p.summed)
     x, y = p.factors()
     k.line(f"if ({x} != 0 && {y} != 0) {total} += {x} * {y};")
-    p.leave(p.summed)
+    p.leave(p.summed[:depth])
     k.line(f"{p.place()} = {total};")
     k.close()
     p.leave(p.free)
