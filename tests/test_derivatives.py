@@ -103,6 +103,23 @@ class TestOnEveryBackend:
 
         assert value.dtype == gradient.dtype == np.float32
 
+    def test_empty_arrays(self, backend):
+        for mode in ("forward", "reverse"):
+            assert wg.jacobian(np.sum, mode=mode, backend=backend)(np.zeros((0, 3))).shape == (0, 3)
+            product = wg.jacobian(lambda x: x @ x.T, mode=mode, backend=backend)(np.zeros((3, 0)))
+            assert product.shape == (3, 3, 3, 0)
+            ordered = wg.jacobian(lambda x: np.sort(x, 0), mode=mode, backend=backend)(np.zeros(0))
+            assert ordered.shape == (0, 0)
+
+    def test_a_block_of_a_jacobian_has_the_dtype_of_its_argument(self, backend):
+        for mode in ("forward", "reverse"):
+            blocks = wg.jacobian(lambda x, y: x * y, (0, 1), mode=mode, backend=backend)(X.astype("f4"), X)
+            assert [b.dtype for b in blocks] == [np.float32, np.float64]
+
+    def test_a_cast_to_float32_rounds(self, backend):
+        rounded = wg.trace(lambda x: x.astype(np.float32).astype(float), backend=backend)(X)
+        np.testing.assert_array_equal(rounded, X.astype(np.float32).astype(float))
+
     def test_arguments_are_not_modified_and_results_are_their_own(self, backend):
         x = X.copy()
         value, gradient = wg.value_and_grad(lambda x: (x * x).sum(), backend=backend)(x)

@@ -148,6 +148,14 @@ class Array(Expr):
         self.owner = xp.trace
         self.memory = memory
 
+    @property
+    def __class__(self) -> Any:  # type: ignore[override]
+        """What ``isinstance`` is to see: the class that the value would have without tracing."""
+        type_ = self.value.type
+        if type_.shape:
+            return np.ndarray
+        return {"i": int, "f": float, "c": complex}[type_.dtype.kind] if type_.weak else type_.dtype.type
+
     # -- NumPy's protocols ----------------------------------------------------------------------
 
     def __array_ufunc__(self, ufunc: Any, method: str, *inputs: Any, **kwargs: Any) -> Any:
@@ -175,9 +183,9 @@ class Array(Expr):
         raise refuse(
             f"a traced array of type {self.value.type} is being turned into a plain NumPy array, which would lose "
             "track of it.",
-            "Build arrays of traced values with np.stack or np.concatenate, or fill one made by np.zeros_like(traced); "
-            "index a plain array with np.take_along_axis(a, traced, 0); if you need numbers, return the array from the "
-            "function.",
+            "Leave np.asarray(x) away where x is an array already; build arrays of traced values with np.stack or "
+            "np.concatenate, or fill one made by np.zeros_like(traced); index a plain array with "
+            "np.take_along_axis(a, traced, 0); if you need numbers, return the array from the function.",
         )
 
     # -- Python's protocols -----------------------------------------------------------------------

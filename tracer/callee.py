@@ -103,6 +103,9 @@ class Call:
         With ``strict``, a leaf that no derivative can be taken of is an error; else it is left out.
         """
         single = isinstance(argnums, (int, np.integer))
+        if not (single or argnums is None or all(isinstance(n, (int, np.integer)) for n in argnums)):  # type: ignore[union-attr]
+            message = f"argnums must be an int or a tuple of ints, the positions of arguments; got {argnums!r}."
+            raise TypeError(message)
         numbers: Sequence[Any] = range(self.given) if argnums is None else (argnums,) if single else tuple(argnums)  # type: ignore[arg-type]
         active: list[int] = []
         structures = []

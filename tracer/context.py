@@ -16,7 +16,7 @@ from wengert.ir.build import Builder
 from wengert.ir.errors import TraceError
 from wengert.ir.graph import Constant, Graph, Node, Value
 from wengert.ir.types import ArrayType, type_of
-from wengert.tracer.location import described, here
+from wengert.tracer.location import described, here, refusals
 
 __all__ = ["Capture", "Trace", "current_trace"]
 
@@ -46,6 +46,7 @@ class Trace:
         self.level = next(_level)
         self.name = name
         self.finished = False
+        self.refusals: list[TraceError] = []
         self.concrete: dict[Value, Any] = {}
         self.deferred: dict[Value, Callable[[], Any]] = {}
         self.captures: dict[int, Capture] = {}
@@ -58,11 +59,12 @@ class Trace:
     @contextlib.contextmanager
     def active(self) -> Iterator[Trace]:
         """Within this context, this is the trace under way; afterwards it is finished."""
-        token = _current.set(self)
+        token, kept = _current.set(self), refusals.set(self.refusals)
         try:
             yield self
         finally:
             _current.reset(token)
+            refusals.reset(kept)
             self.finished = True
 
     def locate(self) -> None:

@@ -258,7 +258,7 @@ def record(
         flat = iter(arguments)
         parameters = list(signature.parameters.values())
         values = [unflatten(structure, flat) for structure in bound.structures]
-        result = _run(function, positional(parameters, values), keywords(parameters, values))
+        result = _run(trace, function, positional(parameters, values), keywords(parameters, values))
         leaves: list[Any] = []
         structure = flatten(result, is_leaf, leaves)
         _check_result(function, structure)
@@ -272,17 +272,18 @@ def record(
         )  # fmt: skip
 
 
-def _run(function: Callable[..., Any], args: list[Any], kwargs: dict[str, Any]) -> Any:
-    """Call the function; where NumPy hides our error behind one of its own, ours comes out."""
+def _run(trace: Trace, function: Callable[..., Any], args: list[Any], kwargs: dict[str, Any]) -> Any:
+    """Call the function; where NumPy hides our error behind one of its own, or the function passes over it, ours
+    comes out."""
     try:
-        return function(*args, **kwargs)
-    except (ValueError, SystemError, RuntimeError, TypeError) as error:
-        cause: BaseException | None = error
-        while cause is not None and not isinstance(cause, TraceError):
-            cause = cause.__cause__
-        if cause is None or cause is error:
-            raise
-        raise cause.with_traceback(error.__traceback__) from None
+        result = function(*args, **kwargs)
+    except Exception as error:
+        if trace.refusals and not isinstance(error, TraceError):
+            raise trace.refusals[0].with_traceback(error.__traceback__) from None
+        raise
+    if trace.refusals:
+        raise trace.refusals[0]
+    return result
 
 
 def _name(function: Any) -> str:
@@ -319,7 +320,7 @@ def _leaf_type(leaf: Any) -> ArrayType:
 
 
 def _check_leaf(name: str, leaf: Any) -> None:
-    if isinstance(leaf, np.ndarray) and type(leaf) not in (np.ndarray, np.memmap):
+    if isinstance(leaf, np.ndarray) and type(leaf) not in (np.ndarray, np.memmap, Array):
         message = (
             f"Argument {name} is a {type(leaf).__name__}; only plain ndarrays are traced. Pass np.asarray({name}) "
             "if its special behaviour is not needed."

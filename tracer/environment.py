@@ -8,6 +8,7 @@ not reach (a C extension's state, say) is as it was when traced.
 
 from __future__ import annotations
 
+import collections
 import functools
 import sys
 import types
@@ -16,6 +17,8 @@ from typing import Any
 
 import numpy as np
 from attrs import define
+
+from wengert.ir.build import Expr
 
 __all__ = ["Environment", "Watch"]
 
@@ -71,8 +74,12 @@ class Environment:
         return found
 
     def _visit(self, value: Any, get: Getter, depth: int) -> None:
+        if isinstance(value, Expr):  # a leak: its use will say so
+            return
         if isinstance(value, _SCALARS):
             self.watched.append(get)
+            if isinstance(value, str) and value.isidentifier():
+                self._names.add(value)  # for getattr
             return
         if type(value) in (np.ndarray, np.memmap):
             self.arrays.setdefault(id(value), (value, get))
@@ -86,6 +93,8 @@ class Environment:
             self.watched.append(lambda: len(get()))
         elif isinstance(value, dict):
             self.watched.append(lambda: tuple(get()))
+        elif isinstance(value, (set, frozenset, collections.deque)):
+            self.watched.append(lambda: tuple(x if isinstance(x, _SCALARS) else id(x) for x in get()))
         for child, way in _children(value, get, self._names):
             self._visit(child, way, depth - 1)
 
@@ -172,7 +181,8 @@ def _attributes(found: Any, get: Getter, names: set[str]) -> Iterator[tuple[Any,
 def _instance(value: Any, get: Getter, names: set[str]) -> Iterator[tuple[Any, Getter]]:
     """Attributes of an object, its slots and its class; the code of its methods and properties."""
     own = getattr(value, "__dict__", {})
-    yield from _attributes(own, get, names)
+    computed = not _is_library(type(value)) and any(hasattr(type(value), n) for n in ("__getitem__", "__getattr__"))
+    yield from _attributes(own, get, set(own) if computed else names)
     wrapped = own.get("function")  # a traced or otherwise wrapped function
     if callable(wrapped):
         yield wrapped, lambda: get().function
@@ -203,12 +213,14 @@ def _plain(entry: Any) -> Any:
 
 def _function(function: types.FunctionType, names: set[str]) -> Iterator[tuple[Any, Getter]]:
     for code in _codes(function.__code__):
-        names.update(code.co_names)
+        names.update(code.co_names, (c for c in code.co_consts if isinstance(c, str) and c.isidentifier()))
     for cell in function.__closure__ or ():
         try:
             yield cell.cell_contents, lambda cell=cell: cell.cell_contents
         except ValueError:  # not assigned yet
             continue
     module = function.__globals__
-    for name in sorted({n for code in _codes(function.__code__) for n in code.co_names if n in module}):
+    yield from _attributes(vars(function), lambda: function, names)
+    mentioned = {n for code in _codes(function.__code__) for n in (*code.co_names, *code.co_consts)}
+    for name in sorted(n for n in mentioned if isinstance(n, str) and n in module):
         yield module[name], lambda name=name: module[name]

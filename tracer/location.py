@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import contextvars
 import functools
 import sys
 from types import CodeType, FrameType
@@ -9,7 +10,7 @@ from types import CodeType, FrameType
 from wengert.ir.errors import TraceError
 from wengert.ir.graph import Location
 
-__all__ = ["described", "here", "refuse"]
+__all__ = ["described", "here", "refusals", "refuse"]
 
 _PACKAGE = __name__.partition(".")[0]
 
@@ -49,6 +50,13 @@ def described() -> str:
     return "an unknown line"
 
 
+#: The refusals of the trace under way: one that is caught and passed over would leave a path that is not NumPy's.
+refusals: contextvars.ContextVar[list[TraceError] | None] = contextvars.ContextVar("wengert_refusals", default=None)
+
+
 def refuse(what: str, fix: str) -> TraceError:
     """An error at the user's line: what cannot be traced, and what to do."""
-    return TraceError(f"At {described()}: {what} {fix}")
+    error = TraceError(f"At {described()}: {what} {fix}")
+    if (kept := refusals.get()) is not None:
+        kept.append(error)
+    return error

@@ -98,7 +98,7 @@ def _by_columns(program: Program, inputs: Any, chosen: Selection, types: Sequenc
     values, moved = program.forward(chosen.active, backend)(inputs, _basis(types))
     cuts = np.cumsum([t.size for t in types])[:-1]
     return values, [
-        [scalar_of(np.moveaxis(part, 0, -1).reshape((*v.type.shape, *t.shape)))
+        [scalar_of(np.moveaxis(part, 0, -1).reshape((*v.type.shape, *t.shape)).astype(t.dtype, copy=False))
          for part, t in zip(np.split(columns, cuts), types, strict=True)]
         for columns, v in zip(moved, graph.outputs, strict=True)
     ]  # fmt: skip
@@ -136,9 +136,9 @@ def _block(xp: Any, sweeps: Any, forward: bool, i: int, j: int, ends: Any, types
     chosen = [sweep[i if forward else j] for sweep in sweeps[first : first + mine[other].size]]
     shape = (*ends[i].shape, *types[j].shape)
     if not chosen:
-        return xp.full(shape, 0, ends[i].dtype)
+        return xp.full(shape, 0, types[j].dtype)
     lines = xp.concatenate([xp.reshape(x, (1, x.size)) for x in chosen], axis=0)
-    return xp.reshape(xp.transpose(lines) if forward else lines, shape)
+    return xp.cast(xp.reshape(xp.transpose(lines) if forward else lines, shape), types[j].dtype)
 
 
 def _nest_blocks(graph: Graph, chosen: Selection, blocks: Any) -> Any:

@@ -48,8 +48,9 @@ class SourceBackend(ABC):
         moving = [is_inexact(v.type.dtype) for v in graph.outputs]
 
         def run(inputs: Any, tangents: Any) -> tuple[Any, Any]:
-            each = [program([*inputs, *direction]) for direction in zip(*tangents, strict=True)]
-            columns = iter(_stacked([r[n : n + sum(moving)] for r in each]))
+            directions = list(zip(*tangents, strict=True)) or [tuple(np.zeros(t.shape[1:], t.dtype) for t in tangents)]
+            each = [program([*inputs, *direction]) for direction in directions]
+            columns = iter(_stacked([r[n : n + sum(moving)] for r in each], len(tangents[0])))
             return _values(each[0], n, n + sum(moving)), tuple(next(columns) if m else None for m in moving)
 
         return run
@@ -65,8 +66,10 @@ class SourceBackend(ABC):
             k = next((len(g) for g in cotangents if g is not None), 1)
             filled = [np.zeros((k, *shape), dtype) if g is None else g
                       for g, m, (shape, dtype) in zip(cotangents, moving, shapes, strict=True) if m]  # fmt: skip
-            each = [program([*inputs, *(g[i] for g in filled)]) for i in range(k)]
-            return _values(each[0], n, stop), tuple(_stacked([r[n:stop] for r in each]))
+            seeds = [tuple(g[i] for g in filled) for i in range(k)] or [
+                tuple(np.zeros(g.shape[1:], g.dtype) for g in filled)]
+            each = [program([*inputs, *seed]) for seed in seeds]
+            return _values(each[0], n, stop), tuple(_stacked([r[n:stop] for r in each], k))
 
         def run(inputs: Any, cotangents: Any = None) -> tuple[Any, Any]:
             if cotangents is not None:
@@ -84,8 +87,9 @@ def _values(results: Sequence[Any], n: int, stop: int) -> tuple[Any, ...]:
     return (*results[:n], *results[stop:])
 
 
-def _stacked(rows: Sequence[Sequence[Any]]) -> list[Any]:
-    """One array per result, the directions along a leading axis (a view for a single one)."""
+def _stacked(rows: Sequence[Sequence[Any]], k: int) -> list[Any]:
+    """One array per result, the k directions along a leading axis (a view for a single one; for none, one row was
+    run for its values)."""
     if len(rows) == 1:
-        return [x[None] for x in rows[0]]
+        return [x[None][:k] for x in rows[0]]
     return [np.stack(column) for column in zip(*rows, strict=True)]

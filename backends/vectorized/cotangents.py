@@ -98,7 +98,9 @@ def _library(node: Node, k: int, g: Any, out: Any, operands: Sequence[Any], prod
     rule = node.op.vjp  # type: ignore[attr-defined]
     if rule is None:
         return None
-    return np.stack([rule(XP, each, k, out, list(operands), node.params) for each in g])
+    type_ = node.operands[k].type
+    shares = [rule(XP, each, k, out, list(operands), node.params) for each in g]
+    return np.reshape(shares, (len(g), *type_.shape)).astype(type_.dtype, copy=False)
 
 
 #: Where ``pull_reads`` means the result.

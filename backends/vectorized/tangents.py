@@ -109,7 +109,8 @@ def _library(node: Node, out: Any, operands: Sequence[Any], tangents: Tangents, 
         return None
     k = next(len(t) for t in tangents if t is not None)
     each = ([None if t is None else t[i] for t in tangents] for i in range(k))
-    return np.stack([rule(XP, out, list(operands), direction, node.params) for direction in each])
+    moved = [rule(XP, out, list(operands), direction, node.params) for direction in each]
+    return np.reshape(moved, (k, *node.result.type.shape)).astype(node.result.type.dtype, copy=False)
 
 
 _RULES: dict[type[kinds.Op], Callable[[Node, Any, Sequence[Any], Tangents, Products], Any]] = {

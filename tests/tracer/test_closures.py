@@ -1,6 +1,7 @@
 # ruff: noqa: B023, F811 (users' code is of every style)
 """Closed-over and global arrays are implicit inputs; numbers and functions that change trace again."""
 
+import collections
 import types
 
 import numpy as np
@@ -167,3 +168,60 @@ def test_they_are_inputs_of_inner_derivatives_too():
 def test_what_cannot_be_closed_over_is_named_with_the_line(bad):
     with pytest.raises(wg.TraceError, match=r"test_closures.py:\d+"):
         wg.trace(lambda x: x * bad)(X)
+
+
+class _Settings:
+    def __init__(self):
+        self.k = 2.0
+        self.items = [2.0]
+
+    def __getitem__(self, i):
+        return self.items[i]
+
+
+def _scaled(x):
+    return x * _scaled.factor
+
+
+_scaled.factor = 2.0
+
+
+def test_roundabout_reads_are_watched():
+    settings, queue, numbers, name = _Settings(), collections.deque([2.0]), {2.0}, "k"
+    functions = [
+        lambda x: x * getattr(settings, "k"),  # noqa: B009
+        lambda x: x * getattr(settings, name),
+        lambda x: x * vars(settings)["k"],
+        lambda x: x * settings[0],
+        lambda x: x * sum(queue),
+        lambda x: x * sum(numbers),
+        _scaled,
+    ]
+    traced = [wg.trace(f) for f in functions]
+    for t in traced:
+        assert t(1.0) == 2.0
+    settings.k = settings.items[0] = queue[0] = _scaled.factor = 5.0
+    numbers.add(3.0)
+
+    assert [t(1.0) for t in traced] == [5.0] * 7
+    _scaled.factor = 2.0
+
+
+def test_a_refusal_is_not_passed_over():
+    def f(x):
+        try:
+            return float(x) * 2
+        except TypeError:
+            return x * 4
+
+    with pytest.raises(wg.TraceError, match="test_closures.py"):
+        wg.trace(f)(1.0)
+
+
+def test_isinstance_answers_as_without_tracing():
+    kinds = wg.trace(lambda x: (isinstance(x, np.ndarray), isinstance(x, float), isinstance(x, int), np.isscalar(x)))
+
+    for x in (np.ones(2), 1.0, 1, np.float64(1.0), np.float32(1.0)):
+        expected = (isinstance(x, np.ndarray), isinstance(x, float), isinstance(x, int), np.isscalar(x))
+        assert kinds(x) == expected
+    assert wg.grad(lambda x: x * 2 if isinstance(x, float) else x * 3)(2.0) == 2.0

@@ -129,7 +129,7 @@ def einsum(*operands, out=None, optimize=False, **kwargs):
     xp, items = arrays_of(arrays)
     items = promote(xp, items) if len(items) > 1 else items
     parts = [_distinct(xp, x, term) for x, term in zip(items, terms, strict=True)]
-    _check_sizes(parts)
+    parts = _without_ones(xp, parts)
     while len(parts) > 1:
         (x, x_term), (y, y_term) = parts.pop(0), parts.pop(0)
         later = set(result).union(*(term for _, term in parts))
@@ -187,13 +187,21 @@ def _distinct(xp: Any, x: Array, term: str) -> tuple[Array, str]:
     return x, term
 
 
-def _check_sizes(parts: list[tuple[Array, str]]) -> None:
+def _without_ones(xp: Any, parts: list[tuple[Array, str]]) -> list[tuple[Array, str]]:
+    """Operands without the axes of size 1 that another operand has longer: they broadcast, and so need no letter."""
     size: dict[str, int] = {}
     for x, term in parts:
         for letter, n in zip(term, x.shape, strict=True):
-            if size.setdefault(letter, n) != n:
-                message = f"einsum: axes {letter!r} have sizes {size[letter]} and {n} (broadcasting them is not traced)"
+            if size.setdefault(letter, n) == 1:
+                size[letter] = n
+            if n not in (1, size[letter]):
+                message = f"einsum: axes {letter!r} have sizes {size[letter]} and {n}, which do not broadcast"
                 raise ValueError(message)
+    thin = []
+    for x, term in parts:
+        keep = [i for i, (letter, n) in enumerate(zip(term, x.shape, strict=True)) if n == size[letter]]
+        thin.append((xp.reshape(x, tuple(x.shape[i] for i in keep)), "".join(term[i] for i in keep)))
+    return thin
 
 
 def norm(x, ord=None, axis=None, keepdims=False):

@@ -135,6 +135,14 @@ static {c} to_{short}_S(T x)
     return ({c})to_{wide}_S(x);
 }}
 """
+_NARROW = """\
+/* To float and through memory: GCC 12 at -O3 may take (double)(float)x for x, and so not round. */
+static inline float narrow_S(T x)
+{
+    volatile float y = (float)x;
+    return y;
+}
+"""
 _SCALE = """\
 /* A partial times a cotangent: where either is exactly 0, so is the product, even against inf or NaN. */
 static inline T scale_S(T p, T t)
@@ -267,6 +275,7 @@ _BY_KIND = {
     "to_i64": {"f": _TO_I64},
     "to_i32": {"f": _TO_I32},
     "to_u64": {"f": _TO_U64},
+    "narrow": {"f": _NARROW},
     "scale": {"f": _SCALE},
     "block_sum": {"f": _BLOCK_SUM},
     "pairwise": {"f": _PAIRWISE},

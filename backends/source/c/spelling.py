@@ -190,6 +190,8 @@ def cast(helpers: Helpers, atom: str, source: np.dtype[Any], target: np.dtype[An
         return f"{atom} != 0"  # also for 0.5 and NaN
     if source.kind == "f" and target.kind in "iu":
         return f"{helpers.need(f'to_{SHORT_NAMES[target]}', source)}({atom})"
+    if source == np.float64 and target == np.float32:
+        return f"{helpers.need('narrow', source)}({atom})"
     return f"({local(target)}){atom}"
 
 
