@@ -149,7 +149,7 @@ class Array(Expr):
         self.memory = memory
 
     @property
-    def __class__(self) -> Any:  # type: ignore[override]
+    def __class__(self) -> Any:  # type: ignore[misc, override]
         """What ``isinstance`` is to see: the class that the value would have without tracing."""
         type_ = self.value.type
         if type_.shape:
