@@ -148,8 +148,8 @@ class Array(Expr):
         self.owner = xp.trace
         self.memory = memory
 
-    @property
-    def __class__(self) -> Any:  # type: ignore[misc, override]
+    @property  # type: ignore[misc]
+    def __class__(self) -> Any:  # type: ignore[override]
         """What ``isinstance`` is to see: the class that the value would have without tracing."""
         type_ = self.value.type
         if type_.shape:
