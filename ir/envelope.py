@@ -21,6 +21,7 @@ import os
 import secrets
 import stat
 import struct
+from collections.abc import Iterable
 from pathlib import Path
 from typing import Any
 
@@ -105,21 +106,22 @@ def decode(body: bytes) -> Any:
             body,
             raw=False,
             use_list=False,
-            strict_map_key=True,
-            object_pairs_hook=_without_duplicates,
+            strict_map_key=False,  # the hook asks for more
+            object_pairs_hook=_map,
             ext_hook=_refuse_ext,
         )
     except Exception as error:  # msgpack's own errors are of many types
         raise GraphFileError(f"The body cannot be read: {error} {NOT_A_GRAPH}") from error
 
 
-def _without_duplicates(pairs: list[tuple[Any, Any]]) -> dict[str, Any]:
-    found = dict(pairs)
-    if len(found) != len(pairs):
-        raise ValueError(
-            f"a map has the keys {[key for key, _ in pairs]!r:.200}; expected each once."
-        )
-    return found
+def _map(items: Iterable[tuple[Any, Any]]) -> dict[str, Any]:
+    pairs = list(items)  # older msgpacks hand over a generator, where they lack their C extension
+    keys = [key for key, _ in pairs]
+    if not all(isinstance(key, str) for key in keys):
+        raise ValueError(f"a map has the keys {keys!r:.200}; expected strings.")
+    if len(set(keys)) != len(keys):
+        raise ValueError(f"a map has the keys {keys!r:.200}; expected each once.")
+    return dict(pairs)
 
 
 def _refuse_ext(code: int, data: bytes) -> Any:

@@ -51,6 +51,9 @@ def _cast(p: Printer, node: Node, operand: Value) -> Expression:
     inner = p.read(operand)
     if operand.type.dtype == dtype:  # weak or not, the same numbers
         return inner
+    if dtype in (np.float64, np.complex128) and operand.type.shape and operand.type.size == 1:
+        # np.float64, which is also a Python float, makes a scalar of one element before NumPy 2.4
+        return Expression(f"np.asarray({inner.text}, {dtype_name(dtype)})", inner.depth + 1)
     return Expression(f"{dtype_name(dtype)}({inner.text})", inner.depth + 1)
 
 
