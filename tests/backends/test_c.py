@@ -334,7 +334,7 @@ def test_sums_are_pairwise():
     assert abs(float(plain) - float(x.astype(float).sum())) < 0.05
     assert abs(float(fused) - float((x * x).astype(float).sum())) < 1e-2
 
-    # NumPy's own order, which older versions (2.0) follow only within a buffer of 8192
+    # NumPy's own order, which versions before 2.3 follow only within a buffer of 8192
     x = np.random.default_rng(0).random(8192, np.float32)
     (plain,) = run(graph_of(lambda xp, x: xp.sum(x), x), x)
     assert plain == np.sum(x)
