@@ -71,7 +71,8 @@ class Backend(Protocol):
         """``run(inputs, cotangents)`` gives ``(values, cotangents of the active inputs)``.
 
         There is one cotangent per output, of shape ``(k, *output.shape)``, ignored (and None allowed) where the
-        output is not inexact.  Without ``cotangents``, ``run(inputs)`` gives ``(values, pullback)``.
+        output is not inexact.  Without ``cotangents``, ``run(inputs)`` gives ``(values, pullback)``; the caller leaves
+        the inputs as they are for as long as the pullback is used.
         """
 
     def source(self, graph: Graph) -> str:

@@ -63,9 +63,6 @@ class Interval:
     high: float = math.inf
 
 
-REALS = Interval()
-
-
 def above(low: float) -> Interval:
     """The numbers above ``low``."""
     return Interval(low=low)

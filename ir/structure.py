@@ -7,7 +7,6 @@ as the function it came from, without that function's source.
 from __future__ import annotations
 
 import dataclasses
-import enum
 import inspect
 from collections.abc import Callable, Iterator
 from typing import Any
@@ -157,8 +156,3 @@ class Signature:
         """A signature of plain positional-or-keyword parameters."""
         kind = int(inspect.Parameter.POSITIONAL_OR_KEYWORD)
         return cls(tuple((name, kind) for name in names), arguments)
-
-
-def is_static(value: Any) -> bool:
-    """Whether a value may be a static argument that a file can keep."""
-    return value is None or isinstance(value, (bool, str, enum.Enum))

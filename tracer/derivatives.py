@@ -28,6 +28,7 @@ from wengert.tracer.sweeps import (
     output_cotangents,
     output_types,
     paired,
+    placed,
     pull_within,
     push_within,
     scalar_of,
@@ -197,7 +198,11 @@ def linearize(f: Any, *primals: Any, backend: str | None = None) -> tuple[Any, C
             raise TypeError(message)
         flat = [t for s, v in zip(chosen.structures, tangents, strict=True) for t in matched(s, v, "tangent", "primal")]
         if any(isinstance(t, Array) for t in flat):  # only the tangents are traced
-            return jvp(f, primals, tangents, backend=backend)[1]
+            known = placed(namespace_of(*flat), linear.graph, residuals)
+            seeds = lifted(known, flat, types, "tangent")
+            ends = iter(known.xp.builder.inline(linear.graph, [*known.operands, *seeds]))
+            flat_ends = [known.xp.wrap(next(ends)) if is_inexact(v.type.dtype) else None for v in graph.outputs]
+            return nest_outputs(graph, flat_ends)
         arrays = [fitted(t, type_, "tangent", "a primal") for t, type_ in zip(flat, types, strict=True)]
         moved = iter(linear.run([*residuals, *arrays], callee.backend))
         ends = [scalar_of(next(moved)) if is_inexact(v.type.dtype) else None for v in graph.outputs]
@@ -233,17 +238,18 @@ def vjp(f: Any, *primals: Any, backend: str | None = None) -> Any:
         outputs = recorded.xp.builder.inline(recorded.graph, recorded.operands)
 
         return wrap_outputs(recorded, list(outputs)), lambda cotangent: _traced_pullback(recorded, chosen, cotangent)
-    graph, (values, pull) = call.perform(
-        # copies: the pullback may be called after the caller's arrays have changed
-        lambda program, inputs: paired(program.reverse(chosen.active, callee.backend)([x.copy() for x in inputs])))
+    point: list[Any] = []
+
+    def action(program: Program, inputs: list[Any]) -> Any:
+        point[:] = [x.copy() for x in inputs]  # the pullback may be called after the caller's arrays have changed
+        return paired(program.reverse(chosen.active, callee.backend)(list(point)))
+
+    graph, (values, pull) = call.perform(action)
 
     def pullback(cotangent: Any) -> Any:
         types, given = output_types(graph), output_cotangents(graph, cotangent)
         if any(isinstance(g, Array) for g in given):  # only the cotangent is traced
-            call.bound.leaves[:] = [_as_traced(x, given) for x in call.bound.leaves]
-            recorded = call.within()
-            assert recorded is not None
-            return _traced_pullback(recorded, chosen, cotangent)
+            return _traced_pullback(placed(namespace_of(*given), graph, point), chosen, cotangent)
         arrays = iter([fitted(g, t, "cotangent", "the result")[None] for g, t in zip(given, types, strict=True)])
         every = [next(arrays) if is_inexact(v.type.dtype) else None for v in graph.outputs]
         return chosen.nest([scalar_of(g[0]) for g in pull(every)])

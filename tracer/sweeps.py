@@ -12,7 +12,7 @@ from wengert.ir.autodiff.forward import cotangent_type
 from wengert.ir.graph import Graph, Value
 from wengert.ir.structure import Structure, unflatten
 from wengert.ir.types import ArrayType, is_inexact
-from wengert.tracer.array import Array
+from wengert.tracer.array import Array, TraceNamespace
 from wengert.tracer.callee import Call, Recorded, Selection, matched, only
 
 
@@ -80,6 +80,13 @@ def fitted(value: Any, type_: ArrayType, what: str, name: str) -> Any:
         message = f"The {what} of {name} must have type {type_}, got {array.dtype} of shape {array.shape}."
         raise TypeError(message)
     return np.ascontiguousarray(array, type_.dtype).reshape(type_.shape)
+
+
+def placed(xp: TraceNamespace, graph: Graph, arrays: Sequence[Any]) -> Recorded:
+    """A graph within a trace, with plain arrays for its first inputs."""
+    types = [v.type for v in graph.inputs]
+    operands = [xp.builder.cast(xp.lift(x), t.dtype, weak=t.weak) for x, t in zip(arrays, types, strict=False)]
+    return Recorded(xp, graph, operands)
 
 
 def lifted(recorded: Recorded, values: Sequence[Any], types: Sequence[ArrayType], what: str) -> list[Value]:

@@ -35,7 +35,6 @@ for _mode in (evaluate, forward, reverse):
     check_kinds("reference", _mode.CASES)
 
 Array = np.ndarray[Any, Any]
-Directions = list[Flat] | None
 
 
 class Reference:

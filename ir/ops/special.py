@@ -1,15 +1,12 @@
 """Ops that are not NumPy's: what differentiation itself needs."""
 
 from wengert.ir.kinds import Elementwise
-from wengert.ir.types import DTYPES, is_inexact
+from wengert.ir.ops.arithmetic import _inexact
+from wengert.ir.types import DTYPES
 
 
 def _same(dtypes, params):
     return dtypes[0] if len(set(dtypes)) == 1 else None
-
-
-def _inexact(dtypes, params):
-    return dtypes[0] if len(set(dtypes)) == 1 and is_inexact(dtypes[0]) else None
 
 
 def _cast(dtypes, params):

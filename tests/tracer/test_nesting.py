@@ -92,3 +92,17 @@ def test_a_traced_function_within_a_trace_is_part_of_it():
     inner = trace(lambda y: (y * 2).sum())
     np.testing.assert_allclose(grad(lambda x: inner(x * x))(X), 4 * X)
     assert trace(lambda x: inner(x) + inner(x)).graph(X)(X) == 4 * X.sum()
+
+
+def test_a_pullback_is_of_its_point_in_every_trace():
+    x = np.array([0.5, 1.0])
+    _, pullback = vjp(lambda x, k: np.sin(x) * k, x, 2.0)
+    _, linear = linearize(lambda x, k: np.sin(x) * k, x, 2.0)
+    slope = 2 * np.cos(x)
+    x[:] = 7.0  # after the fact
+
+    for _ in range(2):
+        back = grad(lambda g: np.sum(pullback(g)[0] ** 2))(np.ones(2))
+        along = grad(lambda t: np.sum(linear(t, 0.0) ** 2))(np.ones(2))
+        np.testing.assert_allclose(back, 2 * slope**2, rtol=1e-14)
+        np.testing.assert_allclose(along, 2 * slope**2, rtol=1e-14)

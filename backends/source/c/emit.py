@@ -43,7 +43,6 @@ class Program:
         self.calls: list[Node] = []
         self.functions: list[str] = []
         self._graphs: dict[Graph, tuple[str, int]] = {}
-        self._kernel_counts: dict[str, int] = {}
         self.workspace = self._function(graph, graph.guarded_outputs, name)
 
     # -- parts ------------------------------------------------------------------------------

@@ -5,7 +5,6 @@ A movement whose single piece covers its whole output is an index expression in 
 
 from __future__ import annotations
 
-import math
 from collections.abc import Sequence
 
 from attrs import frozen
@@ -129,8 +128,3 @@ def coalesce(
             axes.append((n, steps, label))
     merged = [tuple(steps[k] for _, steps, _ in axes) for k in range(len(accesses))]
     return tuple(n for n, _, _ in axes), merged, tuple(label for _, _, label in axes)
-
-
-def size_of(shape: tuple[int, ...]) -> int:
-    """How many elements."""
-    return math.prod(shape)
