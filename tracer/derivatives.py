@@ -200,9 +200,9 @@ def linearize(f: Any, *primals: Any, backend: str | None = None) -> tuple[Any, C
         if any(isinstance(t, Array) for t in flat):  # only the tangents are traced
             known = placed(namespace_of(*flat), linear.graph, residuals)
             seeds = lifted(known, flat, types, "tangent")
-            ends = iter(known.xp.builder.inline(linear.graph, [*known.operands, *seeds]))
-            flat_ends = [known.xp.wrap(next(ends)) if is_inexact(v.type.dtype) else None for v in graph.outputs]
-            return nest_outputs(graph, flat_ends)
+            inlined = iter(known.xp.builder.inline(linear.graph, [*known.operands, *seeds]))
+            traced = [known.xp.wrap(next(inlined)) if is_inexact(v.type.dtype) else None for v in graph.outputs]
+            return nest_outputs(graph, traced)
         arrays = [fitted(t, type_, "tangent", "a primal") for t, type_ in zip(flat, types, strict=True)]
         moved = iter(linear.run([*residuals, *arrays], callee.backend))
         ends = [scalar_of(next(moved)) if is_inexact(v.type.dtype) else None for v in graph.outputs]
