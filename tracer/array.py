@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import operator
 from typing import Any
 
 import numpy as np
@@ -10,10 +11,10 @@ from wengert.ir.build import Expr, Namespace
 from wengert.ir.errors import GraphTypeError, TraceError
 from wengert.ir.graph import Value
 from wengert.ir.ops import BY_FUNCTION
-from wengert.ir.types import SHORT_NAMES
+from wengert.ir.types import ArrayType, type_of
 from wengert.tracer.context import Trace, current_trace, leaked
-from wengert.tracer.location import described, refuse
-from wengert.tracer.memory import View
+from wengert.tracer.location import at_line, check_dtype, refuse
+from wengert.tracer.memory import Buffer, View, look_into
 
 __all__ = ["Array", "TraceNamespace", "converted", "find_arrays", "namespace_of", "refuse", "strong_apply"]
 
@@ -27,6 +28,8 @@ class TraceNamespace(Namespace):
 
     def lift(self, operand: Any) -> Value:
         if isinstance(operand, Array):
+            if (numbers := operand.numbers) is not None:
+                return self.builder.constant(np.array(numbers))
             if operand.owner.finished:
                 raise leaked(operand)
             if operand.owner is self.trace:
@@ -35,7 +38,7 @@ class TraceNamespace(Namespace):
         if type(operand) in (float, int, complex, bool):
             return self.builder.constant(operand)
         if isinstance(operand, (np.generic, np.ndarray)):
-            _check_dtype(operand.dtype)
+            check_dtype(operand.dtype)
         if isinstance(operand, np.generic):
             self.trace.derived = True
             return self.builder.constant(operand)
@@ -45,7 +48,9 @@ class TraceNamespace(Namespace):
             name = type(operand).__name__
             raise refuse(f"an array of class {name} meets a traced one.", "Pass a plain ndarray: np.asarray(x).")
         if isinstance(operand, (list, tuple)):
-            return self.lift(from_nested(self, operand))
+            from wengert.tracer.numpy_api.creation import from_items
+
+            return self.lift(from_items(self, operand))
         raise refuse(
             f"a traced array meets a {type(operand).__name__}, which is not a number or an array.",
             "Convert it to an array first.",
@@ -53,6 +58,12 @@ class TraceNamespace(Namespace):
 
     def wrap(self, value: Value) -> Array:
         return Array(self, value)
+
+    def plain(self, numbers: np.ndarray[Any, Any], view: View | None = None) -> Array:
+        """An array of plain numbers, made while tracing, into which traced values may come."""
+        array = Array(self, None, type_of(numbers))
+        look_into(array, view or View(Buffer(None, numbers=numbers)))
+        return array
 
     def apply(self, op: Any, *operands: Any) -> Array:
         return self.applied(op, [self.lift(x) for x in operands])
@@ -63,62 +74,43 @@ class TraceNamespace(Namespace):
         try:
             return Array(self, self.builder.apply(op, *values))
         except TypeError as error:
-            raise _at_line(error) from error
+            raise at_line(error) from error
 
     def emit(self, op_name: str, *operands: Any, **params: Any) -> Array:
         self.trace.locate()
         try:
             return super().emit(op_name, *operands, **params)
         except GraphTypeError as error:
-            raise _at_line(error) from error
+            raise at_line(error) from error
 
     def cast(self, x: Any, dtype: Any, *, weak: bool = False) -> Array:
-        _check_dtype(np.dtype(dtype))
+        check_dtype(np.dtype(dtype))
         self.trace.locate()
         return super().cast(x, dtype, weak=weak)
 
 
-def _check_dtype(dtype: np.dtype[Any]) -> None:
-    if dtype not in SHORT_NAMES and dtype.newbyteorder("=") not in SHORT_NAMES:
-        raise refuse(
-            f"a value of dtype {dtype} cannot be traced; expected one of {', '.join(map(str, SHORT_NAMES))}.",
-            "Convert it first, for instance with .astype(float).",
-        )
-
-
-def _at_line(error: TypeError) -> TraceError:
-    """What the Builder refuses, at the user's line."""
-    return error if isinstance(error, TraceError) else TraceError(
-        f"At {described()}: {error} Convert the operands first, for instance with .astype(float)."
-    )
-
-
-def from_nested(xp: TraceNamespace, items: Any) -> Any:
-    """What ``np.array`` makes of nested lists that may hold traced values."""
-    if isinstance(items, (list, tuple)):
-        parts = [from_nested(xp, item) for item in items]
-        if not any(isinstance(part, Array) for part in parts):
-            return np.array(parts)
-        from wengert.tracer.numpy_api.movement import stack
-
-        return stack(parts)
-    return items
-
-
 def find_arrays(items: Any) -> list[Array]:
-    """The traced arrays among arguments, lists and tuples searched."""
+    """The traced arrays among arguments; lists, tuples and arrays of objects searched."""
     found: list[Array] = []
     for item in items:
-        if isinstance(item, Array):
+        kind = type(item)
+        if kind is Array:
             found.append(item)
-        elif isinstance(item, (list, tuple)):
+        elif kind in (list, tuple):
             found.extend(find_arrays(item))
+        elif kind is np.ndarray and item.dtype.kind == "O":
+            found.extend(find_arrays(item.reshape(-1).tolist()))
     return found
+
+
+def is_traced(items: Any) -> bool:
+    """Whether a value that depends on the trace is among arguments; plain numbers in arrays made here are not."""
+    return any(not array.is_plain for array in find_arrays(items))
 
 
 def namespace_of(*items: Any) -> TraceNamespace:
     """The namespace of the innermost trace among traced arguments."""
-    arrays = find_arrays(items)
+    arrays = [array for array in find_arrays(items) if not array.is_plain]
     if not arrays:  # only out= is traced
         trace = current_trace()
         assert trace is not None  # it is that of out=
@@ -138,21 +130,57 @@ class Array(Expr):
     Shape and dtype are known; the numbers are not.  Python control flow on its values records a guard.
     """
 
-    __slots__ = ("__weakref__", "memory", "owner")
+    __slots__ = ("__weakref__", "_value", "memory", "origin", "owner", "type", "version")
     __array_priority__ = 1000.0
     xp: TraceNamespace
 
-    def __init__(self, xp: TraceNamespace, value: Value, memory: View | None = None) -> None:
+    def __init__(self, xp: TraceNamespace, value: Value | None, type_: ArrayType | None = None) -> None:
         self.xp = xp
-        self.value = value
         self.owner = xp.trace
-        self.memory = memory
+        self._value = value
+        self.type = type_ or value.type  # type: ignore[union-attr]
+        self.memory: View | None = None
+        self.version = 0
+        self.origin: tuple[Value, int] | None = None  # of a number: the array it was read from, and its place
+
+    @property
+    def value(self) -> Value:  # type: ignore[override]
+        """What it holds now."""
+        view = self.memory
+        if view is not None and (self.version != view.buffer.version or self._value is None):
+            value, self.version = view.look(self.xp), view.buffer.version
+            if view.buffer.plain:  # its numbers may change without our seeing it
+                return value
+            self._value = value
+        return self._value  # type: ignore[return-value]
+
+    @property
+    def is_plain(self) -> bool:
+        """Whether it holds plain numbers alone."""
+        return self.memory is not None and self.memory.buffer.plain
+
+    @property
+    def numbers(self) -> np.ndarray[Any, Any] | None:
+        """The plain array that it is, as long as no traced value has come into its memory; else None."""
+        return self.memory.numbers() if self.memory is not None and self.memory.buffer.plain else None
+
+    @property
+    def dtype(self) -> np.dtype[Any]:
+        return self.type.dtype
+
+    @property
+    def shape(self) -> tuple[int, ...]:
+        return self.type.shape
+
+    @property
+    def ndim(self) -> int:
+        return len(self.type.shape)
 
     @property  # type: ignore[misc]
     def __class__(self) -> Any:  # type: ignore[override]
         """What ``isinstance`` is to see: the class that the value would have without tracing."""
-        type_ = self.value.type
-        if type_.shape:
+        type_ = self.type
+        if type_.shape or self.is_plain:
             return np.ndarray
         return {"i": int, "f": float, "c": complex}[type_.dtype.kind] if type_.weak else type_.dtype.type
 
@@ -160,7 +188,10 @@ class Array(Expr):
 
     def __array_ufunc__(self, ufunc: Any, method: str, *inputs: Any, **kwargs: Any) -> Any:
         from wengert.tracer.numpy_api import ufuncs
+        from wengert.tracer.plain import natively
 
+        if self.is_plain and not is_traced((inputs, *kwargs.values())):
+            return natively(getattr(ufunc, method), inputs, kwargs)
         op = BY_FUNCTION.get(ufunc)
         if op is not None and method == "__call__" and not kwargs and ufunc not in ufuncs.COMPOSED:
             return strong_apply(namespace_of(*inputs), op, inputs)
@@ -168,29 +199,32 @@ class Array(Expr):
 
     def __array_function__(self, function: Any, types: Any, args: Any, kwargs: Any) -> Any:
         from wengert.tracer.numpy_api import FUNCTIONS
+        from wengert.tracer.plain import natively, plainly
 
+        if self.is_plain and not is_traced((args, *kwargs.values())):
+            return natively(function, args, kwargs)
         implementation = FUNCTIONS.get(function)
         if implementation is None:
-            name = f"{getattr(function, '__module__', 'numpy')}.{function.__name__}"
-            raise refuse(
-                f"{name} cannot be traced yet.",
-                "Write it with functions that can (see `wengert ops`), or apply it outside the traced function.",
-            )
-        return implementation(*args, **kwargs)
+            raise refused_function(function)
+        return implementation(*args[:1], *plainly(args[1:]), **kwargs)
 
-    def __array__(self, *args: Any, **kwargs: Any) -> Any:
+    def __array__(self, dtype: Any = None, copy: bool | None = None) -> Any:
+        if (numbers := self.numbers) is not None:
+            return np.array(numbers, dtype, copy=copy)
         self.check_alive()
         raise refuse(
             f"a traced array of type {self.value.type} is being turned into a plain NumPy array, which would lose "
             "track of it.",
-            "Leave np.asarray(x) away where x is an array already; build arrays of traced values with np.stack or "
-            "np.concatenate, or fill one made by np.zeros_like(traced); index a plain array with "
-            "np.take_along_axis(a, traced, 0); if you need numbers, return the array from the function.",
+            "Give it to functions of NumPy; fill an array made in the traced function (by np.zeros, np.array, "
+            "np.zeros_like) instead of one from outside; index a plain array with np.take(a, traced, 0); if you need "
+            "numbers, return the array from the function.",
         )
 
     # -- Python's protocols -----------------------------------------------------------------------
 
     def __bool__(self) -> bool:
+        if (numbers := self.numbers) is not None:
+            return bool(numbers)
         self.check_alive()
         if self.size != 1:
             message = "The truth value of an array with more than one element is ambiguous. Use a.any() or a.all()."
@@ -206,6 +240,8 @@ class Array(Expr):
         return outcome
 
     def __int__(self) -> int:
+        if (numbers := self.numbers) is not None:
+            return int(numbers)
         if self.size != 1:
             message = "only arrays of one element can be converted to Python integers."
             raise TypeError(message)
@@ -222,15 +258,20 @@ class Array(Expr):
         return int(self)
 
     def __float__(self) -> float:
+        if (numbers := self.numbers) is not None:
+            return float(numbers)
         self.check_alive()
         raise refuse(
             "a traced value is being turned into a Python number (by float(), by a function such as math.sin, or by "
             "writing it into a plain array), which would lose its derivative.",
-            "Leave it as it is: use np.sin(x) instead of math.sin(x), and fill arrays made by np.zeros_like(traced), "
-            "or build them with np.stack.",
+            "Leave it as it is: use np.sin(x) instead of math.sin(x), x.astype(float) instead of float(x), and fill "
+            "arrays that are made in the traced function (by np.zeros, np.array, np.zeros_like).",
         )
 
-    __complex__ = __float__
+    def __complex__(self) -> complex:
+        if (numbers := self.numbers) is not None:
+            return complex(numbers)
+        return complex(self.__float__())
 
     def __len__(self) -> int:
         if not self.shape:
@@ -245,12 +286,16 @@ class Array(Expr):
         return bool((self == item).any())
 
     def __format__(self, spec: str) -> str:
-        return repr(self)
+        return format(numbers, spec) if (numbers := self.numbers) is not None else repr(self)
 
     def __repr__(self) -> str:
-        return f"<{'leaked' if self.owner.finished else 'traced'} {self.value.type}>"
+        if (numbers := self.numbers) is not None:
+            return repr(numbers)
+        return f"<{'leaked' if self.owner.finished else 'traced'} {self.type}>"
 
     def __reduce__(self) -> Any:
+        if (numbers := self.numbers) is not None:
+            return np.array(numbers).__reduce__()
         raise refuse("a traced array cannot be pickled.", "Return it from the traced function.")
 
     def check_alive(self) -> None:
@@ -261,27 +306,42 @@ class Array(Expr):
 
     def __getitem__(self, key: Any) -> Array:
         from wengert.tracer import indexing
+        from wengert.tracer.plain import natively
 
+        if self.is_plain and not is_traced((key,)):
+            return natively(operator.getitem, (self, key), {})
         self.check_alive()
         return indexing.get(self, key)
 
     def __setitem__(self, key: Any, new: Any) -> None:
         from wengert.tracer import indexing
+        from wengert.tracer.plain import natively
 
+        if self.is_plain and not is_traced((key, new)):
+            natively(operator.setitem, (self, key, new), {})
+            return
         self.check_alive()
         indexing.set_(self, key, new)
 
     # -- memory -----------------------------------------------------------------------------------
 
-    def write(self, new: Value) -> None:
-        """Replace what this array holds, as an in-place operation does; views that share its memory see it."""
+    def write(
+        self, new: Value, chosen: np.ndarray[Any, Any] | None = None, origin: tuple[Value, int] | None = None
+    ) -> None:
+        """Replace what this array holds (at these flat positions of it), as an in-place operation does.
+
+        Views that share its memory see it.  Of an element ``origin`` says which array it was read from, and where.
+        """
         self.check_alive()
         if (innermost := current_trace()) is not None and innermost is not self.owner:
             raise refuse("an array of an enclosing trace is modified in place.", "Return the new value instead.")
+        if chosen is not None and self.memory is None:
+            look_into(self, View(Buffer(self.value)))
+        self.origin = None
         if self.memory is None:
-            self.value = new
+            self._value = new
         else:
-            self.memory.write(self, new)
+            self.memory.write(self, new, chosen, origin)
 
     # -- attributes -------------------------------------------------------------------------------
 
@@ -298,6 +358,10 @@ class Array(Expr):
         return self.size * self.itemsize
 
     def __getattr__(self, name: str) -> Any:
+        if hasattr(np.ndarray, name) and self.is_plain:
+            from wengert.tracer.plain import natively
+
+            return natively(getattr, (self, name), {})
         if hasattr(np.ndarray, name) and not name.startswith("__"):  # NumPy and others ask for protocols
             raise refuse(
                 f"ndarray.{name} of a traced array is not there: it is about memory, or cannot be traced yet.",
@@ -309,6 +373,15 @@ class Array(Expr):
     def __hash__(self) -> int:  # type: ignore[override]
         message = "unhashable type: a traced array (as ndarray is)."
         raise TypeError(message)
+
+
+def refused_function(function: Any) -> TraceError:
+    """The error for a function of NumPy that is not traced."""
+    name = f"{getattr(function, '__module__', 'numpy')}.{function.__name__}"
+    return refuse(
+        f"{name} cannot be traced yet.",
+        "Write it with functions that can (see `wengert ops`), or apply it outside the traced function.",
+    )
 
 
 def converted(array: Array, dtype: Any) -> Value:

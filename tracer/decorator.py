@@ -19,8 +19,9 @@ from wengert.tracer.array import Array, TraceNamespace
 from wengert.tracer.context import Trace, current_trace, substitute
 from wengert.tracer.environment import Environment, Watch
 from wengert.tracer.location import described
-from wengert.tracer.memory import Buffer, View
+from wengert.tracer.memory import Buffer, View, look_into
 from wengert.tracer.parameters import kept_defaults, keywords, positional, signature_of, statics
+from wengert.tracer.standins import in_place, stood_in_for
 
 __all__ = ["Bound", "Traced", "Variant", "trace"]
 
@@ -249,15 +250,16 @@ def record(
     """
     trace = trace or Trace(_name(function))
     xp = TraceNamespace(trace)
-    with trace.active():
+    with trace.active(), in_place(function):
         arguments = []
         for leaf, path in zip(concrete, bound.names, strict=True):
             now = leaf if not isinstance(leaf, Array) else functools.partial(leaf.owner.evaluate, leaf.value)
             value = trace.argument(_leaf_type(leaf), path, now)
-            arguments.append(Array(xp, value, View(Buffer(value, argument=True))))
+            arguments.append(array := Array(xp, value))
+            look_into(array, View(Buffer(value, argument=True)))
         flat = iter(arguments)
         parameters = list(signature.parameters.values())
-        values = [unflatten(structure, flat) for structure in bound.structures]
+        values = [stood_in_for(unflatten(structure, flat)) for structure in bound.structures]
         result = _run(trace, function, positional(parameters, values), keywords(parameters, values))
         leaves: list[Any] = []
         structure = flatten(result, is_leaf, leaves)

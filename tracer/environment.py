@@ -19,6 +19,7 @@ import numpy as np
 from attrs import define
 
 from wengert.ir.build import Expr
+from wengert.tracer.standins import StandIn
 
 __all__ = ["Environment", "Watch"]
 
@@ -46,7 +47,8 @@ class Environment:
 
     def values(self) -> tuple[Any, ...]:
         """What is watched, as it is now (types too: 1 is not 1.0)."""
-        return tuple((type(v), v) for v in (_read(get) for get in self.watched))
+        return tuple((type(v), v) for v in (getattr(v, "__wrapped__", v) if type(v) is StandIn else v
+                                            for v in (_read(get) for get in self.watched)))  # fmt: skip
 
     def forget_changed_since(self, before: tuple[Any, ...]) -> None:
         """Watch no longer what the function itself changed while it was traced: a log, a counter."""

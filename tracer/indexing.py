@@ -8,30 +8,69 @@ from typing import Any
 import numpy as np
 
 from wengert.ir import keys
-from wengert.tracer.array import Array, converted, namespace_of, refuse
-from wengert.tracer.memory import replaced, share
+from wengert.tracer.array import Array, converted, find_arrays, is_traced, namespace_of
+from wengert.tracer.memory import View, look_into, share
 
 __all__ = ["get", "set_"]
 
 
-def get(x: Array, key: Any) -> Array:
-    """``x[key]``; basic keys give views."""
-    key = _concrete_masks(x, key)
-    traced = [k for k in _items(key) if isinstance(k, Array)]
-    if not traced:
-        if keys.is_basic(key):
-            result = x.xp.basic_index(x, key)
-            number = not result.shape and Ellipsis not in _items(key)  # NumPy makes a scalar, not a view
-            return result if number else share(x, result, "index", key)
+def get(x: Array, key: Any) -> Any:
+    """``x[key]``; basic keys give views, and a number if that is what is there."""
+    key = _plainly(_concrete_masks(key))
+    if any(isinstance(k, Array) for k in _items(key)):
+        return _take(x, key)
+    if not keys.is_basic(key):
         return _gather(x, key)
-    return _take(x, key)
+    if x.memory is not None and x.memory.buffer.parts is not None:
+        return _looked_up(x, key)
+    result = x.xp.basic_index(x, key)
+    if result.shape or Ellipsis in _items(key):
+        return share(x, result, "index", key)
+    place = 0  # NumPy makes a scalar, not a view
+    for start, n in zip(keys.resolve(key, x.shape).start, x.shape, strict=True):
+        place = place * n + start
+    result.origin = (x.value, place)
+    return result
+
+
+def _looked_up(x: Array, key: Any) -> Any:
+    """From memory whose elements came from here and there: the element as it was stored, or a view."""
+    assert x.memory is not None  # it has been written into
+    buffer, places = x.memory.buffer, x.memory.positions()[key]
+    if np.ndim(places) or Ellipsis in _items(key):
+        view = View(buffer, certain=x.memory.certain, positions=places)
+        result = Array(x.xp, None, x.type.with_shape(places.shape))
+        look_into(result, view)
+        return result
+    place = int(places)
+    number = buffer.number(place)
+    if number is not None:
+        return number
+    result = x.xp.wrap(buffer.look(x.xp, np.asarray(place)))
+    assert buffer.parts is not None  # a single element is no reason to put all together
+    result.origin = buffer.parts.origin(place)
+    return result
+
+
+def _plainly(key: Any) -> Any:
+    """A key in which arrays of plain numbers, made while tracing, are plain arrays."""
+    from wengert.tracer.numpy_api.creation import from_items
+
+    def plain(item: Any) -> Any:
+        if isinstance(item, Array) and (numbers := item.numbers) is not None:
+            return numbers
+        if isinstance(item, list) and find_arrays(item):
+            return from_items(namespace_of(*item), item)
+        return item
+
+    return tuple(map(plain, key)) if isinstance(key, tuple) else plain(key)
 
 
 def _items(key: Any) -> tuple[Any, ...]:
     return key if isinstance(key, tuple) else (key,)
 
 
-def _concrete_masks(x: Array, key: Any) -> Any:
+def _concrete_masks(key: Any) -> Any:
     """Traced boolean masks as plain ones: which elements they choose becomes a guard."""
 
     def plain(item: Any) -> Any:
@@ -43,12 +82,18 @@ def _concrete_masks(x: Array, key: Any) -> Any:
     return items if isinstance(key, tuple) else items[0]
 
 
-def known_mask(mask: Array) -> np.ndarray[Any, Any]:
-    """A traced boolean array as it is now; that it stays so becomes a guard."""
-    mask.check_alive()
-    now = np.array(mask.owner.evaluate(mask.value))
-    mask.guarded(mask.xp.reduce(_all(), mask.xp.equal(mask, mask.xp.wrap(mask.xp.builder.constant(now)))))
+def known(array: Array) -> np.ndarray[Any, Any]:
+    """A traced array as it is now; that it stays so becomes a guard."""
+    if (numbers := array.numbers) is not None:
+        return numbers
+    array.check_alive()
+    now = np.array(array.owner.evaluate(array.value))
+    if now.size:
+        array.guarded(array.xp.reduce(_all(), array.xp.equal(array, array.xp.wrap(array.xp.builder.constant(now)))))
     return now
+
+
+known_mask = known
 
 
 def _all() -> Any:
@@ -81,25 +126,69 @@ def _is_same_memory(x: Array, chosen: np.ndarray[Any, Any], new: Any) -> bool:
 
 
 def _take(x: Array, key: Any) -> Array:
-    """A key with one traced integer array; full slices beside it."""
+    """A key with traced integers in it."""
     xp = namespace_of(x, *_items(key))
-    items = list(_items(key))
-    if Ellipsis in [k for k in items if not isinstance(k, (Array, np.ndarray))]:
-        at = next(i for i, k in enumerate(items) if k is Ellipsis)
-        items[at : at + 1] = [slice(None)] * (x.ndim - len(items) + 1)
-    axes = [a for a, k in enumerate(items) if isinstance(k, Array)]
-    plain = all(isinstance(k, slice) and k == slice(None) for a, k in enumerate(items) if a not in axes)
-    if len(axes) != 1 or not plain:
-        raise refuse(
-            "an index mixes a traced integer array with others.",
-            "Index with one traced array at a time and full slices beside it.",
-        )
-    (axis,) = axes
-    index = items[axis]
-    if index.dtype.kind not in "iu":
-        message = "arrays used as indices must be of integer (or boolean) type."
+    items = _full(key, x.ndim)
+    traced = [a for a, k in enumerate(items) if isinstance(k, Array)]
+    for axis in traced:
+        if items[axis].dtype.kind not in "iu":
+            message = "arrays used as indices must be of integer (or boolean) type."
+            raise IndexError(message)
+    if len(traced) == 1 and all(k is None or k == slice(None) for a, k in enumerate(items) if a not in traced
+                                if not isinstance(k, np.ndarray)) and not any(
+                                    k is None or isinstance(k, np.ndarray) for k in items):  # fmt: skip
+        (axis,) = traced
+        return xp.take(x, normal_indices(xp, items[axis], x.shape[axis]), axis=axis)
+    return _computed(xp, x, items)
+
+
+def _full(key: Any, ndim: int) -> list[Any]:
+    """The items of a key, one for each axis (and None for new ones), without ellipsis and masks."""
+    items: list[Any] = []
+    for item in _items(key):
+        mask = isinstance(item, np.ndarray) and item.dtype.kind == "b"
+        items.extend(np.nonzero(item) if mask else [np.asarray(item)] if isinstance(item, list) else [item])
+    used = sum(k is not None and k is not Ellipsis for k in items)
+    at = next((i for i, k in enumerate(items) if k is Ellipsis), None)
+    rest = [slice(None)] * (ndim - used)
+    if used > ndim:
+        message = f"too many indices: the array has {ndim} axes, but {used} were indexed."
         raise IndexError(message)
-    return xp.take(x, normal_indices(xp, index, x.shape[axis]), axis=axis)
+    return items + rest if at is None else items[:at] + rest + items[at + 1 :]
+
+
+def _computed(xp: Any, x: Array, items: list[Any]) -> Array:
+    """Traced integers among other keys: the flat position is the sum over axes of index times stride.
+
+    NumPy itself says which entry of each index array an element of the result takes: it is asked with arrays that
+    count their own entries, on an array with one axis for each of them.
+    """
+    counted, sizes, axis = [], [], 0
+    for k in items:
+        if k is None:
+            counted.append(k)
+            continue
+        counted.append(np.arange(k.size).reshape(k.shape) if isinstance(k, Array) else k)
+        sizes.append(k.size if isinstance(k, Array) else x.shape[axis])
+        axis += 1
+    places = np.asarray(positions(tuple(sizes), tuple(counted)))
+    entries = np.unravel_index(places, tuple(sizes)) if places.size else (places,) * len(sizes)
+    flat, valid, stride = np.zeros(places.shape, np.int64), None, 1
+    for axis, k in reversed(list(enumerate(k for k in items if k is not None))):
+        n, entry = x.shape[axis], np.asarray(entries[axis], dtype=np.int64)
+        if isinstance(k, Array):
+            index = normal_indices(xp, k, n)
+            inside = xp.logical_and(xp.greater_equal(index, 0), xp.less(index, n))
+            valid = xp.take(xp.reshape(inside, (k.size,)), xp.wrap(xp.builder.constant(entry)), axis=0) if (
+                valid is None) else xp.logical_and(valid, xp.take(
+                    xp.reshape(inside, (k.size,)), xp.wrap(xp.builder.constant(entry)), axis=0))
+            chosen = xp.take(xp.reshape(index, (k.size,)), xp.wrap(xp.builder.constant(entry)), axis=0)
+            flat = xp.add(flat, xp.multiply(chosen, stride))
+        else:
+            flat = xp.add(flat, entry * stride)
+        stride *= n
+    flat = xp.where(valid, flat, x.size)  # beyond the end: an IndexError when run, never another element
+    return xp.take(xp.reshape(x, (x.size,)), flat, axis=0)
 
 
 def normal_indices(xp: Any, index: Any, size: int) -> Array:
@@ -109,18 +198,16 @@ def normal_indices(xp: Any, index: Any, size: int) -> Array:
 
 
 def set_(x: Array, key: Any, new: Any) -> None:
-    """``x[key] = new``: choose, by a mask known now, between the old elements and the new ones."""
-    key = _concrete_masks(x, key)
+    """``x[key] = new``: the elements that the key chooses now come from ``new``."""
+    key = _plainly(_concrete_masks(key))
     if any(isinstance(k, Array) for k in _items(key)):
-        raise refuse(
-            "an element is assigned at an index that is itself traced.",
-            "Use a plain integer index, or np.where(np.arange(n) == i, new, x).",
-        )
+        key = _known_integers(key)
     chosen = np.asarray(positions(x.shape, key))
     if _is_same_memory(x, chosen, new):  # the end of x[key] += y: its middle has written it
         return
-    xp = namespace_of(x, new)
+    xp = x.xp if not is_traced((new,)) else namespace_of(x, new)
     value = xp.wrap(xp.lift(new))
+    origin = new.origin if isinstance(new, Array) and new.dtype == x.dtype and new.owner is x.owner else None
     if value.dtype.kind == "c" and x.dtype.kind != "c":
         message = "Cannot assign complex values to a real array without losing the imaginary part."
         raise TypeError(message)
@@ -133,9 +220,16 @@ def set_(x: Array, key: Any, new: Any) -> None:
     if lead > 0 and all(n == 1 for n in value.shape[:lead]):  # NumPy drops extra leading axes of size 1
         value = xp.reshape(value, value.shape[lead:])
     try:
-        value = xp.broadcast_to(value, chosen.shape)
-    except TypeError as error:
+        fits = np.broadcast_shapes(value.shape, chosen.shape) == chosen.shape
+    except ValueError:
+        fits = False
+    if not fits:
         message = f"could not broadcast input array from shape {value.shape} into shape {chosen.shape}."
-        raise ValueError(message) from error
-    result = replaced(xp, x, chosen, value)
-    x.write(converted(result, x.dtype))
+        raise ValueError(message)
+    if chosen.size:
+        x.write(converted(value, x.dtype), chosen, origin)
+
+
+def _known_integers(key: Any) -> Any:
+    """Traced integer arrays as plain ones: where elements are written becomes a guard."""
+    return tuple(known(k) if isinstance(k, Array) else k for k in key) if isinstance(key, tuple) else known(key)

@@ -6,11 +6,15 @@ import contextvars
 import functools
 import sys
 from types import CodeType, FrameType
+from typing import Any
+
+import numpy as np
 
 from wengert.ir.errors import TraceError
 from wengert.ir.graph import Location
+from wengert.ir.types import SHORT_NAMES
 
-__all__ = ["described", "here", "refusals", "refuse"]
+__all__ = ["at_line", "check_dtype", "described", "here", "is_ours", "refusals", "refuse"]
 
 _PACKAGE = __name__.partition(".")[0]
 
@@ -20,13 +24,16 @@ def _location(code: CodeType, module: str, line: int) -> Location:
     return Location(module, code.co_qualname if hasattr(code, "co_qualname") else code.co_name, line)
 
 
+def is_ours(module: str) -> bool:
+    """Whether a module is wengert's (our tests and examples are users)."""
+    top, _, rest = module.partition(".")
+    return top == _PACKAGE and not rest.startswith(("tests", "tools"))
+
+
 @functools.lru_cache(maxsize=65536)
 def _is_machinery(module: str) -> bool:
-    """Whether a module is ours or NumPy's, and so never the user's line (our tests and examples are users)."""
-    top, _, rest = module.partition(".")
-    if top == _PACKAGE:
-        return not rest.startswith(("tests", "tools"))
-    return top == "numpy"
+    """Whether a module is ours or NumPy's, and so never the user's line."""
+    return module.partition(".")[0] == "numpy" or is_ours(module)
 
 
 def here() -> Location | None:
@@ -60,3 +67,19 @@ def refuse(what: str, fix: str) -> TraceError:
     if (kept := refusals.get()) is not None:
         kept.append(error)
     return error
+
+
+def at_line(error: TypeError) -> TraceError:
+    """What the Builder refuses, at the user's line."""
+    return error if isinstance(error, TraceError) else TraceError(
+        f"At {described()}: {error} Convert the operands first, for instance with .astype(float)."
+    )
+
+
+def check_dtype(dtype: np.dtype[Any]) -> None:
+    """Raise, at the user's line, for a dtype that no value has."""
+    if dtype not in SHORT_NAMES and dtype.newbyteorder("=") not in SHORT_NAMES:
+        raise refuse(
+            f"a value of dtype {dtype} cannot be traced; expected one of {', '.join(map(str, SHORT_NAMES))}.",
+            "Convert it first, for instance with .astype(float).",
+        )

@@ -1,17 +1,24 @@
-"""Memory as NumPy shares it: a view sees what is written into its array, and the other way round."""
+"""Memory as NumPy shares it: a view sees what is written into its array, and the other way round.
+
+A *buffer* is one allocation.  It knows, for each element, the traced value that it came from and its place there, or
+the plain number that it is.  Views look into it by positions that NumPy itself computes, so aliasing, repeated indices
+and negative strides are NumPy's.  Nothing is emitted by a write; a read puts together what it needs: the element that
+was stored, a slice of one value, values joined, and only failing these a gather.
+"""
 
 from __future__ import annotations
 
-import math
+import sys
 import weakref
 from typing import Any
 
 import numpy as np
 
-from wengert.ir.graph import Value
+from wengert.ir.graph import Constant, Value
+from wengert.tracer.assembly import Parts, assembled
 from wengert.tracer.location import refuse
 
-__all__ = ["Buffer", "View", "is_view", "replaced", "share"]
+__all__ = ["Buffer", "View", "is_view", "share"]
 
 #: How a view looks into what it is a view of: on plain arrays, and on traced ones.
 _PLAIN: dict[str, Any] = {
@@ -23,18 +30,34 @@ _PLAIN: dict[str, Any] = {
 _TRACED = {"index": "basic_index"}
 
 Step = tuple[str, Any]
+Positions = np.ndarray[Any, Any]
 
 
 class Buffer:
-    """The memory of an array: its value as a whole, who looks into it, and whether it is the caller's."""
+    """One allocation: what its elements are, who looks into it, and whether it is the caller's.
 
-    __slots__ = ("argument", "enough", "members", "value")
+    It is *plain* until a traced value is written into it: then ``numbers`` is an ndarray like any other.
+    """
 
-    def __init__(self, value: Value, *, argument: bool = False) -> None:
-        self.value = value
+    __slots__ = ("argument", "base", "enough", "members", "numbers", "parts", "places", "shape", "version")
+
+    def __init__(
+        self, base: Value | None, *, numbers: np.ndarray[Any, Any] | None = None, argument: bool = False
+    ) -> None:
+        self.base = base
+        self.numbers = numbers
+        self.parts: Parts | None = None
+        self.shape: tuple[int, ...] = base.type.shape if base is not None else numbers.shape  # type: ignore[union-attr]
         self.argument = argument
+        self.version = 0
+        self.places: Positions | None = None
         self.members: list[weakref.ref[Any]] = []
         self.enough = 16
+
+    @property
+    def plain(self) -> bool:
+        """Whether no traced value is in it."""
+        return self.base is None and self.parts is None
 
     def add(self, array: Any) -> None:
         """Remember (weakly) who looks into this memory."""
@@ -48,6 +71,57 @@ class Buffer:
         found = [ref() for ref in self.members]
         return [member for member in found if member is not None and member is not array]
 
+    def root(self) -> Positions:
+        """The position of each element."""
+        if self.places is None:
+            self.places = np.arange(int(np.prod(self.shape, dtype=int)), dtype=np.int64).reshape(self.shape)
+        return self.places
+
+    def put(self, places: Positions, new: Value, origin: tuple[Value, int] | None) -> None:
+        """Let the elements at these positions be those of ``new``, which is broadcast to them."""
+        self.version += 1
+        whole = places.shape == self.shape == new.type.shape and (places is self.places or _in_order(places))
+        if whole:
+            known = isinstance(new, Constant)
+            self.base, self.parts = None if known else new, None
+            self.numbers = np.array(new.array) if known else None  # type: ignore[attr-defined]
+            return
+        if self.parts is None:
+            self.parts = Parts(self.root().size, self.base, None if self.numbers is None else self.numbers.reshape(-1))
+        self.parts.put(places, new, origin)
+
+    def look(self, xp: Any, places: Positions) -> Value:
+        """The elements at these positions, as a value."""
+        if self.plain:
+            return xp.builder.constant(self.numbers.reshape(-1)[places])  # type: ignore[union-attr]
+        parts = self.parts or Parts(self.root().size, self.base, None)
+        value = assembled(xp, parts, places)
+        if places is self.places and len(parts.values) > 4:  # put together once; what follows starts from it
+            self.base, self.parts, self.numbers = value, None, None
+        return value
+
+    def number(self, place: int) -> Any:
+        """The plain number at a position; None where it is a traced one."""
+        if self.plain:
+            return self.numbers.reshape(-1)[place]  # type: ignore[union-attr]
+        if self.parts is None or self.parts.source[place] >= 0:
+            return None
+        return self.parts.numbers[place]  # type: ignore[index]
+
+    def surrender(self) -> None:
+        """Before a traced value comes into plain numbers: nobody else may be looking at them."""
+        # seen by this buffer and by the two frames that ask; views of an array hold the array itself
+        if self.plain and sys.getrefcount(self.numbers) > 2:
+            raise refuse(
+                "a traced value is written into an array whose memory a plain NumPy array shares (made of it by a "
+                "library, or by a function that is not NumPy's), and that array would not see it.",
+                "Write into a copy: y = np.array(y).",
+            )
+
+
+def _in_order(places: Positions) -> bool:
+    return bool((places.reshape(-1) == np.arange(places.size)).all())
+
 
 class View:
     """How one array looks into a buffer.
@@ -56,30 +130,47 @@ class View:
     is not traced.
     """
 
-    __slots__ = ("buffer", "certain", "steps")
+    __slots__ = ("_positions", "buffer", "certain", "steps")
 
-    def __init__(self, buffer: Buffer, steps: tuple[Step, ...] = (), *, certain: bool = True) -> None:
+    def __init__(self, buffer: Buffer, steps: tuple[Step, ...] = (), *, certain: bool = True,
+                 positions: Positions | None = None) -> None:  # fmt: skip
         self.buffer = buffer
         self.steps = steps
         self.certain = certain
+        self._positions = positions
 
-    def positions(self) -> np.ndarray[Any, Any]:
+    def positions(self) -> Positions:
         """The place in the buffer of each element."""
-        type_ = self.buffer.value.type
-        places = np.arange(type_.size, dtype=np.int64).reshape(type_.shape)
+        if self._positions is None:
+            self._positions = self._stepped(self.buffer.root())
+        return self._positions
+
+    def numbers(self) -> np.ndarray[Any, Any]:
+        """What a plain buffer holds here: NumPy's own view of it."""
+        whole: Any = self.buffer.numbers
+        if self._positions is None or not self._positions.size:
+            return self._stepped(whole) if self._positions is None else whole.reshape(-1)[self._positions]
+        places, size = self._positions, whole.itemsize
+        strides = tuple(s // places.itemsize * size for s in places.strides)
+        return np.ndarray(places.shape, whole.dtype, whole, int(places.flat[0]) * size, strides)
+
+    def _stepped(self, array: Any) -> Any:
         for name, argument in self.steps:
-            places = _PLAIN[name](places, argument)
-        return places
+            array = _PLAIN[name](array, argument)
+        return array
 
     def look(self, xp: Any) -> Value:
         """What the view shows now."""
-        array = xp.wrap(self.buffer.value)
+        buffer = self.buffer
+        if buffer.base is None or buffer.parts is not None or self._positions is not None:
+            return buffer.look(xp, self.positions())
+        array = xp.wrap(buffer.base)
         for name, argument in self.steps:
             array = getattr(xp, _TRACED.get(name, name))(array, argument)
         return array.value
 
-    def write(self, array: Any, new: Value) -> None:
-        """Let ``array``, which has this view, hold ``new``, and every other view of the memory show it."""
+    def write(self, array: Any, new: Value, chosen: Positions | None, origin: tuple[Value, int] | None) -> None:
+        """Let ``array``, which has this view, hold ``new`` (at the flat positions ``chosen`` of it)."""
         buffer = self.buffer
         if buffer.argument:
             raise refuse(
@@ -96,48 +187,36 @@ class View:
                 "its elements.",
                 "Make the view a copy (y = x.ravel().copy()), or write the update without in-place assignment.",
             )
-        array.value = new
-        if not others:
-            array.memory = None
-            return
-        xp, written = array.xp, self.positions()
-        buffer.value = replaced(xp, xp.wrap(buffer.value), written, xp.wrap(new)).value
-        touched = np.zeros(buffer.value.type.size, bool)
-        touched[written] = True
-        for other in others:
-            if touched[other.memory.positions()].any():
-                other.value = other.memory.look(xp)
+        buffer.surrender()
+        places = self.positions()
+        buffer.put(places if chosen is None else places.reshape(-1)[chosen], new, origin)
 
 
 def share(x: Any, result: Any, name: str, argument: Any, *, certain: bool = True) -> Any:
     """Mark ``result`` as one that NumPy would make a view of ``x``, by this step."""
     if result is x or not (x.shape or is_view(x)):  # a scalar has no memory to share
         return result
-    if x.memory is None:
-        x.memory = View(Buffer(x.value))
-        x.memory.buffer.add(x)
-    view: View = x.memory
-    result.memory = View(view.buffer, (*view.steps, (name, argument)), certain=view.certain and certain)
-    view.buffer.add(result)
+    view = remembered(x)
+    positions = None if view._positions is None else _PLAIN[name](view._positions, argument)  # noqa: SLF001 (a view's own)
+    look_into(result, View(view.buffer, (*view.steps, (name, argument)), certain=view.certain and certain,
+                           positions=positions))  # fmt: skip
     return result
+
+
+def remembered(x: Any) -> View:
+    """The view of an array, which now has memory if it had none."""
+    if x.memory is None:
+        look_into(x, View(Buffer(x.value)))
+    return x.memory
+
+
+def look_into(array: Any, view: View) -> None:
+    """Give an array its view; what it holds is what the view shows."""
+    array.memory = view
+    array.version = view.buffer.version
+    view.buffer.add(array)
 
 
 def is_view(x: Any) -> bool:
     """Whether an array looks into another's memory."""
-    return x.memory is not None and bool(x.memory.steps)
-
-
-def replaced(xp: Any, x: Any, positions: np.ndarray[Any, Any], new: Any) -> Any:
-    """``x`` with the elements at flat positions replaced by those of ``new``, of the positions' shape."""
-    chosen = positions.reshape(-1)
-    if not chosen.size:
-        return x
-    if chosen.size == math.prod(x.shape) and np.array_equal(chosen, np.arange(chosen.size)):
-        return xp.reshape(new, x.shape)
-    source = np.zeros(math.prod(x.shape), dtype=np.int64)
-    source[chosen] = np.arange(chosen.size)  # as NumPy: of repeated positions the last wins
-    mask = np.zeros(source.size, dtype=bool)
-    mask[chosen] = True
-    constant = xp.builder.constant
-    flat = xp.take(xp.reshape(new, (chosen.size,)), xp.wrap(constant(source.reshape(x.shape))), axis=0)
-    return xp.where(xp.wrap(constant(mask.reshape(x.shape))), flat, x)
+    return x.memory is not None and (bool(x.memory.steps) or not x.memory.buffer.argument)

@@ -2,13 +2,15 @@
 
 from __future__ import annotations
 
+import operator
 from typing import Any
 
 import numpy as np
 
 from wengert.ir.ops import OPS
-from wengert.tracer.array import Array, converted, namespace_of, refuse
+from wengert.tracer.array import Array, converted, is_traced, namespace_of, refuse
 from wengert.tracer.memory import is_view
+from wengert.tracer.plain import natively
 
 __all__ = ["in_place", "install"]
 
@@ -26,13 +28,13 @@ _FAST_POWERS = {2: "square", 0.5: "sqrt", 1: "positive"}
 def _is_operand(self: Array, other: Any) -> bool:
     """Other classes know their own operators; a list meets a Python number as Python has it."""
     if isinstance(other, (list, tuple)):
-        return not self.value.type.weak
+        return not self.type.weak
     return isinstance(other, (Array, float, int, complex, np.ndarray, np.generic))
 
 
 def _weak(self: Array, other: Any) -> Any:
     """Between Python numbers a bool is an int."""
-    return int(other) if type(other) is bool and self.value.type.weak else other
+    return int(other) if type(other) is bool and self.type.weak else other
 
 
 def _binary(op: Any) -> tuple[Any, Any]:
@@ -41,11 +43,15 @@ def _binary(op: Any) -> tuple[Any, Any]:
     def method(self: Array, other: Any) -> Any:
         if not _is_operand(self, other):
             return NotImplemented
+        if self.is_plain and not is_traced((other,)):
+            return natively(op.function, (self, other), {})
         return namespace_of(self, other).apply(op, self, _weak(self, other))
 
     def reflected(self: Array, other: Any) -> Any:
         if not _is_operand(self, other):
             return NotImplemented
+        if self.is_plain and not is_traced((other,)):
+            return natively(op.function, (other, self), {})
         return namespace_of(self, other).apply(op, _weak(self, other), self)
 
     return method, reflected
@@ -71,6 +77,8 @@ def _equality(op: Any, otherwise: bool) -> Any:
 
 def _compared(op: Any, self: Array, other: Any) -> Array:
     """A comparison; a Python integer that the dtype does not hold is beyond every element."""
+    if self.is_plain and not is_traced((other,)):
+        return natively(op.function, (self, other), {})
     xp = namespace_of(self, other)
     try:
         return xp.apply(op, self, _weak(self, other))
@@ -86,14 +94,27 @@ def _power(self: Array, other: Any, modulo: Any = None) -> Any:
     """NumPy's own short cuts: x**2 is square(x), x**0.5 sqrt(x)."""
     if modulo is not None or not _is_operand(self, other):
         return NotImplemented
+    if self.is_plain and not is_traced((other,)):
+        return natively(operator.pow, (self, other), {})
     squares = type(other) is int and other == 2
-    known = type(other) in (int, float) and other in _FAST_POWERS and not self.value.type.weak
+    known = type(other) in (int, float) and other in _FAST_POWERS and not self.type.weak
     if known and (self.dtype.kind in "fc" or (squares and self.dtype.kind in "iu")):
         return namespace_of(self).apply(OPS[_FAST_POWERS[other]], self)
     if squares and self.dtype.kind == "b" and self.shape:  # NumPy squares these as int8
         narrow: Any = namespace_of(self).cast(self, np.int8)
         return narrow * narrow
     return namespace_of(self, other).apply(OPS["power"], self, _weak(self, other))
+
+
+def in_place_of(method: Any, native: Any) -> Any:
+    """The operator that writes into its left operand."""
+
+    def in_place_method(self: Array, other: Any) -> Any:
+        if self.is_plain and not is_traced((other,)):
+            return natively(native, (self, other), {})
+        return in_place(self, method(self, other))
+
+    return in_place_method
 
 
 def in_place(self: Array, result: Any) -> Any:
@@ -109,7 +130,10 @@ def in_place(self: Array, result: Any) -> Any:
 
 
 def _unary(op: Any) -> Any:
-    return lambda self: namespace_of(self).apply(op, self)
+    def method(self: Array) -> Any:
+        return natively(op.function, (self,), {}) if self.is_plain else namespace_of(self).apply(op, self)
+
+    return method
 
 
 def _round(self: Array, digits: int | None = None) -> Any:
@@ -126,7 +150,7 @@ def install() -> None:
     def define(dunder: str, method: Any, reflected: Any) -> None:
         setattr(Array, f"__{dunder}__", method)
         setattr(Array, f"__r{dunder}__", reflected)
-        setattr(Array, f"__i{dunder}__", lambda self, other: in_place(self, method(self, other)))
+        setattr(Array, f"__i{dunder}__", in_place_of(method, getattr(operator, f"i{dunder}")))
 
     for dunder, name in _ARITHMETIC.items():
         define(dunder, *_binary(OPS[name]))

@@ -31,7 +31,41 @@ def filled(x, write):
     return buffer
 
 
+def filled_with(buffer, value):
+    buffer[...] = value
+    return buffer
+
+
 CASES = {
+    # making arrays
+    np.array: [
+        lambda x: np.array(x), lambda x: np.array(x, np.float32), lambda x: np.array([x, x]), lambda x: np.array([x.sum(), 1]), lambda x: np.array([[x, x], [x * 2, 0 * x]]),
+        lambda x: np.array(x, ndmin=3), lambda x: np.array((1.0, [x.sum()])), lambda x: np.array(x, copy=False), lambda x: np.array(x, like=x),
+        lambda x: np.array([x.sum(), 2.5], dtype=int), lambda x: np.array([*np.ravel(x)][::-1]),
+    ],
+    np.asarray: [lambda x: np.asarray(x), lambda x: np.asarray([x, 0 * x]), lambda x: np.asarray(x, dtype=np.float64), lambda x: np.asarray([]) + x.sum()],
+    np.asanyarray: [lambda x: np.asanyarray(x), lambda x: np.asanyarray([x, 0 * x])],
+    np.ascontiguousarray: [lambda x: np.ascontiguousarray(x), lambda x: np.ascontiguousarray([x])],
+    np.asfortranarray: [lambda x: np.asfortranarray(x)],
+    np.require: [lambda x: np.require(x), lambda x: np.require(x, np.float64, "C")],
+    np.fromiter: [lambda x: np.fromiter(np.ravel(x), float), lambda x: np.fromiter((v * 2 for v in np.ravel(x)), float), lambda x: np.fromiter([1, 2], float, count=1) * x.sum()],
+    np.zeros: [lambda x: np.zeros(np.shape(x)) + x, lambda x: np.zeros((2, 3), int) + x.sum(), lambda x: np.zeros(int(np.max(x) > 0) + 1)],
+    np.ones: [lambda x: np.ones(np.shape(x)) * x, lambda x: np.ones(3, bool) * x.sum()],
+    np.empty: [lambda x: filled_with(np.empty(np.shape(x)), x), lambda x: filled_with(np.empty((2, 2), np.float32), x.sum())],
+    np.full: [lambda x: np.full(np.shape(x), x), lambda x: np.full((2, *np.shape(x)), x), lambda x: np.full(3, x.sum(), np.float32), lambda x: np.full(2, 7) * x.sum()],
+    np.eye: [lambda x: np.eye(3) * x.sum(), lambda x: np.eye(2, 3, 1, int) + x.sum()],
+    np.identity: [lambda x: np.identity(2) * x.sum()],
+    np.arange: [
+        lambda x: np.arange(3) * x.sum(), lambda x: np.arange(x.sum() * 0, 2.5), lambda x: np.arange(1, 2 + 0 * x.sum(), 0.25), lambda x: np.arange(0, 5, 2) + x.sum(),
+        lambda x: np.arange(0 * x.sum() + 3),
+    ],
+    np.linspace: [
+        lambda x: np.linspace(0, 1, 5) * x.sum(), lambda x: np.linspace(0.0, x, 4), lambda x: np.linspace(x, 2, 4, endpoint=False), lambda x: np.linspace(x, 2.0, 3, axis=-1),
+        lambda x: np.linspace(x.sum(), 1, 3, retstep=True), lambda x: np.linspace(0, x.sum(), 1), lambda x: np.linspace(0, x.sum(), 0),
+    ],
+    np.logspace: [lambda x: np.logspace(0, np.tanh(x), 4), lambda x: np.logspace(np.tanh(x), 1, 3, base=2.0, endpoint=False)],
+    np.geomspace: [lambda x: np.geomspace(np.abs(x) + 1, 9, 4), lambda x: np.geomspace(2, 8.0, 3) * x.sum(), lambda x: np.geomspace(-1.0, -np.abs(x).sum() - 2, 3)],
+    np.fromfunction: [lambda x: np.fromfunction(lambda i, j: i * j + x.sum(), (2, 3)), lambda x: np.fromfunction(lambda i: i * 2, (3,), dtype=int) + x.sum()],
     # sums and other folds
     np.sum: [*over_axes(np.sum, dtype=np.float32, initial=2.0, axis=(0, 1)), lambda x: np.sum(x, where=mask(x))],
     np.prod: [*over_axes(np.prod, dtype=np.float64, initial=2), lambda x: np.prod(x, where=mask(x), axis=0)],
@@ -167,6 +201,8 @@ REFUSED = {
     (np.round, "bools"),  # a float16
     (np.round, "ints"), (np.round, "small"), (np.round, "int"),  # to tens
     (np.einsum, "empty"),  # ii->i of shape (0, 3): NumPy reads memory that is not there
+    (np.array, "special"),  # a NaN made an int: of Python's numbers NumPy raises
+    (np.logspace, "bools"), (np.logspace, "small"),  # a float16
     (np.average, "empty"),  # ZeroDivisionError, which depends on values
 }  # fmt: skip
 NUMBERS = ("scalar", "number", "int")

@@ -47,10 +47,10 @@ SUPPORTED = {
     "builtins": lambda x: [sum(x), max(x.ravel()), abs(x)],
 }  # fmt: skip
 UNSUPPORTED = (
-    "view", "strides", "base", "flags", "ctypes", "data", "flat", "byteswap", "choose", "compress", "cumprod", "dump", "dumps", "getfield",
+    "view", "strides", "base", "flags", "ctypes", "data", "byteswap", "choose", "compress", "cumprod", "dump", "dumps", "getfield",
     "partition", "argpartition", "resize", "searchsorted", "setfield", "setflags", "tobytes", "tofile", "to_device", "device",
 )  # fmt: skip
-IGNORED = {"item", "newbyteorder", "ptp", "itemset", "tostring"}
+IGNORED = {"item", "flat", "newbyteorder", "ptp", "itemset", "tostring"}
 
 
 @pytest.mark.parametrize("name", SUPPORTED)
@@ -72,13 +72,26 @@ def test_every_public_name_of_ndarray_is_one_or_the_other():
     assert {n for n in dir(np.ndarray) if not n.startswith("_")} <= known
 
 
-def test_item_says_what_to_do():
-    with pytest.raises(wg.TraceError, match=r"test_methods.py:\d+.*item\(\).*Index instead"):
-        wg.trace(lambda x: x.item(0))(np.ones(3))
+def test_item_is_a_number_that_stays_traced():
+    x = np.array([[1.0, 2.0], [3.0, 4.0]])
+    for read in (lambda x: x.item(3), lambda x: x.item(-1), lambda x: x.item(1, 0), lambda x: x.item((0, 1)), lambda x: x[0, :1].item()):
+        same(read, x)
+        assert wg.grad(lambda x, read=read: read(x) ** 2)(x).sum() == 2 * read(x)
+    same(lambda x: x.item(), x)
+
+
+def test_flat_reads_and_writes_in_c_order():
+    x = np.arange(6.0).reshape(2, 3)
+    for use in (
+        lambda y: y.flat[4], lambda y: y.flat[1:5], lambda y: sum(y.flat) * 1.0, lambda y: len(y.flat) * y, lambda y: y.T.flat[1],
+        lambda y: y.flat.__setitem__(4, 9.0) or y, lambda y: y.flat.__setitem__(slice(0, 3), y[1]) or y, lambda y: setattr(y, "flat", y[0]) or y,
+        lambda y: y.T.flat.__setitem__([0, 1], y[0, 2]) or y,
+    ):  # fmt: skip
+        same(lambda x, use=use: use(x * 1), x)
 
 
 def test_attributes_cannot_be_set():
-    for name in ("shape", "dtype", "T", "real", "imag", "flat", "strides", "data"):
+    for name in ("shape", "dtype", "T", "real", "imag", "strides", "data"):
         with pytest.raises(wg.TraceError, match=f"the attribute {name} of a traced array is set"):
             wg.trace(lambda x, name=name: setattr(x * 1, name, x))(np.ones(3))
     with pytest.raises(AttributeError):

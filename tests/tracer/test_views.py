@@ -43,6 +43,15 @@ RIGHT = {
     "rows": lambda y: ([put(row, 0, row.sum()) for row in np.atleast_2d(y)], y),
     "chained index": lambda y: (put(np.atleast_2d(y)[0], 1, 5.0), y),
     "mask": lambda y: (put(y, y > 2, 0.0), y),
+    "traced index": lambda y: (put(y, np.int64(0) * y.astype(int).ravel()[0], 7.0), y),
+    "traced indices": lambda y: (put(y, np.argsort(y.sum(axis=tuple(range(1, y.ndim)))), y[::-1] * 2), y),
+    "element of an element": lambda y: (put(y, (0,) * y.ndim, y[(-1,) * y.ndim]), put(y, (-1,) * y.ndim, y[(0,) * y.ndim]), y),
+    "swap": lambda y: (put(y, [0, 1], y[[1, 0]]), y),
+    "steps": lambda y: (put(y, slice(None, None, 2), 1.0), put(y, slice(1, None, 2), y[::2][: len(y) // 2]), y * 1),
+    "checkerboard": lambda y: ([put(y, i, y[-i - 1] * i) for i in range(0, len(y), 2)], y),
+    "filled with one": lambda y: (put(y, ..., y[(0,) * y.ndim] * 3), y),
+    "filled with a row": lambda y: (b := np.zeros((3, *y.shape)), put(b, ..., y), put(b, 1, 0.0), b),
+    "read then written": lambda y: (s := y.sum(), put(y, 0, s), t := y.sum(), put(y, -1, t), y),
     "mask in place": lambda y: (put(y, y > 2, y[y > 2] + 1), y),
     "repeated index": lambda y: (put(y, [0, 0, 1], y[[0, 0, 1]] + 1), y),
     "shift": lambda y: (put(y, slice(1, None), y[:-1]), y),
@@ -87,7 +96,6 @@ RAISING = {
     "ravel": (lambda y: (v := y.ravel(), add(y, 1), v), "reshaped view may share"),
     "einsum": (lambda y: put(np.einsum("ij->ji", y), 0, 1.0) or y, "reshaped view may share"),
     "outer trace": (lambda y: wg.grad(lambda z: (add(y, z), z.sum())[1])(y), "enclosing trace"),
-    "traced index": (lambda y: put(y, y[0].astype(int), 1.0), "at an index that is itself traced"),
 }  # fmt: skip
 
 

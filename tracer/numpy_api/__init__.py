@@ -5,13 +5,14 @@ from __future__ import annotations
 from typing import Any
 
 from wengert.tracer import operators
-from wengert.tracer.numpy_api import contractions, elementwise, methods, movement, reductions, writing
+from wengert.tracer.numpy_api import contractions, creation, elementwise, methods, movement, reductions, writing
 
 __all__ = ["FUNCTIONS"]
 
 #: NumPy function to its traced form: what ``__array_function__`` looks up.
 FUNCTIONS: dict[Any, Any] = {
     **reductions.TABLE, **movement.TABLE, **contractions.TABLE, **elementwise.TABLE, **writing.TABLE,
+    **creation.TABLE,
 }  # fmt: skip
 
 operators.install()

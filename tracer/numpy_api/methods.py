@@ -2,13 +2,15 @@
 
 from __future__ import annotations
 
+import functools
 from typing import Any
 
 import numpy as np
 
-from wengert.tracer.array import Array, refuse
-from wengert.tracer.numpy_api import contractions, elementwise, movement, reductions, writing
+from wengert.tracer.array import Array, is_traced, refuse
+from wengert.tracer.numpy_api import contractions, creation, elementwise, movement, reductions, writing
 from wengert.tracer.operators import in_place
+from wengert.tracer.plain import natively
 
 __all__ = ["install"]
 
@@ -24,10 +26,18 @@ def _shape_arguments(function: Any) -> Any:
 
 
 def _item(self: Array, *args: Any) -> Any:
-    raise refuse("item() of a traced value would lose its derivative.", "Index instead: x[0], or x.reshape(()).")
+    if not args and self.size != 1:
+        message = "can only convert an array of size 1 to a Python scalar"
+        raise ValueError(message)
+    key = args[0] if len(args) == 1 else args
+    flat = args and not isinstance(key, tuple)
+    at = np.unravel_index(range(self.size)[key], self.shape) if flat else key or (0,) * self.ndim
+    return _tolist(self[at])
 
 
-def _tolist(self: Array) -> Any:
+def _tolist(self: Any) -> Any:
+    if not isinstance(self, Array):
+        return self.tolist()
     if self.ndim:
         return [x.tolist() for x in self]
     python = {"f": float, "c": complex}.get(self.dtype.kind, int)
@@ -56,7 +66,40 @@ def _astype(
 
 
 def _flatten(self: Array, order: str = "C") -> Array:
-    return movement.copy(movement.ravel(self, order))
+    return creation.copy(movement.ravel(self, order))
+
+
+class Flat:
+    """The elements in C order, as ``ndarray.flat`` gives them: read, assigned and iterated over."""
+
+    def __init__(self, array: Array) -> None:
+        self.base = array
+
+    def __len__(self) -> int:
+        return self.base.size
+
+    def __iter__(self) -> Any:
+        return (self[i] for i in range(len(self)))
+
+    def __array__(self, dtype: Any = None, copy: bool | None = None) -> Any:
+        return self.base.__array__(dtype, copy)
+
+    def copy(self) -> Any:
+        return self.base.flatten()  # type: ignore[attr-defined]
+
+    def _key(self, key: Any) -> Any:
+        return np.unravel_index(np.arange(self.base.size)[key], self.base.shape)
+
+    def __getitem__(self, key: Any) -> Any:
+        return self.base[self._key(key)] if self.base.ndim else self.copy()[key]
+
+    def __setitem__(self, key: Any, new: Any) -> None:
+        self.base[self._key(key) if self.base.ndim else ...] = new
+
+
+def _set_flat(self: Array, new: Any) -> None:
+    if self.size:
+        writing.put(self, np.arange(self.size), new)
 
 
 _METHODS: dict[str, Any] = {
@@ -67,7 +110,7 @@ _METHODS: dict[str, Any] = {
     "reshape": _shape_arguments(movement.reshape), "transpose": _shape_arguments(movement.transpose),
     "ravel": movement.ravel, "flatten": _flatten, "squeeze": movement.squeeze,
     "swapaxes": movement.swapaxes, "repeat": movement.repeat, "take": movement.take,
-    "diagonal": movement.diagonal, "trace": movement.trace, "copy": movement.copy,
+    "diagonal": movement.diagonal, "trace": movement.trace, "copy": creation.copy,
     "dot": contractions.dot, "clip": elementwise.clip, "round": elementwise.round_,
     "argsort": elementwise.argsort, "nonzero": elementwise.nonzero, "astype": _astype,
     "sort": _sort, "fill": _fill, "put": _put,
@@ -77,7 +120,7 @@ _METHODS: dict[str, Any] = {
     "__imatmul__": lambda self, other: in_place(self, contractions.matmul(self, other)),
     "__divmod__": lambda self, other: (self // other, self % other),
     "__rdivmod__": lambda self, other: (other // self, other % self),
-    "__copy__": movement.copy, "__deepcopy__": lambda self, memo: movement.copy(self),
+    "__copy__": creation.copy, "__deepcopy__": lambda self, memo: creation.copy(self),
 }  # fmt: skip
 
 def _fixed(name: str) -> property:
@@ -94,8 +137,8 @@ def _fixed(name: str) -> property:
     return property(get, set_)
 
 
-_INSTEAD = {"shape": "x = x.reshape(shape)", "dtype": "x = x.astype(dtype)", "flat": "x = np.full_like(x, value)"}
-_FIXED = ("shape", "dtype", "strides", "flat", "T", "real", "imag", "data")
+_INSTEAD = {"shape": "x = x.reshape(shape)", "dtype": "x = x.astype(dtype)"}
+_FIXED = ("shape", "dtype", "strides", "T", "real", "imag", "data")
 
 
 _PROPERTIES: dict[str, Any] = {
@@ -104,11 +147,28 @@ _PROPERTIES: dict[str, Any] = {
 }
 
 
+def _method(name: str, function: Any) -> Any:
+    """The method; on an array of plain numbers, ndarray's own."""
+
+    @functools.wraps(getattr(np.ndarray, name))
+    def method(self: Array, *args: Any, **kwargs: Any) -> Any:
+        if self.is_plain and not is_traced((*args, *kwargs.values())):
+            return natively(getattr(np.ndarray, name), (self, *args), kwargs)
+        return function(self, *args, **kwargs)
+
+    return method
+
+
+def _property(name: str, function: Any) -> Any:
+    return lambda self: natively(getattr, (self, name), {}) if self.is_plain else function(self)
+
+
 def install() -> None:
     """Give the traced array its methods and properties."""
     for name, function in _METHODS.items():
-        setattr(Array, name, function)
+        setattr(Array, name, _method(name, function))
     for name, function in _PROPERTIES.items():
-        setattr(Array, name, property(function))
+        setattr(Array, name, property(_property(name, function)))
     for name in _FIXED:
         setattr(Array, name, _fixed(name))
+    Array.flat = property(Flat, _set_flat)  # type: ignore[attr-defined]

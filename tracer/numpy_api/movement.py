@@ -186,7 +186,7 @@ def roll(a, shift, axis=None):
         if cut:
             lead = (slice(None),) * at
             x = xp.concatenate([x[(*lead, slice(cut, None))], x[(*lead, slice(None, cut))]], axis=at)
-    return x if x is not a else copy(x)
+    return x if x is not a else xp.wrap(x.value)
 
 
 def tile(A, reps):
@@ -315,27 +315,6 @@ def take_along_axis(arr, indices, axis=-1):
     return xp.take_along_axis(x, index, at)
 
 
-def copy(a, order="K", subok=False):
-    xp, x = array_of(a)
-    return Array(xp, x.value)
-
-
-def _alike(fill: Any) -> Any:
-    def alike(a, dtype=None, order="K", subok=True, shape=None, *, device=None):
-        xp, x = array_of(a)
-        shape = x.shape if shape is None else (shape,) if isinstance(shape, int) else tuple(shape)
-        return xp.full(shape, fill, dtype or x.dtype)
-
-    return alike
-
-
-def full_like(a, fill_value, dtype=None, order="K", subok=True, shape=None, *, device=None):
-    xp, x = array_of(a, fill_value)
-    shape = x.shape if shape is None else (shape,) if isinstance(shape, int) else tuple(shape)
-    value = xp.cast(xp.wrap(xp.lift(fill_value)), dtype or np.asarray(0, x.dtype).dtype)
-    return xp.broadcast_to(value, shape)
-
-
 TABLE = {
     np.reshape: reshape, np.ravel: ravel, np.transpose: transpose, np.permute_dims: transpose,
     np.swapaxes: swapaxes, np.moveaxis: moveaxis,
@@ -349,6 +328,5 @@ TABLE = {
     np.array_split: array_split, np.split: split,
     np.hsplit: _splitter("hsplit", 1), np.vsplit: _splitter("vsplit", 2),
     np.diagonal: diagonal, np.diag: diag, np.trace: trace, np.tril: _triangle(np.tril), np.triu: _triangle(np.triu),
-    np.take: take, np.take_along_axis: take_along_axis, np.copy: copy,
-    np.zeros_like: _alike(0), np.ones_like: _alike(1), np.empty_like: _alike(0), np.full_like: full_like,
+    np.take: take, np.take_along_axis: take_along_axis,
 }  # fmt: skip

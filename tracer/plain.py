@@ -1,0 +1,81 @@
+"""Plain numbers in arrays made while tracing: NumPy itself computes with them, until a traced value comes in."""
+
+from __future__ import annotations
+
+from typing import Any
+
+import numpy as np
+
+from wengert.ir.types import SHORT_NAMES
+from wengert.tracer.array import Array, TraceNamespace, find_arrays
+from wengert.tracer.context import current_trace
+from wengert.tracer.memory import View
+
+__all__ = ["adopted", "natively", "plainly"]
+
+
+def natively(function: Any, args: Any, kwargs: dict[str, Any], *, making: bool = True) -> Any:
+    """NumPy's own answer, where only plain numbers are involved.
+
+    A new array in it may still be written into: of a function that is ``making`` one, or was given such an array.
+    """
+    held: dict[int, tuple[Any, Array]] = {}
+    given, named = [_down(x, held) for x in args], {name: _down(x, held) for name, x in kwargs.items()}
+    result = function(*given, **named)
+    if not (making or held) or any(result is x for x in args):
+        return result
+    return _up(result, held)
+
+
+def _down(item: Any, held: dict[int, tuple[Any, Array]]) -> Any:
+    """Arrays as NumPy's own, of the same memory."""
+    if type(item) is Array:
+        numbers = item.numbers
+        held[id(numbers)] = numbers, item
+        return numbers
+    if type(item) in (list, tuple) and find_arrays(item):
+        return type(item)(_down(x, held) for x in item)
+    return item
+
+
+def _up(result: Any, held: dict[int, tuple[Any, Array]]) -> Any:
+    if id(result) in held:
+        return held[id(result)][1]
+    if type(result) in (list, tuple):
+        return type(result)(_up(x, held) for x in result)
+    return adopted(result, [array for _, array in held.values()])
+
+
+def plainly(items: Any) -> Any:
+    """Arguments in which arrays of plain numbers, made while tracing, are plain arrays."""
+    if type(items) in (list, tuple):
+        return type(items)(map(plainly, items))
+    return items.numbers.copy() if type(items) is Array and items.is_plain else items  # type: ignore[union-attr]
+
+
+def adopted(result: Any, sources: Any = ()) -> Any:
+    """A plain array made while tracing, as one that traced values may be written into."""
+    trace = current_trace()
+    if trace is None or type(result) is not np.ndarray or result.dtype not in SHORT_NAMES:
+        return result
+    xp = TraceNamespace(trace)
+    for source in sources:
+        buffer = source.memory.buffer
+        if result.base is not None and _root(result) is _root(buffer.numbers) and result.dtype == buffer.numbers.dtype:
+            first = (_address(result) - _address(buffer.numbers)) // result.itemsize
+            strides = tuple(s // result.itemsize * 8 for s in result.strides)
+            places = np.lib.stride_tricks.as_strided(buffer.root().reshape(-1)[first:], result.shape, strides)
+            return xp.plain(result, View(buffer, positions=places))
+    if result.base is not None or not result.flags.writeable:
+        return result
+    return xp.plain(result)
+
+
+def _root(array: Any) -> Any:
+    while isinstance(array.base, np.ndarray):
+        array = array.base
+    return array
+
+
+def _address(array: Any) -> int:
+    return int(array.__array_interface__["data"][0])
