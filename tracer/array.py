@@ -171,11 +171,9 @@ class Array(Expr):
 
         implementation = FUNCTIONS.get(function)
         if implementation is None:
-            name = f"{getattr(function, '__module__', 'numpy')}.{function.__name__}"
-            raise refuse(
-                f"{name} cannot be traced yet.",
-                "Write it with functions that can (see `wengert ops`), or apply it outside the traced function.",
-            )
+            from wengert.tracer.numpy_api.refused import refusal
+
+            raise refusal(function)
         return implementation(*args, **kwargs)
 
     def __array__(self, *args: Any, **kwargs: Any) -> Any:

@@ -1,0 +1,55 @@
+"""Names that are not about arrays of numbers: inside a traced function they do what they do outside."""
+
+from __future__ import annotations
+
+from typing import Any
+
+import numpy as np
+
+__all__ = ["note"]
+
+_NOTES = {
+    "settings of NumPy": (
+        "errstate geterr seterr geterrcall seterrcall getbufsize setbufsize printoptions get_printoptions "
+        "set_printoptions polynomial.set_default_printstyle show_config show_runtime get_include info"
+    ),
+    "tests of NumPy itself": "test linalg.test fft.test random.test polynomial.test",
+    "about dtypes": "dtype finfo iinfo",
+    "builds slices, or positions, of its own numbers": "s_ index_exp mgrid ogrid",
+    "a class; isinstance(x, np.ndarray) holds for a traced array": "ndarray",
+    "a class of functions": "ufunc",
+    "dates; they hold no traced value": "isnat datetime64 timedelta64 busdaycalendar",
+    "text, records and objects; they hold no traced value": (
+        "bytes_ str_ void object_ character flexible record recarray strings char rec"
+    ),
+    "an exception": "linalg.LinAlgError exceptions",
+    "states of generators": (
+        "random.BitGenerator random.MT19937 random.PCG64 random.PCG64DXSM random.Philox random.SFC64 "
+        "random.SeedSequence"
+    ),
+    "the class that default_rng makes": "random.Generator",
+    "within NumPy; nothing public calls it": "_core.umath._ones_like",
+    "a class that walks along a plain array": "flatiter",
+    "a module; its functions are in this table": "linalg fft random polynomial lib emath core",
+    "a module of other things": "ctypeslib dtypes f2py testing typing",
+    "made for subclasses and pickles; nothing calls it on a traced array": (
+        "ndarray.__array_finalize__ ndarray.__class_getitem__ ndarray.__setstate__"
+    ),
+    "an error in NumPy 2, and so here": "ndarray.itemset ndarray.newbyteorder ndarray.tostring ndarray.ptp "
+                                        "ndarray.__delitem__ ndarray.__hash__",
+    "about BLAS and LAPACK": "scipy.linalg.find_best_blas_type scipy.linalg.get_blas_funcs scipy.linalg.get_lapack_funcs",
+}  # fmt: skip
+_BY_NAME = {name: text for text, names in _NOTES.items() for name in names.split()}
+
+
+def note(name: str, value: Any) -> str | None:
+    """Why a name is none of the table's business; None where it is."""
+    if name in _BY_NAME:
+        return _BY_NAME[name]
+    if isinstance(value, type) and issubclass(value, np.generic):
+        return f"a dtype; of a traced array write x.astype(np.{name})"
+    if name.startswith(("strings.", "_core.umath.")):
+        return "strings; they hold no traced value"
+    if name.startswith("lib.recfunctions."):
+        return "structured arrays; they hold no traced value"
+    return None
