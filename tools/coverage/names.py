@@ -69,7 +69,8 @@ def public() -> dict[str, tuple[str, ...]]:
         return chapters
     special = scipy.special
     ufuncs = tuple(f"scipy.special.{n}" for n in dir(special) if isinstance(getattr(special, n), np.ufunc))
-    return chapters | {"scipy.special": ufuncs}
+    functions = tuple(f"scipy.linalg.{n}" for n in _names(scipy.linalg) if _is_function(getattr(scipy.linalg, n)))
+    return chapters | {"scipy.special": ufuncs, "scipy.linalg": functions}
 
 
 def overridable_functions() -> list[Any]:

@@ -77,13 +77,13 @@ def counts(table: Table) -> list[str]:
               _share("functions of numpy.linalg and numpy.fft", own)]  # fmt: skip
     here = [name for name in AUTOGRAD if name in rows]
     done = sum(rows[name].kind == DIFFERENTIABLE for name in here)
-    lines.append(f"Of the {len(AUTOGRAD)} names that HIPS autograd differentiates ({len(here)} are in this NumPy): {done}.")
+    lines.append(f"Of the {len(AUTOGRAD)} names that HIPS autograd differentiates, {len(here)} in this NumPy: {done}.")
     moving = [name for name in JAX if name in rows and _is_smooth(name)]
     done = sum(rows[name].kind == DIFFERENTIABLE for name in moving)
     lines.append(f"Of the {len(moving)} names of jax.numpy that have a derivative: {done}.")
-    smooth = [name for chapter in ("ufuncs", "numpy", "linalg", "fft") for name in (r.name for r in table.chapters[chapter])
-              if rows[name].kind == DIFFERENTIABLE]  # fmt: skip
-    lines.append(f"Differentiable among numpy, numpy.linalg and numpy.fft, as those two count: {len(smooth)}.")
+    chapters = [table.chapters[chapter] for chapter in ("ufuncs", "numpy", "linalg", "fft")]
+    smooth = sum(row.kind == DIFFERENTIABLE for its in chapters for row in its)
+    lines.append(f"Differentiable among numpy, numpy.linalg and numpy.fft, counted as those two count: {smooth}.")
     return lines
 
 
@@ -138,7 +138,7 @@ def _ufuncs(table: Table, rows: Sequence[Row]) -> list[str]:
 def _grouped(rows: Iterable[Row]) -> list[str]:
     notes: dict[str, list[str]] = {}
     for row in rows:
-        notes.setdefault(row.text.partition(";")[0] if "a dtype" in row.text else row.text, []).append(row.name)
+        notes.setdefault(row.text, []).append(row.name)
     lines = [f"Works as it is: {', '.join(f'`{name}`' for name in its)} ({text})." for text, its in notes.items()]
     return [part for line in lines for part in (line, "")]
 

@@ -76,7 +76,8 @@ def slopes(call: Call) -> dict[str, bool | None]:
             if x.dtype.kind == "f":
                 fine = _differences(parts, inputs, i, _direction(x))
                 coarse = _differences(parts, inputs, i, _direction(x) / 2)
-                smooth = all(_near(2 * c, f, 1e-4) and np.all(np.isfinite(f)) for c, f in zip(coarse, fine, strict=True))
+                pairs = zip(coarse, fine, strict=True)
+                smooth = all(_near(2 * c, f, 1e-4) and np.all(np.isfinite(f)) for c, f in pairs)
                 found[name] = any(np.any(np.abs(f) > TOLERANCE) for f in fine) if smooth else None
     return found
 
@@ -111,10 +112,18 @@ def _asked(call: Call, point: dict[str, Any]) -> Found:
     except Exception as error:  # noqa: BLE001 (whatever it is: it should have been a sentence of ours)
         return Found(REFUSED, reason=str(error), faults=(f"it fails with {type(error).__name__}: {error}",))
     graph, inputs = program.graph, [np.asarray(x) for x in point.values()]
-    reached = _reached(graph)
+    try:
+        return _compared(graph, parts, dict(zip(point, inputs, strict=True)))
+    except Exception as error:  # noqa: BLE001 (a graph that cannot be run or differentiated is a fault of ours)
+        return Found(REFUSED, reason=str(error), faults=(f"its graph fails with {type(error).__name__}: {error}",))
+
+
+def _compared(graph: Any, parts: Call, point: dict[str, Any]) -> Found:
+    """What the graph is, set against plain NumPy."""
+    inputs = list(point.values())
     if faults := _value_faults(graph, inputs, parts(*_copies(inputs))):
         return Found(REFUSED, reason="its values are wrong", faults=tuple(faults))
-    arguments = {}
+    arguments, reached = {}, _reached(graph)
     for i, (name, x) in enumerate(zip(point, inputs, strict=True)):
         if graph.inputs[i] not in reached:
             arguments[name] = NOT_NEEDED

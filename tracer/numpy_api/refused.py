@@ -12,27 +12,53 @@ from wengert.tracer.location import refuse
 
 __all__ = ["REASONS", "reason_of", "refusal"]
 
-_FILE = ("a file holds numbers, and a traced array has none yet.", "Return the array, and save it outside.")
-_TEXT = ("text holds numbers, and a traced array has none yet.", "Print the array's repr, or return it and print it.")
-_MATRIX = ("np.matrix is another class with its own operators.", "Use 2-d arrays and @.")
-_MEMORY = ("a traced array has no memory of its own.", "Return the array, and look at its memory outside.")
-_GLOBAL = ("the global random state is nothing that a graph can replay.", "Use rng = np.random.default_rng(seed).")
-_WALK = ("it walks along the memory of an array.", "Loop over np.ndindex(x.shape) and index: x[i].")
+_NO_NUMBERS = "holds numbers, and a traced array has none yet."
 
-#: Name below numpy: why it is refused, and the alternative.
-REASONS: dict[str, tuple[str, str]] = {
-    **dict.fromkeys(("save", "savez", "savez_compressed", "savetxt", "ndarray.tofile", "ndarray.dump"), _FILE),
-    **dict.fromkeys(("array2string", "array_repr", "array_str", "format_float_positional", "format_float_scientific"),
-                    _TEXT),
-    **dict.fromkeys(("asmatrix", "bmat", "matrix"), _MATRIX),
-    **dict.fromkeys(("ndarray.tobytes", "ndarray.dumps", "ndarray.ctypes", "ndarray.data", "ndarray.strides",
-                     "ndarray.__array_interface__", "ndarray.__array_struct__", "ndarray.__dlpack__",
-                     "ndarray.__dlpack_device__"), _MEMORY),
-    **dict.fromkeys(("nditer", "nested_iters"), _WALK),
-    "ma": ("masked arrays have operators of their own.", "Keep the mask as an array: np.where(mask, x, 0)."),
-    "random.*": _GLOBAL,
-    "scipy.special.factorial": ("it looks at the number itself.", "Use scipy.special.gamma(x + 1)."),
-}  # fmt: skip
+#: (Why, what to write instead): for which names below numpy.
+_DECISIONS = {
+    (f"a file {_NO_NUMBERS}", "Return the array, and save it outside."): (
+        "save savez savez_compressed savetxt ndarray.tofile ndarray.dump"
+    ),
+    (f"text {_NO_NUMBERS}", "Print the array itself, or return it and print it outside."): (
+        "array2string array_repr array_str format_float_positional format_float_scientific"
+    ),
+    (f"a pickle {_NO_NUMBERS}", "Return it from the traced function."): (
+        "ndarray.__reduce__ ndarray.__reduce_ex__ ndarray.dumps"
+    ),
+    ("a traced array has no memory of its own.", "Return the array, and look at its memory outside."): (
+        "ndarray.tobytes ndarray.ctypes ndarray.data ndarray.strides ndarray.base ndarray.flags ndarray.setflags "
+        "ndarray.getfield ndarray.setfield ndarray.byteswap ndarray.__array_interface__ ndarray.__array_struct__ "
+        "ndarray.__dlpack__ ndarray.__dlpack_device__ isfortran may_share_memory shares_memory"
+    ),
+    ("a plain array would lose track of the values.", "Leave np.asarray(x) away where x is an array."): (
+        "ndarray.__array__"
+    ),
+    ("a Python number has no derivative.", "Leave x as it is: np.sin(x) in place of math.sin(x)."): (
+        "ndarray.__float__ ndarray.__complex__ ndarray.item"
+    ),
+    ("np.matrix is another class, with its own operators.", "Use 2-d arrays and @."): "asmatrix bmat matrix",
+    ("masked arrays have operators of their own.", "Keep the mask as an array: np.where(mask, x, 0)."): "ma",
+    ("it walks along the memory of an array.", "Loop over np.ndindex(x.shape), and index: x[i]."): (
+        "nditer nested_iters ndenumerate broadcast"
+    ),
+    ("it makes an array of objects.", "Write it with functions of whole arrays."): "frompyfunc",
+    ("its coefficients are a plain array.", "Keep the coefficients c as an array, and use np.polyval(c, x)."): (
+        "poly1d polynomial.Polynomial polynomial.Chebyshev polynomial.Legendre polynomial.Laguerre "
+        "polynomial.Hermite polynomial.HermiteE"
+    ),
+    ("the global random state is nothing that a graph can replay.", "Use rng = np.random.default_rng(seed)."): (
+        "random.*"
+    ),
+    ("SciPy works on the memory of its arguments.", "Write it with functions of numpy.linalg."): (
+        "scipy.linalg.cdf2rdf scipy.linalg.clarkson_woodruff_transform scipy.linalg.cossin scipy.linalg.expm_cond "
+        "scipy.linalg.matrix_balance scipy.linalg.ordqz scipy.linalg.qr_delete scipy.linalg.qr_insert "
+        "scipy.linalg.qr_multiply scipy.linalg.qr_update scipy.linalg.qz scipy.linalg.rsf2csf"
+    ),
+    ("it looks at the number itself.", "Use scipy.special.gamma(x + 1)."): "scipy.special.factorial",
+}
+
+#: Name to reason and alternative.
+REASONS = {name: why for why, names in _DECISIONS.items() for name in names.split()}
 
 
 def reason_of(name: str) -> tuple[str, str] | None:

@@ -11,7 +11,7 @@ from typing import Any
 
 import numpy as np
 
-from wengert.tools.coverage.samples.values import A, B, C3, J, MASK, S, V, V4, V5, W, after, text, z
+from wengert.tools.coverage.samples.values import C3, MASK, V4, V5, A, B, J, S, V, W, after, text, z
 
 __all__ = ["CONSTANT", "DIFFERENTIABLE", "NOT_NEEDED"]
 
@@ -119,7 +119,7 @@ DIFFERENTIABLE: dict[str, Any] = {
     "apply_over_axes": lambda x=A: np.apply_over_axes(np.sum, x, [0, 1]),
     "ndenumerate": lambda x=A: sum(value * (i + j) for (i, j), value in np.ndenumerate(x)),
     "nditer": lambda x=A: sum(value * value for value in np.nditer(x)),
-    "nested_iters": lambda x=A: [t * t for outer in [np.nested_iters(x, [[0], [1]])] for _ in outer[0] for t in outer[1]],
+    "nested_iters": lambda x=A: [t * t for i, j in [np.nested_iters(x, [[0], [1]])] for _ in i for t in j],
     # writing
     "copyto": lambda x=V, y=W: after(np.copyto, x, y, where=MASK),
     "fill_diagonal": lambda x=S, y=0.7: after(np.fill_diagonal, x, y),

@@ -13,7 +13,7 @@ _NOTES = {
         "errstate geterr seterr geterrcall seterrcall getbufsize setbufsize printoptions get_printoptions "
         "set_printoptions polynomial.set_default_printstyle show_config show_runtime get_include info"
     ),
-    "tests of NumPy itself": "test linalg.test fft.test random.test polynomial.test",
+    "tests of NumPy and SciPy": "test linalg.test fft.test random.test polynomial.test scipy.linalg.test",
     "about dtypes": "dtype finfo iinfo",
     "builds slices, or positions, of its own numbers": "s_ index_exp mgrid ogrid",
     "a class; isinstance(x, np.ndarray) holds for a traced array": "ndarray",
@@ -21,6 +21,9 @@ _NOTES = {
     "dates; they hold no traced value": "isnat datetime64 timedelta64 busdaycalendar",
     "text, records and objects; they hold no traced value": (
         "bytes_ str_ void object_ character flexible record recarray strings char rec"
+    ),
+    "about BLAS and LAPACK": (
+        "scipy.linalg.find_best_blas_type scipy.linalg.get_blas_funcs scipy.linalg.get_lapack_funcs"
     ),
     "an exception": "linalg.LinAlgError exceptions",
     "states of generators": (
@@ -37,7 +40,6 @@ _NOTES = {
     ),
     "an error in NumPy 2, and so here": "ndarray.itemset ndarray.newbyteorder ndarray.tostring ndarray.ptp "
                                         "ndarray.__delitem__ ndarray.__hash__",
-    "about BLAS and LAPACK": "scipy.linalg.find_best_blas_type scipy.linalg.get_blas_funcs scipy.linalg.get_lapack_funcs",
 }  # fmt: skip
 _BY_NAME = {name: text for text, names in _NOTES.items() for name in names.split()}
 
@@ -47,8 +49,8 @@ def note(name: str, value: Any) -> str | None:
     if name in _BY_NAME:
         return _BY_NAME[name]
     if isinstance(value, type) and issubclass(value, np.generic):
-        return f"a dtype; of a traced array write x.astype(np.{name})"
-    if name.startswith(("strings.", "_core.umath.")):
+        return "a dtype: of a traced array write x.astype(dtype)"
+    if name.startswith(("strings.", "char.", "_core.umath.")):
         return "strings; they hold no traced value"
     if name.startswith("lib.recfunctions."):
         return "structured arrays; they hold no traced value"

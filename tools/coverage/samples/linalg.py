@@ -6,7 +6,7 @@ from typing import Any
 
 import numpy as np
 
-from wengert.tools.coverage.samples.values import A, B, C3, S, V, V4, V5, W, hermitian, positive, z
+from wengert.tools.coverage.samples.values import C3, V4, V5, A, B, S, V, W, hermitian, positive, z
 
 __all__ = ["CONSTANT", "DIFFERENTIABLE", "NOT_NEEDED"]
 

@@ -9,10 +9,13 @@ from typing import Any
 
 import numpy as np
 
-from wengert.tools.coverage.samples.values import A, C3, HIGH, I, J, LOW, MASK, S, V, V4, V5, W, after, z
+from wengert.tools.coverage.samples.values import C3, HIGH, LOW, MASK, V4, V5, A, I, J, S, V, W, after, z
 
 __all__ = ["CONSTANT", "DIFFERENTIABLE", "NOT_NEEDED"]
 
+
+def _operator(name: str, left: Any, right: Any) -> Any:
+    return lambda x=left, y=right: getattr(x.copy(), name)(y)
 
 
 DIFFERENTIABLE: dict[str, Any] = {
@@ -21,18 +24,21 @@ DIFFERENTIABLE: dict[str, Any] = {
     "astype": lambda x=V: x.astype(np.float64), "byteswap": lambda x=V: x.byteswap().byteswap() * 2,
     "choose": lambda x=V, y=W: np.array([1, 0, 1]).choose([x, y]),
     "clip": lambda x=V, low=LOW, high=HIGH: x.clip(low, high),
-    "compress": lambda x=V: x.compress(MASK), "conj": lambda x=V: z(x).conj(), "conjugate": lambda x=V: z(x).conjugate(),
+    "compress": lambda x=V: x.compress(MASK),
+    "conj": lambda x=V: z(x).conj(), "conjugate": lambda x=V: z(x).conjugate(),
     "copy": lambda x=V: x.copy(), "cumprod": lambda x=A: x.cumprod(1), "cumsum": lambda x=A: x.cumsum(1),
     "diagonal": lambda x=S: x.diagonal(1), "dot": lambda x=A, y=V: x.dot(y),
     "fill": lambda y=0.7, *, x=V: after(lambda a: a.fill(y), x), "flatten": lambda x=A: x.flatten(),
     "getfield": lambda x=V: x.getfield(np.float64), "item": lambda x=V: x.item(1), "max": lambda x=A: x.max(1),
     "mean": lambda x=A: x.mean(0), "min": lambda x=A: x.min(1),
     "partition": lambda x=V5: np.sort(after(lambda a: a.partition(2), x)[:2]),
-    "prod": lambda x=A: x.prod(1), "ptp": lambda x=A: x.ptp(1), "put": lambda x=V, y=W: after(lambda a: a.put([2], y[0]), x),
+    "prod": lambda x=A: x.prod(1), "ptp": lambda x=A: x.ptp(1),
+    "put": lambda x=V, y=W: after(lambda a: a.put([2], y[0]), x),
     "ravel": lambda x=A: x.ravel(), "repeat": lambda x=V: x.repeat(2), "reshape": lambda x=A: x.reshape(3, 2),
     "resize": lambda x=V4: after(lambda a: a.resize((2, 2), refcheck=False), x),
     "setfield": lambda x=V, y=0.7: after(lambda a: a.setfield(y * x, np.float64), V),
-    "sort": lambda x=A: after(lambda a: a.sort(), x), "squeeze": lambda x=A[None]: x.squeeze(), "std": lambda x=A: x.std(1),
+    "sort": lambda x=A: after(lambda a: a.sort(), x), "squeeze": lambda x=A[None]: x.squeeze(),
+    "std": lambda x=A: x.std(1),
     "sum": lambda x=A: x.sum(1), "swapaxes": lambda x=A: x.swapaxes(0, 1), "take": lambda x=V: x.take([2, 0]),
     "to_device": lambda x=V: x.to_device("cpu"), "tolist": lambda x=V: x.tolist(), "trace": lambda x=S: x.trace(),
     "transpose": lambda x=C3: x.transpose(1, 2, 0), "var": lambda x=A: x.var(1), "view": lambda x=V: x.view(),
@@ -44,9 +50,9 @@ DIFFERENTIABLE: dict[str, Any] = {
     "__abs__": lambda x=V: abs(x), "__dlpack__": lambda x=V: np.from_dlpack(x),
     "__array_ufunc__": lambda x=V: x.__array_ufunc__(np.sin, "__call__", x),
     "__array_function__": lambda x=V: x.__array_function__(np.sum, (np.ndarray,), (x,), {}),
-    **{f"__{name}__": (lambda f: lambda x=W * 3.1, y=V: getattr(x, f)(y))(f"__{name}__")
+    **{f"__{name}__": _operator(f"__{name}__", W * 3.1, V)
        for way in ("", "r") for name in (way + op for op in ("add", "sub", "mul", "truediv", "mod", "pow", "divmod"))},
-    **{f"__i{name}__": (lambda f: lambda x=W * 3.1, y=V: getattr(x.copy(), f)(y))(f"__i{name}__")
+    **{f"__i{name}__": _operator(f"__i{name}__", W * 3.1, V)
        for name in ("add", "sub", "mul", "truediv", "mod", "pow")},
     "__matmul__": lambda x=A, y=S: x @ y, "__rmatmul__": lambda x=A, y=S: x.T.__rmatmul__(y),
     "__imatmul__": lambda x=S, y=S.T: x.copy().__imatmul__(y),
@@ -59,12 +65,12 @@ CONSTANT: dict[str, Any] = {
     "searchsorted": lambda x=np.sort(V), y=W: x.searchsorted(y),
     "__bool__": lambda x=0.7: bool(x), "__int__": lambda x=2.7: int(x), "__index__": lambda i=J: range(9)[i[0]],
     "__contains__": lambda x=V: 0.3 in x, "__invert__": lambda x=I: ~x,
-    **{f"__{name}__": (lambda f: lambda x=V, y=W: getattr(x, f)(y))(f"__{name}__")
+    **{f"__{name}__": _operator(f"__{name}__", V, W)
        for name in ("lt", "le", "gt", "ge", "eq", "ne")},
-    **{f"__{name}__": (lambda f: lambda x=W * 3.1, y=V: getattr(x, f)(y))(f"__{name}__")
+    **{f"__{name}__": _operator(f"__{name}__", W * 3.1, V)
        for name in ("floordiv", "rfloordiv")},
     "__ifloordiv__": lambda x=W * 3.1, y=V: x.copy().__ifloordiv__(y),
-    **{f"__{name}__": (lambda f: lambda x=I, y=J: getattr(x.copy(), f)(y))(f"__{name}__")
+    **{f"__{name}__": _operator(f"__{name}__", I, J)
        for way in ("", "r", "i") for name in (way + op for op in ("and", "or", "xor", "lshift", "rshift"))},
 }  # fmt: skip
 
@@ -79,7 +85,8 @@ NOT_NEEDED: dict[str, Any] = {
     "__reduce__": lambda x=V: x.__reduce__()[1][0], "__reduce_ex__": lambda x=V: pickle.dumps(x),
     "__array_interface__": lambda x=V: x.__array_interface__["shape"],
     "__array_struct__": lambda x=V: x.__array_struct__, "__array_priority__": lambda x=V: x.__array_priority__ < -1e9,
-    "__array_namespace__": lambda x=V: x.__array_namespace__() is np, "__dlpack_device__": lambda x=V: x.__dlpack_device__(),
+    "__array_namespace__": lambda x=V: x.__array_namespace__() is np,
+    "__dlpack_device__": lambda x=V: x.__dlpack_device__(),
     "__class__": lambda x=V: x.__class__ is np.ndarray,
 }  # fmt: skip
 

@@ -6,7 +6,7 @@ from typing import Any
 
 import numpy as np
 
-from wengert.tools.coverage.samples.values import A, B, GRID, HIGH, LOW, S, V, V4, V5, W
+from wengert.tools.coverage.samples.values import GRID, HIGH, LOW, V4, V5, A, B, S, V, W
 
 __all__ = ["CONSTANT", "DIFFERENTIABLE", "NOT_NEEDED"]
 
@@ -106,7 +106,8 @@ CONSTANT: dict[str, Any] = {
     "all": lambda x=A: np.all(x > 0.2, axis=1), "any": lambda x=A: np.any(x > 0.2, axis=1),
     "count_nonzero": lambda x=A: np.count_nonzero(x > 0.4),
     "isneginf": lambda x=V: np.isneginf(x), "isposinf": lambda x=V: np.isposinf(x),
-    "round": lambda x=V - 0.02: np.round(x, 1), "around": lambda x=V: np.around(x * 4), "fix": lambda x=V: np.fix(x * 5),
+    "round": lambda x=V - 0.02: np.round(x, 1), "around": lambda x=V: np.around(x * 4),
+    "fix": lambda x=V: np.fix(x * 5),
 }  # fmt: skip
 
 NOT_NEEDED: dict[str, Any] = {}

@@ -8,7 +8,7 @@ from typing import Any
 import numpy as np
 
 from wengert.tools.coverage.probe import slopes
-from wengert.tools.coverage.samples.values import A, S, T, V, V4, V5, W, hermitian, positive
+from wengert.tools.coverage.samples.values import V4, V5, A, S, T, V, W, hermitian, positive
 
 __all__ = ["calls"]
 
@@ -32,10 +32,19 @@ _WHOLE = {
 
 def calls() -> dict[str, dict[str, Any]]:
     """The tables ``DIFFERENTIABLE``, ``CONSTANT`` and ``NOT_NEEDED``; ImportError without SciPy."""
+    import scipy.linalg
     import scipy.signal
-    import scipy.special as special
+    from scipy import special
 
     tables: dict[str, dict[str, Any]] = {"DIFFERENTIABLE": dict(_linalg()), "CONSTANT": {}, "NOT_NEEDED": {}}
+    tables["CONSTANT"] = {
+        "scipy.linalg.bandwidth": lambda x=S: scipy.linalg.bandwidth(x),
+        "scipy.linalg.ishermitian": lambda x=S: scipy.linalg.ishermitian(x),
+        "scipy.linalg.issymmetric": lambda x=S: scipy.linalg.issymmetric(x),
+        "scipy.linalg.signm": lambda x=S: scipy.linalg.signm(x),
+    }
+    for name in ("dft", "hadamard", "helmert", "hilbert", "invhilbert", "invpascal", "pascal"):
+        tables["NOT_NEEDED"][f"scipy.linalg.{name}"] = _made(getattr(scipy.linalg, name))
     for name in dir(special):
         if isinstance(ufunc := getattr(special, name), np.ufunc):
             table = "CONSTANT" if name in ("gammasgn", "round") else "DIFFERENTIABLE"
@@ -55,6 +64,10 @@ def calls() -> dict[str, dict[str, Any]]:
         "scipy.signal.fftconvolve": lambda x=V4, y=V: scipy.signal.fftconvolve(x, y),
     }
     return tables
+
+
+def _made(function: Any) -> Any:
+    return lambda: function(4)
 
 
 def _call(ufunc: Any) -> Any:
@@ -87,7 +100,7 @@ def _at(ufunc: Any, point: list[Any], held: Any, is_complex: bool) -> Any:
 
 
 def _linalg() -> dict[str, Any]:
-    import scipy.linalg as linalg
+    from scipy import linalg
 
     b = A.T
     return {f"scipy.linalg.{name}": call for name, call in {
@@ -97,9 +110,11 @@ def _linalg() -> dict[str, Any]:
         "cho_solve_banded": lambda x=A, y=V: linalg.cho_solve_banded((x, True), y),
         "cholesky": lambda x=S: linalg.cholesky(positive(x), lower=True),
         "cholesky_banded": lambda x=V: linalg.cholesky_banded(np.stack([x + 2, x / 4]), lower=True),
-        "companion": lambda x=V4: linalg.companion(x), "convolution_matrix": lambda x=V: linalg.convolution_matrix(x, 3),
+        "companion": lambda x=V4: linalg.companion(x),
+        "convolution_matrix": lambda x=V: linalg.convolution_matrix(x, 3),
         "cosm": lambda x=S: linalg.cosm(x), "sinm": lambda x=S: linalg.sinm(x), "tanm": lambda x=S: linalg.tanm(x / 4),
-        "coshm": lambda x=S: linalg.coshm(x), "sinhm": lambda x=S: linalg.sinhm(x), "tanhm": lambda x=S: linalg.tanhm(x),
+        "coshm": lambda x=S: linalg.coshm(x), "sinhm": lambda x=S: linalg.sinhm(x),
+        "tanhm": lambda x=S: linalg.tanhm(x),
         "det": lambda x=S: linalg.det(x), "diagsvd": lambda x=V: linalg.diagsvd(x, 3, 4),
         "eig": lambda x=S: linalg.eig(x), "eigvals": lambda x=S: linalg.eigvals(x),
         "eigh": lambda x=S: linalg.eigh(hermitian(x)), "eigvalsh": lambda x=S: linalg.eigvalsh(hermitian(x)),
@@ -119,7 +134,8 @@ def _linalg() -> dict[str, Any]:
         "pinvh": lambda x=S: linalg.pinvh(positive(x)), "polar": lambda x=S: linalg.polar(x),
         "qr": lambda x=S: linalg.qr(x), "rq": lambda x=S: linalg.rq(x), "schur": lambda x=S: linalg.schur(x),
         "hessenberg": lambda x=S: linalg.hessenberg(x), "sqrtm": lambda x=S: linalg.sqrtm(x),
-        "solve": lambda x=S, y=V: linalg.solve(x, y), "solve_triangular": lambda x=T, y=V: linalg.solve_triangular(x, y, lower=True),
+        "solve": lambda x=S, y=V: linalg.solve(x, y),
+        "solve_triangular": lambda x=T, y=V: linalg.solve_triangular(x, y, lower=True),
         "solve_banded": lambda x=S, y=V: linalg.solve_banded((1, 1), x, y),
         "solveh_banded": lambda x=V, y=W: linalg.solveh_banded(np.stack([x / 4, x + 2]), y),
         "solve_circulant": lambda x=V, y=W: linalg.solve_circulant(x, y),
@@ -129,4 +145,13 @@ def _linalg() -> dict[str, Any]:
         "solve_discrete_lyapunov": lambda x=S / 5, q=T: linalg.solve_discrete_lyapunov(x, q),
         "svd": lambda x=A: linalg.svd(x, full_matrices=False), "svdvals": lambda x=A: linalg.svdvals(x),
         "toeplitz": lambda x=V, y=W: linalg.toeplitz(x, y),
+        "eig_banded": lambda x=V: linalg.eig_banded(np.stack([x + 2, x / 4]), lower=True),
+        "eigvals_banded": lambda x=V: linalg.eigvals_banded(np.stack([x + 2, x / 4]), lower=True),
+        "funm": lambda x=S: linalg.funm(x, np.exp), "null_space": lambda x=A: linalg.null_space(x),
+        "matrix_balance": lambda x=S: linalg.matrix_balance(x)[0],
+        "orthogonal_procrustes": lambda x=S, y=T: linalg.orthogonal_procrustes(x, y),
+        "solve_continuous_are": lambda x=S, b=T, q=S: linalg.solve_continuous_are(x, b, positive(q), np.eye(3)),
+        "solve_discrete_are": lambda x=S, b=T, q=S: linalg.solve_discrete_are(x, b, positive(q), np.eye(3)),
+        "solve_lyapunov": lambda x=S, q=T: linalg.solve_lyapunov(x, q),
+        "subspace_angles": lambda x=b, y=S[:, :2]: linalg.subspace_angles(x, y),
     }.items()}  # fmt: skip

@@ -6,7 +6,7 @@ from typing import Any
 
 import numpy as np
 
-from wengert.tools.coverage.samples.values import A, HIGH, I, J, LOW, S, V, W, after, z
+from wengert.tools.coverage.samples.values import HIGH, LOW, A, I, J, S, V, W, after, z
 
 __all__ = ["CONSTANT", "DIFFERENTIABLE", "OPTIONS", "methods"]
 

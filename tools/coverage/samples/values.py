@@ -8,8 +8,27 @@ from typing import Any
 import numpy as np
 
 __all__ = [
-    "A", "B", "C3", "GRID", "HIGH", "I", "J", "LOW", "MASK", "S", "T", "V", "V4", "V5", "W", "after", "hermitian",
-    "positive", "rng", "text", "z",
+    "C3",
+    "GRID",
+    "HIGH",
+    "LOW",
+    "MASK",
+    "V4",
+    "V5",
+    "A",
+    "B",
+    "I",
+    "J",
+    "S",
+    "T",
+    "V",
+    "W",
+    "after",
+    "hermitian",
+    "positive",
+    "rng",
+    "text",
+    "z",
 ]  # fmt: skip
 
 V = np.array([0.3, 0.72, 0.45])
