@@ -13,15 +13,20 @@ from typing import Any
 
 import numpy as np
 
-__all__ = ["EARLIER", "inner", "overridable_functions", "overridable_ufuncs", "path", "public", "resolve"]
+__all__ = [
+    "POLYNOMIALS", "SOMETIMES", "inner", "overridable_functions", "overridable_ufuncs", "path", "public", "resolve",
+]  # fmt: skip
 
-#: Names that some NumPy since 2.0 has, or will have, and others have not.
-EARLIER = frozenset({
-    "in1d", "trapz", "row_stack", "fix", "matvec", "vecmat", "unstack", "cumulative_sum", "cumulative_prod",
-    "ndarray.ptp", "ndarray.itemset", "ndarray.newbyteorder", "ndarray.tostring", "random.random_integers",
-    "ndarray.resize", "core", "complex256", "float128", "ndarray.setfield", "linalg.linalg", "fft.helper",
+#: The modules of numpy.polynomial, and how their functions' names begin.
+POLYNOMIALS = {"polynomial": "poly", "chebyshev": "cheb", "legendre": "leg", "laguerre": "lag", "hermite": "herm",
+               "hermite_e": "herme"}  # fmt: skip
+#: Names that some NumPy since 2.0 has and another has not, or will not have.
+SOMETIMES = frozenset({
+    "in1d", "trapz", "row_stack", "fix", "matvec", "vecmat", "unstack", "cumulative_sum", "cumulative_prod", "core",
+    "ndarray.ptp", "ndarray.itemset", "ndarray.newbyteorder", "ndarray.tostring", "ndarray.resize", "ndarray.setfield",
+    "ndarray.__buffer__", "random.random_integers",
+    *(f"polynomial.{module}.{prefix}valnd" for module, prefix in POLYNOMIALS.items()),
 })  # fmt: skip
-_POLYNOMIALS = ("polynomial", "chebyshev", "legendre", "laguerre", "hermite", "hermite_e")
 _INDEXED = ("r_", "c_", "s_", "index_exp", "mgrid", "ogrid")  # not called, but used as a function is
 _IMPORTED = ("strings.", "char.", "fft.", "polynomial.")
 _OBJECTS = frozenset(dir(object)) - {"__eq__", "__ne__", "__lt__", "__le__", "__gt__", "__ge__", "__repr__", "__str__",
@@ -54,8 +59,8 @@ def public() -> dict[str, tuple[str, ...]]:
         "linalg": _functions("linalg"),
         "fft": _functions("fft"),
         "lib": tuple(sorted(n for n in _lib())),
-        "ndarray": tuple(f"ndarray.{n}" for n in dir(np.ndarray) if n not in _OBJECTS),
-        "polynomial": (*_functions("polynomial"), *(n for m in _POLYNOMIALS for n in _functions(f"polynomial.{m}"))),
+        "ndarray": tuple(f"ndarray.{n}" for n in dir(np.ndarray) if n not in _OBJECTS and (n[0] != "_" or n[1] == "_")),
+        "polynomial": (*_functions("polynomial"), *(n for m in POLYNOMIALS for n in _functions(f"polynomial.{m}"))),
         "random.Generator": tuple(f"random.Generator.{n}" for n in _names(np.random.Generator)),
         "random": _functions("random"),
         "classes": tuple(n for n in _classes()),

@@ -28,7 +28,7 @@ _DECISIONS = {
     ("a traced array has no memory of its own.", "Return the array, and look at its memory outside."): (
         "ndarray.tobytes ndarray.ctypes ndarray.data ndarray.strides ndarray.base ndarray.flags ndarray.setflags "
         "ndarray.getfield ndarray.setfield ndarray.byteswap ndarray.__array_interface__ ndarray.__array_struct__ "
-        "ndarray.__dlpack__ ndarray.__dlpack_device__ isfortran may_share_memory shares_memory"
+        "ndarray.__dlpack__ ndarray.__dlpack_device__ ndarray.__buffer__ isfortran may_share_memory shares_memory"
     ),
     ("a plain array would lose track of the values.", "Leave np.asarray(x) away where x is an array."): (
         "ndarray.__array__"

@@ -6,7 +6,7 @@ from typing import Any
 
 import numpy as np
 
-__all__ = ["note"]
+__all__ = ["NAMES", "note"]
 
 _NOTES = {
     "settings of NumPy": (
@@ -39,15 +39,16 @@ _NOTES = {
         "ndarray.__array_finalize__ ndarray.__class_getitem__ ndarray.__setstate__"
     ),
     "an error in NumPy 2, and so here": "ndarray.itemset ndarray.newbyteorder ndarray.tostring ndarray.ptp "
-                                        "ndarray.__delitem__ ndarray.__hash__",
+                                        "ndarray.__delitem__",
 }  # fmt: skip
-_BY_NAME = {name: text for text, names in _NOTES.items() for name in names.split()}
+#: Name to note.
+NAMES = {name: text for text, names in _NOTES.items() for name in names.split()}
 
 
 def note(name: str, value: Any) -> str | None:
     """Why a name is none of the table's business; None where it is."""
-    if name in _BY_NAME:
-        return _BY_NAME[name]
+    if name in NAMES:
+        return NAMES[name]
     if isinstance(value, type) and issubclass(value, np.generic):
         return "a dtype: of a traced array write x.astype(dtype)"
     if name.startswith(("strings.", "char.", "_core.umath.")):

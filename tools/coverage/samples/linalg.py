@@ -6,6 +6,7 @@ from typing import Any
 
 import numpy as np
 
+from wengert.tools.coverage.names import POLYNOMIALS
 from wengert.tools.coverage.samples.values import C3, V4, V5, A, B, S, V, W, hermitian, positive, z
 
 __all__ = ["CONSTANT", "DIFFERENTIABLE", "NOT_NEEDED"]
@@ -56,9 +57,6 @@ CONSTANT: dict[str, Any] = {"linalg.matrix_rank": lambda x=A: np.linalg.matrix_r
 
 NOT_NEEDED: dict[str, Any] = {}
 
-_BASES = {"polynomial": "poly", "chebyshev": "cheb", "legendre": "leg", "laguerre": "lag", "hermite": "herm",
-          "hermite_e": "herme"}  # fmt: skip
-
 
 def _polynomials(module: str, prefix: str) -> None:
     """The functions of one basis: the same names and arguments in each."""
@@ -71,6 +69,7 @@ def _polynomials(module: str, prefix: str) -> None:
         "mul": lambda f: lambda c=V, d=V4: f(c, d), "mulx": lambda f: lambda c=V: f(c),
         "div": lambda f: lambda c=V5, d=V: f(c, d), "pow": lambda f: lambda c=V: f(c, 2),
         "val": lambda f: lambda x=W, c=V: f(x, c), "val2d": lambda f: lambda x=W, y=V, c=A: f(x, y, c),
+        "valnd": lambda f: lambda x=W, y=V, c=A: f([x, y], c),
         "val3d": lambda f: lambda x=W, y=V, t=W, c=C3: f(x, y, t, c),
         "grid2d": lambda f: lambda x=W, y=V, c=A: f(x, y, c),
         "grid3d": lambda f: lambda x=W, y=V, t=W, c=C3: f(x, y, t, c),
@@ -104,7 +103,7 @@ def _converted(function: Any) -> Any:
     return lambda c=V: function(c)
 
 
-for _module, _prefix in _BASES.items():
+for _module, _prefix in POLYNOMIALS.items():
     _polynomials(_module, _prefix)
 DIFFERENTIABLE["polynomial.chebyshev.chebinterpolate"] = lambda x=0.7: (
     np.polynomial.chebyshev.chebinterpolate(lambda t: np.exp(x * t), 3)

@@ -24,7 +24,7 @@ _WHOLE = {
     **dict.fromkeys(("expn", "kn", "lpmv", "pdtr", "pdtrc", "pdtri", "smirnov", "smirnovi", "yn", "mathieu_a",
                      "mathieu_b", "mathieu_cem", "mathieu_sem", "mathieu_modcem1", "mathieu_modcem2",
                      "mathieu_modsem1", "mathieu_modsem2"), 1),
-    **dict.fromkeys(("bdtr", "bdtrc", "bdtri", "nbdtr", "nbdtrc", "nbdtri"), 2),
+    **dict.fromkeys(("bdtr", "bdtrc", "bdtri", "nbdtr", "nbdtrc", "nbdtri", "sph_harm"), 2),
     **{f"{kind}_{name}": 2 for kind in ("obl", "pro")
        for name in ("ang1", "ang1_cv", "cv", "rad1", "rad1_cv", "rad2", "rad2_cv")},
 }  # fmt: skip
@@ -125,6 +125,7 @@ def _linalg() -> dict[str, Any]:
         "fractional_matrix_power": lambda x=S: linalg.fractional_matrix_power(x, 0.5),
         "hankel": lambda x=V, y=W: linalg.hankel(x, y), "inv": lambda x=S: linalg.inv(x),
         "khatri_rao": lambda x=A, y=S: linalg.khatri_rao(x, y), "ldl": lambda x=S: linalg.ldl(hermitian(x))[1],
+        "kron": lambda x=A, y=S: linalg.kron(x, y),
         "leslie": lambda x=V, y=W: linalg.leslie(x, y[:2]), "logm": lambda x=S: linalg.logm(x),
         "lstsq": lambda x=b, y=V: linalg.lstsq(x, y)[0], "lu": lambda x=S: linalg.lu(x),
         "lu_factor": lambda x=S: linalg.lu_factor(x)[0],
