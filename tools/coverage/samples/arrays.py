@@ -144,7 +144,7 @@ CONSTANT: dict[str, Any] = {
     "flatnonzero": lambda x=V: np.flatnonzero(x > 0.4),
     "argwhere": lambda x=V: np.argwhere(x > 0.4),
     "isin": lambda x=V, y=W: np.isin(x, y),
-    "in1d": lambda x=V, y=W: np.in1d(x, y),  # type: ignore[attr-defined]  # noqa: NPY201 (a name of some versions)
+    "in1d": lambda x=V, y=W: np.in1d(x, y),  # noqa: NPY201 (a name of some versions)
     "array_equal": lambda x=V, y=W: np.array_equal(x, y),
     "array_equiv": lambda x=V, y=W: np.array_equiv(x, y),
     "allclose": lambda x=V, y=W: np.allclose(x, y),

@@ -57,7 +57,7 @@ DIFFERENTIABLE: dict[str, Any] = {
     "ediff1d": lambda x=V4: np.ediff1d(x),
     "gradient": lambda x=V5, spacing=0.7: np.gradient(x, spacing),
     "trapezoid": lambda y=V, x=GRID: np.trapezoid(y, x),
-    "trapz": lambda y=V, x=GRID: np.trapz(y, x),  # type: ignore[attr-defined]  # noqa: NPY201 (of some versions)
+    "trapz": lambda y=V, x=GRID: np.trapz(y, x),  # noqa: NPY201 (of some versions)
     "convolve": lambda x=V, y=V4: np.convolve(x, y),
     "correlate": lambda x=V4, y=V: np.correlate(x, y, "full"),
     "interp": lambda x=W, xp=GRID, fp=V: np.interp(x, xp, fp),
