@@ -174,6 +174,15 @@ def test_a_wrong_value_and_a_wrong_dtype_are_faults():
     assert "its dtype" in probe(lambda x=exact: x if "traced" in repr(x) else x.astype(np.float32)).faults[0]
 
 
+def test_what_is_frozen_without_a_guard_is_a_fault():
+    def sorted_once(x=V):
+        return x[np.argsort(x.owner.evaluate(x.value) if "traced" in repr(x) else x)]
+
+    (fault,) = probe(sorted_once).faults
+    assert "at another point it computes" in fault
+    assert probe(lambda x=V: x[0] if x[0] < x[1] else x[2]).faults == ()
+
+
 def test_an_error_that_is_not_ours_is_a_fault():
     found = probe(lambda x=V: {}[x])
     assert found.kind == REFUSED

@@ -28,6 +28,7 @@ NOT_NEEDED, REFUSED = "no derivative needed", "refused"
 STEP = 1e-3
 TOLERANCE = 2e-6
 VALUES = 1e-9
+_SORTED = ("xp", "bins")  # arguments that have to stay in order
 Call = Callable[..., Any]
 
 
@@ -51,7 +52,7 @@ def probe(call: Call) -> Found:
     with warnings.catch_warnings(), np.errstate(all="ignore"):
         warnings.simplefilter("ignore")
         together = _asked(call, point)
-        if together.kind != REFUSED or len(point) < 2:
+        if together.kind != REFUSED or together.faults or len(point) < 2:
             return together
         alone = {name: _asked(_with(call, point, name), {name: x}) for name, x in point.items()}
     if all(found.kind == REFUSED for found in alone.values()):
@@ -121,7 +122,8 @@ def _asked(call: Call, point: dict[str, Any]) -> Found:
 def _compared(graph: Any, parts: Call, point: dict[str, Any]) -> Found:
     """What the graph is, set against plain NumPy."""
     inputs = list(point.values())
-    if faults := _value_faults(graph, inputs, parts(*_copies(inputs))):
+    faults = _value_faults(graph, inputs, parts(*_copies(inputs))) or _elsewhere(graph, parts, point)
+    if faults:
         return Found(REFUSED, reason="its values are wrong", faults=tuple(faults))
     arguments, reached = {}, _reached(graph)
     for i, (name, x) in enumerate(zip(point, inputs, strict=True)):
@@ -175,6 +177,20 @@ def _value_faults(graph: Any, inputs: Sequence[Any], expected: Sequence[Any]) ->
         elif isinstance(y, (np.ndarray, np.generic)) and x.dtype != y.dtype:
             found.append(f"its dtype is {x.dtype}, NumPy's {y.dtype}")
     return found
+
+
+def _elsewhere(graph: Any, parts: Call, point: dict[str, Any]) -> list[str]:
+    """The faults at another point, of the path that the graph records: what is frozen there without a guard shows."""
+    moved = [x * 0.9 if name in _SORTED or not x.ndim else np.flip(x).copy() for name, x in point.items()]
+    moved = [y.astype(x.dtype) for y, x in zip(moved, point.values(), strict=True)]
+    try:
+        expected = parts(*_copies(moved))
+    except Exception:  # noqa: BLE001 (plain NumPy cannot do it there)
+        return []
+    guards = protocol.get("numpy").compile(graph)(list(moved))[len(graph.outputs) :]
+    if any(bool(value) is not guard.expected for value, guard in zip(guards, graph.guards, strict=True)):
+        return []
+    return [f"at another point {fault}" for fault in _value_faults(graph, moved, expected)]
 
 
 def _derivative(graph: Any, plain: Call, inputs: Sequence[Any], i: int) -> tuple[str, list[str]]:
