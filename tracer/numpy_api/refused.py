@@ -20,7 +20,7 @@ _DECISIONS = {
         "save savez savez_compressed savetxt ndarray.tofile ndarray.dump"
     ),
     (f"text {_NO_NUMBERS}", "Print the array itself, or return it and print it outside."): (
-        "array2string array_repr array_str format_float_positional format_float_scientific"
+        "format_float_positional format_float_scientific"
     ),
     (f"a pickle {_NO_NUMBERS}", "Return it from the traced function."): (
         "ndarray.__reduce__ ndarray.__reduce_ex__ ndarray.dumps"
@@ -28,7 +28,7 @@ _DECISIONS = {
     ("a traced array has no memory of its own.", "Return the array, and look at its memory outside."): (
         "ndarray.tobytes ndarray.ctypes ndarray.data ndarray.strides ndarray.base ndarray.flags ndarray.setflags "
         "ndarray.getfield ndarray.setfield ndarray.byteswap ndarray.__array_interface__ ndarray.__array_struct__ "
-        "ndarray.__dlpack__ ndarray.__dlpack_device__ ndarray.__buffer__ isfortran may_share_memory shares_memory"
+        "ndarray.__dlpack__ ndarray.__dlpack_device__ ndarray.__buffer__ isfortran"
     ),
     ("a plain array would lose track of the values.", "Leave np.asarray(x) away where x is an array."): (
         "ndarray.__array__"
@@ -41,10 +41,14 @@ _DECISIONS = {
     ("it walks along the memory of an array.", "Loop over np.ndindex(x.shape), and index: x[i]."): (
         "nditer nested_iters ndenumerate broadcast"
     ),
+    ("dates are not traced.", "Work on dates outside the traced function, and pass it numbers."): (
+        "busday_count busday_offset is_busday datetime_as_string"
+    ),
+    ("structured arrays are not traced.", "Keep the fields as arrays, in a dict or a dataclass."): "lib.recfunctions.*",
     ("it makes an array of objects.", "Write it with functions of whole arrays."): "frompyfunc",
     ("its coefficients are a plain array.", "Keep the coefficients c as an array, and use np.polyval(c, x)."): (
-        "poly1d polynomial.Polynomial polynomial.Chebyshev polynomial.Legendre polynomial.Laguerre "
-        "polynomial.Hermite polynomial.HermiteE"
+        "polynomial.Polynomial polynomial.Chebyshev polynomial.Legendre polynomial.Laguerre polynomial.Hermite "
+        "polynomial.HermiteE"
     ),
     ("the global random state is nothing that a graph can replay.", "Use rng = np.random.default_rng(seed)."): (
         "random.*"

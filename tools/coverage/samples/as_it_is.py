@@ -18,7 +18,10 @@ _NOTES = {
     "builds slices, or positions, of its own numbers": "s_ index_exp mgrid ogrid",
     "a class; isinstance(x, np.ndarray) holds for a traced array": "ndarray",
     "a class of functions": "ufunc",
-    "dates; they hold no traced value": "isnat datetime64 timedelta64 busdaycalendar",
+    "dates; they hold no traced value": (
+        "isnat datetime64 timedelta64 busdaycalendar busday_count busday_offset is_busday datetime_as_string "
+        "datetime_data"
+    ),
     "text, records and objects; they hold no traced value": (
         "bytes_ str_ void object_ character flexible record recarray strings char rec"
     ),

@@ -72,17 +72,17 @@ def methods(ufunc: Any, operands: list[Any]) -> dict[str, Any]:
     x, last = operands[0], operands[-1]
     calls: dict[str, Any] = {}
     if ufunc.signature is None and (ufunc.nin, ufunc.nout) == (2, 1):
+        # along the first axis: along the last, np.power and np.arctan2 of NumPy 2.0 to 2.5 skip an element (AVX-512)
         wide = np.stack([x, x[::-1] * 2, x])
         calls |= {
-            "reduce": lambda x=wide: ufunc.reduce(x, axis=1),
-            "accumulate": lambda x=wide: ufunc.accumulate(x, axis=1),
-            "reduceat": lambda x=wide: ufunc.reduceat(x, [0, 2], axis=1),
+            "reduce": lambda x=wide: ufunc.reduce(x, axis=0),
+            "accumulate": lambda x=wide: ufunc.accumulate(x, axis=0),
+            "reduceat": lambda x=wide: ufunc.reduceat(x, [0, 2], axis=0),
             "outer": lambda x=x, y=last: ufunc.outer(x, y),
         }
     if ufunc.signature is None and ufunc.nout == 1:
-        twice = [0, 2, 2]
-        calls["at"] = (lambda x=x, y=last: after(ufunc.at, x, twice, y)) if ufunc.nin == 2 else (
-            lambda x=x: after(ufunc.at, x, twice))  # fmt: skip
+        calls["at"] = (lambda x=x, y=last: after(ufunc.at, x, [0, 2, 2], y)) if ufunc.nin == 2 else (
+            lambda x=x: after(ufunc.at, x, [0, 2]))  # fmt: skip
         mask = np.array([True, False, True])
         two = ufunc.nin == 2
         calls["where"] = (lambda x=x, y=last: ufunc(x, y, out=np.ones_like(ufunc(x, y)), where=mask)) if two else (
