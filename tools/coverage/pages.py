@@ -10,11 +10,12 @@ from wengert.tools.coverage import names
 from wengert.tools.coverage.probe import CONSTANT, DIFFERENTIABLE, NOT_NEEDED, REFUSED
 from wengert.tools.coverage.rivals import AUTOGRAD, JAX
 from wengert.tools.coverage.samples import as_it_is
+from wengert.tools.coverage.samples.ufuncs import OPTIONS
 from wengert.tools.coverage.table import AS_IT_IS, CLASSES, Row, Table, samples
 
 __all__ = ["arguments", "counts", "markdown", "pending", "versions"]
 
-_METHODS = ("reduce", "accumulate", "reduceat", "outer", "at", "where", "out", "dtype")
+_METHODS = ("reduce", "accumulate", "reduceat", "outer", "at")
 _MARKS = {DIFFERENTIABLE: "✓", CONSTANT: "·", NOT_NEEDED: "·", REFUSED: "✗"}
 _TITLES = {
     "ufuncs": "Ufuncs, their methods and options", "numpy": "Functions of numpy", "linalg": "numpy.linalg",
@@ -123,10 +124,11 @@ def markdown(table: Table) -> str:
 def _ufuncs(table: Table, rows: Sequence[Row]) -> list[str]:
     """Methods and options as columns: ✓ differentiable, · locally constant, ✗ refused, nothing where NumPy has none."""
     lines = ["✓ is differentiable, · locally constant, ✗ refused (not yet); a gap: NumPy itself has it not.", "",
-             _cells("name", "class", "in, or why not", *_METHODS), _cells(*["---"] * (3 + len(_METHODS)))]  # fmt: skip
+             _cells("name", "class", "in, or why not", *_METHODS, *(f"{option}=" for option in OPTIONS)),
+             _cells(*["---"] * (3 + len(_METHODS) + len(OPTIONS)))]  # fmt: skip
     for row in rows:
         canonical = names.resolve(row.name).__name__
-        found = [table.rows.get(f"{canonical}.{method}") for method in _METHODS]
+        found = [table.rows.get(f"{canonical}.{method}") for method in (*_METHODS, *OPTIONS)]
         marks = [_MARKS[its.kind] if its else "" for its in found]
         if canonical == row.name:
             lines.append(_cells(f"`{row.name}`", row.kind, arguments(row), *marks))
