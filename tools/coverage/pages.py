@@ -73,7 +73,9 @@ def counts(table: Table) -> list[str]:
     ufuncs = [_kind(table, names.inner(u) or u.__name__) for u in names.overridable_ufuncs()]
     own = [row.kind for chapter in ("linalg", "fft") for row in table.chapters[chapter]]
     lines = [", ".join(f"{every.count(kind)} {kind}" for kind in CLASSES)]
-    lines[0] = f"{len(every)} names: {lines[0]} (of which {len(pending(table))} not yet)."
+    partly = sum(row.kind == DIFFERENTIABLE and bool(row.text) for row in rows.values())
+    lines[0] = (f"{len(every)} names: {lines[0]} (of which {len(pending(table))} not yet); in {partly} of the "
+                "differentiable an argument is refused.")  # fmt: skip
     lines += [_share(f"overridable functions of NumPy ({versions()})", functions), _share("ufuncs of NumPy", ufuncs),
               _share("functions of numpy.linalg and numpy.fft", own)]  # fmt: skip
     here = [name for name in AUTOGRAD if name in rows]
