@@ -59,6 +59,32 @@ def _print_ops(table: Any) -> None:
     Console().print(shown, markup=False)
 
 
+def numpy(*, name: str | None, check: bool, write: Path | None) -> None:
+    """What of NumPy can be traced and differentiated.
+
+    With a NAME: its row in full. Each name has a sample call, traced, run, differentiated and compared.
+    """
+    from wengert.tools.coverage import pages, table as coverage
+
+    if name is not None:
+        try:
+            found = coverage.one(name)
+        except KeyError as error:
+            message = f"{name} is no public name of the NumPy (or SciPy) that is installed."
+            raise MisuseError(message) from error
+        for row in found:
+            print("\n    ".join(filter(None, (f"{row.name}: {row.kind}", pages.arguments(row), row.said, *row.faults))))
+        return
+    table = coverage.make()
+    if write:
+        write.parent.mkdir(parents=True, exist_ok=True)
+        write.write_text(pages.markdown(table), encoding="utf-8")
+    elif not check:
+        print(pages.markdown(table))
+    print(*pages.counts(table), *table.faults, f"{len(table.faults)} faults.", sep="\n", file=sys.stderr)
+    sys.exit(1 if check and table.faults else 0)
+
+
 def show(*, file: Path, backend: str | None, mode: str) -> None:
     """Print a saved graph, or source generated for it.
 
@@ -189,6 +215,11 @@ def commands() -> Any:
         ops: [
             option(["--check"], is_flag=True, help="Print what is wrong alone; exit with 1 where there is a hole."),
             option(["--markdown", "as_markdown"], is_flag=True, help="Print it as docs/ops.md has it."),
+            write,
+        ],
+        numpy: [
+            argument(["name"], required=False),
+            option(["--check"], is_flag=True, help="Print what is wrong alone; exit with 1 where a row is."),
             write,
         ],
         show: [file, backend, mode],

@@ -205,7 +205,9 @@ class Array(Expr):
             return natively(function, args, kwargs)
         implementation = FUNCTIONS.get(function)
         if implementation is None:
-            raise refused_function(function)
+            from wengert.tracer.numpy_api.refused import refusal
+
+            raise refusal(function)
         return implementation(*args[:1], *plainly(args[1:]), **kwargs)
 
     def __array__(self, dtype: Any = None, copy: bool | None = None) -> Any:
@@ -373,15 +375,6 @@ class Array(Expr):
     def __hash__(self) -> int:  # type: ignore[override]
         message = "unhashable type: a traced array (as ndarray is)."
         raise TypeError(message)
-
-
-def refused_function(function: Any) -> TraceError:
-    """The error for a function of NumPy that is not traced."""
-    name = f"{getattr(function, '__module__', 'numpy')}.{function.__name__}"
-    return refuse(
-        f"{name} cannot be traced yet.",
-        "Write it with functions that can (see `wengert ops`), or apply it outside the traced function.",
-    )
 
 
 def converted(array: Array, dtype: Any) -> Value:

@@ -1,0 +1,1 @@
+"""What of NumPy can be traced and differentiated: a table in which every mark is measured."""
