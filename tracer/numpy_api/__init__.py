@@ -5,13 +5,30 @@ from __future__ import annotations
 from typing import Any
 
 from wengert.tracer import operators
-from wengert.tracer.numpy_api import contractions, elementwise, methods, movement, reductions, writing
+from wengert.tracer.numpy_api import (
+    choosing,
+    contractions,
+    elementwise,
+    histograms,
+    joining,
+    methods,
+    movement,
+    padding,
+    questions,
+    reductions,
+    refused,
+    sets,
+    sorting,
+    writing,
+)
 
 __all__ = ["FUNCTIONS"]
 
 #: NumPy function to its traced form: what ``__array_function__`` looks up.
 FUNCTIONS: dict[Any, Any] = {
     **reductions.TABLE, **movement.TABLE, **contractions.TABLE, **elementwise.TABLE, **writing.TABLE,
+    **joining.TABLE, **padding.TABLE, **choosing.TABLE, **sorting.TABLE, **sets.TABLE, **histograms.TABLE,
+    **questions.TABLE, **refused.TABLE,
 }  # fmt: skip
 
 operators.install()

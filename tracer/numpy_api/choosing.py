@@ -1,0 +1,246 @@
+"""Choosing elements by conditions and by indices, and applying functions to pieces."""
+
+from __future__ import annotations
+
+import math
+from typing import Any
+
+import numpy as np
+
+from wengert.tracer.array import Array, namespace_of, refuse
+from wengert.tracer.numpy_api.elementwise import result_type
+from wengert.tracer.numpy_api.movement import broadcast_arrays, broadcast_to, moveaxis, ravel
+from wengert.tracer.numpy_api.positions import constant, places, plain_mask, stand_in, within
+from wengert.tracer.numpy_api.support import array_of, as_array, axis_of, deliver, promote
+
+
+def select(condlist, choicelist, default=0):
+    if len(condlist) != len(choicelist):
+        message = "list of cases must be same length as list of conditions"
+        raise ValueError(message)
+    if not len(condlist):
+        message = "select with an empty condition list is not possible"
+        raise ValueError(message)
+    xp = namespace_of(condlist, choicelist, default)
+    conditions = [as_array(xp, c) for c in condlist]
+    for i, c in enumerate(conditions):
+        if c.dtype.kind != "b":
+            message = f"invalid entry {i} in condlist: should be boolean ndarray"
+            raise TypeError(message)
+    number = (int, float, complex)
+    given = [x if isinstance(x, (*number, Array)) else np.asarray(x) for x in (*choicelist, default)]
+    dtype = result_type(*given)
+    *choices, result = (xp.cast(as_array(xp, x), dtype) for x in given)
+    for c, choice in zip(reversed(conditions), reversed(choices), strict=True):
+        result = xp.where(c, choice, result)
+    return result
+
+
+def choose(a, choices, out=None, mode="raise"):
+    """The element of the chosen array at each place: one gather from all of them."""
+    xp = namespace_of(a, choices, out)
+    index = as_array(xp, a)
+    if index.dtype.kind not in "biu" or not np.can_cast(index.dtype, np.int64):
+        message = f"Cannot cast array data from {index.dtype} to int64 according to the rule 'safe'"
+        raise TypeError(message)
+    items = promote(xp, [as_array(xp, choice) for choice in choices])
+    index, *items = broadcast_arrays(index, *items)
+    index = xp.cast(index, np.int64)
+    if mode != "raise":
+        index = within(xp, index, len(items), mode)
+    elif (index < 0).any() or (index >= len(items)).any():
+        message = "invalid entry in choice array"
+        raise ValueError(message)
+    flat = xp.concatenate([xp.reshape(item, (item.size,)) for item in items], axis=0)
+    here = xp.add(xp.multiply(index, index.size), constant(xp, places(index.shape)))
+    return deliver(xp.take(flat, here, axis=0), out)
+
+
+def compress(condition, a, axis=None, out=None):
+    xp, x = array_of(a, condition, out)
+    mask = plain_mask(condition)
+    if mask.ndim != 1:
+        message = "condition must be a 1-d array"
+        raise ValueError(message)
+    if axis is None:
+        x, axis = xp.reshape(x, (x.size,)), 0
+    at = axis_of(axis, x.ndim)
+    chosen = np.flatnonzero(mask)
+    if chosen.size and chosen[-1] >= x.shape[at]:
+        message = f"index {chosen[-1]} is out of bounds for axis {at} with size {x.shape[at]}"
+        raise IndexError(message)
+    return deliver(xp.take(x, constant(xp, chosen.astype(np.int64)), axis=at), out)
+
+
+def extract(condition, arr):
+    return compress(ravel(condition) if isinstance(condition, Array) else np.ravel(condition), ravel(arr))
+
+
+def piecewise(x, condlist, funclist, *args, **kw):
+    """Each function on the elements of its piece, which are a guard; a number needs none."""
+    xp, values = array_of(x, condlist, funclist)
+    number = values.ndim == 0
+    if np.ndim(condlist) == 0 or (not isinstance(condlist[0], (list, np.ndarray)) and not number):
+        condlist = [condlist]
+    conditions = [as_array(xp, c) for c in condlist]
+    conditions = [c if c.dtype.kind == "b" else xp.not_equal(c, 0) for c in conditions]
+    if len(conditions) == len(funclist) - 1:
+        otherwise = conditions[0]
+        for c in conditions[1:]:
+            otherwise = xp.logical_or(otherwise, c)
+        conditions.append(xp.logical_not(otherwise))
+    elif len(conditions) != len(funclist):
+        n = len(conditions)
+        message = f"with {n} condition(s), either {n} or {n + 1} functions are expected"
+        raise ValueError(message)
+    result = xp.wrap(xp.full(values.shape, 0, values.dtype).value)
+    for c, function in zip(conditions, funclist, strict=True):
+        if callable(function):
+            mask = np.broadcast_to(plain_mask(c), values.shape)
+            if mask.any():
+                result[mask] = function(values[mask], *args, **kw)
+        else:
+            np.copyto(result, function, casting="unsafe", where=c)
+    return result
+
+
+def apply_along_axis(func1d, axis, arr, *args, **kwargs):
+    """Line by line, so as many nodes as the function has for each line."""
+    xp, x = array_of(arr)
+    at = axis_of(axis, x.ndim)
+    lines = moveaxis(x, at, -1)
+    outer = lines.shape[:-1]
+    if 0 in outer:
+        message = "Cannot apply_along_axis when any iteration dimensions are 0"
+        raise ValueError(message)
+    results: list[Any] = []
+    for line in np.ndindex(outer):
+        found = func1d(lines[(*line, ...)], *args, **kwargs)
+        made = as_array(namespace_of(x, found), found)
+        results.append(made if not results else made.xp.cast(made, results[0].dtype))
+    joined = np.stack(results).reshape(*outer, *results[0].shape)
+    inner = tuple(range(len(outer), joined.ndim))
+    return moveaxis(joined, inner, tuple(range(at, at + len(inner))))
+
+
+def apply_over_axes(func, a, axes):
+    _, result = array_of(a)
+    n = result.ndim
+    for axis in (axes,) if np.ndim(axes) == 0 else axes:
+        at = axis + n if axis < 0 else axis
+        reduced = func(result, at)
+        if np.ndim(reduced) != result.ndim:
+            reduced = np.expand_dims(reduced, at)
+            if np.ndim(reduced) != result.ndim:
+                message = "function is not returning an array of the correct shape"
+                raise ValueError(message)
+        result = reduced
+    return result
+
+
+# ----- Indices -----
+
+
+def take(a, indices, axis=None, out=None, mode="raise"):
+    xp, x = array_of(a, indices, out)
+    if axis is None:
+        x, axis = xp.reshape(x, (x.size,)), 0
+    at = axis_of(axis, x.ndim)
+    n = x.shape[at]
+    if not isinstance(indices, Array):
+        chosen = np.take(np.arange(n, dtype=np.int64), indices, mode=mode)
+        return deliver(xp.take(x, constant(xp, chosen), axis=at), out)
+    if indices.dtype.kind not in "biu" or not np.can_cast(indices.dtype, np.int64):
+        message = f"Cannot cast array data from {indices.dtype} to int64 according to the rule 'safe'"
+        raise TypeError(message)
+    if not n and indices.size:
+        message = "cannot do a non-empty take from an empty axes."
+        raise IndexError(message)
+    return deliver(xp.take(x, within(xp, indices, n, mode), axis=at), out)
+
+
+def ix_(*args):
+    """Index arrays that span a grid; of a mask its positions, which are a guard."""
+    results = []
+    for k, arg in enumerate(args):
+        sequence = arg if isinstance(arg, Array) else np.asarray(arg)
+        if sequence.ndim != 1:
+            message = "Cross index must be 1 dimensional"
+            raise ValueError(message)
+        if sequence.dtype.kind == "b":
+            sequence = np.flatnonzero(plain_mask(sequence))
+        elif sequence.size == 0 and not isinstance(sequence, Array):
+            sequence = sequence.astype(np.intp)
+        results.append(sequence.reshape((1,) * k + (sequence.size,) + (1,) * (len(args) - k - 1)))
+    return tuple(results)
+
+
+def _in_order(shape: Any, order: str) -> tuple[list[int], list[int]]:
+    """The axes of a shape, slowest first, and how far apart neighbours along each are."""
+    if order not in ("C", "F"):
+        message = f"only 'C' or 'F' order is permitted, got {order!r}"
+        raise ValueError(message)
+    axes = list(range(len(shape)))[:: 1 if order == "C" else -1]
+    strides = [math.prod(shape[a] for a in axes[k + 1 :]) for k in range(len(axes))]
+    return axes, strides
+
+
+def ravel_multi_index(multi_index, dims, mode="raise", order="C"):
+    xp = namespace_of(multi_index)
+    dims = (dims,) if isinstance(dims, (int, np.integer)) else tuple(dims)
+    items = [as_array(xp, index) for index in multi_index]
+    modes = mode if isinstance(mode, tuple) else (mode,) * len(items)
+    if len(items) != len(dims):
+        message = f"parameter multi_index must be a sequence of length {len(dims)}"
+        raise ValueError(message)
+    if any(item.dtype.kind not in "iu" for item in items):
+        message = "only int indices permitted"
+        raise TypeError(message)
+    axes, strides = _in_order(dims, order)
+    total: Any = None
+    for axis, stride in zip(axes, strides, strict=True):
+        index = xp.cast(items[axis], np.int64)
+        if modes[axis] == "raise":
+            if (index < 0).any() or (index >= dims[axis]).any():
+                message = "invalid entry in coordinates array"
+                raise ValueError(message)
+        else:
+            index = within(xp, index, dims[axis], modes[axis])
+        index = xp.multiply(index, stride)
+        total = index if total is None else xp.add(total, index)
+    return total
+
+
+def unravel_index(indices, shape, order="C"):
+    xp, index = array_of(indices)
+    shape = (shape,) if isinstance(shape, (int, np.integer)) else tuple(shape)
+    if index.dtype.kind not in "iu":
+        message = "only int indices permitted"
+        raise TypeError(message)
+    index = xp.cast(index, np.int64)
+    if (index < 0).any() or (index >= math.prod(shape)).any():
+        message = f"index is out of bounds for array with size {math.prod(shape)}"
+        raise ValueError(message)
+    results: dict[int, Any] = {}
+    for axis, stride in zip(*_in_order(shape, order), strict=True):
+        results[axis] = xp.remainder(xp.floor_divide(index, max(stride, 1)), max(shape[axis], 1))
+    return tuple(results[axis] for axis in range(len(shape)))
+
+
+def _of_shape(function: Any) -> Any:
+    """A function that looks at the shape and dtype of its array alone."""
+
+    def of_shape(arr, *args, **kwargs):
+        _, x = array_of(arr)
+        return function(stand_in(x), *args, **kwargs)
+
+    return of_shape
+
+
+TABLE = {
+    np.select: select, np.choose: choose, np.compress: compress, np.extract: extract, np.piecewise: piecewise,
+    np.apply_along_axis: apply_along_axis, np.apply_over_axes: apply_over_axes, np.take: take, np.ix_: ix_,
+    np.ravel_multi_index: ravel_multi_index, np.unravel_index: unravel_index,
+    np.diag_indices_from: _of_shape(np.diag_indices_from),
+    np.tril_indices_from: _of_shape(np.tril_indices_from), np.triu_indices_from: _of_shape(np.triu_indices_from),
+}  # fmt: skip
