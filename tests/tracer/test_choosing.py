@@ -12,7 +12,7 @@ X, M, C = INPUTS["vector"], INPUTS["matrix"], INPUTS["cube"]
 
 def whole(x):
     """Small integers with the signs of ``x``."""
-    return np.clip(x, -3, 4).astype(int)
+    return np.where(x == x, np.clip(x * 1.0, -3, 4), 0).astype(int)  # of int64 minimum, np.choose never comes back
 
 
 CASES = {
@@ -23,7 +23,7 @@ CASES = {
     ],
     np.choose: [
         lambda x: np.choose(x > 0, [x, x * 2]), lambda x: np.choose(x > 0, (0, 1.5)), lambda x: np.choose(np.zeros(np.shape(x), int), [x, 9]), lambda x: np.choose([0, 1, 1], [x, -x]), lambda x: np.choose(whole(x), [x, 2 * x, 3 * x]),
-        lambda x: np.choose(whole(x), [x, 2 * x, 3 * x], mode="clip"), lambda x: np.choose(whole(x), [x, 2 * x, 3 * x], mode="wrap"), lambda x: np.choose(x, [1, 2]), lambda x: np.choose(np.array([0, 1]), np.array([x, x])) if np.ndim(x) == 0 and type(x) is int and x is None else x,
+        lambda x: np.choose(whole(x), [x, 2 * x, 3 * x], mode="clip"), lambda x: np.choose(whole(x), [x, 2 * x, 3 * x], mode="wrap"), lambda x: np.choose(x, [1, 2]), lambda x: np.choose(np.zeros(3, int), x),
     ],
     np.compress: [
         lambda x: np.compress([True, False, True], x), lambda x: np.compress([0, 1], x, 0), lambda x: np.compress(np.ravel(x) > 0, x), lambda x: np.compress(x > 0, x), lambda x: np.compress([1] * 9, x, -1), lambda x: np.compress([True, False, True], x, axis=-1),
@@ -54,9 +54,14 @@ CASES = {
     np.triu_indices_from: [lambda x: np.triu_indices_from(x, 1)],
 }  # fmt: skip
 #: What NumPy does and the tracer refuses: (function, sort of array).
-REFUSED = set()
+REFUSED = {
+    *((np.take, sort) for sort in ("scalar", "number", "int")),  # the order of a number
+    *((np.apply_over_axes, sort) for sort in ("number", "int")),  # NumPy asks a Python number for its ndim
+    (np.select, "small"),  # NumPy finds the dtype with weak numbers, and then does not cast them
+    (np.compress, "empty"),  # NumPy takes elements that are not there
+}
 SLOPES = [
-    (lambda x, y: np.select([x > 1, x > 0], [x * y, y**2], x), X, X[::-1].copy()), (lambda x, y: np.choose(x > 0, [x * y, y**2]), X, X[::-1].copy()), (lambda m: np.choose(whole(m), [m, m**2, m[0]], mode="wrap"), M),
+    (lambda x, y: np.select([x > 1, x > 0], [x * y, y**2], x), X, X[::-1].copy()), (lambda x, y: np.choose(x > 0, [x * y, y**2]), X, X[::-1].copy()), (lambda m: np.choose(whole(m + 0.1), [m, m**2, m[0]], mode="wrap"), M),
     (lambda m: np.compress([0, 1, 1], m, 1), M), (lambda x: np.extract(x > 0, x) ** 2, X), (lambda x: np.piecewise(x, [x < 0, x > 2], [lambda v: v**3, 3, lambda v: np.sqrt(v) * v.sum()]), X),
     (lambda c: np.apply_along_axis(lambda v: np.outer(v, v), 1, c[:, :2, :2]), C), (lambda c: np.apply_over_axes(np.prod, c, (0, 2)), C), (lambda m: np.take(m, [[0, 1], [9, -9]], 1, mode="clip"), M), (lambda x: np.take(x, np.argsort(x)[:3]) ** 2, X),
     (lambda m: m[np.ix_([1, 0], [2, 2])], M), (lambda m: m[np.triu_indices_from(m)], M), (lambda m: np.take_along_axis(m, np.argsort(m[:1], 1), 1) ** 2, M),

@@ -11,7 +11,7 @@ from wengert.tracer.array import Array, namespace_of, refuse
 from wengert.tracer.numpy_api.elementwise import result_type
 from wengert.tracer.numpy_api.movement import broadcast_arrays, broadcast_to, moveaxis, ravel
 from wengert.tracer.numpy_api.positions import constant, places, plain_mask, stand_in, within
-from wengert.tracer.numpy_api.support import array_of, as_array, axis_of, deliver, promote
+from wengert.tracer.numpy_api.support import array_of, as_array, axis_of, deliver
 
 
 def select(condlist, choicelist, default=0):
@@ -27,13 +27,17 @@ def select(condlist, choicelist, default=0):
         if c.dtype.kind != "b":
             message = f"invalid entry {i} in condlist: should be boolean ndarray"
             raise TypeError(message)
-    number = (int, float, complex)
-    given = [x if isinstance(x, (*number, Array)) else np.asarray(x) for x in (*choicelist, default)]
-    dtype = result_type(*given)
-    *choices, result = (xp.cast(as_array(xp, x), dtype) for x in given)
+    *choices, result = _promoted(xp, (*choicelist, default))
     for c, choice in zip(reversed(conditions), reversed(choices), strict=True):
         result = xp.where(c, choice, result)
     return result
+
+
+def _promoted(xp: Any, items: Any) -> list[Array]:
+    """Arrays of the dtype that the items promote to, among which Python numbers are weak."""
+    arrays = [as_array(xp, item) for item in items]
+    dtype = result_type(*(x if type(x) in (int, float, complex) else a for x, a in zip(items, arrays, strict=True)))
+    return [xp.cast(a, dtype) for a in arrays]
 
 
 def choose(a, choices, out=None, mode="raise"):
@@ -43,14 +47,13 @@ def choose(a, choices, out=None, mode="raise"):
     if index.dtype.kind not in "biu" or not np.can_cast(index.dtype, np.int64):
         message = f"Cannot cast array data from {index.dtype} to int64 according to the rule 'safe'"
         raise TypeError(message)
-    items = promote(xp, [as_array(xp, choice) for choice in choices])
+    items = _promoted(xp, list(choices))
     index, *items = broadcast_arrays(index, *items)
     index = xp.cast(index, np.int64)
-    if mode != "raise":
-        index = within(xp, index, len(items), mode)
-    elif (index < 0).any() or (index >= len(items)).any():
+    if mode == "raise" and ((index < 0).any() or (index >= len(items)).any()):
         message = "invalid entry in choice array"
         raise ValueError(message)
+    index = within(xp, index, len(items), "clip" if mode == "raise" else mode)  # what is outside is for the guard to find
     flat = xp.concatenate([xp.reshape(item, (item.size,)) for item in items], axis=0)
     here = xp.add(xp.multiply(index, index.size), constant(xp, places(index.shape)))
     return deliver(xp.take(flat, here, axis=0), out)
@@ -62,8 +65,8 @@ def compress(condition, a, axis=None, out=None):
     if mask.ndim != 1:
         message = "condition must be a 1-d array"
         raise ValueError(message)
-    if axis is None:
-        x, axis = xp.reshape(x, (x.size,)), 0
+    if axis is None or x.ndim == 0:  # a number is a line of one
+        x, axis = xp.reshape(x, (x.size,)), 0 if axis is None else axis
     at = axis_of(axis, x.ndim)
     chosen = np.flatnonzero(mask)
     if chosen.size and chosen[-1] >= x.shape[at]:
@@ -80,7 +83,8 @@ def piecewise(x, condlist, funclist, *args, **kw):
     """Each function on the elements of its piece, which are a guard; a number needs none."""
     xp, values = array_of(x, condlist, funclist)
     number = values.ndim == 0
-    if np.ndim(condlist) == 0 or (not isinstance(condlist[0], (list, np.ndarray)) and not number):
+    sequence = isinstance(condlist, (list, tuple, np.ndarray))
+    if not sequence or (not isinstance(condlist[0], (list, np.ndarray)) and not number):
         condlist = [condlist]
     conditions = [as_array(xp, c) for c in condlist]
     conditions = [c if c.dtype.kind == "b" else xp.not_equal(c, 0) for c in conditions]
@@ -118,7 +122,7 @@ def apply_along_axis(func1d, axis, arr, *args, **kwargs):
         found = func1d(lines[(*line, ...)], *args, **kwargs)
         made = as_array(namespace_of(x, found), found)
         results.append(made if not results else made.xp.cast(made, results[0].dtype))
-    joined = np.stack(results).reshape(*outer, *results[0].shape)
+    joined = np.stack(results).reshape((*outer, *results[0].shape))
     inner = tuple(range(len(outer), joined.ndim))
     return moveaxis(joined, inner, tuple(range(at, at + len(inner))))
 
@@ -143,8 +147,8 @@ def apply_over_axes(func, a, axes):
 
 def take(a, indices, axis=None, out=None, mode="raise"):
     xp, x = array_of(a, indices, out)
-    if axis is None:
-        x, axis = xp.reshape(x, (x.size,)), 0
+    if axis is None or x.ndim == 0:  # a number is a line of one
+        x, axis = xp.reshape(x, (x.size,)), 0 if axis is None else axis
     at = axis_of(axis, x.ndim)
     n = x.shape[at]
     if not isinstance(indices, Array):

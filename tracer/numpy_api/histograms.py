@@ -31,13 +31,17 @@ def bincount(x, /, weights=None, minlength=0):
     if count < 0:
         message = "'minlength' must not be negative"
         raise ValueError(message)
+    if not values.size:
+        return xp.full((count,), 0, np.int64)
     given = None if weights is None else as_array(xp, weights)
     if given is not None and given.shape != values.shape:
         message = "The weights and list don't have the same length."
         raise ValueError(message)
-    if values.size:
-        count = _length(values, count)
-    return _gathered(xp, values, given, count)
+    count = _length(values, count)
+    # The program counts before it finds that a larger one has come, and the guard fails: that goes one place further.
+    at = xp.cast(values, np.int64)
+    at = xp.where(xp.logical_or(xp.less(at, 0), xp.greater_equal(at, count)), count, at)
+    return _gathered(xp, at, given, count + 1)[:count]
 
 
 def _length(x: Array, least: int) -> int:
@@ -94,7 +98,7 @@ def _equal_edges(xp: Any, first: Any, last: Any, n: int, dtype: Any) -> Array:
     low, high = (xp.cast(end, computed) for end in ends)
     step = (high - low) / n
     edges = constant(xp, np.arange(n, dtype=computed)) * step + low
-    return xp.cast(concatenate([edges, high.reshape(1)]), dtype)
+    return xp.cast(concatenate([edges, high.reshape(1)]), dtype or computed)
 
 
 def _edges(xp: Any, a: Array, bins: Any, range_: Any, weights: Any) -> Array:
@@ -107,14 +111,7 @@ def _edges(xp: Any, a: Array, bins: Any, range_: Any, weights: Any) -> Array:
             f"the number of bins is to be chosen from traced values (bins={bins!r}).",
             "Give a number of bins, or find the edges outside the traced function: np.histogram_bin_edges(a, 'auto').",
         )
-    if np.ndim(bins) > 1:
-        message = "`bins` must be 1d, when an array"
-        raise ValueError(message)
-    if np.ndim(bins) == 1:
-        edges = as_array(xp, bins)
-        if np.any(edges[:-1] > edges[1:]):
-            message = "`bins` must increase monotonically, when an array"
-            raise ValueError(message)
+    if (edges := _given_edges(xp, bins, "`bins`")) is not None:
         return edges
     n = _count(bins, "`bins`")
     first, last = _outer_edges(a, range_)
@@ -122,6 +119,20 @@ def _edges(xp: Any, a: Array, bins: Any, range_: Any, weights: Any) -> Array:
     edges = _equal_edges(xp, first, last, n, np.result_type(dtype, float) if dtype.kind in "biu" else dtype)
     if np.any(edges[:-1] >= edges[1:]):
         message = f"Too many bins for data range. Cannot create {n} finite-sized bins."
+        raise ValueError(message)
+    return edges
+
+
+def _given_edges(xp: Any, bins: Any, name: str) -> Array | None:
+    """Bins that are edges; None where they are a number of bins."""
+    edges = as_array(xp, bins) if isinstance(bins, (list, tuple, np.ndarray)) else None
+    if edges is None or edges.ndim == 0:
+        return None
+    if edges.ndim > 1:
+        message = f"{name} must be 1d, when an array"
+        raise ValueError(message)
+    if np.any(edges[:-1] > edges[1:]):
+        message = f"{name} must increase monotonically, when an array"
         raise ValueError(message)
     return edges
 
@@ -163,6 +174,8 @@ def histogram_bin_edges(a, bins=10, range=None, weights=None):
 def histogram(a, bins=10, range=None, density=None, weights=None):
     xp, values, given = _prepared(a, bins, weights)
     edges = _edges(xp, values, bins, range, weights)
+    if not edges.size:
+        return xp.full((0,), 0, np.int64 if given is None else given.dtype), edges
     both = np.result_type(values.dtype, edges.dtype)
     at = _bin_of(xp, xp.cast(values, both), edges)
     counts = _gathered(xp, at, given, edges.shape[0] + 1)[1:-1]
@@ -176,11 +189,11 @@ def histogram(a, bins=10, range=None, density=None, weights=None):
 
 def histogramdd(sample, bins=10, range=None, density=None, weights=None):
     xp = namespace_of(sample, bins, weights)
-    if not (np.ndim(sample) == 2 and hasattr(sample, "shape")):
+    if len(getattr(sample, "shape", ())) != 2:
         sample = np.atleast_2d(as_array(xp, sample)).T
     columns = list(as_array(xp, sample).T)
     n = len(columns)
-    bins = [bins] * n if np.ndim(bins) == 0 else list(bins)
+    bins = list(bins) if isinstance(bins, (list, tuple, np.ndarray)) else [bins] * n
     if len(bins) != n:
         message = "The dimension of bins must be equal to the dimension of the sample x."
         raise ValueError(message)
@@ -188,8 +201,9 @@ def histogramdd(sample, bins=10, range=None, density=None, weights=None):
     if len(ranges) != n:
         message = "range argument must have one entry per dimension"
         raise ValueError(message)
-    edges = tuple(
-        _edges_of_axis(xp, x, b, r, i) for i, (x, b, r) in enumerate(zip(columns, bins, ranges, strict=True)))
+    edges = [
+        _edges_of_axis(xp, x, b, r, i) for i, (x, b, r) in enumerate(zip(columns, bins, ranges, strict=True))
+    ]
     at = None
     for x, edge in zip(columns, edges, strict=True):
         place = _bin_of(xp, *(xp.cast(item, np.result_type(x.dtype, edge.dtype)) for item in (x, edge)))
@@ -208,24 +222,16 @@ def histogramdd(sample, bins=10, range=None, density=None, weights=None):
 
 def _edges_of_axis(xp: Any, x: Array, bins: Any, range_: Any, i: int) -> Array:
     """As np.histogramdd has them: always float64 where the bins are equal."""
-    if np.ndim(bins) == 0:
-        n = _count(bins, f"`bins[{i}]`")
-        return _equal_edges(xp, *_outer_edges(x, range_), n, np.float64)
-    if np.ndim(bins) > 1:
-        message = f"`bins[{i}]` must be a scalar or 1d array"
-        raise ValueError(message)
-    edges = as_array(xp, bins)
-    if np.any(edges[:-1] > edges[1:]):
-        message = f"`bins[{i}]` must be monotonically increasing, when an array"
-        raise ValueError(message)
-    return edges
+    if (edges := _given_edges(xp, bins, f"`bins[{i}]`")) is not None:
+        return edges
+    return _equal_edges(xp, *_outer_edges(x, range_), _count(bins, f"`bins[{i}]`"), None)
 
 
 def histogram2d(x, y, bins=10, range=None, density=None, weights=None):
     if len(x) != len(y):
         message = "x and y must have the same length."
         raise ValueError(message)
-    if np.ndim(bins) and len(bins) not in (1, 2):
+    if isinstance(bins, (list, tuple, np.ndarray)) and len(bins) not in (1, 2):
         bins = [bins, bins]
     xp = namespace_of(x, y, bins, weights)
     columns = np.stack([as_array(xp, x), as_array(xp, y)], -1)

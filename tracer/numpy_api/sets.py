@@ -67,7 +67,7 @@ def union1d(ar1, ar2):
 def intersect1d(ar1, ar2, assume_unique=False, return_indices=False):
     _, (a, b) = arrays_of((ar1, ar2))
     a, b = ravel(a), ravel(b)
-    at_a, at_b = np.arange(a.size), np.arange(b.size)
+    at_a = at_b = None
     if not assume_unique:
         a, at_a = unique(a, return_index=True)
         b, at_b = unique(b, return_index=True)
@@ -79,7 +79,10 @@ def intersect1d(ar1, ar2, assume_unique=False, return_indices=False):
     if not return_indices:
         return common
     where_a, where_b = order[shared], order[shared + 1] - a.size
-    return common, *(constant_or(at)[where] for at, where in ((at_a, where_a), (at_b, where_b)))
+    if assume_unique:
+        return common, where_a, where_b
+    # Clipped, since the program looks there before it finds that others are shared now, and the guard fails.
+    return common, np.take(at_a, where_a, mode="clip"), np.take(at_b, where_b, mode="clip")
 
 
 def setxor1d(ar1, ar2, assume_unique=False):

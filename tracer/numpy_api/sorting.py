@@ -23,9 +23,9 @@ def lexsort(keys, axis=-1):
     if len({key.shape for key in items}) != 1:
         message = "all keys need to be the same shape"
         raise ValueError(message)
+    at = axis_of(axis, max(items[0].ndim, 1))
     if not items[0].ndim:
         return xp.full((), 0, np.int64)
-    at = axis_of(axis, items[0].ndim)
     order = xp.argsort(items[0], at)
     for key in items[1:]:
         sorted_key = xp.take_along_axis(key, order, at)
