@@ -7,6 +7,7 @@ from typing import Any
 import numpy as np
 
 from wengert.tracer.array import Array, refuse
+from wengert.tracer.indexing import positions
 from wengert.tracer.numpy_api import choosing, contractions, elementwise, movement, reductions, sorting, writing
 from wengert.tracer.operators import in_place
 
@@ -59,6 +60,32 @@ def _flatten(self: Array, order: str = "C") -> Array:
     return movement.copy(movement.ravel(self, order))
 
 
+class _Flat:
+    """``x.flat``: the elements one after the other, to read and to write."""
+
+    def __init__(self, base: Array) -> None:
+        self.base = base
+
+    def __len__(self) -> int:
+        return self.base.size
+
+    def __iter__(self) -> Any:
+        return iter(movement.ravel(self.base))
+
+    def __getitem__(self, key: Any) -> Array:
+        return _flatten(self.base)[key]
+
+    def __setitem__(self, key: Any, new: Any) -> None:
+        if chosen := np.ravel(positions((self.base.size,), key)).tolist():
+            writing.put(self.base, chosen, new)
+
+    def __array__(self, *args: Any, **kwargs: Any) -> Any:
+        return self.base.__array__()
+
+    def copy(self) -> Array:
+        return _flatten(self.base)
+
+
 _METHODS: dict[str, Any] = {
     "sum": reductions.sum_, "prod": reductions.prod, "mean": reductions.mean, "var": reductions.var,
     "std": reductions.std, "max": reductions.max_, "min": reductions.min_, "any": reductions.any_,
@@ -102,7 +129,7 @@ _FIXED = ("shape", "dtype", "strides", "flat", "T", "real", "imag", "data")
 
 _PROPERTIES: dict[str, Any] = {
     "T": movement.transpose, "mT": lambda x: movement.swapaxes(x, -1, -2),
-    "real": elementwise.real, "imag": elementwise.imag,
+    "flat": _Flat, "real": elementwise.real, "imag": elementwise.imag,
 }
 
 

@@ -61,7 +61,7 @@ def _overlap(name: str) -> Any:
         if not (isinstance(a, Array) and isinstance(b, Array)):
             return False  # no traced array looks into a plain one
         if a is b:
-            return a.size > 0
+            return bool(a.shape) and a.size > 0
         if a.memory is None or b.memory is None or a.memory.buffer is not b.memory.buffer:
             return False
         if not (a.memory.certain and b.memory.certain):
@@ -111,8 +111,8 @@ def _bit_numbers(xp: Any, bitorder: str) -> Array:
 
 def _last(x: Array, axis: Any) -> tuple[Array, int]:
     """The axis in question behind the others; all elements in a row without one."""
-    if axis is None:
-        return np.ravel(x), 0
+    if axis is None or x.ndim == 0:  # a number is a line of one
+        return np.ravel(x), axis_of(axis or 0, 1)
     at = axis_of(axis, x.ndim)
     return np.moveaxis(x, at, -1), at
 
