@@ -99,7 +99,7 @@ def differences(f, args, k, h=1e-3):
         def shifted(by, at=at):
             moved = [np.array(a, float) if i == k else a for i, a in enumerate(args)]
             moved[k][at] += by
-            return float(f(*(m[()] if np.ndim(m) == 0 else m for m in moved)))
+            return float(f(*(np.asarray(m)[()] if np.ndim(m) == 0 else m for m in moved)))
 
         slope[at] = (8 * (shifted(h) - shifted(-h)) - (shifted(2 * h) - shifted(-2 * h))) / (12 * h)
     return slope

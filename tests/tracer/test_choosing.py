@@ -5,7 +5,7 @@ import pytest
 from numpy_alike import INPUTS, name_of, same, same_slope
 
 import wengert as wg
-from wengert.tracer.numpy_api import choosing
+from wengert.tracer.numpy_api import choosing, pieces
 
 X, M, C = INPUTS["vector"], INPUTS["matrix"], INPUTS["cube"]
 
@@ -69,7 +69,7 @@ SLOPES = [
 
 
 def test_every_function_has_a_case():
-    assert set(CASES) == set(choosing.TABLE)
+    assert set(CASES) == set(choosing.TABLE) | set(pieces.TABLE)
 
 
 @pytest.mark.parametrize("sort", INPUTS)
@@ -94,6 +94,31 @@ def test_pieces_are_followed():
     f = wg.trace(lambda x: np.piecewise(x, [x < 0, x > 2], [lambda v: -v, lambda v: v.mean(), 0.5]))
     for x in (X, -X, X * 0, X + 9):
         np.testing.assert_allclose(f(x), np.piecewise(x, [x < 0, x > 2], [lambda v: -v, lambda v: v.mean(), 0.5]))
+
+
+def test_a_function_of_each_element_needs_no_guard():
+    scale = 3.0
+
+    def f(x, y):
+        return np.piecewise(x, [x < 0, x > 2], [lambda v: np.exp(v) * y, lambda v: v**2 / scale, 0.5])
+
+    traced = wg.trace(f)
+    program = traced.graph(X, 2.0)
+    assert not program.graph.guards
+    for x in (X, -X, X * 0, X + 9):
+        np.testing.assert_allclose(program(x, 2.0), f(x, 2.0))
+    same_slope(f, X, 1.5)
+    log = wg.trace(lambda x: np.sum(np.piecewise(x, [x > 0], [np.log, 0.0])))
+    assert not log.graph(X).graph.guards
+    with np.errstate(all="ignore"):
+        np.testing.assert_array_equal(wg.grad(log)(np.array([2.0, -1.0, 0.0])), [0.5, 0.0, 0.0])
+
+
+@pytest.mark.parametrize("piece", [lambda v: v / len(v), lambda v: v - v.max(), lambda v: v[::-1], lambda v: v if v[0] > 0 else -v, lambda v: np.cumsum(v), lambda v: v * np.arange(v.size), lambda v: np.sort(v), lambda v: v if len(v) > 1 else 2 * v, lambda v: np.random.default_rng(0).random(v.shape) * v])
+def test_a_function_of_all_elements_has_its_piece_for_a_guard(piece):
+    f = wg.trace(lambda x: np.piecewise(x, [x > 0.5], [piece, 7.0]))
+    for x in (X, -X, X + 9, np.array([1.0, 0.0, 0, 0, 0, 0])):
+        np.testing.assert_allclose(f(x), np.piecewise(x, [x > 0.5], [piece, 7.0]))
 
 
 def test_an_index_outside_its_line_is_an_error():

@@ -24,7 +24,7 @@ CASES = {
 SLOPES = [
     (np.unique, M.ravel() + np.arange(6)), (lambda m: np.unique(m, axis=1) ** 2, M), (lambda x, y: np.union1d(x, y) ** 2, X + np.arange(6), M), (lambda x: np.intersect1d(x, np.concatenate([x[:2], x[3:4]])) ** 2, X),
     (lambda x, y: np.setdiff1d(x * y[0, 0], y) ** 2, X + np.arange(6), M), (lambda x, y: np.setxor1d(x, y) ** 2, X + np.arange(6), M + np.arange(3)), (lambda x: x * np.isin(x, [2.5]) * x[0], X * 1.01),
-    (lambda x: (lambda v, i: v[i] ** 2)(*np.unique(x, return_inverse=True)), M.ravel()[:5]),
+    (lambda x: np.take(*np.unique(x, return_inverse=True)) ** 2, M.ravel()[:5]),
 ]  # fmt: skip
 
 

@@ -14,6 +14,7 @@ from wengert.tracer.numpy_api import (
     methods,
     movement,
     padding,
+    pieces,
     questions,
     reductions,
     refused,
@@ -28,7 +29,7 @@ __all__ = ["FUNCTIONS"]
 FUNCTIONS: dict[Any, Any] = {
     **reductions.TABLE, **movement.TABLE, **contractions.TABLE, **elementwise.TABLE, **writing.TABLE,
     **joining.TABLE, **padding.TABLE, **choosing.TABLE, **sorting.TABLE, **sets.TABLE, **histograms.TABLE,
-    **questions.TABLE, **refused.TABLE,
+    **pieces.TABLE, **questions.TABLE, **refused.TABLE,
 }  # fmt: skip
 
 operators.install()

@@ -1,4 +1,4 @@
-"""Choosing elements by conditions and by indices, and applying functions to pieces."""
+"""Choosing elements by conditions and by indices."""
 
 from __future__ import annotations
 
@@ -7,9 +7,9 @@ from typing import Any
 
 import numpy as np
 
-from wengert.tracer.array import Array, namespace_of, refuse
+from wengert.tracer.array import Array, namespace_of
 from wengert.tracer.numpy_api.elementwise import result_type
-from wengert.tracer.numpy_api.movement import broadcast_arrays, broadcast_to, moveaxis, ravel
+from wengert.tracer.numpy_api.movement import broadcast_arrays, ravel
 from wengert.tracer.numpy_api.positions import constant, places, plain_mask, stand_in, within
 from wengert.tracer.numpy_api.support import array_of, as_array, axis_of, deliver
 
@@ -43,7 +43,7 @@ def _promoted(xp: Any, items: Any) -> list[Array]:
 def choose(a, choices, out=None, mode="raise"):
     """The element of the chosen array at each place: one gather from all of them."""
     xp = namespace_of(a, choices, out)
-    index = as_array(xp, a)
+    index: Any = as_array(xp, a)
     if index.dtype.kind not in "biu" or not np.can_cast(index.dtype, np.int64):
         message = f"Cannot cast array data from {index.dtype} to int64 according to the rule 'safe'"
         raise TypeError(message)
@@ -53,7 +53,7 @@ def choose(a, choices, out=None, mode="raise"):
     if mode == "raise" and ((index < 0).any() or (index >= len(items)).any()):
         message = "invalid entry in choice array"
         raise ValueError(message)
-    index = within(xp, index, len(items), "clip" if mode == "raise" else mode)  # what is outside is for the guard to find
+    index = within(xp, index, len(items), "clip" if mode == "raise" else mode)  # a guard finds what is outside
     flat = xp.concatenate([xp.reshape(item, (item.size,)) for item in items], axis=0)
     here = xp.add(xp.multiply(index, index.size), constant(xp, places(index.shape)))
     return deliver(xp.take(flat, here, axis=0), out)
@@ -77,69 +77,6 @@ def compress(condition, a, axis=None, out=None):
 
 def extract(condition, arr):
     return compress(ravel(condition) if isinstance(condition, Array) else np.ravel(condition), ravel(arr))
-
-
-def piecewise(x, condlist, funclist, *args, **kw):
-    """Each function on the elements of its piece, which are a guard; a number needs none."""
-    xp, values = array_of(x, condlist, funclist)
-    number = values.ndim == 0
-    sequence = isinstance(condlist, (list, tuple, np.ndarray))
-    if not sequence or (not isinstance(condlist[0], (list, np.ndarray)) and not number):
-        condlist = [condlist]
-    conditions = [as_array(xp, c) for c in condlist]
-    conditions = [c if c.dtype.kind == "b" else xp.not_equal(c, 0) for c in conditions]
-    if len(conditions) == len(funclist) - 1:
-        otherwise = conditions[0]
-        for c in conditions[1:]:
-            otherwise = xp.logical_or(otherwise, c)
-        conditions.append(xp.logical_not(otherwise))
-    elif len(conditions) != len(funclist):
-        n = len(conditions)
-        message = f"with {n} condition(s), either {n} or {n + 1} functions are expected"
-        raise ValueError(message)
-    result = xp.wrap(xp.full(values.shape, 0, values.dtype).value)
-    for c, function in zip(conditions, funclist, strict=True):
-        if callable(function):
-            mask = np.broadcast_to(plain_mask(c), values.shape)
-            if mask.any():
-                result[mask] = function(values[mask], *args, **kw)
-        else:
-            np.copyto(result, function, casting="unsafe", where=c)
-    return result
-
-
-def apply_along_axis(func1d, axis, arr, *args, **kwargs):
-    """Line by line, so as many nodes as the function has for each line."""
-    xp, x = array_of(arr)
-    at = axis_of(axis, x.ndim)
-    lines = moveaxis(x, at, -1)
-    outer = lines.shape[:-1]
-    if 0 in outer:
-        message = "Cannot apply_along_axis when any iteration dimensions are 0"
-        raise ValueError(message)
-    results: list[Any] = []
-    for line in np.ndindex(outer):
-        found = func1d(lines[(*line, ...)], *args, **kwargs)
-        made = as_array(namespace_of(x, found), found)
-        results.append(made if not results else made.xp.cast(made, results[0].dtype))
-    joined = np.stack(results).reshape((*outer, *results[0].shape))
-    inner = tuple(range(len(outer), joined.ndim))
-    return moveaxis(joined, inner, tuple(range(at, at + len(inner))))
-
-
-def apply_over_axes(func, a, axes):
-    _, result = array_of(a)
-    n = result.ndim
-    for axis in (axes,) if np.ndim(axes) == 0 else axes:
-        at = axis + n if axis < 0 else axis
-        reduced = func(result, at)
-        if np.ndim(reduced) != result.ndim:
-            reduced = np.expand_dims(reduced, at)
-            if np.ndim(reduced) != result.ndim:
-                message = "function is not returning an array of the correct shape"
-                raise ValueError(message)
-        result = reduced
-    return result
 
 
 # ----- Indices -----
@@ -203,7 +140,7 @@ def ravel_multi_index(multi_index, dims, mode="raise", order="C"):
     axes, strides = _in_order(dims, order)
     total: Any = None
     for axis, stride in zip(axes, strides, strict=True):
-        index = xp.cast(items[axis], np.int64)
+        index: Any = xp.cast(items[axis], np.int64)
         if modes[axis] == "raise":
             if (index < 0).any() or (index >= dims[axis]).any():
                 message = "invalid entry in coordinates array"
@@ -216,6 +153,7 @@ def ravel_multi_index(multi_index, dims, mode="raise", order="C"):
 
 
 def unravel_index(indices, shape, order="C"):
+    index: Any
     xp, index = array_of(indices)
     shape = (shape,) if isinstance(shape, (int, np.integer)) else tuple(shape)
     if index.dtype.kind not in "iu":
@@ -242,8 +180,7 @@ def _of_shape(function: Any) -> Any:
 
 
 TABLE = {
-    np.select: select, np.choose: choose, np.compress: compress, np.extract: extract, np.piecewise: piecewise,
-    np.apply_along_axis: apply_along_axis, np.apply_over_axes: apply_over_axes, np.take: take, np.ix_: ix_,
+    np.select: select, np.choose: choose, np.compress: compress, np.extract: extract, np.take: take, np.ix_: ix_,
     np.ravel_multi_index: ravel_multi_index, np.unravel_index: unravel_index,
     np.diag_indices_from: _of_shape(np.diag_indices_from),
     np.tril_indices_from: _of_shape(np.tril_indices_from), np.triu_indices_from: _of_shape(np.triu_indices_from),

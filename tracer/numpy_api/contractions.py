@@ -128,7 +128,7 @@ def einsum(*operands, out=None, optimize=False, **kwargs):
     terms, result, arrays = _parsed(operands)
     xp, items = arrays_of(arrays)
     if (dtype := kwargs.get("dtype")) is not None:
-        items = [np.astype(x, dtype) for x in items]
+        items = [xp.cast(x, dtype) for x in items]
     items = promote(xp, items) if len(items) > 1 else items
     parts = [_distinct(xp, x, term) for x, term in zip(items, terms, strict=True)]
     parts = _without_ones(xp, parts)

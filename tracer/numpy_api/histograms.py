@@ -111,12 +111,12 @@ def _edges(xp: Any, a: Array, bins: Any, range_: Any, weights: Any) -> Array:
             f"the number of bins is to be chosen from traced values (bins={bins!r}).",
             "Give a number of bins, or find the edges outside the traced function: np.histogram_bin_edges(a, 'auto').",
         )
-    if (edges := _given_edges(xp, bins, "`bins`")) is not None:
-        return edges
+    if (given := _given_edges(xp, bins, "`bins`")) is not None:
+        return given
     n = _count(bins, "`bins`")
     first, last = _outer_edges(a, range_)
     dtype = np.result_type(_dtype_of(first), _dtype_of(last), a.dtype)
-    edges = _equal_edges(xp, first, last, n, np.result_type(dtype, float) if dtype.kind in "biu" else dtype)
+    edges: Any = _equal_edges(xp, first, last, n, np.result_type(dtype, float) if dtype.kind in "biu" else dtype)
     if np.any(edges[:-1] >= edges[1:]):
         message = f"Too many bins for data range. Cannot create {n} finite-sized bins."
         raise ValueError(message)
@@ -125,7 +125,7 @@ def _edges(xp: Any, a: Array, bins: Any, range_: Any, weights: Any) -> Array:
 
 def _given_edges(xp: Any, bins: Any, name: str) -> Array | None:
     """Bins that are edges; None where they are a number of bins."""
-    edges = as_array(xp, bins) if isinstance(bins, (list, tuple, np.ndarray)) else None
+    edges: Any = as_array(xp, bins) if isinstance(bins, (list, tuple, np.ndarray)) else None
     if edges is None or edges.ndim == 0:
         return None
     if edges.ndim > 1:
@@ -204,7 +204,7 @@ def histogramdd(sample, bins=10, range=None, density=None, weights=None):
     edges = [
         _edges_of_axis(xp, x, b, r, i) for i, (x, b, r) in enumerate(zip(columns, bins, ranges, strict=True))
     ]
-    at = None
+    at: Any = None
     for x, edge in zip(columns, edges, strict=True):
         place = _bin_of(xp, *(xp.cast(item, np.result_type(x.dtype, edge.dtype)) for item in (x, edge)))
         at = place if at is None else at * (edge.shape[0] + 1) + place

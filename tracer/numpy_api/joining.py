@@ -153,7 +153,7 @@ def rollaxis(a, axis, start=0):
     return transpose(a, [*order[:start], axis, *order[start:]])
 
 
-TABLE = {
+TABLE: dict[Any, Any] = {
     np.append: append, np.insert: insert, np.delete: delete, np.resize: resize, np.block: block,
     np.trim_zeros: trim_zeros, np.rot90: rot90, np.rollaxis: rollaxis,
     **({np.unstack: unstack} if hasattr(np, "unstack") else {}),  # since NumPy 2.1

@@ -227,7 +227,9 @@ def sliding_window_view(x, window_shape, axis=None, *, subok=False, writeable=Fa
     xp, a = array_of(x)
     np.lib.stride_tricks.sliding_window_view(stand_in(a), window_shape, axis)  # for its errors
     sizes = window_shape if np.iterable(window_shape) else (window_shape,)
-    axes = range(a.ndim) if axis is None else np.lib.array_utils.normalize_axis_tuple(axis, a.ndim, allow_duplicate=True)
+    if axis is None:
+        axis = range(a.ndim)
+    axes = np.lib.array_utils.normalize_axis_tuple(axis, a.ndim, allow_duplicate=True)
     windows = a
     for at, size in zip(axes, map(int, sizes), strict=True):
         starts = np.arange(windows.shape[at] - size + 1, dtype=np.int64)

@@ -88,7 +88,7 @@ def _pair(xp: Any, option: Any, axis: int, ndim: int) -> list[Any]:
     return [both[axis, 0], both[axis, 1]]
 
 
-def _cut(x: Array, axis: int, *ends: Any) -> Array:
+def _cut(x: Any, axis: int, *ends: Any) -> Any:
     return x[(*(slice(None),) * axis, slice(*ends))]
 
 

@@ -37,11 +37,11 @@ def plain_mask(condition: Any) -> np.ndarray[Any, Any]:
     """Which elements are true; of a traced condition as it is now, and that it stays so becomes a guard."""
     if not isinstance(condition, Array):
         return np.asarray(condition, bool)
-    return known_mask(condition if condition.dtype.kind == "b" else condition != 0)
+    return known_mask(condition if condition.dtype.kind == "b" else condition.xp.not_equal(condition, 0))
 
 
 def within(xp: Any, index: Array, size: int, mode: str) -> Array:
-    """Indices as ``mode`` has them: ``raise`` counts negative ones from the end, ``clip`` and ``wrap`` bring all inside."""
+    """Indices as ``mode`` has them: ``raise`` counts from the end, ``clip`` and ``wrap`` bring all inside."""
     from wengert.tracer.indexing import normal_indices
 
     if mode == "raise":

@@ -109,7 +109,7 @@ def _bit_numbers(xp: Any, bitorder: str) -> Array:
     return constant(xp, np.arange(8, dtype=np.uint8)[:: -1 if bitorder == "big" else 1])
 
 
-def _last(x: Array, axis: Any) -> tuple[Array, int]:
+def _last(x: Any, axis: Any) -> tuple[Any, int]:
     """The axis in question behind the others; all elements in a row without one."""
     if axis is None or x.ndim == 0:  # a number is a line of one
         return np.ravel(x), axis_of(axis or 0, 1)
@@ -124,9 +124,10 @@ def packbits(a, /, axis=None, bitorder="big"):
         raise TypeError(message)
     numbers = _bit_numbers(xp, bitorder)
     x, at = _last(x, axis)
-    bits = np.pad(astype(x != 0, np.uint8), [(0, 0)] * (x.ndim - 1) + [(0, -x.shape[-1] % 8)])
+    bits: Any = np.pad(astype(xp.not_equal(x, 0), np.uint8), [(0, 0)] * (x.ndim - 1) + [(0, -x.shape[-1] % 8)])
     bits = bits.reshape(*bits.shape[:-1], bits.shape[-1] // 8, 8)
-    return np.moveaxis(np.sum(xp.left_shift(bits, numbers), -1, np.uint8), -1, at)
+    packed: Any = np.sum(xp.left_shift(bits, numbers), -1, np.uint8)
+    return np.moveaxis(packed, -1, at)
 
 
 def unpackbits(a, /, axis=None, count=None, bitorder="big"):

@@ -6,14 +6,16 @@ from typing import Any
 
 import numpy as np
 
-from wengert.tracer.array import Array, namespace_of
+from wengert.tracer.array import namespace_of
 from wengert.tracer.numpy_api.movement import concatenate, moveaxis, ravel
 from wengert.tracer.numpy_api.positions import constant, plain_mask
 from wengert.tracer.numpy_api.sorting import lexsort, searchsorted
 from wengert.tracer.numpy_api.support import array_of, arrays_of, as_array, promote
 
 
-def unique(ar, return_index=False, return_inverse=False, return_counts=False, axis=None, *, equal_nan=True, sorted=True):
+def unique(
+    ar, return_index=False, return_inverse=False, return_counts=False, axis=None, *, equal_nan=True, sorted=True
+):
     """Sorted, as NumPy's are (where it may leave them unsorted, too)."""
     _, x = array_of(ar)
     if axis is not None and x.ndim != 1:
@@ -67,7 +69,8 @@ def union1d(ar1, ar2):
 def intersect1d(ar1, ar2, assume_unique=False, return_indices=False):
     _, (a, b) = arrays_of((ar1, ar2))
     a, b = ravel(a), ravel(b)
-    at_a = at_b = None
+    at_a: Any = None
+    at_b: Any = None
     if not assume_unique:
         a, at_a = unique(a, return_index=True)
         b, at_b = unique(b, return_index=True)
@@ -104,9 +107,9 @@ def isin(element, test_elements, assume_unique=False, invert=False, *, kind=None
     x, tests = promote(xp, [as_array(xp, element), as_array(xp, test_elements)])
     if not tests.size:
         return xp.full(x.shape, bool(invert), bool)
-    tests = np.sort(ravel(tests))
-    at = np.minimum(searchsorted(tests, x), tests.size - 1)
-    found = xp.take(tests, at, axis=0)
+    ordered: Any = np.sort(ravel(tests))
+    at = np.minimum(searchsorted(ordered, x), tests.size - 1)
+    found = xp.take(ordered, at, axis=0)
     return (xp.not_equal if invert else xp.equal)(found, x)
 
 

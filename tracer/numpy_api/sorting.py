@@ -99,7 +99,7 @@ def _searched(xp: Any, x: Array, wanted: Array, *, inclusive: bool) -> Array:
 
 def digitize(x, bins, right=False):
     xp, wanted = array_of(x, bins)
-    edges = as_array(xp, bins)
+    edges: Any = as_array(xp, bins)
     if wanted.dtype.kind == "c":
         message = "x may not be complex"
         raise TypeError(message)
