@@ -104,6 +104,8 @@ def broadcast_to(array, shape, subok=False):
 def broadcast_arrays(*args, subok=False):
     xp, arrays = arrays_of(args)
     shape = np.broadcast_shapes(*(a.shape for a in arrays))
+    if all(a.shape == shape for a in arrays):
+        return tuple(arrays)
     return tuple(share(a, xp.broadcast_to(a, shape), "broadcast_to", shape) for a in arrays)
 
 
