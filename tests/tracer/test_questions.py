@@ -26,7 +26,8 @@ CASES = {
     np.common_type: [lambda x: np.common_type(x, np.float32(1)).__name__, lambda x: np.common_type(x).__name__],
     np.array_repr: [], np.array_str: [], np.array2string: [],
     np.packbits: [lambda x: np.packbits(x > 0), lambda x: np.packbits(bits(x) > 30, axis=-1), lambda x: np.packbits(bits(x), 0, "little"), lambda x: np.packbits(x * 1.5), lambda x: np.packbits(x > 0, bitorder="middle"), lambda x: np.packbits(x > 0, axis=4)],
-    np.unpackbits: [lambda x: np.unpackbits(bits(x)), lambda x: np.unpackbits(bits(x), axis=-1), lambda x: np.unpackbits(bits(x), 0, 5) if np.size(x) else x, lambda x: np.unpackbits(bits(x), count=-3, bitorder="little"), lambda x: np.unpackbits(bits(x), count=99), lambda x: np.unpackbits(x * 1.0), lambda x: np.unpackbits(bits(x), count=-999)],
+    np.unpackbits: [  # of nothing, NumPy reads memory that is not there
+        lambda x: np.unpackbits(bits(x)), lambda x: np.unpackbits(bits(x), axis=-1), lambda x: np.unpackbits(bits(x), 0, 5) if np.size(x) else x, lambda x: np.unpackbits(bits(x), count=-3, bitorder="little"), lambda x: np.unpackbits(bits(x), count=99) if np.size(x) else x, lambda x: np.unpackbits(x * 1.0), lambda x: np.unpackbits(bits(x), count=-999)],
 }  # fmt: skip
 NUMBERS = ("scalar", "number", "int")
 #: What NumPy does and the tracer does not: (function, sort of array).

@@ -32,7 +32,11 @@ def test_every_function_has_a_case():
     assert set(CASES) == set(sets.TABLE)
 
 
-@pytest.mark.parametrize("sort", [*INPUTS, "nans"])
+#: Along the axis of a vector, NaNs were not equal in older NumPys.
+SORTS = [*INPUTS, "nans"] if np.lib.NumpyVersion(np.__version__) >= "2.3.0" else list(INPUTS)
+
+
+@pytest.mark.parametrize("sort", SORTS)
 @pytest.mark.parametrize("function", CASES, ids=name_of)
 def test_a_function_does_what_numpy_does(function, sort):
     for case in CASES[function]:
