@@ -26,7 +26,7 @@ CASES = {
         lambda x: np.choose(whole(x), [x, 2 * x, 3 * x], mode="clip"), lambda x: np.choose(whole(x), [x, 2 * x, 3 * x], mode="wrap"), lambda x: np.choose(x, [1, 2]), lambda x: np.choose(np.zeros(3, int), x),
     ],
     np.compress: [
-        lambda x: np.compress([True, False, True], x), lambda x: np.compress([0, 1], x, 0), lambda x: np.compress(np.ravel(x) > 0, x), lambda x: np.compress(x > 0, x), lambda x: np.compress([1] * 9, x, -1), lambda x: np.compress([True, False, True], x, axis=-1),
+        lambda x: np.compress([True, False, True], x), lambda x: np.compress([0, 1], x, 0), lambda x: np.compress(np.ravel(x) > 0, x), lambda x: np.compress(x > 0, x), lambda x: np.compress([1] * 9, x, -1), lambda x: np.compress([np.max(x) > 2, True, np.sum(x)], x), lambda x: np.compress([True, False, True], x, axis=-1),
     ],
     np.extract: [lambda x: np.extract(x > 0, x), lambda x: np.extract([1, 0, 1], x), lambda x: np.extract(x, x)],
     np.piecewise: [
@@ -41,7 +41,7 @@ CASES = {
     np.apply_over_axes: [lambda x: np.apply_over_axes(np.sum, x, [0, -1]), lambda x: np.apply_over_axes(np.sum, x, 0), lambda x: np.apply_over_axes(np.cumsum, x, 0), lambda x: np.apply_over_axes(lambda a, i: a.sum(), x, 0)],
     np.take: [
         lambda x: np.take(x, 1), lambda x: np.take(x, [[0, -1], [1, 1]]), lambda x: np.take(x, [1, 0], 0), lambda x: np.take(x, 99), lambda x: np.take(x, []), lambda x: np.take(x, np.argsort(x, -1)[..., 0], -1), lambda x: np.take(x, [1.5]), lambda x: np.take(x, x * 1.0),
-        *(lambda x, m=m: np.take(x, [-1, 7, 2], mode=m) for m in ("clip", "wrap", "raise", "wrong")), *(lambda x, m=m: np.take(x, whole(np.ravel(x)), mode=m) for m in ("clip", "wrap")), lambda x: x.take([[0], [1]], 0, mode="wrap"),
+        *(lambda x, m=m: np.take(x, [-1, 7, 2], mode=m) for m in ("clip", "wrap", "raise", "wrong")), *(lambda x, m=m: np.take(x, whole(np.ravel(x)), mode=m) for m in ("clip", "wrap")), lambda x: x.take([[0], [1]], 0, mode="wrap"), lambda x: np.take(x, [np.argmax(x), 0]),
     ],
     np.ix_: [lambda x: x[np.ix_([0, 1], [1, 0])], lambda x: np.ix_(np.ravel(x) > 0, [1, 2]), lambda x: np.ix_(x, x), lambda x: np.ix_(np.ravel(x), [])],
     np.ravel_multi_index: [

@@ -18,7 +18,7 @@ STATISTICS = ("mean", "maximum", "minimum", *(("median",) if np.median in FUNCTI
 CASES = {
     np.pad: [
         lambda x: np.pad(x, 1), lambda x: np.pad(x, (2, 0), constant_values=7), lambda x: np.pad(x, ((1, 2), (0, 1))), lambda x: np.pad(x, 2, constant_values=(3, 4)), lambda x: np.pad(x, [[1, 2]], constant_values=-1),
-        lambda x: np.pad(x, ((1, 2), (0, 1)), constant_values=((1.5, 2), (3, 4))), lambda x: np.pad(x, 0, constant_values=3), lambda x: np.pad(x, 1.0), lambda x: np.pad(x, -1), lambda x: np.pad(x, 1, "nothing"),
+        lambda x: np.pad(x, ((1, 2), (0, 1)), constant_values=((1.5, 2), (3, 4))), lambda x: np.pad(x, 0, constant_values=3), lambda x: np.pad(x, 1.0), lambda x: np.pad(x, 1, constant_values=np.array([1, 2])), lambda x: np.pad(x, 1, constant_values=np.max(x)), lambda x: np.pad(x, -1), lambda x: np.pad(x, 1, "nothing"),
         lambda x: np.pad(x, 1, "edge", stat_length=1), lambda x: np.pad(x, 1, "reflect", reflect_type="strange"), lambda x: np.pad(x, (1, 2, 3)), lambda x: np.pad(x, 2, "empty").shape,
         *(lambda x, m=m, w=w: np.pad(x, w, mode=m) for m in ("edge", "wrap", "reflect", "symmetric") for w in (1, (3, 7))),
         *(lambda x, m=m, w=w: np.pad(x, w, m, reflect_type="odd") for m in ("reflect", "symmetric") for w in (1, (3, 7), (0, 2))),

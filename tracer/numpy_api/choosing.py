@@ -7,7 +7,7 @@ from typing import Any
 
 import numpy as np
 
-from wengert.tracer.array import Array, namespace_of
+from wengert.tracer.array import Array, find_arrays, namespace_of
 from wengert.tracer.numpy_api.elementwise import result_type
 from wengert.tracer.numpy_api.movement import broadcast_arrays, ravel
 from wengert.tracer.numpy_api.positions import constant, places, plain_mask, stand_in, within
@@ -76,7 +76,7 @@ def compress(condition, a, axis=None, out=None):
 
 
 def extract(condition, arr):
-    return compress(ravel(condition) if isinstance(condition, Array) else np.ravel(condition), ravel(arr))
+    return compress(ravel(condition) if find_arrays([condition]) else np.ravel(condition), ravel(arr))
 
 
 # ----- Indices -----
@@ -88,9 +88,10 @@ def take(a, indices, axis=None, out=None, mode="raise"):
         x, axis = xp.reshape(x, (x.size,)), 0 if axis is None else axis
     at = axis_of(axis, x.ndim)
     n = x.shape[at]
-    if not isinstance(indices, Array):
+    if not find_arrays([indices]):
         chosen = np.take(np.arange(n, dtype=np.int64), indices, mode=mode)
         return deliver(xp.take(x, constant(xp, chosen), axis=at), out)
+    indices = as_array(xp, indices)
     if indices.dtype.kind not in "biu" or not np.can_cast(indices.dtype, np.int64):
         message = f"Cannot cast array data from {indices.dtype} to int64 according to the rule 'safe'"
         raise TypeError(message)

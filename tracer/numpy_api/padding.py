@@ -31,7 +31,8 @@ def pad(array, pad_width, mode="constant", **kwargs):
         message = f"unsupported keyword arguments for mode {mode!r}: {unknown}"
         raise ValueError(message)
     option = next(iter(kwargs.values()), None)
-    if x.ndim == 0 or mode == "empty" or (mode == "constant" and not find_arrays([option]) and not np.any(option or 0)):
+    zeros = mode == "constant" and (option is None or not (find_arrays([option]) or np.any(option)))
+    if x.ndim == 0 or mode == "empty" or zeros:
         return _placed(xp, x, widths)
     if x.size == 0 and mode != "constant":
         if any(n == 0 and pair.any() for n, pair in zip(x.shape, widths, strict=True)):

@@ -7,8 +7,9 @@ from typing import Any
 
 import numpy as np
 
-from wengert.tracer.array import Array
+from wengert.tracer.array import Array, find_arrays, namespace_of
 from wengert.tracer.indexing import known_mask
+from wengert.tracer.numpy_api.support import as_array
 
 __all__ = ["constant", "gathered", "places", "plain_mask", "stand_in", "within"]
 
@@ -35,9 +36,11 @@ def stand_in(x: Any) -> np.ndarray[Any, Any]:
 
 def plain_mask(condition: Any) -> np.ndarray[Any, Any]:
     """Which elements are true; of a traced condition as it is now, and that it stays so becomes a guard."""
-    if not isinstance(condition, Array):
+    if not find_arrays([condition]):
         return np.asarray(condition, bool)
-    return known_mask(condition if condition.dtype.kind == "b" else condition.xp.not_equal(condition, 0))
+    xp = namespace_of(condition)
+    mask = as_array(xp, condition)
+    return known_mask(mask if mask.dtype.kind == "b" else xp.not_equal(mask, 0))
 
 
 def within(xp: Any, index: Array, size: int, mode: str) -> Array:
