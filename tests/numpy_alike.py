@@ -68,3 +68,65 @@ def same(f, *args, refusal=False):
             alike(got, want)
     for after, before in zip(given, args, strict=True):
         assert type(after) is type(before) and np.asarray(after).tobytes() == np.asarray(before).tobytes()
+
+
+BACKENDS = [name for name, reason in wg.available_backends().items() if reason is None]
+
+
+def _leaves(result):
+    return [leaf for item in result for leaf in _leaves(item)] if isinstance(result, (tuple, list)) else [result]
+
+
+def weighted(f):
+    """The sum of all float results of ``f``, each with a weight of its own."""
+
+    def total(*args):
+        terms = 0.0
+        for leaf in _leaves(f(*args)):
+            if np.result_type(leaf).kind == "f":
+                weights = np.cos(1.0 + np.arange(np.size(leaf))).reshape(np.shape(leaf))
+                terms = terms + np.sum(leaf * weights)
+        return terms
+
+    return total
+
+
+def differences(f, args, k, h=1e-3):
+    """The slope of ``f`` in each element of argument ``k``, by five points."""
+    slope = np.zeros(np.shape(args[k]))
+    for at in np.ndindex(slope.shape):
+
+        def shifted(by, at=at):
+            moved = [np.array(a, float) if i == k else a for i, a in enumerate(args)]
+            moved[k][at] += by
+            return float(f(*(np.asarray(m)[()] if np.ndim(m) == 0 else m for m in moved)))
+
+        slope[at] = (8 * (shifted(h) - shifted(-h)) - (shifted(2 * h) - shifted(-2 * h))) / (12 * h)
+    return slope
+
+
+def same_slope(f, *args):
+    """In every float argument, in both modes and on every backend: the derivative is what five points say."""
+    total = weighted(f)
+    active = tuple(k for k, a in enumerate(args) if np.result_type(a) == np.float64)
+    want = [differences(total, args, k) for k in active]
+    traced = wg.trace(lambda *reals: total(*_replaced(args, active, reals)))
+    reals = tuple(args[k] for k in active)
+    ways = [np.sin(2.0 + np.arange(np.size(a))).reshape(np.shape(a))[()] for a in reals]
+    along = sum(np.sum(w * d) for w, d in zip(want, ways, strict=True))
+    for backend in BACKENDS:
+        got = wg.grad(traced, argnums=tuple(range(len(active))), backend=backend)(*reals)
+        for g, w in zip(got, want, strict=True):
+            np.testing.assert_allclose(g, w, rtol=1e-8, atol=1e-9, err_msg=backend)
+        tangent = wg.jvp(traced, reals, tuple(ways), backend=backend)[1]
+        np.testing.assert_allclose(tangent, along, rtol=1e-8, atol=1e-8, err_msg=backend)
+
+
+def _replaced(args, active, reals):
+    given = dict(zip(active, reals, strict=True))
+    return [given.get(k, a) for k, a in enumerate(args)]
+
+
+def name_of(function):
+    """How a table's function is called in the id of a test."""
+    return f"{function.__module__}.{function.__name__}".removeprefix("numpy.")

@@ -8,7 +8,7 @@ from typing import Any
 import numpy as np
 
 from wengert.ir.build import Expr, Namespace
-from wengert.ir.errors import GraphTypeError, TraceError
+from wengert.ir.errors import GraphTypeError
 from wengert.ir.graph import Value
 from wengert.ir.ops import BY_FUNCTION
 from wengert.ir.types import ArrayType, type_of

@@ -197,7 +197,8 @@ def share(x: Any, result: Any, name: str, argument: Any, *, certain: bool = True
     if result is x or not (x.shape or is_view(x)):  # a scalar has no memory to share
         return result
     view = remembered(x)
-    positions = None if view._positions is None else _PLAIN[name](view._positions, argument)  # noqa: SLF001 (a view's own)
+    places = view._positions  # noqa: SLF001 (a view's own)
+    positions = None if places is None or name not in _PLAIN else _PLAIN[name](places, argument)
     look_into(result, View(view.buffer, (*view.steps, (name, argument)), certain=view.certain and certain,
                            positions=positions))  # fmt: skip
     return result

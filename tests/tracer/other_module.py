@@ -3,7 +3,7 @@
 import math
 from math import exp as e
 
-import numpy
+import numpy  # noqa: ICN001 (spelled as users do)
 import numpy.linalg as la
 from numpy import array, zeros as blank
 
@@ -27,7 +27,7 @@ def by_default(x, make=blank, literal=array, *, copy=numpy.copy):
 
 
 def by_local_import(x):
-    import numpy as n
+    import numpy as n  # noqa: ICN001 (spelled as users do)
     from numpy import empty
 
     out = empty(2)

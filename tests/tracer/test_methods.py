@@ -32,6 +32,12 @@ SUPPORTED = {
     "astype": lambda x: x.astype(np.float32),
     "astype copy": lambda x: x.astype(x.dtype, copy=False) + 1,
     "astype casting": lambda x: x.astype(np.int8, casting="safe"),
+    "argpartition": lambda x: np.take_along_axis(x, x.argpartition(0), -1)[..., 0],
+    "compress": lambda x: [x.compress([True, False]), x.compress([1, 0, 1], axis=-1)],
+    "choose": lambda x: (x > 0).choose([x, 2.5]),
+    "searchsorted": lambda x: np.sort(x.ravel()).searchsorted([0.5, 1], "right"),
+    "flat": lambda x: [x.flat[1], x.flat[::2], x.flat[[0, -1]], sum(x.flat), len(x.flat), x.flat.copy() * 2],
+    "flat write": lambda x: [(b := x.copy()).flat.__setitem__(slice(1, 3), 7), b.flat.__setitem__(0, x.ravel()[1]), b.flat.__setitem__([1, 2], [4, 5]), b],
     "sort": lambda x: [(b := x.copy()).sort(), b],
     "sort axis": lambda x: [(b := x.copy()).sort(0), b],
     "fill": lambda x: [(b := x.copy()).fill(3), b],
@@ -47,8 +53,8 @@ SUPPORTED = {
     "builtins": lambda x: [sum(x), max(x.ravel()), abs(x)],
 }  # fmt: skip
 UNSUPPORTED = (
-    "view", "strides", "base", "flags", "ctypes", "data", "byteswap", "choose", "compress", "cumprod", "dump", "dumps", "getfield",
-    "partition", "argpartition", "resize", "searchsorted", "setfield", "setflags", "tobytes", "tofile", "to_device", "device",
+    "view", "strides", "base", "flags", "ctypes", "data", "byteswap", "cumprod", "dump", "dumps", "getfield",
+    "partition", "resize", "setfield", "setflags", "tobytes", "tofile", "to_device", "device",
 )  # fmt: skip
 IGNORED = {"item", "flat", "newbyteorder", "ptp", "itemset", "tostring"}
 

@@ -41,7 +41,7 @@ def with_default(x, make=np.zeros):
 
 
 def local_import(x):
-    import numpy as n
+    import numpy as n  # noqa: ICN001 (spelled as users do)
     from numpy import array as literal
 
     return n.sum([x[0], x[1]]) * literal([x[0], 1])
@@ -55,7 +55,8 @@ def nested(x):
         out[1] = y[0] ** 2
         return out
 
-    return helper(x) + (lambda y: np.stack([y[0], array(y[1])]))(x)
+    pair = lambda y: np.stack([y[0], array(y[1])])
+    return helper(x) + pair(x)
 
 
 def make_closure():
@@ -113,8 +114,8 @@ def test_nothing_is_left_changed():
     with pytest.raises(ZeroDivisionError):
         wg.trace(lambda x: 1 // 0)(X)
     now = {name: dict(vars(module)) for name, module in (("np", np), ("math", math), ("other", other), ("here", sys.modules[__name__]))}
-    for name in before:
-        assert all(before[name][key] is now[name].get(key) for key in before[name])
+    for name, then in before.items():
+        assert all(then[key] is now[name].get(key) for key in then)
     assert other.by_default.__defaults__ == defaults
     assert builtins.__import__ is statement
     assert type(other.by_closure.__closure__[0].cell_contents) is not StandIn

@@ -17,7 +17,7 @@ AUTOGRAD = """
     linalg.cholesky linalg.det linalg.eig linalg.eigh linalg.inv linalg.norm linalg.pinv linalg.slogdet linalg.solve
     linalg.svd fft.fft fft.fft2 fft.fftn fft.fftshift fft.ifft fft.ifft2 fft.ifftn fft.ifftshift fft.irfft
     fft.irfft2 fft.irfftn fft.rfft fft.rfft2 fft.rfftn
-""".split()  # noqa: SIM905 (a page of names)
+""".split()
 
 #: jax 0.10.2: all that jax.numpy, jax.numpy.linalg and jax.numpy.fft export; of these, what is differentiable in
 #: mathematics is counted.
@@ -61,4 +61,4 @@ JAX = """
     linalg.trace linalg.vecdot linalg.vector_norm fft.fft fft.fft2 fft.fftfreq fft.fftn fft.fftshift fft.hfft
     fft.ifft fft.ifft2 fft.ifftn fft.ifftshift fft.ihfft fft.irfft fft.irfft2 fft.irfftn fft.rfft fft.rfft2
     fft.rfftfreq fft.rfftn
-""".split()  # noqa: SIM905 (a page of names)
+""".split()

@@ -5,7 +5,23 @@ from __future__ import annotations
 from typing import Any
 
 from wengert.tracer import operators
-from wengert.tracer.numpy_api import contractions, creation, elementwise, methods, movement, reductions, writing
+from wengert.tracer.numpy_api import (
+    choosing,
+    contractions,
+    creation,
+    elementwise,
+    histograms,
+    joining,
+    methods,
+    movement,
+    padding,
+    pieces,
+    questions,
+    reductions,
+    sets,
+    sorting,
+    writing,
+)
 
 __all__ = ["FUNCTIONS"]
 
@@ -13,6 +29,8 @@ __all__ = ["FUNCTIONS"]
 FUNCTIONS: dict[Any, Any] = {
     **reductions.TABLE, **movement.TABLE, **contractions.TABLE, **elementwise.TABLE, **writing.TABLE,
     **creation.TABLE,
+    **joining.TABLE, **padding.TABLE, **choosing.TABLE, **sorting.TABLE, **sets.TABLE, **histograms.TABLE,
+    **pieces.TABLE, **questions.TABLE,
 }  # fmt: skip
 
 operators.install()

@@ -8,7 +8,8 @@ import numpy as np
 
 from wengert.tracer.array import Array, refuse
 from wengert.tracer.memory import share
-from wengert.tracer.numpy_api.support import array_of, arrays_of, axis_of, deliver, only_defaults, promote
+from wengert.tracer.numpy_api.positions import stand_in
+from wengert.tracer.numpy_api.support import array_of, arrays_of, axis_of, deliver, promote
 
 LETTERS = "abcdefghijklmnopqrstuvwxyzABCDEFGHIJKLMNOPQRSTUVWXYZ"
 
@@ -124,9 +125,10 @@ def tensordot(a, b, axes=2):
 
 
 def einsum(*operands, out=None, optimize=False, **kwargs):
-    only_defaults("np.einsum", dtype=kwargs.get("dtype"))
     terms, result, arrays = _parsed(operands)
     xp, items = arrays_of(arrays)
+    if (dtype := kwargs.get("dtype")) is not None:
+        items = [xp.cast(x, dtype) for x in items]
     items = promote(xp, items) if len(items) > 1 else items
     parts = [_distinct(xp, x, term) for x, term in zip(items, terms, strict=True)]
     parts = _without_ones(xp, parts)
@@ -148,7 +150,7 @@ def einsum(*operands, out=None, optimize=False, **kwargs):
 def _parsed(operands: Any) -> tuple[list[str], str, list[Any]]:
     """Subscripts per operand and of the result, ellipses spelled out."""
     if not isinstance(operands[0], str):
-        raise refuse("np.einsum with subscripts as lists is not traced yet.", "Give the subscripts as a string.")
+        operands = _as_text(operands)
     subscripts, arrays = operands[0].replace(" ", ""), list(operands[1:])
     left, arrow, result = subscripts.partition("->")
     terms = left.split(",")
@@ -169,6 +171,21 @@ def _parsed(operands: Any) -> tuple[list[str], str, list[Any]]:
         joined = left.replace("...", "").replace(",", "")
         result = dots + "".join(sorted(c for c in set(joined) if joined.count(c) == 1))
     return spelled, result.replace("...", dots), arrays
+
+
+def _as_text(operands: Any) -> tuple[Any, ...]:
+    """Operands each followed by a list of axis numbers, as a string of letters in the order of the numbers."""
+    letters = LETTERS[26:] + LETTERS[:26]
+    *terms, result = ["".join("..." if k is Ellipsis else letters[k] for k in term) for term in (
+        *operands[1::2], operands[-1] if len(operands) % 2 else ())]  # fmt: skip
+    arrow = f"->{result}" if len(operands) % 2 else ""
+    return (",".join(terms) + arrow, *operands[: len(terms) * 2 : 2])
+
+
+def einsum_path(*operands, optimize="greedy", einsum_call=False):
+    """The order of the products is a matter of shapes."""
+    plain = [stand_in(x) if isinstance(x, Array) else x for x in operands]
+    return np.einsum_path(*plain, optimize=optimize)
 
 
 def _distinct(xp: Any, x: Array, term: str) -> tuple[Array, str]:
@@ -219,6 +236,7 @@ def norm(x, ord=None, axis=None, keepdims=False):
 
 TABLE = {
     np.dot: dot, np.outer: outer, np.inner: inner, np.vdot: vdot, np.tensordot: tensordot, np.einsum: einsum,
+    np.einsum_path: einsum_path,
     np.linalg.norm: norm, np.linalg.outer: outer, np.linalg.matmul: matmul,
     np.linalg.tensordot: tensordot,
 }  # fmt: skip

@@ -8,7 +8,16 @@ from typing import Any
 import numpy as np
 
 from wengert.tracer.array import Array, is_traced, refuse
-from wengert.tracer.numpy_api import contractions, creation, elementwise, movement, reductions, writing
+from wengert.tracer.numpy_api import (
+    choosing,
+    contractions,
+    creation,
+    elementwise,
+    movement,
+    reductions,
+    sorting,
+    writing,
+)
 from wengert.tracer.operators import in_place
 from wengert.tracer.plain import natively
 
@@ -109,9 +118,11 @@ _METHODS: dict[str, Any] = {
     "cumsum": reductions.cumsum,
     "reshape": _shape_arguments(movement.reshape), "transpose": _shape_arguments(movement.transpose),
     "ravel": movement.ravel, "flatten": _flatten, "squeeze": movement.squeeze,
-    "swapaxes": movement.swapaxes, "repeat": movement.repeat, "take": movement.take,
+    "swapaxes": movement.swapaxes, "repeat": movement.repeat, "take": choosing.take,
     "diagonal": movement.diagonal, "trace": movement.trace, "copy": creation.copy,
     "dot": contractions.dot, "clip": elementwise.clip, "round": elementwise.round_,
+    "compress": lambda self, condition, axis=None, out=None: choosing.compress(condition, self, axis, out),
+    "choose": choosing.choose, "searchsorted": sorting.searchsorted, "argpartition": sorting.argpartition,
     "argsort": elementwise.argsort, "nonzero": elementwise.nonzero, "astype": _astype,
     "sort": _sort, "fill": _fill, "put": _put,
     "item": _item, "tolist": _tolist, "conj": elementwise.real, "conjugate": elementwise.real,

@@ -10,14 +10,16 @@ import numpy as np
 
 from wengert.tracer.array import Array, refuse
 from wengert.tracer.memory import share
-from wengert.tracer.numpy_api.support import array_of, arrays_of, axis_of, deliver, only_defaults, promote
+from wengert.tracer.numpy_api.positions import constant, stand_in
+from wengert.tracer.numpy_api.support import array_of, arrays_of, as_array, axis_of, deliver, promote
 
 
 def reshape(a, /, shape=None, order="C", *, newshape=None, copy=None):
     xp, x = array_of(a)
     shape = newshape if shape is None else shape
-    if order != "C":
-        raise refuse(f"reshape with order={order!r} is not traced yet.", "Use the default order, or transpose first.")
+    if order not in ("C", "F", "A"):
+        message = f"order must be one of 'C', 'F', or 'A' (got {order!r})"
+        raise ValueError(message)
     sizes = [operator.index(n) for n in (shape if isinstance(shape, (tuple, list)) else (shape,))]
     if sizes.count(-1) == 1:
         rest = math.prod(n for n in sizes if n != -1)
@@ -27,7 +29,26 @@ def reshape(a, /, shape=None, order="C", *, newshape=None, copy=None):
         wanted = tuple(shape) if isinstance(shape, (tuple, list)) else shape
         message = f"cannot reshape array of size {x.size} into shape {wanted}"
         raise ValueError(message)
+    if order == "F" or (order == "A" and _memory_order(x, order) == "F"):
+        return transpose(reshape(transpose(x), tuple(sizes[::-1]), copy=copy))
     return xp.wrap(xp.reshape(x, tuple(sizes)).value) if copy else reshaped(xp, x, tuple(sizes))
+
+
+def _memory_order(x: Array, order: str) -> str:
+    """What A and K mean: C, the order of what comes in and of what is computed from it, axes left where they are."""
+    if sum(n != 1 for n in x.shape) <= 1:
+        return "C"  # there is one order only
+    reached = {x.value}
+    for node in reversed(x.owner.builder.nodes):
+        if not reached.isdisjoint(node.results):
+            if node.op.name in ("transpose", "einsum"):
+                raise refuse(
+                    f"order={order!r} asks for the order of the elements in memory, which is not traced, and the axes "
+                    "have been moved before.",
+                    "Use order='C' or order='F'.",
+                )
+            reached.update(node.operands)
+    return "C"
 
 
 def reshaped(xp: Any, x: Array, shape: tuple[int, ...]) -> Array:
@@ -38,7 +59,7 @@ def reshaped(xp: Any, x: Array, shape: tuple[int, ...]) -> Array:
 
 
 def ravel(a, order="C"):
-    return reshape(a, -1, order)
+    return reshape(a, -1, _memory_order(array_of(a)[1], order) if order == "K" else order)
 
 
 def transpose(a, axes=None):
@@ -83,6 +104,8 @@ def broadcast_to(array, shape, subok=False):
 def broadcast_arrays(*args, subok=False):
     xp, arrays = arrays_of(args)
     shape = np.broadcast_shapes(*(a.shape for a in arrays))
+    if all(a.shape == shape for a in arrays):
+        return tuple(arrays)
     return tuple(share(a, xp.broadcast_to(a, shape), "broadcast_to", shape) for a in arrays)
 
 
@@ -189,6 +212,34 @@ def roll(a, shift, axis=None):
     return x if x is not a else xp.wrap(x.value)
 
 
+def meshgrid(*xi, copy=True, sparse=False, indexing="xy"):
+    if indexing not in ("xy", "ij"):
+        message = "Valid values for `indexing` are 'xy' and 'ij'."
+        raise ValueError(message)
+    _, items = arrays_of(xi)
+    n = len(items)
+    axes = [1, 0, *range(2, n)] if indexing == "xy" and n > 1 else list(range(n))
+    grids = [reshape(x, (1,) * at + (x.size,) + (1,) * (n - at - 1)) for x, at in zip(items, axes, strict=True)]
+    grids = grids if sparse else list(broadcast_arrays(*grids))
+    return tuple(map(np.copy, grids) if copy else grids)
+
+
+def sliding_window_view(x, window_shape, axis=None, *, subok=False, writeable=False):
+    """One gather per axis: index ``[i, k]`` is element ``i + k`` of it."""
+    xp, a = array_of(x)
+    np.lib.stride_tricks.sliding_window_view(stand_in(a), window_shape, axis)  # for its errors
+    sizes = window_shape if np.iterable(window_shape) else (window_shape,)
+    if axis is None:
+        axis = range(a.ndim)
+    axes = np.lib.array_utils.normalize_axis_tuple(axis, a.ndim, allow_duplicate=True)
+    windows = a
+    for at, size in zip(axes, map(int, sizes), strict=True):
+        starts = np.arange(windows.shape[at] - size + 1, dtype=np.int64)
+        taken = xp.take(windows, constant(xp, starts[:, None] + np.arange(size)), axis=at)
+        windows = xp.transpose(taken, [*(i for i in range(taken.ndim) if i != at + 1), at + 1])
+    return share(a, xp.wrap(windows.value), "windows", None, certain=False)
+
+
 def tile(A, reps):
     xp, x = array_of(A)
     reps = tuple(int(r) for r in np.atleast_1d(reps))
@@ -210,26 +261,6 @@ def repeat(a, repeats, axis=None):
     return xp.take(x, xp.wrap(xp.builder.constant(where)), axis=at)
 
 
-def pad(array, pad_width, mode="constant", **kwargs):
-    xp, x = array_of(array)
-    widths = np.broadcast_to(np.asarray(pad_width, dtype=int), (x.ndim, 2))
-    if mode == "constant":
-        fill = kwargs.pop("constant_values", 0)
-        only_defaults("np.pad", **kwargs)
-        if isinstance(fill, Array) or np.ndim(fill) != 0:
-            raise refuse("np.pad with traced or several constant_values is not traced yet.", "Use np.concatenate.")
-        shape = tuple(int(n + lo + hi) for n, (lo, hi) in zip(x.shape, widths, strict=True))
-        placed = xp.place(x, shape=shape, start=tuple(int(lo) for lo, _ in widths), step=(1,) * x.ndim)
-        if fill == 0:
-            return placed
-        inside = np.pad(np.ones(x.shape, bool), widths)
-        return xp.where(xp.wrap(xp.builder.constant(inside)), placed, np.asarray(fill).astype(x.dtype)[()])
-    source = np.pad(np.arange(x.size, dtype=np.int64).reshape(x.shape), widths, mode, **kwargs)
-    if mode not in ("edge", "wrap", "reflect", "symmetric") or "reflect_type" in kwargs:
-        raise refuse(f"np.pad with mode={mode!r} is not traced yet.", "Use constant, edge, wrap, reflect or symmetric.")
-    return xp.take(xp.reshape(x, (x.size,)), xp.wrap(xp.builder.constant(source)), axis=0)
-
-
 def array_split(ary, indices_or_sections, axis=0):
     _, x = array_of(ary)
     at = axis_of(axis, x.ndim)
@@ -240,7 +271,7 @@ def array_split(ary, indices_or_sections, axis=0):
 
 
 def split(ary, indices_or_sections, axis=0):
-    if isinstance(indices_or_sections, int) and np.shape(ary)[axis] % indices_or_sections:
+    if np.ndim(indices_or_sections) == 0 and np.shape(ary)[axis] % int(indices_or_sections):
         message = "array split does not result in an equal division"
         raise ValueError(message)
     return array_split(ary, indices_or_sections, axis)
@@ -251,7 +282,8 @@ def _splitter(name: str, least: int) -> Any:
         if np.ndim(ary) < least:
             message = f"{name} only works on arrays of {least} or more dimensions"
             raise ValueError(message)
-        return split(ary, indices_or_sections, 0 if name == "vsplit" or np.ndim(ary) == 1 else 1)
+        axis = {"vsplit": 0, "hsplit": min(np.ndim(ary) - 1, 1), "dsplit": 2}[name]
+        return split(ary, indices_or_sections, axis)
 
     return splitter
 
@@ -275,6 +307,10 @@ def diag(v, k=0):
     return xp.reshape(flat, (n, n))
 
 
+def diagflat(v, k=0):
+    return diag(ravel(v), k)
+
+
 def trace(a, offset=0, axis1=0, axis2=1, dtype=None, out=None):
     from wengert.tracer.numpy_api.reductions import sum_
 
@@ -290,29 +326,27 @@ def _triangle(function: Any) -> Any:
     return triangle
 
 
-def take(a, indices, axis=None, out=None, mode="raise"):
-    from wengert.tracer.indexing import normal_indices
-
-    if mode != "raise":
-        raise refuse(f"np.take with mode={mode!r} is not traced yet.", "Use the default mode.")
-    xp, x = array_of(a, indices)
-    if axis is None:
-        x, axis = xp.reshape(x, (x.size,)), 0
-    at = axis_of(axis, x.ndim)
-    if not isinstance(indices, Array):
-        return deliver(x[(*(slice(None),) * at, np.asarray(indices))], out)
-    return deliver(xp.take(x, normal_indices(xp, indices, x.shape[at]), axis=at), out)
-
-
 def take_along_axis(arr, indices, axis=-1):
     from wengert.tracer.indexing import normal_indices
 
     xp, x = array_of(arr, indices)
+    index = as_array(xp, indices)
+    if index.dtype.kind not in "iu":
+        message = "`indices` must be an integer array"
+        raise IndexError(message)
     if axis is None:
         x, axis = xp.reshape(x, (x.size,)), 0
+    if index.ndim != x.ndim:
+        message = "`indices` and `arr` must have the same number of dimensions"
+        raise ValueError(message)
     at = axis_of(axis, x.ndim)
-    index = normal_indices(xp, xp.wrap(xp.lift(indices)), x.shape[at])
-    return xp.take_along_axis(x, index, at)
+    n = x.shape[at]
+    lines = np.broadcast_shapes(*((*a.shape[:at], *a.shape[at + 1 :]) for a in (x, index)))
+    x, index = (xp.broadcast_to(a, (*lines[:at], a.shape[at], *lines[at:])) for a in (x, index))
+    index = normal_indices(xp, index, n)
+    # An index outside its line must not reach the next line, but be outside of all.
+    inside = xp.logical_and(xp.greater_equal(index, 0), xp.less(index, n))
+    return xp.take_along_axis(x, xp.where(inside, index, x.size), at)
 
 
 TABLE = {
@@ -324,9 +358,11 @@ TABLE = {
     np.vstack: vstack, np.hstack: hstack, np.dstack: dstack, np.column_stack: column_stack,
     np.atleast_1d: atleast_1d, np.atleast_2d: atleast_2d, np.atleast_3d: atleast_3d,
     np.flip: flip, np.fliplr: lambda m: flip(m, 1), np.flipud: lambda m: flip(m, 0),
-    np.roll: roll, np.tile: tile, np.repeat: repeat, np.pad: pad,
+    np.roll: roll, np.tile: tile, np.repeat: repeat,
     np.array_split: array_split, np.split: split,
     np.hsplit: _splitter("hsplit", 1), np.vsplit: _splitter("vsplit", 2),
+    np.dsplit: _splitter("dsplit", 3), np.diagflat: diagflat, np.meshgrid: meshgrid,
+    np.lib.stride_tricks.sliding_window_view: sliding_window_view,
     np.diagonal: diagonal, np.diag: diag, np.trace: trace, np.tril: _triangle(np.tril), np.triu: _triangle(np.triu),
-    np.take: take, np.take_along_axis: take_along_axis,
+    np.take_along_axis: take_along_axis,
 }  # fmt: skip
