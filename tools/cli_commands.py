@@ -59,6 +59,20 @@ def _print_ops(table: Any) -> None:
     Console().print(shown, markup=False)
 
 
+def conventions(*, write: Path | None) -> None:
+    """What the derivative is at kinks, poles, ties, infinities and NaN.
+
+    The table that the tests hold every backend to.
+    """
+    from wengert.tools.conventions import page
+
+    if write:
+        write.parent.mkdir(parents=True, exist_ok=True)
+        write.write_text(page(), encoding="utf-8")
+    else:
+        print(page())
+
+
 def show(*, file: Path, backend: str | None, mode: str) -> None:
     """Print a saved graph, or source generated for it.
 
@@ -191,6 +205,7 @@ def commands() -> Any:
             option(["--markdown", "as_markdown"], is_flag=True, help="Print it as docs/ops.md has it."),
             write,
         ],
+        conventions: [write],
         show: [file, backend, mode],
         run: [
             file, argument(["values"], nargs=-1), backend,
