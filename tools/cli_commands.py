@@ -85,6 +85,20 @@ def numpy(*, name: str | None, check: bool, write: Path | None) -> None:
     sys.exit(1 if check and table.faults else 0)
 
 
+def conventions(*, write: Path | None) -> None:
+    """What the derivative is at kinks, poles, ties, infinities and NaN.
+
+    The table that the tests hold every backend to.
+    """
+    from wengert.tools.conventions import page
+
+    if write:
+        write.parent.mkdir(parents=True, exist_ok=True)
+        write.write_text(page(), encoding="utf-8")
+    else:
+        print(page())
+
+
 def show(*, file: Path, backend: str | None, mode: str) -> None:
     """Print a saved graph, or source generated for it.
 
@@ -222,6 +236,7 @@ def commands() -> Any:
             option(["--check"], is_flag=True, help="Print what is wrong alone; exit with 1 where a row is."),
             write,
         ],
+        conventions: [write],
         show: [file, backend, mode],
         run: [
             file, argument(["values"], nargs=-1), backend,

@@ -9,6 +9,13 @@ from wengert.ir.kinds import Elementwise, above
 LOG2 = math.log(2.0)
 LOG10 = math.log(10.0)
 
+
+def _share(xp, exp, x, y):
+    """The share of exp(x) in exp(x) + exp(y); of equal infinities, whose gap is NaN, the limit along the diagonal."""
+    gap = y - x
+    return xp.where((x == y) & (gap != gap), 0.5, 1 / (1 + exp(gap)))
+
+
 exp = Elementwise(function=np.exp, libm="exp",
     partials=(lambda xp, out, x: out,),
     doc="e to the power x.")
@@ -38,13 +45,13 @@ logaddexp = Elementwise(function=np.logaddexp,
     body=lambda xp, x, y: xp.where(
         x == y, x + LOG2, xp.maximum(x, y) + xp.log1p(xp.exp(-xp.absolute(x - y)))),
     partials=(
-        lambda xp, out, x, y: 1 / (1 + xp.exp(y - x)),
-        lambda xp, out, x, y: 1 / (1 + xp.exp(x - y))),
-    doc="log(exp(x) + exp(y)) without overflow; derivative NaN where both are the same infinity.")
+        lambda xp, out, x, y: _share(xp, xp.exp, x, y),
+        lambda xp, out, x, y: _share(xp, xp.exp, y, x)),
+    doc="log(exp(x) + exp(y)) without overflow; ties share the derivative equally, also of infinities.")
 logaddexp2 = Elementwise(function=np.logaddexp2,
     body=lambda xp, x, y: xp.where(
         x == y, x + 1, xp.maximum(x, y) + (1 / LOG2) * xp.log1p(xp.exp2(-xp.absolute(x - y)))),
     partials=(
-        lambda xp, out, x, y: 1 / (1 + xp.exp2(y - x)),
-        lambda xp, out, x, y: 1 / (1 + xp.exp2(x - y))),
-    doc="log2(2**x + 2**y) without overflow.")
+        lambda xp, out, x, y: _share(xp, xp.exp2, x, y),
+        lambda xp, out, x, y: _share(xp, xp.exp2, y, x)),
+    doc="log2(2**x + 2**y) without overflow; ties share the derivative equally, also of infinities.")

@@ -46,8 +46,8 @@ cosh = Elementwise(function=np.cosh, libm="cosh",
     partials=(lambda xp, out, x: xp.sinh(x),),
     doc="Hyperbolic cosine.")
 tanh = Elementwise(function=np.tanh, libm="tanh",
-    # not 1 - out**2, which is 0 from x = 19 on
-    partials=(lambda xp, out, x: 1 / xp.square(xp.cosh(x)),),
+    # not 1 - out**2, which is 0 from x = 19 on; and the square comes last, lest it overflow
+    partials=(lambda xp, out, x: xp.square(1 / xp.cosh(x)),),
     doc="Hyperbolic tangent.")
 arcsinh = Elementwise(function=np.arcsinh, libm="asinh",
     partials=(lambda xp, out, x: 1 / xp.hypot(1.0, x),),

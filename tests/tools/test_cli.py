@@ -36,6 +36,13 @@ def test_run_prints_results_and_gradients(file, tmp_path):
     assert run("run", tmp_path / "g.wg", tmp_path / "x.npy").stdout.split() == ["[0.", "2.", "4.]"]
 
 
+def test_conventions_are_printed_and_written(tmp_path):
+    assert run("conventions", "--write", tmp_path / "docs" / "c.md").returncode == 0
+    written = (tmp_path / "docs" / "c.md").read_text(encoding="utf-8")
+    assert "| 1 | `np.abs(x)` | `x = 0` | 1 | 0 | 0 | choice | The middle" in written
+    assert run("conventions").stdout.rstrip() == written.rstrip()
+
+
 def test_backends_lists_every_one():
     lines = run("backends").stdout.splitlines()
     assert [line.split()[0] for line in lines if not line.startswith(" ")] == list(wg.available_backends())

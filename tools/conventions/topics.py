@@ -1,0 +1,113 @@
+"""Linear algebra, complex numbers, special functions, statistics; and behaviour that is not a number."""
+
+import math
+
+from wengert.tools.conventions.row import Behaviour, choice, exact, refused
+
+INF, NAN = math.inf, math.nan
+LINALG, COMPLEX, SPECIAL = "linear algebra", "complex numbers", "special functions"
+STATISTICS, UFUNCS = "statistics", "methods of ufuncs"
+LINALG_TEXT = """\
+The determinant's slope is the adjugate, so it is right for singular matrices. A Hermitian argument is taken as such:
+slopes are symmetrised. Eigenvalues that coincide have the slopes of the basis that NumPy returns.\
+"""
+COMPLEX_TEXT = """\
+For a real function u of z = a + ib the gradient is du/da - i du/db.\
+"""
+SPECIAL_TEXT = """\
+As for every other op: exact where the slope exists, infinite at a pole.\
+"""
+BASIS = "Each eigenvalue moves with its own vector of NumPy's basis."
+ADJUGATE = "The adjugate, which needs no inverse."
+SINGULAR = "A singular matrix has no inverse, and NumPy raises the same."
+NORM_MIDDLE = "The middle of all slopes, as for abs."
+LOG_SHARES = "The slopes are the shares of exp(x), and ties share."
+BETWEEN = "The two elements in the middle share."
+
+LINALG_ROWS = (
+    exact("46", "np.linalg.norm(x, 1)", [0.0, 1.0], 1.0, [0.0, 1.0], "The kink of abs has 0.", waits=LINALG),
+    choice("47", "np.linalg.norm(x, np.inf)", [2.0, 2.0], 2.0, [0.5, 0.5], "Ties share equally.", waits=LINALG),
+    choice("48", "np.linalg.norm(x, 3)", [0.0, 0.0], 0.0, [0.0, 0.0], NORM_MIDDLE, waits=LINALG),
+    choice("98", "np.array([1.0, 10.0]) @ np.linalg.eigvalsh(x)", [[2.0, 0.0], [0.0, 2.0]], 22.0,
+           [[1.0, 0.0], [0.0, 10.0]], BASIS, waits=LINALG),
+    choice("99", "np.sum(np.linalg.eigh(x)[1])", [[2.0, 0.0], [0.0, 2.0]], 2.0, NAN,
+           "The vectors turn infinitely fast where eigenvalues meet.", waits=LINALG),
+    exact("100", "np.array([1.0, 10.0]) @ np.linalg.eigvalsh(x)", [[2.0, 1.0], [1.0, 2.0]], 31.0,
+          [[5.5, 4.5], [4.5, 5.5]], "Both triangles move together, whichever is read.", waits=LINALG),
+    choice("101", "np.array([1.0, 10.0]) @ np.linalg.svd(x, compute_uv=False)", [[2.0, 0.0], [0.0, 2.0]], 22.0,
+           [[1.0, 0.0], [0.0, 10.0]], BASIS, waits=LINALG),
+    choice("102", "np.array([1.0, 10.0]) @ np.linalg.svd(x, compute_uv=False)", [[0.0, 0.0], [0.0, 0.0]], 0.0,
+           [[1.0, 0.0], [0.0, 10.0]], BASIS, waits=LINALG),
+    exact("103", "np.linalg.det(x)", [[1.0, 2.0], [2.0, 4.0]], 0.0, [[4.0, -2.0], [-2.0, 1.0]], ADJUGATE, waits=LINALG),
+    exact("104", "np.linalg.det(x)", [[0.0] * 3] * 3, 0.0, 0.0, ADJUGATE, waits=LINALG),
+    exact("105", "np.linalg.det(x)", [[0.0, 0.0, 0.0], [0.0, 0.0, 0.0], [0.0, 0.0, 1.0]], 0.0, 0.0,
+          ADJUGATE, waits=LINALG),
+    choice("106", "np.linalg.slogdet(x)[1]", [[1.0, 2.0], [2.0, 4.0]], -INF, [[INF, -INF], [-INF, INF]],
+           "The transposed inverse, which is the adjugate over 0.", waits=LINALG),
+    refused("107", "np.linalg.inv(x)", [[1.0, 2.0], [2.0, 4.0]], ValueError, SINGULAR, waits=LINALG),
+    exact("108", "np.sum(np.linalg.cholesky(x) * np.array([[0.375, 0.0], [0.25, 0.5]]))",
+          [[1.0, 0.0], [0.0, 1.0]], 0.875, [[0.1875, 0.125], [0.125, 0.25]],
+          "Both triangles move together.", waits=LINALG),
+    exact("T48", "np.linalg.det(x)", [[1.0, 2.0], [2.0, 4.0]], 0.0, [[4.0, -2.0], [-2.0, 1.0]], ADJUGATE, waits=LINALG),
+    exact("T49", "np.linalg.det(x)", [[0.0, 0.0], [0.0, 0.0]], 0.0, 0.0, ADJUGATE, waits=LINALG),
+    exact("T50", "np.linalg.det(x)", [[1.0, 0.0], [0.0, 0.0]], 0.0, [[0.0, 0.0], [0.0, 1.0]], ADJUGATE, waits=LINALG),
+)  # fmt: skip
+
+COMPLEX_ROWS = (
+    choice("109", "np.abs(x)", 0j, 0.0, 0j, "The middle of all slopes, as for reals.", waits=COMPLEX),
+    exact("110", "np.abs(x)", 3 + 4j, 5.0, 0.6 - 0.8j, "conj(z) / |z|, as du/da - i du/db has it.", waits=COMPLEX),
+    exact("111", "np.real(x**2)", 1 + 2j, -3.0, 2 + 4j, "2 z.", waits=COMPLEX),
+    choice("112", "np.angle(x)", 0j, 0.0, complex(NAN, NAN), "No limit exists, as for arctan2.", waits=COMPLEX),
+    choice("113", "np.real(np.sqrt(x))", 0j, 0.0, complex(NAN, NAN),
+           "1 / (2 sqrt(z)), where 0 has no direction.", waits=COMPLEX),
+    exact("114", "np.real(np.conj(x))", 1 - 2j, 1.0, 1 + 0j, "u is a.", waits=COMPLEX),
+    choice("115", "np.real(np.log(x))", 0j, -INF, complex(INF, NAN), "1 / z, where 0 has no direction.", waits=COMPLEX),
+)  # fmt: skip
+
+SPECIAL_ROWS = (
+    choice("77", "np.logaddexp.reduce(x)", [-INF, -INF], -INF, [0.5, 0.5], LOG_SHARES, waits=UFUNCS),
+    exact("78", "np.logaddexp.reduce(x)", [1000.0, 1000.0], 1000.6931471805599, [0.5, 0.5],
+          LOG_SHARES, waits=UFUNCS),
+    exact("79", "np.logaddexp.reduce(x)", [INF, 0.0], INF, [1.0, 0.0], LOG_SHARES, waits=UFUNCS),
+    exact("93", "np.cumprod(x)", [2.0, 0.0, 3.0], [2.0, 0.0, 0.0], [1.0, 8.0, 0.0],
+          "Products of the others.", waits=UFUNCS),
+    exact("94", "np.cumprod(x)", [0.0, 0.0, 3.0], 0.0, [1.0, 0.0, 0.0], "Products of the others.", waits=UFUNCS),
+    exact("T53", "np.cumprod(x)[-1]", [2.0, 0.0, 3.0], 0.0, [0.0, 6.0, 0.0],
+          "Products of the others.", waits=UFUNCS),
+    exact("c1", "np.cumprod(x * np.ones(3))[1]", 0.0, 0.0, 2.0, "It is x**2.", order=2, waits=UFUNCS),
+    exact("85", "np.sinc(x)", 0.0, 1.0, 0.0, "The largest value, of a smooth function.", waits=STATISTICS),
+    exact("86", "np.sinc(x)", 0.0, 1.0, -math.pi**2 / 3, "By its Taylor series.", order=2, waits=STATISTICS),
+    exact("T8", "np.sinc(x)", 0.0, 1.0, -math.pi**2 / 3, "By its Taylor series.", order=2, waits=STATISTICS),
+    exact("T9", "np.sinc(x)", 0.0, 1.0, math.pi**4 / 5, "By its Taylor series.", order=4, waits=STATISTICS),
+    choice("50", "np.median(x)", [1.0, 2.0, 2.0, 5.0], 2.0, [0.0, 0.5, 0.5, 0.0], BETWEEN, waits=STATISTICS),
+    choice("139", "np.percentile(x, 50)", [1.0, 2.0, 2.0, 5.0], 2.0, [0.0, 0.5, 0.5, 0.0], BETWEEN, waits=STATISTICS),
+    choice("135", "np.interp(x, np.array([0.0, 1.0, 2.0]), np.array([0.0, 1.0, 5.0]))", 1.0, 1.0, 4.0,
+           "At a knot NumPy takes the piece on the right.", waits=STATISTICS),
+    exact("137", "np.nansum(x)", [1.0, NAN], 1.0, [1.0, 0.0], "The NaN is left out.", waits=STATISTICS),
+    choice("138", "np.nanmax(x)", [NAN, NAN], NAN, 0.0, "Each NaN is left out.", waits=STATISTICS),
+    exact("88", "special.xlogy(x, y)", (0.0, 0.0), 0.0, (-INF, 0.0),
+          "log(y); and it is 0 for x = 0, whatever y.", waits=SPECIAL),
+    exact("89", "special.entr(x)", 0.0, 0.0, INF, "-1 - log(x).", waits=SPECIAL),
+    choice("140", "special.gammaln(x)", 0.0, INF, -INF, "The limit from the right.", waits=SPECIAL),
+    exact("141", "special.erfinv(x)", 1.0, INF, INF, "The limit of the slopes.", waits=SPECIAL),
+    exact("142", "np.i0(x)", 0.0, 1.0, 0.0, "I1(0) is 0: the function is even.", waits=STATISTICS),
+    exact("T6", "np.i0(x)", 0.0, 1.0, 0.0, "I1(0) is 0: the function is even.", waits=STATISTICS),
+    exact("T7", "special.i1(x)", 0.0, 0.0, 0.5, "By its Taylor series.", waits=SPECIAL),
+    exact("T35", "special.expit(x)", 40.0, 1.0, 4.248354255291589e-18,
+          "p (1 - p), without cancelling 1 - p.", waits=SPECIAL),
+    exact("T38", "special.erf(x)", 6.0, 1.0, 2 * math.exp(-36) / math.sqrt(math.pi),
+          "2 exp(-x**2) / sqrt(pi).", waits=SPECIAL),
+)  # fmt: skip
+
+BEHAVIOUR = (
+    Behaviour("B1", "an integer argument of `grad`", "A Python int is read as a real; an integer array is an error "
+              "that names the argument, since its slope would not fit into it.", "test_integers"),
+    Behaviour("B2", "a big-endian array `>f8`", "Accepted; the gradient is in native order.", "test_big_endian"),
+    Behaviour("B3", "a negative stride `a[::-1]`", "Accepted by every backend.", "test_negative_strides"),
+    Behaviour("B4", "float32", "The gradient has the dtype of its argument.", "test_float32"),
+    Behaviour("B5", "item assignment", "Traced, as NumPy has it, views included.", "test_item_assignment"),
+    Behaviour("B6", "`if x > 0` while tracing", "The branch taken is recorded as a guard: where it fails, another "
+              "path is traced, and a loaded graph raises.", "test_a_python_branch"),
+    Behaviour("B7", "a traced value used after its trace", "An error, never a number.", "test_a_leaked_value"),
+    Behaviour("B8", "NumPy 2's promotion", "Reproduced, value for value and dtype for dtype.", "test_promotion_facts"),
+)  # fmt: skip
