@@ -5,13 +5,29 @@ from __future__ import annotations
 from typing import Any
 
 from wengert.tracer import operators
-from wengert.tracer.numpy_api import contractions, elementwise, methods, movement, reductions, writing
+from wengert.tracer.numpy_api import (
+    calculus,
+    contractions,
+    elementwise,
+    methods,
+    movement,
+    nan,
+    order_statistics,
+    polynomials,
+    products,
+    reductions,
+    scimath,
+    statistics,
+    writing,
+)
 
 __all__ = ["FUNCTIONS"]
 
 #: NumPy function to its traced form: what ``__array_function__`` looks up.
 FUNCTIONS: dict[Any, Any] = {
     **reductions.TABLE, **movement.TABLE, **contractions.TABLE, **elementwise.TABLE, **writing.TABLE,
+    **statistics.TABLE, **order_statistics.TABLE, **nan.TABLE, **calculus.TABLE, **products.TABLE,
+    **polynomials.TABLE, **scimath.TABLE,
 }  # fmt: skip
 
 operators.install()
