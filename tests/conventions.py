@@ -103,7 +103,7 @@ EXACT = [
     op("logaddexp", -INF, 0.0, is_=(0.0, 1.0)), op("logaddexp", 1000.0, 1000.0, is_=(0.5, 0.5)),
     op("logaddexp", 0.0, -1000.0, is_=(1.0, 0.0)), op("logaddexp", -INF, -INF, is_=(NAN, NAN)), op("logaddexp", INF, INF, is_=(NAN, NAN)),
     op("logaddexp2", 1000.0, 1000.0, is_=(0.5, 0.5)), op("square", 1e30, is_=(2e30,)),
-    op("sinc", 0.0, is_=(0.0,)), op("i0", 0.0, is_=(0.0,)), op("i0", -0.0, is_=(0.0,)),
+    op("sinc", 0.0, is_=(0.0,)), op("bessel_i0", 0.0, is_=(0.0,)), op("bessel_i0", -0.0, is_=(0.0,)),
 ]  # fmt: skip
 FOLDS = [
     op("max", [1, 3, 3], is_=([0, 0.5, 0.5],), axes=(0,)), op("min", [1, 1, 3], is_=([0.5, 0.5, 0],), axes=(0,)),

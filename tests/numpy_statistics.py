@@ -157,5 +157,5 @@ if hasattr(np, "cumulative_sum"):
         np.cumulative_sum, *(lambda x, a=a, i=i: np.cumulative_sum(x, axis=a, include_initial=i) for a in (0, -1) for i in (False, True)),
         lambda x: np.cumulative_sum(x, axis=0, dtype=np.float32),
     ]  # fmt: skip
-if hasattr(np, "trapz"):
-    CASES[np.trapz] = [lambda x: np.trapz(x, x * x)]
+if hasattr(np, "trapz"):  # until NumPy 2.4
+    CASES[vars(np)["trapz"]] = [lambda x: vars(np)["trapz"](x, x * x)]

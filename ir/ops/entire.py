@@ -1,4 +1,4 @@
-"""Entire functions that formulas tear: a hole at 0 (sinc) or a seam at |x| = 8 (i0).
+"""Entire functions that formulas tear: a hole at 0 (sinc) or a seam at |x| = 8 (I0).
 
 Near 0 the partial is the power series in x**2, so that every derivative of it is exact there too.
 """
@@ -68,7 +68,7 @@ sinc = Elementwise(function=np.sinc, types=_float,
     partials=(lambda xp, out, x: xp.where(
         xp.absolute(x) < 0.5, x * _horner(_SINC_NEAR, x * x), (xp.cos(math.pi * x) - out) / x),),
     doc="sin(pi x) / (pi x), 1 at 0; smooth there, to every order.")
-i0 = Elementwise(function=np.i0, types=_float,
+bessel_i0 = Elementwise(name="bessel_i0", types=_float,
     body=_i0,
     partials=(_i1,),
     doc="The modified Bessel function of order 0; its derivative, that of order 1, is 0 at 0.")

@@ -8,7 +8,7 @@ from typing import Any
 import numpy as np
 
 from wengert.tracer.array import Array, refuse
-from wengert.tracer.numpy_api.support import NO, array_of, arrays_of, as_array, axis_of, deliver
+from wengert.tracer.numpy_api.support import NO, array_of, arrays_of, as_array, axis_of, deliver, plain_or_array
 
 
 def _along(axis: int, key: Any) -> tuple[Any, ...]:
@@ -53,7 +53,7 @@ def ediff1d(ary, to_end=None, to_begin=None):
     return np.concatenate(parts) if len(parts) > 1 else parts[0]
 
 
-def _spacings(varargs: Any, shape: tuple[int, ...], axes: tuple[int, ...]) -> list[Any]:
+def _spacings(xp: Any, varargs: Any, shape: tuple[int, ...], axes: tuple[int, ...]) -> list[Any]:
     """Per axis the distances between neighbours: a number, or an array."""
     if not varargs:
         return [1.0] * len(axes)
@@ -62,13 +62,13 @@ def _spacings(varargs: Any, shape: tuple[int, ...], axes: tuple[int, ...]) -> li
     if len(varargs) != len(axes):
         message = "invalid number of arguments"
         raise TypeError(message)
-    return [_steps(given, shape[axis]) for given, axis in zip(varargs, axes, strict=True)]
+    return [_steps(xp, given, shape[axis]) for given, axis in zip(varargs, axes, strict=True)]
 
 
-def _steps(given: Any, size: int) -> Any:
-    if np.ndim(given) == 0:
+def _steps(xp: Any, given: Any, size: int) -> Any:
+    points = plain_or_array(xp, given)
+    if points.ndim == 0:
         return given
-    points = given if isinstance(given, Array) else np.asarray(given)
     if points.ndim != 1:
         message = "distances must be either scalars or 1d"
         raise ValueError(message)
@@ -83,7 +83,7 @@ def _steps(given: Any, size: int) -> Any:
 def gradient(f, *varargs, axis=None, edge_order=1):
     xp, x = array_of(f, *varargs)
     axes = tuple(range(x.ndim)) if axis is None else np.lib.array_utils.normalize_axis_tuple(axis, x.ndim)
-    spacings = _spacings(varargs, x.shape, axes)
+    spacings = _spacings(xp, varargs, x.shape, axes)
     if edge_order > 2:
         message = "'edge_order' greater than 2 not supported"
         raise ValueError(message)

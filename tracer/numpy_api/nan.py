@@ -7,7 +7,7 @@ from typing import Any
 import numpy as np
 
 from wengert.tracer.numpy_api.reductions import freedom_lost, root
-from wengert.tracer.numpy_api.support import NO, array_of, deliver
+from wengert.tracer.numpy_api.support import NO, array_of, as_array, deliver
 
 
 def _filled(a: Any, fill: float) -> tuple[Any, Any]:
@@ -54,7 +54,7 @@ def _extreme(fold: Any, meet: Any, worst: float) -> Any:
         equal = np.sum(np.where(missing, 0, x), axis, keepdims=keepdims) / _count(missing, axis, keepdims, x.dtype)
         best = np.where(best == worst, equal, best)
         best = np.where(np.all(missing, axis, keepdims=keepdims), x.dtype.type(np.nan), best)
-        return deliver(best if initial is NO else meet(best, np.asarray(initial, x.dtype)[()]), out)
+        return deliver(best if initial is NO else meet(best, xp.cast(as_array(xp, initial), x.dtype)), out)
 
     return extreme
 

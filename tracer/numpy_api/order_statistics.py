@@ -13,7 +13,7 @@ from typing import Any
 import numpy as np
 
 from wengert.tracer.array import Array
-from wengert.tracer.numpy_api.support import NO, array_of, as_array, deliver, lines, restored
+from wengert.tracer.numpy_api.support import NO, array_of, as_array, deliver, lines, plain_or_array, restored
 
 
 def median(a, axis=None, out=None, overwrite_input=False, keepdims=False):
@@ -130,7 +130,7 @@ def _quantiles(name: str, hundred: bool, skip_nan: bool) -> Any:
             raise TypeError(message)
         keepdims = keepdims is not NO and bool(keepdims)
         weak = type(q) in (int, float) or (isinstance(q, Array) and q.value.type.weak)
-        q = xp.cast(q, q.dtype) if isinstance(q, Array) else np.asarray(q)
+        q = plain_or_array(xp, q)
         q = np.true_divide(q, 100) if hundred else q
         if not np.all((q >= 0) & (q <= 1)):
             top = "Percentiles must be in the range [0, 100]" if hundred else "Quantiles must be in the range [0, 1]"

@@ -134,7 +134,7 @@ def correlate(a, v, mode="valid"):
     return _convolved(xp, x, y[::-1], _mode(mode))
 
 
-def _elementwise(name: str) -> Any:
+def _elementwise(name: str, op: str) -> Any:
     """A float function of anything real."""
 
     def function(x):
@@ -144,21 +144,12 @@ def _elementwise(name: str) -> Any:
                 message = "i0 not supported for complex values"
                 raise TypeError(message)
             raise refuse(f"np.{name} of complex values is not traced yet.", "Keep real and imaginary parts apart.")
-        return getattr(xp, name)(xp.cast(values, values.dtype if values.dtype.kind == "f" else np.float64))
+        return getattr(xp, op)(xp.cast(values, values.dtype if values.dtype.kind == "f" else np.float64))
 
     return function
 
 
-def kaiser(M, beta):
-    """``np.kaiser``, whose beta may be traced; NumPy's own turns it into a number, so it must be called from here."""
-    xp, b = array_of(beta)
-    if M == 1:
-        return np.ones(1)
-    middle = (M - 1) / 2.0
-    return _elementwise("i0")(b * np.sqrt(1 - ((np.arange(0, M) - middle) / middle) ** 2.0)) / _elementwise("i0")(b)
-
-
 TABLE = {
     np.cross: cross, np.kron: kron, np.vander: vander, np.convolve: convolve, np.correlate: correlate,
-    np.sinc: _elementwise("sinc"), np.i0: _elementwise("i0"),
+    np.sinc: _elementwise("sinc", "sinc"), np.i0: _elementwise("i0", "bessel_i0"),
 }  # fmt: skip

@@ -7,7 +7,7 @@ from typing import Any
 import numpy as np
 
 from wengert.tracer.array import Array, refuse
-from wengert.tracer.numpy_api.support import NO, array_of, as_array
+from wengert.tracer.numpy_api.support import NO, array_of, as_array, plain_or_array
 
 
 def average(a, axis=None, weights=None, returned=False, *, keepdims=NO):
@@ -32,8 +32,7 @@ def average(a, axis=None, weights=None, returned=False, *, keepdims=NO):
 
 def fitted_weights(xp: Any, weights: Any, x: Array, axis: Any) -> Any:
     """Weights that broadcast against x: of its shape, or of that of its axes."""
-    w = weights if isinstance(weights, Array) else np.asarray(weights)
-    w = xp.cast(w, w.dtype) if isinstance(w, Array) else w
+    w = plain_or_array(xp, weights)
     if w.shape == x.shape:
         return w
     if axis is None:
@@ -56,8 +55,8 @@ def _observations(xp: Any, m: Any, name: str, dtype: Any) -> Array:
     return xp.reshape(xp.cast(x, dtype), (1,) * (2 - x.ndim) + x.shape)
 
 
-def _sample_weights(weights: Any, count: int, name: str) -> Any:
-    w = weights.astype(float) if isinstance(weights, Array) else np.asarray(weights, dtype=float)
+def _sample_weights(xp: Any, weights: Any, count: int, name: str) -> Any:
+    w = plain_or_array(xp, weights).astype(float)
     if name == "fweights" and not np.all(w == np.around(w)):
         message = "fweights must be integer"
         raise TypeError(message)
@@ -77,7 +76,7 @@ def cov(m, y=None, rowvar=True, bias=False, ddof=None, fweights=None, aweights=N
     if ddof is not None and ddof != int(ddof):
         message = "ddof must be integer"
         raise ValueError(message)
-    xp, first = array_of(m, y, fweights, aweights) if isinstance(m, Array) else _lifted(m, y, fweights, aweights)
+    xp, first = array_of(m, y, fweights, aweights)
     if dtype is None:
         dtype = np.result_type(first.dtype, *([] if y is None else [as_array(xp, y).dtype]), np.float64)
     if np.dtype(dtype).kind == "c":
@@ -90,9 +89,9 @@ def cov(m, y=None, rowvar=True, bias=False, ddof=None, fweights=None, aweights=N
         other = _observations(xp, y, "y", dtype)
         x = np.concatenate((x, other.T if not rowvar and other.shape[0] != 1 else other), axis=0)
     ddof = (1 if bias == 0 else 0) if ddof is None else ddof
-    w = None if fweights is None else _sample_weights(fweights, x.shape[1], "fweights")
+    w = None if fweights is None else _sample_weights(xp, fweights, x.shape[1], "fweights")
     if aweights is not None:
-        importance = _sample_weights(aweights, x.shape[1], "aweights")
+        importance = _sample_weights(xp, aweights, x.shape[1], "aweights")
         w = importance if w is None else w * importance
     mean, total = average(x, axis=1, weights=w, returned=True)
     total = total[0]
@@ -108,12 +107,6 @@ def cov(m, y=None, rowvar=True, bias=False, ddof=None, fweights=None, aweights=N
     x = x - mean[:, None]
     products = np.dot(x, (x if w is None else x * w).T) * np.true_divide(1, freedom)
     return np.squeeze(xp.cast(products, x.dtype))
-
-
-def _lifted(m: Any, *others: Any) -> tuple[Any, Array]:
-    """Plain observations beside traced weights."""
-    xp, _ = array_of(*[item for item in others if item is not None])
-    return xp, as_array(xp, np.asarray(m))
 
 
 def corrcoef(x, y=None, rowvar=True, *, dtype=None):

@@ -7,11 +7,11 @@ from typing import Any
 
 import numpy as np
 
-from wengert.tracer.array import Array, TraceNamespace, converted, namespace_of, refuse
+from wengert.tracer.array import Array, TraceNamespace, converted, find_arrays, namespace_of, refuse
 
 __all__ = [
-    "NO", "array_of", "arrays_of", "as_array", "axis_of", "converted", "deliver", "lines", "only_defaults", "promote",
-    "refuse_plain_out", "restored",
+    "NO", "array_of", "arrays_of", "as_array", "axis_of", "converted", "deliver", "lines", "only_defaults",
+    "plain_or_array", "promote", "refuse_plain_out", "restored",
 ]  # fmt: skip
 
 NO = np._NoValue  # noqa: SLF001 (the default of NumPy's own options)
@@ -33,6 +33,14 @@ def arrays_of(items: Any) -> tuple[TraceNamespace, list[Array]]:
 def as_array(xp: TraceNamespace, item: Any) -> Array:
     """An item as an array of this trace: itself where it is one, so that views of it are known as its views."""
     return item if isinstance(item, Array) and item.owner is xp.trace else xp.wrap(xp.lift(item))
+
+
+def plain_or_array(xp: TraceNamespace, item: Any) -> Any:
+    """An item as an array: a traced one (never weak) if anything in it is traced, else a plain one."""
+    if not find_arrays((item,)):
+        return np.asarray(item)
+    array = as_array(xp, item)
+    return xp.cast(array, array.dtype)
 
 
 def promote(xp: TraceNamespace, arrays: list[Array]) -> list[Array]:

@@ -1,0 +1,108 @@
+"""Cross, kron, vander, convolutions, polynomials, sinc and i0: derivatives, and orders above the first at 0."""
+
+import math
+
+import mpmath
+import numpy as np
+import pytest
+from batches import BACKENDS
+from numpy_derivatives import Chapter
+
+import wengert as wg
+
+X = np.array([[2.0, -1.0, 0.5], [0.25, 4.0, -2.0]])
+A, B = np.array([1.5, -0.5, 2.0, 0.75, -1.0]), np.array([0.5, 2.0, -1.25])
+ROOTS = np.array([0.5, -1.0, 2.0])
+
+CHAPTER = Chapter({
+    "cross": (np.cross, X, X[::-1] + 1), "cross, one": (lambda x, y: np.cross(x, y, axisc=0), X, B), "cross, axis": (lambda x, y: np.cross(x, y, axis=0), X.T, X.T**2),
+    "kron": (np.kron, X, A), "kron, grids": (np.kron, X, X.T), "kron, number": (np.kron, 1.5, A), "vander": (np.vander, A), "vander, increasing": (lambda x: np.vander(x, 4, increasing=True), A),
+    **{f"convolve {m}": (lambda a, b, m=m: np.convolve(a, b, m), A, B) for m in ("full", "same", "valid")},
+    **{f"convolve {m}, longer": (lambda a, b, m=m: np.convolve(a, b, m), B, A) for m in ("full", "same", "valid")},
+    **{f"correlate {m}": (lambda a, b, m=m: np.correlate(a, b, m), A, B) for m in ("full", "same", "valid")},
+    **{f"correlate {m}, longer": (lambda a, b, m=m: np.correlate(a, b, m), B, A) for m in ("full", "same", "valid")},
+    "polyval": (np.polyval, B, X), "polyval, plain": (lambda x: np.polyval([1.0, -2.0, 0.5], x), 0.3), "poly1d": (lambda x: np.poly1d([1.0, -2.0, 0.5])(x), X),
+    "polyadd": (np.polyadd, A, B), "polysub": (np.polysub, B, A), "polymul": (np.polymul, A, B), "polydiv": (np.polydiv, A, B), "polyder": (lambda c: np.polyder(c, 2), A), "polyint": (lambda c: np.polyint(c, 2, [1.0, 2.0]), A),
+    "poly": (np.poly, ROOTS),
+    "sinc": (np.sinc, [0.0, 0.1, -0.49, 0.5, 0.51, -2.3, 7.7]), "i0": (np.i0, [0.0, 0.1, -3.0, 7.9, 8.1, -9.0]),
+    **{f"emath {name}": (getattr(np.emath, name), [0.3, 0.7]) for name in ("sqrt", "log", "log2", "log10", "arcsin", "arccos", "arctanh")},
+    "emath logn": (np.emath.logn, 2.5, [0.3, 0.7]), "emath power": (np.emath.power, [0.3, 0.7], [-1.5, 2.5]),
+})  # fmt: skip
+
+
+@pytest.mark.parametrize("backend", BACKENDS)
+def test_derivatives(backend):
+    CHAPTER.check(backend)
+
+
+def nested(f, order):
+    for _ in range(order):
+        f = wg.grad(f)
+    return f
+
+
+@pytest.mark.parametrize("backend", BACKENDS)
+@pytest.mark.parametrize("order", range(5))
+@pytest.mark.parametrize("x", [0.0, 1e-9, -0.01, 0.499, 0.501, 1.3])
+def test_sinc_to_the_fourth_order(x, order, backend):
+    with mpmath.workdps(60):
+        exact = float(mpmath.diff(mpmath.sincpi, mpmath.mpf(x), order)) if order else float(mpmath.sincpi(x))
+    with wg.backend(backend):
+        np.testing.assert_allclose(nested(np.sinc, order)(x), exact, rtol=1e-12, atol=1e-12)
+
+
+def test_sinc_at_zero_exactly():
+    assert nested(np.sinc, 1)(0.0) == 0.0
+    np.testing.assert_allclose(nested(np.sinc, 2)(0.0), -math.pi**2 / 3, rtol=1e-15)
+    assert nested(np.sinc, 3)(0.0) == 0.0
+    np.testing.assert_allclose(nested(np.sinc, 4)(0.0), math.pi**4 / 5, rtol=1e-15)
+
+
+@pytest.mark.parametrize("backend", BACKENDS)
+@pytest.mark.parametrize("order", range(4))
+@pytest.mark.parametrize("x", [0.0, 1e-9, -0.5, 7.999, 8.001, -30.0, 600.0])
+def test_i0_to_the_third_order(x, order, backend):
+    with mpmath.workdps(60):
+        exact = float(mpmath.diff(lambda t: mpmath.besseli(0, t), mpmath.mpf(x), order)) if order else float(mpmath.besseli(0, x))
+    with wg.backend(backend):
+        np.testing.assert_allclose(nested(np.i0, order)(x), exact, rtol=1e-12, atol=1e-12)
+
+
+def test_a_convolution_keeps_infinities_where_they_are():
+    a, b = np.array([1.0, np.inf, 2.0, 0.0]), np.array([1.0, 0.5, 3.0])
+    np.testing.assert_array_equal(wg.trace(np.convolve)(a, b), np.convolve(a, b))
+    np.testing.assert_array_equal(wg.trace(np.convolve)(b, a), np.convolve(b, a))
+
+
+def test_leading_zeros_of_a_product_are_a_guard():
+    f = wg.trace(lambda a: np.polymul(a, [1.0, 2.0]))
+    np.testing.assert_array_equal(f(np.array([1.0, 3.0])), [1, 5, 6])
+    np.testing.assert_array_equal(f(np.array([0.0, 3.0])), [3, 6])
+
+
+def test_emath_says_where_it_leaves_the_reals():
+    f = wg.trace(np.emath.sqrt)
+    assert f(4.0) == 2.0
+    with pytest.raises(wg.TraceError, match="leaves the real numbers"):
+        f(-4.0)
+
+
+@pytest.mark.filterwarnings("ignore:.*2-dimensional vectors:DeprecationWarning")
+def test_cross_of_flat_vectors_is_numpys():
+    for a, b in ((2, 2), (2, 3), (3, 2)):
+        x, y = np.arange(1.0, 1 + a) ** 2, np.arange(2.0, 2 + b)
+        np.testing.assert_array_equal(wg.trace(np.cross)(x, y), np.cross(x, y))
+
+
+def test_numpys_polynomial_series_trace_as_they_stand():
+    """Their argument, not their coefficients: those become a plain array inside NumPy, which is refused."""
+    x, c = np.array([0.3, -0.7]), np.array([1.0, 2.0, -0.5, 0.25])
+    for name in ("polynomial.polyval", "chebyshev.chebval", "legendre.legval", "hermite.hermval", "hermite_e.hermeval", "laguerre.lagval"):
+        module, _, function = name.partition(".")
+        series = getattr(np.polynomial, module)
+        value = getattr(series, function)
+        np.testing.assert_allclose(wg.trace(lambda x, value=value: value(x, c))(x), value(x, c), rtol=1e-15)
+        slope = value(x, getattr(series, function.removesuffix("val") + "der")(c))
+        np.testing.assert_allclose(wg.grad(lambda x, value=value: np.sum(value(x, c)))(x), slope, rtol=1e-13)
+        with pytest.raises(wg.TraceError, match="plain NumPy array"):
+            wg.trace(lambda c, value=value: value(0.5, c))(c)
