@@ -68,7 +68,7 @@ sinc = Elementwise(function=np.sinc, types=_float,
     partials=(lambda xp, out, x: xp.where(
         xp.absolute(x) < 0.5, x * _horner(_SINC_NEAR, x * x), (xp.cos(math.pi * x) - out) / x),),
     doc="sin(pi x) / (pi x), 1 at 0; smooth there, to every order.")
-bessel_i0 = Elementwise(name="bessel_i0", types=_float,
+bessel_i0 = Elementwise(function=np.i0, name="bessel_i0", types=_float,
     body=_i0,
     partials=(_i1,),
     doc="The modified Bessel function of order 0; its derivative, that of order 1, is 0 at 0.")
