@@ -74,3 +74,15 @@ class Chapter:
             _, tangent = wg.jvp(self, tuple(self.args), tuple(directions))
         slope = sum(np.vdot(d, g) for d, g in zip(directions, got, strict=True))
         np.testing.assert_allclose(tangent, slope, rtol=1e-11)
+
+    def check_second_order(self) -> None:
+        """Forward over reverse, along one direction, against differences of the gradient."""
+        gradient = wg.grad(self, argnums=tuple(range(len(self.args))))
+        ways = [np.sin(1.0 + np.arange(x.size)).reshape(x.shape) for x in self.args]
+        slope = [np.zeros(x.shape) for x in self.args]
+        for step, weight in STEPS:
+            moved = gradient(*(x + step * H * w for x, w in zip(self.args, ways, strict=True)))
+            slope = [s + weight * g / (12 * H) for s, g in zip(slope, moved, strict=True)]
+        _, got = wg.jvp(gradient, tuple(self.args), tuple(ways))
+        for (name, k), g, w in zip(self.owners, got, slope, strict=True):
+            np.testing.assert_allclose(g, w, rtol=1e-8, atol=1e-8 * max(1, abs(w).max(initial=0)), err_msg=f"{name}, argument {k}")

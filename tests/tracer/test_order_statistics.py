@@ -40,6 +40,10 @@ def test_derivatives(backend):
     CHAPTER.check(backend)
 
 
+def test_second_order():
+    CHAPTER.check_second_order()
+
+
 @pytest.mark.parametrize("backend", BACKENDS)
 @pytest.mark.parametrize(
     ("f", "x", "expected"),

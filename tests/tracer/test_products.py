@@ -35,6 +35,10 @@ def test_derivatives(backend):
     CHAPTER.check(backend)
 
 
+def test_second_order():
+    CHAPTER.check_second_order()
+
+
 def nested(f, order):
     for _ in range(order):
         f = wg.grad(f)

@@ -134,12 +134,12 @@ def _slopes(x: Any, steps: Any, axis: int, edge_order: int) -> list[Any]:
 
 
 def trapezoid(y, x=None, dx=1.0, axis=-1):
-    xp, heights = array_of(y, x, dx)
-    heights = xp.cast(heights, heights.dtype)
+    xp, given = array_of(y, x, dx)
+    heights: Any = xp.cast(given, given.dtype)
     at = axis_of(axis, heights.ndim)
     steps = dx
     if x is not None:
-        points = as_array(xp, x)
+        points: Any = as_array(xp, x)
         steps = diff(points, axis=-1 if points.ndim == 1 else axis)
         if points.ndim == 1:
             steps = xp.reshape(steps, tuple(steps.size if i == at else 1 for i in range(heights.ndim)))
@@ -186,7 +186,8 @@ def interp(x, xp, fp, left=None, right=None, period=None):
     space, items = arrays_of((x, xp, fp))
     if any(item.dtype.kind == "c" for item in items):
         raise refuse("np.interp of complex values is not traced yet.", "Interpolate real and imaginary parts.")
-    at, knots, heights = (space.cast(item, np.float64) for item in items)
+    points: list[Any] = [space.cast(item, np.float64) for item in items]
+    at, knots, heights = points
     if knots.ndim != 1 or heights.ndim != 1:
         message = "Data points must be 1-D sequences" if period is not None else "object too deep for desired array"
         raise ValueError(message)

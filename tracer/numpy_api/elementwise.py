@@ -66,7 +66,8 @@ def nan_to_num(x, copy=True, nan=0.0, posinf=None, neginf=None):
     limits = np.finfo(a.dtype)
     a = xp.where(xp.isnan(a), nan, a)
     a = xp.where(xp.equal(a, np.inf), float(limits.max) if posinf is None else posinf, a)
-    return xp.where(xp.equal(a, -np.inf), float(limits.min) if neginf is None else neginf, a)
+    a = xp.where(xp.equal(a, -np.inf), float(limits.min) if neginf is None else neginf, a)
+    return a if copy or not np.ndim(x) else deliver(a, x)  # copy=False writes into x
 
 
 def isclose(a, b, rtol=1e-5, atol=1e-8, equal_nan=False):

@@ -184,7 +184,7 @@ def _column_weights(xp: Any, weights: Any, x: Any, axis: Any) -> Any:
     """Weights as columns, checked: whether they are valid is known now, and of traced ones a guard."""
     from wengert.tracer.numpy_api.statistics import fitted_weights
 
-    w = as_array(xp, fitted_weights(xp, weights, x, axis))
+    w: Any = as_array(xp, fitted_weights(xp, weights, x, axis))
     if np.any(w < 0):
         message = "Weights must be non-negative."
         raise ValueError(message)
@@ -197,7 +197,8 @@ def _weighted(xp: Any, columns: Any, q: Any, weights: Any, skip_nan: bool) -> An
     ordered = np.take_along_axis(columns, order, 0)
     sorted_weights = np.take_along_axis(weights, order, 0)
     n: Any = columns.shape[0]
-    if skip_nan and ordered.dtype.kind == "f":
+    counted = skip_nan and ordered.dtype.kind == "f"
+    if counted:
         sorted_weights = np.where(np.isnan(ordered), 0, sorted_weights)
         n = np.sum(~np.isnan(ordered), 0)
     share = np.cumsum(sorted_weights, 0, dtype=np.float64)
@@ -211,7 +212,7 @@ def _weighted(xp: Any, columns: Any, q: Any, weights: Any, skip_nan: bool) -> An
     level = q.reshape(q.shape + (1,) * columns.ndim)
     index = np.sum(share < level, q.ndim)
     result = _at(xp, ordered, np.maximum(np.minimum(index, n - 1), 0))
-    return np.where(n == 0, np.nan, result) if skip_nan and isinstance(n, Array) else _nan_wins(ordered, result)
+    return np.where(n == 0, np.nan, result) if counted else _nan_wins(ordered, result)
 
 
 TABLE = {

@@ -10,7 +10,7 @@ from wengert.tracer.array import Array, refuse
 from wengert.tracer.numpy_api.support import array_of, as_array
 
 
-def _coefficients(*polynomials: Any) -> tuple[Any, list[Array], Any]:
+def _coefficients(*polynomials: Any) -> tuple[Any, list[Any], Any]:
     """The namespace, coefficients as arrays, and what the result is wrapped in: poly1d where an operand is one."""
     plain = [np.asarray(p) if isinstance(p, np.poly1d) else p for p in polynomials]
     xp, _ = array_of(*[p for p in plain if isinstance(p, (Array, list, tuple))])
@@ -22,14 +22,14 @@ def _coefficients(*polynomials: Any) -> tuple[Any, list[Array], Any]:
 def polyval(p, x):
     if isinstance(x, np.poly1d):
         xp, points = array_of(p)
-        value, coefficients = np.poly1d([0]), points
-        for c in coefficients:
-            value = value * x + c
-        return value
+        total = np.poly1d([0])
+        for c in points:
+            total = total * x + c
+        return total
     xp, points = array_of(x, p if isinstance(p, (Array, list, tuple)) else x)
     p = np.asarray(p) if isinstance(p, np.poly1d) else p
     points, coefficients = as_array(xp, x), as_array(xp, p)
-    value = xp.zeros_like(points)
+    value: Any = xp.zeros_like(points)
     for k in range(len(coefficients)):
         value = value * points + xp.cast(coefficients[k], coefficients.dtype)
     return value
@@ -63,7 +63,7 @@ def trim_zeros(filt, trim="fb", axis=None):
     return x[first : max(first, last)]
 
 
-def _leading(xp: Any, x: Array) -> Array:
+def _leading(xp: Any, x: Any) -> Any:
     """Without leading zeros, as poly1d keeps its coefficients; at least one."""
     if x.ndim > 1:
         message = "Polynomial must be 1d only."

@@ -11,7 +11,7 @@ from wengert.tracer.array import Array, refuse
 from wengert.tracer.numpy_api.support import array_of, arrays_of, axis_of, promote
 
 
-def _pair(a: Any, b: Any) -> tuple[Any, Array, Array]:
+def _pair(a: Any, b: Any) -> tuple[Any, Any, Any]:
     xp, items = arrays_of((a, b))
     x, y = promote(xp, items)
     return xp, x, y

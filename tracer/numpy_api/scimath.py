@@ -6,13 +6,12 @@ from typing import Any
 
 import numpy as np
 
-from wengert.tracer.array import Array, namespace_of, refuse
-from wengert.tracer.numpy_api.support import as_array
+from wengert.tracer.array import namespace_of, refuse
+from wengert.tracer.numpy_api.support import plain_or_array
 
 
-def _real(xp: Any, name: str, x: Any, outside: Any) -> Array:
-    array = as_array(xp, x)
-    array = xp.cast(array, array.dtype)
+def _real(xp: Any, name: str, x: Any, outside: Any) -> Any:
+    array = plain_or_array(xp, x)
     if array.dtype.kind != "c" and np.any(outside(array)):
         raise refuse(
             f"np.emath.{name} leaves the real numbers here, and complex values are not traced yet.",
@@ -39,8 +38,7 @@ def logn(n, x):
 
 def power(x, p):
     xp = namespace_of(x, p)
-    base, exponent = _real(xp, "power", x, _negative), as_array(xp, p)
-    exponent = xp.cast(exponent, exponent.dtype)
+    base, exponent = _real(xp, "power", x, _negative), plain_or_array(xp, p)
     return np.power(base, exponent * 1.0 if np.any(exponent < 0) else exponent)
 
 

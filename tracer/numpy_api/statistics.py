@@ -46,7 +46,7 @@ def fitted_weights(xp: Any, weights: Any, x: Array, axis: Any) -> Any:
     return np.reshape(w, tuple(n if a in axes else 1 for a, n in enumerate(x.shape)))
 
 
-def _observations(xp: Any, m: Any, name: str, dtype: Any) -> Array:
+def _observations(xp: Any, m: Any, name: str, dtype: Any) -> Any:
     """A table of variables in rows."""
     x = as_array(xp, m)
     if x.ndim > 2:
@@ -89,17 +89,16 @@ def cov(m, y=None, rowvar=True, bias=False, ddof=None, fweights=None, aweights=N
         other = _observations(xp, y, "y", dtype)
         x = np.concatenate((x, other.T if not rowvar and other.shape[0] != 1 else other), axis=0)
     ddof = (1 if bias == 0 else 0) if ddof is None else ddof
-    w = None if fweights is None else _sample_weights(xp, fweights, x.shape[1], "fweights")
-    if aweights is not None:
-        importance = _sample_weights(xp, aweights, x.shape[1], "aweights")
-        w = importance if w is None else w * importance
+    counts = None if fweights is None else _sample_weights(xp, fweights, x.shape[1], "fweights")
+    importance = None if aweights is None else _sample_weights(xp, aweights, x.shape[1], "aweights")
+    w = counts if importance is None else importance if counts is None else counts * importance
     mean, total = average(x, axis=1, weights=w, returned=True)
     total = total[0]
     if w is None:
         freedom: Any = x.shape[1] - ddof
     elif ddof == 0:
         freedom = total
-    elif aweights is None:
+    elif importance is None:
         freedom = total - ddof
     else:
         freedom = total - ddof * np.sum(w * importance) / total
