@@ -6,9 +6,12 @@ import mpmath
 import numpy as np
 import pytest
 from batches import BACKENDS
+from numpy_alike import alike
 from numpy_derivatives import Chapter
 
 import wengert as wg
+from wengert.tracer.array import Array
+from wengert.tracer.numpy_api import FUNCTIONS
 
 X = np.array([[2.0, -1.0, 0.5], [0.25, 4.0, -2.0]])
 A, B = np.array([1.5, -0.5, 2.0, 0.75, -1.0]), np.array([0.5, 2.0, -1.25])
@@ -26,6 +29,7 @@ CHAPTER = Chapter({
     "poly": (np.poly, ROOTS),
     "sinc": (np.sinc, [0.0, 0.1, -0.49, 0.5, 0.51, -2.3, 7.7]), "i0": (np.i0, [0.0, 0.1, -3.0, 7.9, 8.1, -9.0]),
     **{f"emath {name}": (getattr(np.emath, name), [0.3, 0.7]) for name in ("sqrt", "log", "log2", "log10", "arcsin", "arccos", "arctanh")},
+    "kaiser": (lambda b: (FUNCTIONS[np.kaiser] if type(b) is Array else np.kaiser)(7, b), 2.5),
     "emath logn": (np.emath.logn, 2.5, [0.3, 0.7]), "emath power": (np.emath.power, [0.3, 0.7], [-1.5, 2.5]),
 })  # fmt: skip
 
@@ -76,6 +80,28 @@ def test_a_convolution_keeps_infinities_where_they_are():
     a, b = np.array([1.0, np.inf, 2.0, 0.0]), np.array([1.0, 0.5, 3.0])
     np.testing.assert_array_equal(wg.trace(np.convolve)(a, b), np.convolve(a, b))
     np.testing.assert_array_equal(wg.trace(np.convolve)(b, a), np.convolve(b, a))
+
+
+X4 = np.array([0.5, -1.5, 2.25, 0.75])
+#: Calls on lists that hold traced values, of which NumPy's own dispatch does not know: the stand-ins do.
+LISTS = {
+    "median": lambda call, x, s: call(np.median)([x[0], x[1] * 2, 3.0]), "quantile": lambda call, x, s: call(np.quantile)([1.0, 2, 5], [s / 3, 0.5]),
+    "average": lambda call, x, s: call(np.average)([1.0, 2.0, 3.0], weights=[x[0], s, 2]), "interp": lambda call, x, s: call(np.interp)([s, 0.2], [0.0, 1, 2], [x[0], x[1], 3]),
+    "weighted": lambda call, x, s: call(np.quantile)([3.0, 1, 2], 0.5, weights=[s, 1.0, 2], method="inverted_cdf"), "nanmax": lambda call, x, s: call(np.nanmax)([s, np.nan, 1.0]),
+    "cov": lambda call, x, s: call(np.cov)([1.0, 2, 4], aweights=[s, 1.0, 2]), "corrcoef": lambda call, x, s: call(np.corrcoef)([[1.0, 2, 4], [s, 1.0, 2]]),
+    "gradient": lambda call, x, s: call(np.gradient)([1.0, s, 4.0], [0.0, s, 3.0]), "trapezoid": lambda call, x, s: call(np.trapezoid)([1.0, 2, 3], [0.0, s, 4.0]),
+    "ediff1d": lambda call, x, s: call(np.ediff1d)([1.0, 2, 4], to_end=[s, 1.0]), "cross": lambda call, x, s: call(np.cross)([1, 2, 3], [s, 1.0, 2]), "kron": lambda call, x, s: call(np.kron)([[1, 2]], [s, 1.0]),
+    "convolve": lambda call, x, s: call(np.convolve)([1, 2, 3], [s, 1.0]), "polyval": lambda call, x, s: call(np.polyval)([x[0], x[1], 1.0], 2.0), "polyval in x": lambda call, x, s: call(np.polyval)([1.0, 2.0], [s, 2]),
+    "polyint": lambda call, x, s: call(np.polyint)([s, 2.0], 2, [s, 1.0]), "polydiv": lambda call, x, s: call(np.polydiv)([s, 2.0, 3], [1.0, s]), "poly": lambda call, x, s: call(np.poly)([s, 2.0]),
+    "kaiser": lambda call, x, s: call(np.kaiser)(6, s), "poly1d": lambda call, x, s: (np.poly1d(x).deriv().integ() * np.poly1d([1.0, 2.0]) + 1.0)(s), "of poly1d": lambda call, x, s: call(np.polyadd)(np.poly1d([1.0, 2]), [x[0], s]).coeffs,
+}  # fmt: skip
+
+
+@pytest.mark.parametrize("name", LISTS)
+def test_lists_of_traced_values(name):
+    f = LISTS[name]
+    got, want = wg.trace(lambda x, s: f(FUNCTIONS.__getitem__, x, s))(X4, 1.3), f(lambda function: function, X4, 1.3)
+    alike(got, want)
 
 
 def test_leading_zeros_of_a_product_are_a_guard():

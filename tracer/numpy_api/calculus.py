@@ -57,18 +57,19 @@ def _spacings(xp: Any, varargs: Any, shape: tuple[int, ...], axes: tuple[int, ..
     """Per axis the distances between neighbours: a number, or an array."""
     if not varargs:
         return [1.0] * len(axes)
-    if len(varargs) == 1 and np.ndim(varargs[0]) == 0:
+    points = [plain_or_array(xp, given) for given in varargs]
+    if len(points) == 1 and points[0].ndim == 0:
         return list(varargs) * len(axes)
-    if len(varargs) != len(axes):
+    if len(points) != len(axes):
         message = "invalid number of arguments"
         raise TypeError(message)
-    return [_steps(xp, given, shape[axis]) for given, axis in zip(varargs, axes, strict=True)]
+    return [
+        given if x.ndim == 0 else _steps(x, shape[axis])
+        for given, x, axis in zip(varargs, points, axes, strict=True)
+    ]
 
 
-def _steps(xp: Any, given: Any, size: int) -> Any:
-    points = plain_or_array(xp, given)
-    if points.ndim == 0:
-        return given
+def _steps(points: Any, size: int) -> Any:
     if points.ndim != 1:
         message = "distances must be either scalars or 1d"
         raise ValueError(message)

@@ -28,10 +28,10 @@ def polyval(p, x):
         return total
     xp, points = array_of(x, p if isinstance(p, (Array, list, tuple)) else x)
     p = np.asarray(p) if isinstance(p, np.poly1d) else p
-    points, coefficients = as_array(xp, x), as_array(xp, p)
+    points, coefficients = (xp.cast(item, item.dtype) for item in (as_array(xp, x), as_array(xp, p)))
     value: Any = xp.zeros_like(points)
     for k in range(len(coefficients)):
-        value = value * points + xp.cast(coefficients[k], coefficients.dtype)
+        value = value * points + coefficients[k]
     return value
 
 

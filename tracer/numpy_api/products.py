@@ -149,7 +149,21 @@ def _elementwise(name: str, op: str) -> Any:
     return function
 
 
+def kaiser(M, beta):
+    xp, b = array_of(beta, M)
+    if b.ndim or np.ndim(M):
+        message = "np.kaiser takes numbers: a length M and a shape beta."
+        raise ValueError(message)
+    b, M = xp.cast(b, np.float64), int(M) if isinstance(M, Array) else M
+    if M == 1:
+        return xp.full((1,), 1, np.float64)
+    middle = (M - 1) / 2.0
+    return i0(b * np.sqrt(1 - ((np.arange(0, M) - middle) / middle) ** 2.0)) / i0(b)
+
+
+sinc, i0 = _elementwise("sinc", "sinc"), _elementwise("i0", "bessel_i0")
+
 TABLE = {
     np.cross: cross, np.kron: kron, np.vander: vander, np.convolve: convolve, np.correlate: correlate,
-    np.sinc: _elementwise("sinc", "sinc"), np.i0: _elementwise("i0", "bessel_i0"),
+    np.sinc: sinc, np.i0: i0, np.kaiser: kaiser,
 }  # fmt: skip
