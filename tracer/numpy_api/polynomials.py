@@ -7,7 +7,7 @@ from typing import Any
 import numpy as np
 
 from wengert.tracer.array import Array, refuse
-from wengert.tracer.numpy_api.support import array_of, as_array
+from wengert.tracer.numpy_api.support import array_of, as_array, plain_or_array
 
 
 def _coefficients(*polynomials: Any) -> tuple[Any, list[Any], Any]:
@@ -28,7 +28,7 @@ def polyval(p, x):
         return total
     xp, points = array_of(x, p if isinstance(p, (Array, list, tuple)) else x)
     p = np.asarray(p) if isinstance(p, np.poly1d) else p
-    points, coefficients = (xp.cast(item, item.dtype) for item in (as_array(xp, x), as_array(xp, p)))
+    points, coefficients = (as_array(xp, plain_or_array(xp, item)) for item in (x, p))
     value: Any = xp.zeros_like(points)
     for k in range(len(coefficients)):
         value = value * points + coefficients[k]
