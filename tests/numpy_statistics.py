@@ -162,3 +162,8 @@ if hasattr(np, "cumulative_sum"):
     ]  # fmt: skip
 if hasattr(np, "trapz"):  # until NumPy 2.4
     CASES[vars(np)["trapz"]] = [lambda x: vars(np)["trapz"](x, x * x)]
+if type(np.polynomial.polynomial.polyval2d) is type(np.polyval):
+    CASES[np.polynomial.polynomial.polyval2d] = [
+        lambda x: np.polynomial.polynomial.polyval2d(x, x * 2, [[1.0, 2, 3], [4, 5, 6]]), lambda x: np.polynomial.polynomial.polyval2d(x, 1.0, [[1, 2]]),
+    ]  # fmt: skip
+    CASES[np.polynomial.polynomial.polygrid2d] = [lambda x: np.polynomial.polynomial.polygrid2d(x, [0.5, 2.0], [[1, 2, 3], [4, 5, 6]])]
