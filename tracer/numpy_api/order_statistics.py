@@ -203,7 +203,7 @@ def _weighted(xp: Any, columns: Any, q: Any, weights: Any, skip_nan: bool) -> An
         n = np.sum(~np.isnan(ordered), 0)
     share = np.cumsum(sorted_weights, 0, dtype=np.float64)
     share = share / share[-1]
-    if not skip_nan and np.any(np.isnan(share[-1])):
+    if np.any(np.isnan(share[-1]) & (n > 0)):
         message = "Weights included NaN, inf or were all zero."
         raise ValueError(message)
     if q.dtype.kind == "f":
