@@ -94,3 +94,37 @@ def test_where_and_mean_are_numpys(f):
         np.testing.assert_allclose(got, want, rtol=1e-6)
     with pytest.raises(ValueError, match="simultaneously"):
         wg.trace(lambda x: f(x, ddof=1, correction=1))(x)
+
+
+def into(f, shape, **options):
+    """What becomes of a buffer given as out=, and whether that is what is returned."""
+
+    def call(x):
+        buffer = np.zeros_like(x, shape=shape)
+        returned = f(x, out=buffer, **options)
+        return buffer + 0, returned + 0
+
+    return call
+
+
+@pytest.mark.parametrize(
+    "f",
+    [
+        *(into(f, (3,), axis=1) for f in (np.median, np.nanmedian, np.nansum, np.nanprod, np.nanmax, np.nanmin, np.nanmean, np.nanvar, np.nanstd, np.var, np.std)),
+        into(np.median, (1, 4), axis=0, keepdims=True), into(np.quantile, (2, 3, 1), q=[0.1, 0.6], axis=1, keepdims=True),
+        into(np.nanpercentile, (3,), q=20, axis=1), into(np.nancumsum, (3, 4), axis=1),
+    ],
+)  # fmt: skip
+def test_out(f):
+    for got, want in zip(wg.trace(f)(X), f(X), strict=True):
+        np.testing.assert_allclose(got, want, rtol=1e-15)
+
+
+def test_nan_to_num_in_place():
+    def f(x):
+        y = x.copy()
+        y[0, 0] = np.nan
+        np.nan_to_num(y, copy=False, nan=5.0)
+        return y
+
+    np.testing.assert_array_equal(wg.trace(f)(X), f(X))
