@@ -111,7 +111,7 @@ def nanstd(a, axis=None, dtype=None, out=None, ddof=0, keepdims=NO, *, where=NO,
 
 TABLE = {
     np.nansum: _folded(np.sum, 0), np.nanprod: _folded(np.prod, 1),
-    np.nancumsum: _running(np.cumsum, 0), np.nancumprod: _running(np.cumprod, 1),
+    np.nancumsum: _running(np.cumsum, 0),
     np.nanmax: _extreme(np.max, np.fmax, -np.inf), np.nanmin: _extreme(np.min, np.fmin, np.inf),
     np.nanargmax: _position(np.argmax, -np.inf), np.nanargmin: _position(np.argmin, np.inf),
     np.nanmean: nanmean, np.nanvar: nanvar, np.nanstd: nanstd,
