@@ -159,6 +159,7 @@ MP: dict[str, Callable[..., Any]] = {
     "arctan2": mp.atan2, "hypot": lambda x, y: mp.sqrt(x * x + y * y),
     "sinh": mp.sinh, "cosh": mp.cosh, "tanh": mp.tanh, "arcsinh": mp.asinh, "arccosh": mp.acosh,
     "arctanh": mp.atanh, "deg2rad": mp.radians, "rad2deg": mp.degrees,
+    "sinc": mp.sincpi, "bessel_i0": lambda x: mp.besseli(0, x),
     "cast": lambda x: +x, "scale": lambda p, t: p * t, "where": lambda c, x, y: x if c else y,
     "stop_gradient": _constant,  # by definition
 }  # fmt: skip
@@ -176,6 +177,7 @@ SMOOTH: dict[str, tuple[tuple[float, float, bool], ...]] = {
     "arctan": ((-300, 150, True),), "arctan2": ((-300, 300, True),) * 2, "hypot": ((-300, 300, True),) * 2,
     "sinh": ((-300, 2.5, True),), "cosh": ((-300, 2.5, True),), "tanh": ((-300, 2.5, True),),
     "arcsinh": ((-300, 300, True),), "arccosh": ((0.0001, 300, False),), "arctanh": ((-300, -0.0001, True),),
+    "sinc": ((-300, 0.1, True),), "bessel_i0": ((-300, 2.5, True),),
 }  # fmt: skip
 
 
@@ -227,7 +229,7 @@ def exact_name(op: Any) -> bool:
     """Whether an elementwise op is exact or rounded once, so that every backend must give the same bits."""
     if op.libm is not None:
         return op.libm in ("sqrt", "fmod", "copysign", "floor", "ceil", "trunc", "rint")
-    return op.symbol != "**" and op.name not in ("logaddexp", "logaddexp2", "deg2rad", "rad2deg")
+    return op.symbol != "**" and op.name not in ("logaddexp", "logaddexp2", "deg2rad", "rad2deg", "sinc", "bessel_i0")
 
 
 @functools.cache

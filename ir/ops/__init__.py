@@ -10,6 +10,7 @@ from wengert.ir.ops import (
     comparison,
     contractions,
     control,
+    entire,
     exponential,
     indexing,
     library,
@@ -24,7 +25,7 @@ __all__ = ["BY_FUNCTION", "CHAPTERS", "OPS"]
 CHAPTERS: dict[str, ModuleType] = {
     module.__name__.rpartition(".")[2]: module
     for module in (
-        arithmetic, exponential, trigonometric, comparison, special, reductions,
+        arithmetic, exponential, trigonometric, entire, comparison, special, reductions,
         movement, contractions, indexing, library, control,
     )
 }  # fmt: skip

@@ -6,6 +6,7 @@ A function without a case here fails `test_every_function_has_a_case`.
 import types
 
 import numpy as np
+import numpy_statistics
 import pytest
 from numpy_alike import INPUTS, same
 
@@ -82,11 +83,6 @@ CASES = {
     np.var: over_axes(np.var, ddof=1, correction=1, dtype=np.float64),
     np.std: over_axes(np.std, ddof=1, dtype=np.float64),
     np.ptp: over_axes(np.ptp),
-    np.average: [
-        *over_axes(np.average, weights=lambda x: mask(x) + 1.0),
-        lambda x: np.average(x, 0, np.arange(1.0, 1 + len(x))),
-        lambda x: np.average(x, weights=np.arange(2.0)),
-    ],
     np.cumsum: [lambda x, a=a: np.cumsum(x, a) for a in AXES] + [lambda x: np.cumsum(x, dtype=np.float32)],
     np.count_nonzero: over_axes(lambda x, **options: np.count_nonzero(x, **options) + np.int64(0)),
     # shapes
@@ -185,7 +181,6 @@ CASES = {
     np.array_equal: [lambda x: np.array_equal(x, x), lambda x: np.array_equal(x, np.ones(2)), lambda x: np.array_equal(x, x, equal_nan=True)],
     np.sort: [np.sort, lambda x: np.sort(x, 0), lambda x: np.sort(x, None), lambda x: np.sort(x, kind="stable")],
     np.argsort: [lambda x: np.argsort(x, kind="stable"), lambda x: np.argsort(x, 0, stable=True), lambda x: np.argsort(x, None, kind="stable")],
-    np.diff: [np.diff, lambda x: np.diff(x, 2, 0), lambda x: np.diff(x, 0)],
     np.astype: [lambda x: np.astype(x, np.float32), lambda x: np.astype(x, int), lambda x: np.astype(x, float, copy=False)],
     np.shape: [np.shape], np.ndim: [np.ndim], np.size: [np.size, lambda x: np.size(x, 0)],
     np.result_type: [lambda x: str(np.result_type(x, np.float32)), lambda x: str(np.result_type(x, 1))],
@@ -198,6 +193,7 @@ CASES = {
     np.put: [lambda x: filled(x, lambda b: np.put(b, [0, -1], x)), lambda x: filled(x, lambda b: np.put(b, 1, x)), lambda x: filled(x, lambda b: b.put([0, 0], [1, 2]))],
     np.put_along_axis: [lambda x: filled(x, lambda b: np.put_along_axis(b, np.zeros((1,) * np.ndim(x), int), 7, -1))],
     np.fill_diagonal: [lambda x: filled(x, lambda b: np.fill_diagonal(b, 3)), lambda x: filled(x, lambda b: np.fill_diagonal(b, np.ravel(x)))],
+    **numpy_statistics.CASES,
 }  # fmt: skip
 
 #: What NumPy does and the tracer refuses: (function, sort of array).

@@ -6,6 +6,7 @@ from typing import Any
 
 from wengert.tracer import operators
 from wengert.tracer.numpy_api import (
+    calculus,
     choosing,
     contractions,
     creation,
@@ -14,12 +15,18 @@ from wengert.tracer.numpy_api import (
     joining,
     methods,
     movement,
+    nan,
+    order_statistics,
     padding,
     pieces,
+    polynomials,
+    products,
     questions,
     reductions,
+    scimath,
     sets,
     sorting,
+    statistics,
     writing,
 )
 
@@ -31,6 +38,8 @@ FUNCTIONS: dict[Any, Any] = {
     **creation.TABLE,
     **joining.TABLE, **padding.TABLE, **choosing.TABLE, **sorting.TABLE, **sets.TABLE, **histograms.TABLE,
     **pieces.TABLE, **questions.TABLE,
+    **statistics.TABLE, **order_statistics.TABLE, **nan.TABLE, **calculus.TABLE, **products.TABLE,
+    **polynomials.TABLE, **scimath.TABLE,
 }  # fmt: skip
 
 operators.install()

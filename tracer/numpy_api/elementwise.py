@@ -66,7 +66,8 @@ def nan_to_num(x, copy=True, nan=0.0, posinf=None, neginf=None):
     limits = np.finfo(a.dtype)
     a = xp.where(xp.isnan(a), nan, a)
     a = xp.where(xp.equal(a, np.inf), float(limits.max) if posinf is None else posinf, a)
-    return xp.where(xp.equal(a, -np.inf), float(limits.min) if neginf is None else neginf, a)
+    a = xp.where(xp.equal(a, -np.inf), float(limits.min) if neginf is None else neginf, a)
+    return a if copy or not np.ndim(x) else deliver(a, x)  # copy=False writes into x
 
 
 def isclose(a, b, rtol=1e-5, atol=1e-8, equal_nan=False):
@@ -108,18 +109,6 @@ def argsort(a, axis=-1, kind=None, order=None, *, stable=None):
     return xp.argsort(x, axis_of(axis, x.ndim))
 
 
-def diff(a, n=1, axis=-1, prepend=None, append=None):
-    from wengert.tracer.numpy_api.support import only_defaults
-
-    only_defaults("np.diff", prepend=prepend, append=append)
-    xp, x = array_of(a)
-    lead = (slice(None),) * axis_of(axis, x.ndim)
-    for _ in range(n):
-        minus = xp.not_equal if x.dtype.kind == "b" else xp.subtract
-        x = minus(x[(*lead, slice(1, None))], x[(*lead, slice(None, -1))])
-    return x
-
-
 def astype(x, dtype, /, *, copy=True, device=None):
     xp, a = array_of(x)
     if not copy and a.dtype == np.dtype(dtype) and not a.value.type.weak:
@@ -158,7 +147,7 @@ TABLE = {
     np.where: where, np.nonzero: nonzero, np.flatnonzero: flatnonzero, np.argwhere: argwhere,
     np.clip: clip, np.round: round_, np.around: round_, np.nan_to_num: nan_to_num,
     np.isclose: isclose, np.allclose: allclose, np.array_equal: array_equal,
-    np.sort: sort, np.argsort: argsort, np.diff: diff, np.astype: astype,
+    np.sort: sort, np.argsort: argsort, np.astype: astype,
     np.shape: lambda a: namespace_of(a).lift(a).type.shape, np.ndim: lambda a: namespace_of(a).lift(a).type.ndim,
     np.size: lambda a, axis=None: a.size if axis is None else a.shape[axis],
     np.result_type: result_type,

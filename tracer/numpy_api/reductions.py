@@ -9,9 +9,7 @@ import numpy as np
 
 from wengert.ir.ops import OPS
 from wengert.tracer.array import Array, refuse
-from wengert.tracer.numpy_api.support import array_of, as_array, axis_of, deliver, only_defaults
-
-NO = np._NoValue  # noqa: SLF001 (the default of NumPy's own options)
+from wengert.tracer.numpy_api.support import NO, array_of, as_array, axis_of, deliver
 
 
 def _axes(axis: Any, ndim: int) -> tuple[int, ...]:
@@ -123,48 +121,45 @@ def _count(xp: Any, x: Array, axis: Any, where: Any, keepdims: Any) -> Any:
     return sum_(xp.broadcast_to(xp.wrap(xp.lift(where)), x.shape), axis, np.int64, None, keepdims)
 
 
+def freedom_lost(ddof: Any, correction: Any) -> Any:
+    """The two names of one option."""
+    if correction is NO:
+        return ddof
+    if ddof != 0:
+        message = "ddof and correction can't be provided simultaneously."
+        raise ValueError(message)
+    return correction
+
+
+def root(variance: Any) -> Any:
+    """At zero variance the slope of the root is infinite and that of the variance zero: the convention is 0."""
+    xp, variance = array_of(variance)
+    positive = xp.not_equal(variance, 0)
+    return xp.where(positive, xp.sqrt(xp.where(positive, variance, variance.dtype.type(1))), variance)
+
+
 def var(a, axis=None, dtype=None, out=None, ddof=0, keepdims=NO, *, where=NO, mean=NO, correction=NO):
-    only_defaults("np.var", mean=mean, where=where)
-    xp, x = array_of(a)
+    ddof = freedom_lost(ddof, correction)
+    xp, x = array_of(a, where, mean)
     if x.dtype.kind == "c":
         raise refuse("the variance of complex values is not traced yet.", "Sum those of the real and imaginary parts.")
-    ddof = ddof if correction is NO else correction
-    if dtype is not None or x.dtype.kind in "biu":
-        x = xp.cast(x, dtype or np.float64)
-    centre = globals()["mean"](x, axis, keepdims=True)
-    total = sum_(xp.square(xp.subtract(x, centre)), axis, None, None, keepdims)
-    count = math.prod(x.shape[i] for i in _axes(axis, x.ndim))
+    dtype = dtype or (np.float64 if x.dtype.kind in "biu" else None)
+    centre = globals()["mean"](x, axis, dtype, keepdims=True, where=where) if mean is NO or mean is None else mean
+    total = sum_(xp.square(xp.subtract(x, centre)), axis, dtype, None, keepdims, NO, where)
+    count = _count(xp, x, axis, where, keepdims)
+    if isinstance(count, Array):
+        return deliver(xp.divide(total, xp.cast(xp.maximum(xp.subtract(count, ddof), 0), total.dtype)), out)
     return deliver(xp.divide(total, max(count - ddof, 0)), out)
 
 
 def std(a, axis=None, dtype=None, out=None, ddof=0, keepdims=NO, *, where=NO, mean=NO, correction=NO):
-    xp, _ = array_of(a)
     variance = var(a, axis, dtype, None, ddof, keepdims, where=where, mean=mean, correction=correction)
-    # At zero variance the slope of the root is infinite and that of the variance zero: the convention is 0.
-    positive = xp.not_equal(variance, 0)
-    root = xp.sqrt(xp.where(positive, variance, variance.dtype.type(1)))
-    return deliver(xp.where(positive, root, variance), out)
+    return deliver(root(variance), out)
 
 
 def ptp(a, axis=None, out=None, keepdims=NO):
     xp, x = array_of(a)
     return deliver(xp.subtract(max_(x, axis, None, keepdims), min_(x, axis, None, keepdims)), out)
-
-
-def average(a, axis=None, weights=None, returned=False, *, keepdims=NO):
-    only_defaults("np.average", returned=returned or None)
-    if weights is None:
-        return mean(a, axis, keepdims=keepdims)
-    xp, x = array_of(a, weights)
-    w = xp.wrap(xp.lift(weights))
-    if w.shape != x.shape:
-        if axis is None or w.ndim != 1:
-            message = "Axis must be specified when shapes of a and weights differ."
-            raise TypeError(message)
-        at = axis_of(axis, x.ndim)
-        along = tuple(-1 % x.shape[at] + 1 if i == at else 1 for i in range(x.ndim))
-        w = xp.broadcast_to(xp.reshape(w, along), x.shape)
-    return xp.divide(sum_(xp.multiply(x, w), axis, keepdims=keepdims), sum_(w, axis, keepdims=keepdims))
 
 
 def cumsum(a, axis=None, dtype=None, out=None):
@@ -186,5 +181,5 @@ def count_nonzero(a, axis=None, *, keepdims=False):
 TABLE = {
     np.sum: sum_, np.prod: prod, np.max: max_, np.amax: max_, np.min: min_, np.amin: min_,
     np.any: any_, np.all: all_, np.argmax: argmax, np.argmin: argmin, np.mean: mean, np.var: var, np.std: std,
-    np.ptp: ptp, np.average: average, np.cumsum: cumsum, np.count_nonzero: count_nonzero,
+    np.ptp: ptp, np.cumsum: cumsum, np.count_nonzero: count_nonzero,
 }  # fmt: skip

@@ -2,16 +2,19 @@
 
 from __future__ import annotations
 
+import math
 from typing import Any
 
 import numpy as np
 
-from wengert.tracer.array import Array, TraceNamespace, converted, namespace_of, refuse
+from wengert.tracer.array import Array, TraceNamespace, converted, find_arrays, namespace_of, refuse
 
 __all__ = [
-    "array_of", "arrays_of", "as_array", "axis_of", "converted", "deliver", "only_defaults", "promote",
-    "refuse_plain_out",
+    "NO", "array_of", "arrays_of", "as_array", "axis_of", "converted", "deliver", "lines", "only_defaults",
+    "plain_or_array", "promote", "refuse_plain_out", "restored",
 ]  # fmt: skip
+
+NO = np._NoValue  # noqa: SLF001 (the default of NumPy's own options)
 
 
 def array_of(*items: Any) -> tuple[TraceNamespace, Any]:
@@ -32,6 +35,14 @@ def as_array(xp: TraceNamespace, item: Any) -> Array:
     return item if isinstance(item, Array) and item.owner is xp.trace else xp.wrap(xp.lift(item))
 
 
+def plain_or_array(xp: TraceNamespace, item: Any) -> Any:
+    """An item as an array: a traced one (never weak) if anything in it is traced, else a plain one."""
+    if not find_arrays((item,)):
+        return np.asarray(item)
+    array = as_array(xp, item)
+    return xp.cast(array, array.dtype)
+
+
 def promote(xp: TraceNamespace, arrays: list[Array]) -> list[Array]:
     """Arrays cast to the dtype they promote to; Python numbers count as arrays here, in NumPy too."""
     dtype = np.result_type(*(a.dtype for a in arrays))
@@ -41,6 +52,22 @@ def promote(xp: TraceNamespace, arrays: list[Array]) -> list[Array]:
 def axis_of(axis: Any, ndim: int) -> int:
     """One axis, counted from 0."""
     return int(np.lib.array_utils.normalize_axis_index(int(axis), ndim))
+
+
+def lines(xp: Any, x: Array, axis: Any) -> tuple[Array, tuple[int, ...]]:
+    """The elements along some axes (all, for None) as one leading axis; and those axes."""
+    axes = range(x.ndim) if axis is None else np.lib.array_utils.normalize_axis_tuple(axis, x.ndim)
+    axes = tuple(sorted(axes))
+    kept = tuple(a for a in range(x.ndim) if a not in axes)
+    count = math.prod(x.shape[a] for a in axes)
+    return xp.reshape(xp.transpose(xp.cast(x, x.dtype), axes + kept), (count, *(x.shape[a] for a in kept))), axes
+
+
+def restored(xp: Any, result: Any, x: Array, axes: tuple[int, ...], keepdims: Any, lead: tuple[int, ...] = ()) -> Array:
+    """What was folded over axes of ``x``, with those axes kept at size 1 if asked for."""
+    if not keepdims:
+        return result
+    return xp.reshape(result, (*lead, *(1 if a in axes else n for a, n in enumerate(x.shape))))
 
 
 def deliver(result: Any, out: Any) -> Any:

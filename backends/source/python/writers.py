@@ -42,7 +42,7 @@ def _elementwise(p: Printer, node: Node) -> Expression:
         return Expression(f"{left} {OPERATORS[op.symbol]} {right}", depth, compound=True)
     if op.symbol in UNARY:
         return Expression(f"{UNARY[op.symbol]}{parts[0].operand}", depth, compound=True)
-    name = p.helper("_scale") if op is OPS["scale"] else f"np.{op.name}"
+    name = p.helper("_scale") if op is OPS["scale"] else f"np.{op.function.__name__}"
     return Expression(f"{name}({', '.join(part.text for part in parts)})", depth)
 
 
