@@ -107,6 +107,13 @@ CALLEES: dict[str, Callable[..., tuple[Any, ...]]] = {
     "nested": lambda x, y: (_product(y, x) * x,),
 }
 
+def _wrapped(function, x, y):
+    """Python's exact integers, modulo two to the width."""
+    bits, low = 8 * x.dtype.itemsize, int(np.iinfo(x.dtype).min)
+    exact = [function(a, b) for a, b in zip(x.ravel().tolist(), y.ravel().tolist(), strict=True)]
+    return np.array([(n - low) % 2**bits + low for n in exact], x.dtype).reshape(x.shape)
+
+
 FORMULAS: dict[str, Callable[..., Any]] = {
     "cast": lambda x, dtype, weak: x.astype(DTYPES[dtype]),
     "stop_gradient": lambda x: x,
@@ -123,6 +130,8 @@ FORMULAS: dict[str, Callable[..., Any]] = {
     "scatter_add": _scatter_add,
     "sort": lambda x, axis: np.sort(x, axis=axis, kind="stable"),
     "argsort": lambda x, axis: np.argsort(x, axis=axis, kind="stable"),
+    "gcd": lambda x, y: _wrapped(math.gcd, x, y), "lcm": lambda x, y: _wrapped(math.lcm, x, y),
+    "nextafter": np.nextafter,
     "call": lambda *xs, graph: CALLEES[graph.name](*xs),
 }
 

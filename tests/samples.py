@@ -55,8 +55,8 @@ class Sample:
 
     @property
     def differentiable(self) -> bool:
-        """Whether an operand and a result can carry a derivative."""
-        return bool(self.active) and any(is_inexact(t.dtype) for t in self.result_types)
+        """Whether an operand and a result can carry a derivative, and the op has one."""
+        return self.op.name != "nextafter" and bool(self.active) and any(is_inexact(t.dtype) for t in self.result_types)
 
     def graph(self) -> Graph:
         """The one-node graph."""
@@ -375,6 +375,17 @@ def sorting(op: Op, dtypes: dict[str, np.dtype]) -> Iterator[Sample]:
             yield Sample(op, [edgy(rng, dtype, shape)], {"axis": axis})
 
 
+def pairs(op: Op, dtypes: dict[str, np.dtype]) -> Iterator[Sample]:
+    rng = random(op.name)
+    for dtype in dtypes.values():
+        if dtype.kind in {"gcd": "bf", "lcm": "bf", "nextafter": "biu"}[op.name] + "c":
+            continue
+        for shape in SHAPES:
+            yield Sample(op, [array(rng, dtype, shape), array(rng, dtype, shape)], smooth=True)
+        columns = zip(*itertools.product(edges(dtype), repeat=2), strict=True)
+        yield Sample(op, [np.array(c, dtype) for c in columns])
+
+
 # ----- Sub-graphs -----
 
 
@@ -418,6 +429,7 @@ def calls(op: Op, dtypes: dict[str, np.dtype]) -> Iterator[Sample]:
 GENERATORS: dict[str, Callable[[Any, dict[str, np.dtype]], Iterator[Sample]]] = {
     "cast": cast, "cumsum": cumulative, "einsum": contraction, "scale_einsum": contraction, "take": take,
     "scatter_add": scatter_add, "sort": sorting, "argsort": sorting, "call": calls,
+    **dict.fromkeys(("gcd", "lcm", "nextafter"), pairs),
     **dict.fromkeys(("sum", "prod", "max", "min", "any", "all", "argmax", "argmin"), reduction),
     **dict.fromkeys(MOVES, movement),
 }  # fmt: skip

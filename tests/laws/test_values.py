@@ -45,6 +45,8 @@ def _defined(name, dtype):
         return op.result_dtype(dtypes, {}) is not None
     if isinstance(op, kinds.Reduction):
         return op.fold not in ("and", "or") or dtype.kind == "b"
+    if isinstance(op.function, np.ufunc):
+        return dtype.kind in ("f" if name == "nextafter" else "iu")
     return name != "call" or dtype.kind != "b"
 
 
