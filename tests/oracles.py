@@ -31,7 +31,7 @@ def apply(op: Any, operands: Any, params: dict[str, Any]) -> tuple[np.ndarray, .
         elif isinstance(op, Reduction):
             out = reduced(op, operands[0], params["axes"])
         elif isinstance(op, Cumulative):
-            out = running(operands[0], **params)
+            out = running(op, *operands, **params)
         else:
             raise LookupError(f"tests/oracles.py does not say what {op.name!r} means: add a formula.")
     return tuple(map(np.asarray, out)) if isinstance(out, tuple) else (np.asarray(out),)
@@ -46,10 +46,22 @@ def reduced(op, x, axes):
     return op.function(x, axis=axes, **keep)
 
 
-def running(x, axis, reverse):
-    turned = np.flip(x, axis) if reverse else x
-    out = np.cumsum(turned, axis=axis, dtype=x.dtype)
+def running(op, *operands, axis, reverse):
+    turned = [np.flip(x, axis) if reverse else x for x in operands]
+    if op.fold == "linear":
+        out = linear(*(np.moveaxis(x, axis, 0) for x in turned))
+        out = np.moveaxis(out, 0, axis)
+    else:
+        fold = {"+": np.add, "*": np.multiply, "max": np.maximum, "min": np.minimum}[op.fold]
+        out = fold.accumulate(*turned, axis=axis, dtype=operands[0].dtype)
     return np.flip(out, axis) if reverse else out
+
+
+def linear(carry, x):
+    out = x.copy()
+    for i in range(1, len(x)):
+        out[i] = x[i] + _scale(carry[i], out[i - 1])
+    return out
 
 
 def _grid(start, size, step):

@@ -13,7 +13,8 @@ from wengert.ir.kinds import Contraction, Elementwise
 from wengert.ir.ops import OPS
 
 __all__ = [
-    "XP", "Products", "contract", "elementwise_function", "key", "place", "scale", "scatter_add", "swept", "take",
+    "XP", "Products", "contract", "elementwise_function", "key", "place", "recurrence", "scale", "scatter_add", "swept",
+    "take",
 ]  # fmt: skip
 
 
@@ -91,6 +92,17 @@ def place(x: Any, shape: Any, start: Any, step: Any) -> Any:
     return out
 
 
+def recurrence(carry: Any, x: Any, axis: int, *, reverse: bool = False, product: Any = None) -> Any:
+    """out[i] = carry[i] out[i-1] + x[i]: a step for all lines at once; ``product`` is that of the two."""
+    out, carry = np.array(x), np.broadcast_to(carry, np.shape(x))
+    lines, factors = np.moveaxis(out, axis, 0), np.moveaxis(carry, axis, 0)
+    if reverse:
+        lines, factors = lines[::-1], factors[::-1]
+    for i in range(1, len(lines)):
+        lines[i, ...] += (product or scale)(factors[i], lines[i - 1])
+    return out
+
+
 def take(x: Any, indices: Any, axis: int) -> Any:
     """Slices at indices, none of them negative."""
     _check_indices(indices, x.shape[axis])
@@ -140,6 +152,7 @@ class _Namespace:
         return getattr(np, name)
 
     place = staticmethod(place)
+    recurrence = staticmethod(recurrence)
     take = staticmethod(take)
     scatter_add = staticmethod(scatter_add)
 
