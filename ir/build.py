@@ -327,8 +327,7 @@ class Namespace:
         """Axes permuted, reversed by default."""
         value, ndim = self.lift(x), len(self.lift(x).type.shape)
         order = tuple(range(ndim))[::-1] if axes is None else tuple(a % ndim for a in axes)
-        same = order == tuple(range(ndim))
-        return self.wrap(value) if same else self.emit("transpose", x, axes=order)
+        return self.wrap(value) if order == tuple(range(ndim)) else self.emit("transpose", x, axes=order)
 
     def concatenate(self, arrays: Sequence[Any], axis: int = 0) -> Any:
         """Arrays of one dtype joined along an axis."""

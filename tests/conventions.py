@@ -111,6 +111,11 @@ FOLDS = [
     op("prod", [2, 0, 3], is_=([0, 6, 0],), axes=(0,)), op("prod", [0, 0, 3], is_=([0, 0, 0],), axes=(0,)),
     op("prod", [0, INF], is_=([INF, 0],), axes=(0,)), op("prod", [[2, 0], [3, 4]], is_=([[0, 2], [4, 3]],), axes=(1,)),
     op("prod", 7.0, is_=(1.0,), axes=()), op("prod", np.zeros(0), is_=(np.zeros(0),), axes=(0,)),
+    op("cumprod", [2, 0, 3], is_=([1, 8, 0],), axis=0, reverse=False), op("cumprod", [0, 0, 3], is_=([1, 0, 0],), axis=0, reverse=False),
+    op("cumprod", [2, 0, 3], is_=([0, 9, 1],), axis=0, reverse=True), op("cumprod", [0, INF], is_=([INF, 0],), axis=0, reverse=False),
+    op("cummax", [1, 3, 3, 3], is_=([1, 1 + 1 / 2 + 1 / 3, 1 / 2 + 1 / 3, 1 / 3],), axis=0, reverse=False),
+    op("cummin", [3, 3, 1], is_=([1.5, 0.5, 1],), axis=0, reverse=False), op("cummax", [1, NAN, 2], is_=([NAN] * 3,), axis=0, reverse=False),
+    op("recurrence", [9, 0, 2], [INF, 3, 1], is_=([0, INF, 3], [1, 3, 1]), axis=0, reverse=False),
     op("sum", np.zeros(0), is_=(np.zeros(0),), axes=(0,)), op("sum", [INF, -INF, NAN], is_=([1, 1, 1],), axes=(0,)),
 ]  # fmt: skip
 #: Nothing flows along an edge that carries nothing.

@@ -18,6 +18,7 @@ from wengert.ir.build import Builder, Namespace
 from wengert.ir.graph import Graph
 from wengert.ir.kinds import Elementwise, Interval, Op, Reduction
 from wengert.ir.ops import OPS
+from wengert.ir.ops.library import no_derivative
 from wengert.ir.types import DTYPES, ArrayType, is_inexact
 
 REAL = {short: dtype for short, dtype in DTYPES.items() if dtype.kind != "c"}
@@ -56,7 +57,7 @@ class Sample:
     @property
     def differentiable(self) -> bool:
         """Whether an operand and a result can carry a derivative, and the op has one."""
-        return self.op.name != "nextafter" and bool(self.active) and any(is_inexact(t.dtype) for t in self.result_types)
+        return getattr(self.op, "jvp", None) is not no_derivative and bool(self.active) and any(is_inexact(t.dtype) for t in self.result_types)
 
     def graph(self) -> Graph:
         """The one-node graph."""

@@ -197,9 +197,9 @@ class _Maker:
         if x is None:
             return None
         axis = self.draw(st.integers(0, x.ndim - 1))
-        name = self.choose(["cumsum", "cumsum", "sort", "argsort"])
-        if name == "cumsum":
-            return self.xp.cumsum(x, axis, reverse=self.draw(st.booleans())) if x.dtype != BOOL else None
+        name = self.choose(["cumsum", "cumprod", "cummax", "cummin", "sort", "argsort"])
+        if name.startswith("cum"):
+            return getattr(self.xp, name)(x, axis, reverse=self.draw(st.booleans())) if x.dtype != BOOL else None
         return getattr(self.xp, name)(x, axis)
 
     def move(self) -> Expr | None:

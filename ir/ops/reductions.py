@@ -95,10 +95,10 @@ cumprod = Cumulative(function=np.cumprod, fold="*",
     doc="Running product along an axis, from its end where reverse; the derivative is exact at zeros.")
 cummax = Cumulative(name="cummax", fold="max",
     partial=_running_ties,
-    doc="Largest element so far, NaN wins; ties so far share the derivative equally, which is NaN from the first NaN on.")
+    doc="Largest element so far, NaN wins; ties so far share the derivative equally; NaN from the first NaN on.")
 cummin = Cumulative(name="cummin", fold="min",
     partial=_running_ties,
-    doc="Smallest element so far, NaN wins; ties so far share the derivative equally, which is NaN from the first NaN on.")
+    doc="Smallest element so far, NaN wins; ties so far share the derivative equally; NaN from the first NaN on.")
 recurrence = Cumulative(name="recurrence", fold="linear",
     partial=lambda xp, out, carry, x, axis, reverse: (carry, shifted(xp, out, 0, axis, reverse), 1),
     doc="out[i] = carry[i] out[i-1] + x[i], out[0] = x[0]: a product with an exact zero is 0, as in scale.")

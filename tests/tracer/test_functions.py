@@ -86,6 +86,9 @@ CASES = {
         lambda x: np.average(x, 0, np.arange(1.0, 1 + len(x))),
         lambda x: np.average(x, weights=np.arange(2.0)),
     ],
+    np.cumprod: [lambda x, a=a: np.cumprod(x, a) for a in AXES] + [lambda x: np.cumprod(x, dtype=np.float32)],
+    **({np.cumulative_prod: [lambda x: np.cumulative_prod(x), lambda x: np.cumulative_prod(x, axis=0, include_initial=True),
+                             lambda x: np.cumulative_prod(x, axis=-1, dtype=np.float64)]} if hasattr(np, "cumulative_prod") else {}),
     np.cumsum: [lambda x, a=a: np.cumsum(x, a) for a in AXES] + [lambda x: np.cumsum(x, dtype=np.float32)],
     np.count_nonzero: over_axes(lambda x, **options: np.count_nonzero(x, **options) + np.int64(0)),
     # shapes

@@ -27,7 +27,7 @@ _REDUCE: dict[Any, Any] = {
     np.add: reductions.sum_, np.multiply: reductions.prod, np.maximum: reductions.max_, np.minimum: reductions.min_,
     np.logical_and: reductions.all_, np.logical_or: reductions.any_,
 }  # fmt: skip
-_RUNNING: dict[Any, str] = {np.add: "cumsum"}
+_RUNNING: dict[Any, str] = {np.add: "cumsum", np.multiply: "cumprod", np.maximum: "cummax", np.minimum: "cummin"}
 #: In any grouping the same (but for rounding), so that a tree or a scan of few nodes does.
 _ASSOCIATIVE = {
     np.add, np.multiply, np.maximum, np.minimum, np.fmax, np.fmin, np.logical_and, np.logical_or, np.logical_xor,
