@@ -32,8 +32,8 @@ def is_ours(module: str) -> bool:
 
 @functools.lru_cache(maxsize=65536)
 def _is_machinery(module: str) -> bool:
-    """Whether a module is ours or NumPy's, and so never the user's line."""
-    return module.partition(".")[0] == "numpy" or is_ours(module)
+    """Whether a module is ours, NumPy's or SciPy's, and so never the user's line."""
+    return module.partition(".")[0] in ("numpy", "scipy") or is_ours(module)
 
 
 def here() -> Location | None:

@@ -1,0 +1,146 @@
+"""Every ufunc, every dtype or pair of dtypes, every kind of operand: NumPy's dtype and NumPy's values, or NumPy's error.
+
+What NumPy does and a traced function refuses is in ``REFUSED``, by reason: nothing is refused that is not there.
+"""
+
+import functools
+import itertools
+import re
+
+import numpy as np
+import pytest
+from numpy.testing import overrides
+from numpy_alike import outcome
+
+import wengert as wg
+from wengert.ir.types import DTYPES
+
+pytestmark = pytest.mark.filterwarnings("ignore")
+STRINGS = {u for u in vars(np.strings).values() if isinstance(u, np.ufunc)} - {np.equal, np.not_equal, np.less, np.less_equal, np.greater, np.greater_equal, np.add, np.multiply}
+UFUNCS = sorted({u for u in overrides.get_overridable_numpy_ufuncs() if u not in STRINGS}, key=lambda u: u.__name__)
+
+
+def numbers(dtype):
+    """Zeros, ordinary numbers and the ends of the range."""
+    if dtype.kind == "b":
+        some = [False, True]
+    elif dtype.kind in "iu":
+        some = [0, 1, 2, 5, np.iinfo(dtype).max, -3 if dtype.kind == "i" else 7]
+    elif dtype.kind == "f":
+        some = [0.0, -0.0, 1.0, 2.5, -3.0, np.inf, np.nan]
+    else:
+        some = [0.0, 1 + 2j, -2.0, 0.5 - 1j]
+    return np.array(some, dtype)
+
+
+ARRAYS = {short: numbers(dtype) for short, dtype in DTYPES.items()}
+#: Python's numbers are weak, NumPy's and arrays without axes are not.
+OPERANDS = {
+    **{f"{short} array": x for short, x in ARRAYS.items()},
+    **{f"{short} 0-d": np.array(x[-1]) for short, x in ARRAYS.items()},
+    **{f"{short} scalar": x[1] for short, x in ARRAYS.items()},
+    "int": 2, "negative int": -1, "large int": 300, "float": 2.5, "complex": 1 + 2j,
+}  # fmt: skip
+
+#: Pairs of kinds that others stand for.
+TWICE = {("array", "0-d"), ("0-d", "0-d"), ("0-d", "scalar"), *((n, "0-d") for n in ("int", "float", "complex")),
+         *(("0-d", n) for n in ("int", "float", "complex"))}  # fmt: skip
+
+#: Why NumPy's answer is not ours: the op, the dtypes that NumPy computes in, and words of the refusal.
+REFUSED = [
+    (lambda u, types: np.dtype(np.float16) in types, r"float16"),
+]
+
+
+def reason(ufunc, error, types):
+    """Whether an error is one of the refusals above."""
+    return any(test(ufunc, types) and re.search(words, str(error)) for test, words in REFUSED)
+
+
+def same(got, want):
+    """dtype, shape, and every value: NaN where NumPy has it, zeros of NumPy's sign."""
+    if isinstance(want, tuple):
+        return len(got) == len(want) and all(map(same, got, want))
+    got, want = np.asarray(got), np.asarray(want)
+    if (got.dtype, got.shape) != (want.dtype, want.shape):
+        return False
+    if want.dtype.kind not in "fc":
+        return np.array_equal(got, want)
+    close = 2e-6 if want.dtype in (np.float32, np.complex64) else 1e-14
+    parts = [(got, want)] if want.dtype.kind == "f" else [(got.real, want.real), (got.imag, want.imag)]
+    for g, w in parts:
+        near = (g == w) | (np.isnan(g) & np.isnan(w)) | (abs(g - w) <= close * abs(w))
+        if not near.all() or (want.dtype.kind == "f" and (np.signbit(g) != np.signbit(w))[(g == 0) & (w == 0)].any()):
+            return False
+    return True
+
+
+def cases(ufunc):
+    """Operands by name; of two, each value of the one meets each of the other."""
+    if ufunc.signature is not None:
+        core = ufunc.signature.partition("->")[0].replace("?", "")[1:-1].split("),(")
+        shapes = [tuple({"m": 2, "n": 3, "p": 2}[c] for c in letters.split(",")) for letters in core]
+        return {pair: [np.resize(ARRAYS[s], shape) for s, shape in zip(pair, shapes, strict=True)]
+                for pair in itertools.product(ARRAYS, repeat=2)}  # fmt: skip
+    found = {}
+    for names in itertools.product(OPERANDS, repeat=ufunc.nin):
+        operands = [OPERANDS[n] for n in names]
+        if ufunc.nin > 1 and np.ndim(operands[0]) and np.ndim(operands[1]):
+            operands[0] = operands[0][:, None]
+        kinds = tuple(n.split()[-1] for n in names)
+        if kinds not in TWICE and (ufunc.nin < 3 or len(set(kinds)) == 1):
+            found[names] = operands
+    return found
+
+
+def plain(ufunc, operands):
+    return outcome(ufunc, operands)
+
+
+def whole(ufunc, every):
+    """All cases in one traced function; in two more, one operand of each is plain."""
+    flat = [x for operands in every for x in operands]
+    n = len(every[0])
+
+    def f(*xs):
+        rows = [xs[i : i + n] for i in range(0, len(xs), n)]
+        return [ufunc(*row) for row in rows]
+
+    yield "traced", wg.trace(f)(*flat)
+    if n > 1:
+        yield "first traced", wg.trace(lambda *xs: [ufunc(x, *o[1:]) for x, o in zip(xs, every, strict=True)])(*(o[0] for o in every))
+        yield "last traced", wg.trace(lambda *xs: [ufunc(*o[:-1], x) for x, o in zip(xs, every, strict=True)])(*(o[-1] for o in every))
+
+
+@pytest.mark.parametrize("ufunc", UFUNCS, ids=lambda u: u.__name__)
+def test_every_dtype(ufunc):
+    wrong, batch = [], {}
+    for names, operands in cases(ufunc).items():
+        want = plain(ufunc, operands)
+        types = [r.dtype for r in (want if isinstance(want, tuple) else (want,)) if isinstance(r, (np.ndarray, np.generic))]
+        if types and all(t in DTYPES.values() for t in types):
+            batch[names] = (operands, want)
+        elif "0-d" not in "".join(names):
+            got = outcome(wg.trace(lambda *xs: ufunc(*xs)), operands)
+            if not isinstance(got, Exception):
+                wrong.append(f"{names}: {got!r} for {want!r}")
+            elif not (isinstance(want, Exception) and isinstance(got, raised(want))) and not reason(ufunc, got, types):
+                wrong.append(f"{names}: {type(got).__name__} {got} for {want!r}")
+    try:
+        results = list(whole(ufunc, [operands for operands, _ in batch.values()])) if batch else []
+    except Exception as error:  # one by one then
+        results = []
+        for names, (operands, want) in batch.items():
+            got = outcome(wg.trace(lambda *xs: ufunc(*xs)), operands)
+            if isinstance(got, Exception):
+                wrong.append(f"{names}: {type(got).__name__} {got} for {want!r}")
+    for how, outputs in results:
+        for (names, (operands, want)), got in zip(batch.items(), outputs, strict=True):
+            if not same(got, want):
+                wrong.append(f"{names}, {how}: {got!r} for {want!r}")
+    assert not wrong, f"{len(wrong)}:\n" + "\n".join(wrong[:40])
+
+
+def raised(want):
+    """The built-in class of NumPy's error."""
+    return next(c for c in (OverflowError, TypeError, ValueError, IndexError, Exception) if isinstance(want, c))
