@@ -78,7 +78,7 @@ def at_line(error: TypeError) -> TraceError:
 
 def check_dtype(dtype: np.dtype[Any]) -> None:
     """Raise, at the user's line, for a dtype that no value has."""
-    if dtype not in SHORT_NAMES and dtype.newbyteorder("=") not in SHORT_NAMES:
+    if dtype not in SHORT_NAMES and (dtype.kind not in "iufc" or dtype.newbyteorder("=") not in SHORT_NAMES):
         raise refuse(
             f"a value of dtype {dtype} cannot be traced; expected one of {', '.join(map(str, SHORT_NAMES))}.",
             "Convert it first, for instance with .astype(float).",

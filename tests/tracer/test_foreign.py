@@ -3,7 +3,7 @@
 Either the answer is NumPy's, or it is an error; and where NumPy has an answer, the error is in words, at the user's line.
 """
 
-import datetime
+import datetime as dt
 import re
 
 import numpy as np
@@ -36,7 +36,7 @@ FOREIGN = {
     "masked array": np.ma.array([1.0, 2.0, 3.0], mask=[0, 1, 0]), "masked": np.ma.masked, "matrix": np.matrix([[1.0, 2.0, 3.0]]),
     "subclass": np.ones(3).view(Plain), "subclass with its own ufuncs": np.ones(3).view(Units), "chararray": np.char.array(["a", "b", "c"]),
     "csr_matrix": sparse.csr_matrix(np.eye(3)), "csr_array": sparse.csr_array(np.eye(3)), "coo_array": sparse.coo_array(np.eye(3)),
-    "string": "abc", "None": None, "timedelta of Python": datetime.timedelta(1), "set": {1, 2}, "dict": {},
+    "string": "abc", "None": None, "timedelta of Python": dt.timedelta(1), "set": {1, 2}, "dict": {},
 }  # fmt: skip
 
 

@@ -45,6 +45,9 @@ def called(ufunc: Any, inputs: tuple[Any, ...], out: Any = None, **options: Any)
         values = [xp.lift(movement.moveaxis(xp.wrap(v), a, _last(a))) for v, a in zip(values, axes, strict=False)]
     loop = _loop(ufunc, tuple(v.type for v in values), tuple(None if o is None else o.dtype for o in out), casting,
                  options.get("signature", options.get("sig")), options.get("dtype"))  # fmt: skip
+    for value, dtype in zip(values, loop, strict=False):
+        if value.type.weak:
+            xp.fit(value, dtype)
     operands = [xp.cast(xp.wrap(v), d) for v, d in zip(values, loop, strict=False)]
     if ufunc in COMPOSED:
         result = COMPOSED[ufunc](*operands)
