@@ -49,7 +49,9 @@ TWICE = {("array", "0-d"), ("0-d", "0-d"), ("0-d", "scalar"), *((n, "0-d") for n
 #: Why NumPy's answer is not ours: the ufuncs, a dtype of NumPy's operands or results, and words of the refusal.
 REFUSED = [
     (UFUNCS, np.float16, r"float16, which no program can hold|cannot have dtype float16"),
-    ([np.conjugate], np.complexfloating, r"the conjugate of complex values is not traced yet"),
+    ([np.conjugate, np.vecdot, *([np.vecmat] if hasattr(np, "vecmat") else [])], np.complexfloating,
+     r"the conjugate of complex values is not traced yet"),
+    ([np.sign], np.complexfloating, r"sign: not defined for dtypes complex"),
 ]
 
 

@@ -173,7 +173,7 @@ def _of_two(name: str) -> Any:
 
 def _vecdot(x: Array, y: Array) -> Array:
     _fit("vecdot", (x, 1, -1), (y, 1, -1))
-    return reductions.sum_(x.xp.multiply(x, y), -1, x.dtype)
+    return reductions.sum_(x.xp.multiply(_conjugate(x), y), -1, x.dtype)
 
 
 def _matvec(x: Array, y: Array) -> Array:
@@ -183,7 +183,7 @@ def _matvec(x: Array, y: Array) -> Array:
 
 def _vecmat(x: Array, y: Array) -> Array:
     _fit("vecmat", (x, 1, -1), (y, 2, -2))
-    return contractions.matmul(x[..., None, :], y)[..., 0, :]
+    return contractions.matmul(_conjugate(x)[..., None, :], y)[..., 0, :]
 
 
 def _fit(name: str, *operands: tuple[Array, int, int]) -> None:
