@@ -123,7 +123,7 @@ def _cumulative(xp: Namespace, node: Node, tangents: Sequence[Tangent]) -> Tange
         if t is not None:
             whole = share == 1 if isinstance(share, int) else False
             terms.append(t if whole else xp.builder.emit(OPS["scale"], (partial_value(xp, share, type_), t)))
-    return xp.builder.emit(OPS["recurrence"], (partial_value(xp, carry, type_), _sum(xp, terms)), **node.params)  # type: ignore[list-item]
+    return xp.builder.emit(OPS["recurrence"], (partial_value(xp, carry, type_), _sum(xp, terms)), **node.params)  # type: ignore[arg-type]
 
 
 def _itself(xp: Namespace, node: Node, tangents: Sequence[Tangent]) -> Tangent:

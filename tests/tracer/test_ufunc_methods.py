@@ -257,3 +257,27 @@ def test_at_traced_indices():
         same(f, np.arange(4.0), np.array(i))
     with pytest.raises(wg.TraceError, match=r"np.multiply.at cannot be traced at these indices"):
         wg.trace(lambda x, i: np.multiply.at(x * 1, i, 2.0))(np.arange(3.0), np.array([0, 1]))
+
+
+def traced(f):
+    return wg.trace(lambda *xs: f(*xs))
+
+
+@pytest.mark.parametrize("backend", ["numpy", "reference", "python"])
+@pytest.mark.parametrize("bits", [np.uint64, np.uint32])
+@pytest.mark.filterwarnings("ignore")
+def test_numbers_taken_apart_bit_by_bit(bits, backend):
+    """Any pattern of bits, powers of two and their neighbours, subnormal numbers, the largest."""
+    rng, real = np.random.default_rng(0), {np.uint64: np.float64, np.uint32: np.float32}[bits]
+    powers = (2.0 ** np.arange(-1074, 1024, 7)).astype(real)
+    x = np.concatenate([
+        rng.integers(0, np.iinfo(bits).max, 300, dtype=bits, endpoint=True).view(real), rng.integers(0, 99, 50).astype(bits).view(real),
+        powers, np.nextafter(powers, real(0)), np.array([0, -0.0, np.finfo(real).max, np.finfo(real).min], real)])  # fmt: skip
+    n = rng.integers(-2200, 2200, len(x))
+    with wg.backend(backend):
+        for f in (np.ldexp, lambda x, n: np.ldexp(x, n // 20), lambda x, n: np.frexp(x), lambda x, n: np.spacing(x), lambda x, n: np.nextafter(x, x[::-1])):
+            for got, want in zip(np.atleast_2d(traced(f)(x, n)), np.atleast_2d(f(x, n)), strict=True):
+                np.testing.assert_array_equal(got, want)
+        for code in "bhilBHIL" if hasattr(np, "bitwise_count") else "":
+            v = rng.integers(np.iinfo(code).min, np.iinfo(code).max, 99, dtype=code, endpoint=True)
+            same(np.bitwise_count, v)

@@ -205,7 +205,7 @@ def count_nonzero(a, axis=None, *, keepdims=False):
     return sum_(xp.not_equal(x, 0), axis, np.int64, None, keepdims)
 
 
-TABLE = {
+TABLE: dict[Any, Any] = {
     np.sum: sum_, np.prod: prod, np.max: max_, np.amax: max_, np.min: min_, np.amin: min_,
     np.any: any_, np.all: all_, np.argmax: argmax, np.argmin: argmin, np.mean: mean, np.var: var, np.std: std,
     np.ptp: ptp, np.average: average, np.cumsum: cumsum, np.cumprod: cumprod,

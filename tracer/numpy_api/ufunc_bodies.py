@@ -136,6 +136,7 @@ def _spacing(x: Array) -> Array:
     n = xp.maximum(xp.subtract(exponent, float(limits.nmant + 1)), float(limits.minexp - limits.nmant))
     first, rest = _power_of_two(xp, n)
     size = xp.where(xp.equal(x, 0), limits.smallest_subnormal, xp.multiply(first, rest))
+    size = xp.where(xp.equal(xp.absolute(x), limits.max), x.dtype.type(np.inf), size)  # the next one is no number
     return xp.where(xp.isfinite(x), xp.where(xp.less(x, 0), xp.negative(size), size), x.dtype.type(np.nan))
 
 

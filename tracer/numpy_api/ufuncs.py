@@ -63,7 +63,8 @@ def called(ufunc: Any, inputs: tuple[Any, ...], out: Any = None, **options: Any)
 
 
 def _name(ufunc: Any) -> str:
-    return f"np.{ufunc.__name__}" if getattr(np, ufunc.__name__, None) is ufunc else f"the ufunc {ufunc.__name__}"
+    name: str = ufunc.__name__
+    return f"np.{name}" if getattr(np, name, None) is ufunc else f"the ufunc {name}"
 
 
 def _alternative(ufunc: Any) -> str:
