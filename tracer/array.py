@@ -7,19 +7,17 @@ from typing import Any
 
 import numpy as np
 
-from wengert.ir.build import Expr, Namespace, _plan
-from wengert.ir.errors import GraphTypeError, TraceError
-from wengert.ir.graph import Constant, Value
+from wengert.ir.build import Expr, Namespace
+from wengert.ir.errors import GraphTypeError
+from wengert.ir.graph import Value
 from wengert.ir.ops import BY_FUNCTION
 from wengert.ir.types import ArrayType, type_of
 from wengert.tracer.context import Trace, current_trace, leaked
 from wengert.tracer.location import at_line, check_dtype, refuse
 from wengert.tracer.memory import Buffer, View, look_into
+from wengert.tracer.weak import fitted
 
 __all__ = ["Array", "TraceNamespace", "converted", "find_arrays", "namespace_of", "refuse", "strong_apply"]
-
-_COMPARISONS = ("<", "<=", ">", ">=", "==", "!=")
-
 
 class TraceNamespace(Namespace):
     """``xp`` of a trace: takes arrays of this and of enclosing traces, plain arrays and numbers."""
@@ -74,34 +72,9 @@ class TraceNamespace(Namespace):
         """An elementwise op on values of this trace, at the user's line."""
         self.trace.locate()
         try:
-            return Array(self, self.builder.apply(op, *self.fitted(op, values)))
+            return Array(self, self.builder.apply(op, *fitted(self, op, values)))
         except TypeError as error:
             raise at_line(error) from error
-
-    def fitted(self, op: Any, values: list[Value]) -> list[Value]:
-        """Python integers beside integers as NumPy takes them: compared as they are, elsewhere held by the dtype."""
-        whole = [v.type.weak and v.type.dtype.kind == "i" for v in values]
-        if not any(whole) or all(v.type.weak for v in values):
-            return values
-        compared = op.symbol in _COMPARISONS
-        for k, (v, wanted) in enumerate(zip(values, _plan(op, tuple(v.type for v in values))[0], strict=True)):
-            if whole[k] and wanted.dtype.kind in "iu" and wanted.dtype != np.int64:
-                if not compared:
-                    self.fit(v, wanted.dtype)
-                elif not isinstance(v, Constant) or not _holds(wanted.dtype, v.array.item()):
-                    values = [*values[:k], self.builder.cast(v, v.type.dtype), *values[k + 1 :]]
-        return values
-
-    def fit(self, value: Value, dtype: np.dtype[Any]) -> None:
-        """OverflowError where a traced Python integer is beyond a dtype, and a guard that it stays within."""
-        if isinstance(value, Constant) or dtype.kind not in "iu" or value.type.dtype.kind != "i" or dtype == np.int64:
-            return
-        n, limits, x = int(self.trace.evaluate(value)), np.iinfo(dtype), self.wrap(value)
-        if not _holds(dtype, n):
-            message = f"Python integer {n} out of bounds for {dtype}."
-            raise OverflowError(message)
-        above = self.greater_equal(x, int(limits.min))
-        x.guarded(above if limits.max > 2**63 - 1 else self.logical_and(above, self.less_equal(x, int(limits.max))))
 
     def emit(self, op_name: str, *operands: Any, **params: Any) -> Array:
         self.trace.locate()
@@ -114,10 +87,6 @@ class TraceNamespace(Namespace):
         check_dtype(np.dtype(dtype))
         self.trace.locate()
         return super().cast(x, dtype, weak=weak)
-
-
-def _holds(dtype: np.dtype[Any], n: int) -> bool:
-    return bool(np.iinfo(dtype).min <= n <= np.iinfo(dtype).max)
 
 
 def find_arrays(items: Any) -> list[Array]:

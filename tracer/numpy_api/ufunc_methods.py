@@ -11,9 +11,9 @@ from typing import Any
 
 import numpy as np
 
+from wengert.ir.graph import Constant
 from wengert.tracer.array import Array, find_arrays, namespace_of, refuse
-from wengert.tracer.indexing import normal_indices, positions
-from wengert.tracer.memory import replaced
+from wengert.tracer.indexing import known_mask, normal_indices, positions
 from wengert.tracer.numpy_api import movement, reductions
 from wengert.tracer.numpy_api.support import as_array, axis_of, converted, refuse_plain_out
 from wengert.tracer.numpy_api.ufuncs import called, delivered, held
@@ -250,10 +250,11 @@ def _at(ufunc: Any, inputs: tuple[Any, ...], kwargs: dict[str, Any]) -> None:
     """``x[indices] = ufunc(x[indices], values)``, repeated places in turn."""
     x, indices, *values = (*inputs, *kwargs.values())
     refuse_plain_out(x)
-    if not x.shape:
+    if not x.shape and ufunc.nout == 1:
         message = "first operand must be array"
         raise TypeError(message)
     xp = namespace_of(x, *values)
+    indices = tuple(map(_plain, indices)) if isinstance(indices, tuple) else _plain(indices)
     traced = bool(find_arrays((indices,)))
     with np.errstate(all="ignore"):  # NumPy's errors; at traced indices those of the dtypes
         stand_ins = [np.ones((), xp.lift(v).type.dtype) if traced else _ones(xp, v) for v in values]
@@ -268,8 +269,15 @@ def _at(ufunc: Any, inputs: tuple[Any, ...], kwargs: dict[str, Any]) -> None:
     for turn in _turns(chosen.reshape(-1)):
         places = chosen.reshape(-1)[turn]
         new = called(ufunc, (flat[places], *(v[turn] for v in operands)))
-        flat = replaced(xp, flat, places, xp.cast(new, x.dtype))  # at converts as astype does
+        flat[places] = xp.cast(new, x.dtype)  # at converts as astype does
     x.write(xp.reshape(flat, x.shape).value)
+
+
+def _plain(item: Any) -> Any:
+    """An index that is known: a constant, or a mask, which becomes a guard."""
+    if isinstance(item, Array) and isinstance(item.value, Constant):
+        return item.value.array
+    return known_mask(item) if isinstance(item, Array) and item.dtype.kind == "b" else item
 
 
 def _turns(places: np.ndarray[Any, Any]) -> list[np.ndarray[Any, Any]]:

@@ -13,6 +13,7 @@ from wengert.tracer.array import find_arrays, namespace_of, refuse
 from wengert.tracer.numpy_api import movement
 from wengert.tracer.numpy_api.support import as_array, deliver, refuse_plain_out
 from wengert.tracer.numpy_api.ufunc_bodies import COMPOSED
+from wengert.tracer.weak import fit
 
 __all__ = ["COMPOSED", "call"]
 
@@ -47,7 +48,7 @@ def called(ufunc: Any, inputs: tuple[Any, ...], out: Any = None, **options: Any)
                  options.get("signature", options.get("sig")), options.get("dtype"))  # fmt: skip
     for value, dtype in zip(values, loop, strict=False):
         if value.type.weak:
-            xp.fit(value, dtype)
+            fit(xp, value, dtype)
     operands = [xp.cast(xp.wrap(v), d) for v, d in zip(values, loop, strict=False)]
     if ufunc in COMPOSED:
         result = COMPOSED[ufunc](*operands)
