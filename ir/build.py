@@ -16,7 +16,7 @@ import numpy as np
 from wengert.ir import keys
 from wengert.ir.errors import GraphTypeError
 from wengert.ir.graph import Constant, Graph, Guard, Location, Node, Value
-from wengert.ir.kinds import Elementwise, Op, Reduction
+from wengert.ir.kinds import Cumulative, Elementwise, Op, Reduction
 from wengert.ir.ops import OPS
 from wengert.ir.types import SHORT_NAMES, ArrayType
 
@@ -288,6 +288,8 @@ class Namespace:
             function = functools.partial(self.apply, op)
         elif isinstance(op, Reduction):
             function = functools.partial(self.reduce, op)
+        elif isinstance(op, Cumulative):
+            function = functools.partial(self.running, op)
         else:
             raise AttributeError(name)  # noqa: TRY004 (that is what a missing attribute is)
         setattr(self, name, function)
@@ -323,11 +325,9 @@ class Namespace:
 
     def transpose(self, x: Any, axes: Sequence[int] | None = None) -> Any:
         """Axes permuted, reversed by default."""
-        value = self.lift(x)
-        ndim = value.type.ndim
+        value, ndim = self.lift(x), len(self.lift(x).type.shape)
         order = tuple(range(ndim))[::-1] if axes is None else tuple(a % ndim for a in axes)
-        same = order == tuple(range(ndim))
-        return self.wrap(value) if same else self.emit("transpose", x, axes=order)
+        return self.wrap(value) if order == tuple(range(ndim)) else self.emit("transpose", x, axes=order)
 
     def concatenate(self, arrays: Sequence[Any], axis: int = 0) -> Any:
         """Arrays of one dtype joined along an axis."""
@@ -365,9 +365,9 @@ class Namespace:
         kept = tuple(1 if a in axes else n for a, n in enumerate(shape))
         return self.reshape(out, kept) if keepdims else out
 
-    def cumsum(self, x: Any, axis: int, *, reverse: bool = False) -> Any:
-        """A running sum."""
-        return self.emit("cumsum", x, axis=axis, reverse=reverse)
+    def running(self, op: Op, *args: Any, reverse: bool = False) -> Any:
+        """A running fold; the last argument is the axis."""
+        return self.emit(op.name, *args[:-1], axis=args[-1], reverse=reverse)
 
     def einsum(self, subscripts: str, x: Any, y: Any, *, scaled: bool = False) -> Any:
         """A product of two operands over named axes; ``scaled`` for partial times tangent."""

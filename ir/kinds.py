@@ -46,6 +46,8 @@ Types: TypeAlias = tuple[ArrayType, ...]
 Params: TypeAlias = dict[str, Any]
 
 FOLDS = ("+", "*", "max", "min", "and", "or", "argmax", "argmin")
+#: Running folds.  "linear" has two operands, carry and x: each result is carry times the one before, plus x.
+RUNNING = ("+", "*", "max", "min", "linear")
 
 #: Primitive scalar meanings.  They depend on the dtype class (bool ``+`` is *or*, ints wrap, ``//`` floors),
 #: so every backend defines each of them once per class.
@@ -221,14 +223,28 @@ class Reduction(Op):
 
 @frozen(slots=True, kw_only=True, eq=False, repr=False)
 class Cumulative(Op):
-    """A running fold along ``axis``, from the end where ``reverse``.  Only the linear fold ``+`` is in use:
-    its jvp is itself, its transpose runs the other way."""
+    """A running fold along ``axis``, from the end where ``reverse``.
+
+    ``partial(xp, out, *operands, axis, reverse)`` gives the carry, what a result passes on to the next, and what each
+    operand contributes: the tangent of the result is the fold "linear" of the carry and the sum of contributions
+    times tangents, its transpose the same fold from the other end.  The number 1 where the op is its own jvp.
+    """
 
     fold: str
+    partial: Rule | int
     params: tuple[str, ...] = ("axis", "reverse")
 
+    def __attrs_post_init__(self) -> None:
+        if self.fold not in RUNNING:
+            raise refuse(self, f"unknown running fold {self.fold!r}.")
+
     def infer(self, types: Types, params: Params) -> Types:
-        x = _one_operand(self, types)
+        if self.fold != "linear":
+            x = _one_operand(self, types)
+        elif len(types) == 2 and types[0] == types[1] and types[0].dtype.kind in "fc":
+            x = types[1]
+        else:
+            raise refuse(self, f"expected two inexact operands of one type, got {', '.join(map(str, types))}.")
         normal_axes(self, (params["axis"],), x.ndim)
         return (x.with_shape(x.shape),)
 

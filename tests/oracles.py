@@ -31,7 +31,7 @@ def apply(op: Any, operands: Any, params: dict[str, Any]) -> tuple[np.ndarray, .
         elif isinstance(op, Reduction):
             out = reduced(op, operands[0], params["axes"])
         elif isinstance(op, Cumulative):
-            out = running(operands[0], **params)
+            out = running(op, *operands, **params)
         else:
             raise LookupError(f"tests/oracles.py does not say what {op.name!r} means: add a formula.")
     return tuple(map(np.asarray, out)) if isinstance(out, tuple) else (np.asarray(out),)
@@ -46,10 +46,22 @@ def reduced(op, x, axes):
     return op.function(x, axis=axes, **keep)
 
 
-def running(x, axis, reverse):
-    turned = np.flip(x, axis) if reverse else x
-    out = np.cumsum(turned, axis=axis, dtype=x.dtype)
+def running(op, *operands, axis, reverse):
+    turned = [np.flip(x, axis) if reverse else x for x in operands]
+    if op.fold == "linear":
+        out = linear(*(np.moveaxis(x, axis, 0) for x in turned))
+        out = np.moveaxis(out, 0, axis)
+    else:
+        fold = {"+": np.add, "*": np.multiply, "max": np.maximum, "min": np.minimum}[op.fold]
+        out = fold.accumulate(*turned, axis=axis, dtype=operands[0].dtype)
     return np.flip(out, axis) if reverse else out
+
+
+def linear(carry, x):
+    out = x.copy()
+    for i in range(1, len(x)):
+        out[i] = x[i] + _scale(carry[i], out[i - 1])
+    return out
 
 
 def _grid(start, size, step):
@@ -107,6 +119,13 @@ CALLEES: dict[str, Callable[..., tuple[Any, ...]]] = {
     "nested": lambda x, y: (_product(y, x) * x,),
 }
 
+def _wrapped(function, x, y):
+    """Python's exact integers, modulo two to the width."""
+    bits, low = 8 * x.dtype.itemsize, int(np.iinfo(x.dtype).min)
+    exact = [function(a, b) for a, b in zip(x.ravel().tolist(), y.ravel().tolist(), strict=True)]
+    return np.array([(n - low) % 2**bits + low for n in exact], x.dtype).reshape(x.shape)
+
+
 FORMULAS: dict[str, Callable[..., Any]] = {
     "cast": lambda x, dtype, weak: x.astype(DTYPES[dtype]),
     "stop_gradient": lambda x: x,
@@ -123,6 +142,8 @@ FORMULAS: dict[str, Callable[..., Any]] = {
     "scatter_add": _scatter_add,
     "sort": lambda x, axis: np.sort(x, axis=axis, kind="stable"),
     "argsort": lambda x, axis: np.argsort(x, axis=axis, kind="stable"),
+    "gcd": lambda x, y: _wrapped(math.gcd, x, y), "lcm": lambda x, y: _wrapped(math.lcm, x, y),
+    "nextafter": np.nextafter,
     "call": lambda *xs, graph: CALLEES[graph.name](*xs),
 }
 

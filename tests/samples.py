@@ -18,6 +18,7 @@ from wengert.ir.build import Builder, Namespace
 from wengert.ir.graph import Graph
 from wengert.ir.kinds import Elementwise, Interval, Op, Reduction
 from wengert.ir.ops import OPS
+from wengert.ir.ops.library import no_derivative
 from wengert.ir.types import DTYPES, ArrayType, is_inexact
 
 REAL = {short: dtype for short, dtype in DTYPES.items() if dtype.kind != "c"}
@@ -55,8 +56,8 @@ class Sample:
 
     @property
     def differentiable(self) -> bool:
-        """Whether an operand and a result can carry a derivative."""
-        return bool(self.active) and any(is_inexact(t.dtype) for t in self.result_types)
+        """Whether an operand and a result can carry a derivative, and the op has one."""
+        return getattr(self.op, "jvp", None) is not no_derivative and bool(self.active) and any(is_inexact(t.dtype) for t in self.result_types)
 
     def graph(self) -> Graph:
         """The one-node graph."""
@@ -271,9 +272,14 @@ def cumulative(op: Op, dtypes: dict[str, np.dtype]) -> Iterator[Sample]:
     rng = random(op.name)
     for dtype, reverse in itertools.product(dtypes.values(), (False, True)):
         for shape, axis in (((1,), 0), ((3,), 0), ((0,), 0), ((2, 3), 0), ((2, 3), 1), ((2, 1, 3), 2), ((0, 2), 1)):
-            params = {"axis": axis, "reverse": reverse}
-            yield Sample(op, [array(rng, dtype, shape)], params, smooth=True)
-            yield Sample(op, [edgy(rng, dtype, shape)], params)
+            params, count = {"axis": axis, "reverse": reverse}, 1 + (op.fold == "linear")
+            if op.fold == "linear" and dtype.kind not in "fc":
+                continue
+            yield Sample(op, [array(rng, dtype, shape) for _ in range(count)], params, smooth=True)
+            yield Sample(op, [edgy(rng, dtype, shape) for _ in range(count)], params)
+    for special in ([1, 3, 3, 3], [2, 0, 3, 4], [0, 0, 3], [1, math.nan, 2], [0, math.inf, 2], [0.0, -0.0, 0.0]):
+        for dtype in (d for d in dtypes.values() if d.kind == "f"):
+            yield Sample(op, [np.array(special, dtype)] * (1 + (op.fold == "linear")), {"axis": 0, "reverse": False})
 
 
 # ----- Movement -----
@@ -375,6 +381,17 @@ def sorting(op: Op, dtypes: dict[str, np.dtype]) -> Iterator[Sample]:
             yield Sample(op, [edgy(rng, dtype, shape)], {"axis": axis})
 
 
+def pairs(op: Op, dtypes: dict[str, np.dtype]) -> Iterator[Sample]:
+    rng = random(op.name)
+    for dtype in dtypes.values():
+        if dtype.kind in {"gcd": "bf", "lcm": "bf", "nextafter": "biu"}[op.name] + "c":
+            continue
+        for shape in SHAPES:
+            yield Sample(op, [array(rng, dtype, shape), array(rng, dtype, shape)], smooth=True)
+        columns = zip(*itertools.product(edges(dtype), repeat=2), strict=True)
+        yield Sample(op, [np.array(c, dtype) for c in columns])
+
+
 # ----- Sub-graphs -----
 
 
@@ -416,8 +433,10 @@ def calls(op: Op, dtypes: dict[str, np.dtype]) -> Iterator[Sample]:
 
 
 GENERATORS: dict[str, Callable[[Any, dict[str, np.dtype]], Iterator[Sample]]] = {
-    "cast": cast, "cumsum": cumulative, "einsum": contraction, "scale_einsum": contraction, "take": take,
+    "cast": cast, "einsum": contraction, "scale_einsum": contraction, "take": take,
     "scatter_add": scatter_add, "sort": sorting, "argsort": sorting, "call": calls,
+    **dict.fromkeys(("gcd", "lcm", "nextafter"), pairs),
     **dict.fromkeys(("sum", "prod", "max", "min", "any", "all", "argmax", "argmin"), reduction),
+    **dict.fromkeys(("cumsum", "cumprod", "cummax", "cummin", "recurrence"), cumulative),
     **dict.fromkeys(MOVES, movement),
 }  # fmt: skip

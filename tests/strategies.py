@@ -14,7 +14,7 @@ from wengert.ir.ops import OPS
 from wengert.ir.types import ArrayType, is_inexact
 
 #: Ops that only differentiation makes.
-NEVER = {"scale", "scale_einsum"}
+NEVER = {"scale", "scale_einsum", "nextafter"}  # the last has no derivative
 LARGEST = 18  # elements of any value
 SHAPES = [(), (), (3,), (3,), (2, 3), (1, 3), (2, 1), (1,), (0,), (2, 2)]
 FLOAT, SINGLE, INT, BOOL = (np.dtype(n) for n in ("float64", "float32", "int64", "bool"))
@@ -197,10 +197,17 @@ class _Maker:
         if x is None:
             return None
         axis = self.draw(st.integers(0, x.ndim - 1))
-        name = self.choose(["cumsum", "cumsum", "sort", "argsort"])
-        if name == "cumsum":
-            return self.xp.cumsum(x, axis, reverse=self.draw(st.booleans())) if x.dtype != BOOL else None
+        name = self.choose(["cumsum", "cumprod", "cummax", "cummin", "recurrence", "sort", "argsort"])
+        if name == "recurrence":
+            carry = self.pick(lambda e: (e.dtype, e.shape) == (x.dtype, x.shape))
+            return self.xp.recurrence(carry, x, axis, reverse=self.draw(st.booleans())) if x.dtype.kind == "f" else None
+        if name.startswith("cum"):
+            return getattr(self.xp, name)(x, axis, reverse=self.draw(st.booleans())) if x.dtype != BOOL else None
         return getattr(self.xp, name)(x, axis)
+
+    def divisors(self) -> Expr | None:
+        x = self.pick(lambda e: e.dtype == INT)
+        return x and self.xp.emit(self.choose(["gcd", "lcm"]), x, self.pick(lambda e: (e.dtype, e.shape) == (INT, x.shape)))
 
     def move(self) -> Expr | None:
         x = self.pick(lambda e: e.shape) or self.pick(lambda e: True)
@@ -335,5 +342,5 @@ def _place(m: _Maker, x: Expr) -> Expr:
 STEPS = [
     *[_Maker.unary] * 5, *[_Maker.binary] * 8, *[_Maker.integral] * 3, *[_Maker.power] * 2, *[_Maker.where] * 2, _Maker.compare,
     _Maker.cast, _Maker.stop, *[_Maker.reduce] * 3, *[_Maker.along] * 2, *[_Maker.move] * 4, *[_Maker.product] * 2,
-    _Maker.take, _Maker.scatter, _Maker.call,
+    _Maker.take, _Maker.scatter, _Maker.call, _Maker.divisors,
 ]  # fmt: skip

@@ -47,7 +47,7 @@ def rounds(node: Any, moving: bool) -> bool:
         return False
     if isinstance(op, Elementwise):
         return not oracles.exact_name(op) or (moving and op.name not in ("negative", "where"))
-    return isinstance(op, Contraction | Cumulative) or (isinstance(op, Reduction) and op.fold in ("+", "*"))
+    return isinstance(op, Contraction) or (isinstance(op, Reduction | Cumulative) and op.fold in ("+", "*", "linear"))
 
 
 def magnitude(node: Any, operands: Any, out: np.ndarray) -> np.ndarray:

@@ -118,7 +118,7 @@ def _run(backend: Any, mode: str, program: Sample) -> Answers:
 
 def _answers(backend: Any, mode: str, calls: Sequence[Sample]) -> tuple[Answers, dict[Key, str]]:
     """What a backend computes, and where it fails, with its words."""
-    calls = [one for one in calls if mode == "value" or one.active]
+    calls = [one for one in calls if mode == "value" or one.differentiable]
     try:
         return _run(backend, mode, joined(calls)), {}
     except Exception:  # noqa: BLE001 (whatever it is: the culprit is looked for below)
@@ -167,7 +167,7 @@ def _row(op: Op, chapter: str, own: Sequence[Sample], marks: dict[str, str]) -> 
 def _mark(name: str, mode: str, backend: str, own: Sequence[Sample], complaints: dict[Any, str]) -> str:
     if not own or (name, mode, backend) in complaints:
         return HOLE
-    return DONE if mode == "value" or any(one.active for one in own) else NOTHING
+    return DONE if mode == "value" or any(one.differentiable for one in own) else NOTHING
 
 
 def holes(table: Table) -> list[str]:

@@ -16,6 +16,7 @@ from wengert.ir.errors import GraphTypeError
 from wengert.ir.graph import Graph, Value
 from wengert.ir.kinds import Interval, Op
 from wengert.ir.ops import OPS
+from wengert.ir.ops.library import no_derivative
 from wengert.ir.types import DTYPES, ArrayType
 
 __all__ = ["DTYPES_ASKED", "Key", "Sample", "joined", "sample", "samples"]
@@ -39,7 +40,7 @@ PARAMS: dict[str, dict[str, Any]] = {
 }
 #: Parameters that mean the same wherever they occur.
 USUAL = {"axes": (1,), "axis": 0, "reverse": False, "subscripts": "ij,jk->ik"}
-OPERANDS = {"concatenate": 2}
+OPERANDS = {"concatenate": 2, "recurrence": 2, "gcd": 2, "lcm": 2, "nextafter": 2}
 
 
 @frozen
@@ -49,6 +50,11 @@ class Sample:
     graph: Graph
     inputs: tuple[np.ndarray[Any, Any], ...]
     spans: dict[Key, tuple[slice, slice]]
+
+    @property
+    def differentiable(self) -> bool:
+        """Whether an input can carry a derivative, and the op has one."""
+        return bool(self.active) and all(getattr(n.op, "jvp", None) is not no_derivative for n in self.graph.nodes)
 
     @property
     def active(self) -> tuple[int, ...]:

@@ -9,6 +9,7 @@ from typing import Any
 from wengert.ir import kinds
 from wengert.ir.build import Builder, Expr, Namespace
 from wengert.ir.graph import Graph
+from wengert.ir.ops.library import no_derivative
 
 __all__ = ["derivative"]
 
@@ -148,9 +149,19 @@ def _indexing(op: Any, graph: Graph) -> str:
     return f"linear; backwards: {back}"
 
 
+def _cumulative(op: Any, graph: Graph) -> str:
+    if not callable(op.partial):
+        return f"linear; backwards: {op.name} from the other end"
+    (node,) = graph.nodes
+    types = (node.result.type, *(v.type for v in node.operands))
+    return f"recurrence, of {_ops_used(lambda xp, *values: op.partial(xp, *values, **node.params), types)}"
+
+
 def _library(op: Any, graph: Graph) -> str:
     if op.jvp is None:
         return "0"
+    if op.jvp is no_derivative:
+        return "none: differentiating raises"
     (node,) = graph.nodes
     out, x = node.result.type, node.operands[0].type
     pushed = _ops_used(lambda xp, y, v, t: op.jvp(xp, y, [v], [t], node.params), (out, x, x))
@@ -161,7 +172,7 @@ def _library(op: Any, graph: Graph) -> str:
 _LINES: dict[type[kinds.Op], Callable[[Any, Graph], str]] = {
     kinds.Elementwise: _elementwise,
     kinds.Reduction: _reduction,
-    kinds.Cumulative: lambda op, graph: f"linear; backwards: {op.name} from the other end",
+    kinds.Cumulative: _cumulative,
     kinds.Movement: _movement,
     kinds.Contraction: lambda op, graph: "bilinear; forward and backwards: scale_einsum",
     kinds.Indexing: _indexing,

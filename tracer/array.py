@@ -15,9 +15,9 @@ from wengert.ir.types import ArrayType, type_of
 from wengert.tracer.context import Trace, current_trace, leaked
 from wengert.tracer.location import at_line, check_dtype, refuse
 from wengert.tracer.memory import Buffer, View, look_into
+from wengert.tracer.weak import fitted
 
 __all__ = ["Array", "TraceNamespace", "converted", "find_arrays", "namespace_of", "refuse", "strong_apply"]
-
 
 class TraceNamespace(Namespace):
     """``xp`` of a trace: takes arrays of this and of enclosing traces, plain arrays and numbers."""
@@ -72,7 +72,7 @@ class TraceNamespace(Namespace):
         """An elementwise op on values of this trace, at the user's line."""
         self.trace.locate()
         try:
-            return Array(self, self.builder.apply(op, *values))
+            return Array(self, self.builder.apply(op, *fitted(self, op, values)))
         except TypeError as error:
             raise at_line(error) from error
 

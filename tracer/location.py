@@ -32,8 +32,8 @@ def is_ours(module: str) -> bool:
 
 @functools.lru_cache(maxsize=65536)
 def _is_machinery(module: str) -> bool:
-    """Whether a module is ours or NumPy's, and so never the user's line."""
-    return module.partition(".")[0] == "numpy" or is_ours(module)
+    """Whether a module is ours, NumPy's or SciPy's, and so never the user's line."""
+    return module.partition(".")[0] in ("numpy", "scipy") or is_ours(module)
 
 
 def here() -> Location | None:
@@ -78,7 +78,7 @@ def at_line(error: TypeError) -> TraceError:
 
 def check_dtype(dtype: np.dtype[Any]) -> None:
     """Raise, at the user's line, for a dtype that no value has."""
-    if dtype not in SHORT_NAMES and dtype.newbyteorder("=") not in SHORT_NAMES:
+    if dtype not in SHORT_NAMES and (dtype.kind not in "iufc" or dtype.newbyteorder("=") not in SHORT_NAMES):
         raise refuse(
             f"a value of dtype {dtype} cannot be traced; expected one of {', '.join(map(str, SHORT_NAMES))}.",
             "Convert it first, for instance with .astype(float).",

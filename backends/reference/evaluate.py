@@ -11,7 +11,7 @@ from typing import Any
 import numpy as np
 
 from wengert.backends.reference.arrays import Flat, from_numpy, groups, offsets, to_numpy, zeros
-from wengert.backends.reference.folds import fold, running
+from wengert.backends.reference.folds import STEPS, fold, recurrence, running
 from wengert.backends.reference.scalar import adder, meaning, scaler
 from wengert.backends.reference.symbols import symbol
 from wengert.ir.build import Builder
@@ -97,15 +97,14 @@ def reduction(node: Node) -> Step:
 
 def cumulative(node: Node) -> Step:
     """A running fold per line along the axis."""
-    add, every = adder(node.result.type.dtype), lines(node)
-    return lambda x: (running(add, x, every),)
+    fold, dtype, every = node.op.fold, node.result.type.dtype, lines(node)  # type: ignore[attr-defined]
+    if fold == "linear":
+        return lambda carry, x: (recurrence(carry, x, every, dtype),)
+    return lambda x: (running(STEPS[fold](dtype), x, every),)
 
 
 def lines(node: Node, *, backwards: bool = False) -> list[list[int]]:
     """The positions of each line of a Cumulative node, in the order of its fold, or the other."""
-    if node.op.fold != "+":  # type: ignore[attr-defined]
-        message = f"The reference backend knows running sums only, not {node.op.name}."
-        raise BackendError(message, op=node.op.name, location=node.location)
     found = groups(node.operands[0].type.shape, (node.params["axis"],))
     return [line[::-1] for line in found] if node.params["reverse"] != backwards else found
 

@@ -11,11 +11,12 @@ import numpy as np
 
 from wengert.backends.reference.arrays import Flat
 from wengert.backends.reference.rounding import zero_of
+from wengert.backends.reference.scalar import scaler
 from wengert.backends.reference.symbols import symbol
 from wengert.ir.errors import BackendError
-from wengert.ir.kinds import FOLDS
+from wengert.ir.kinds import FOLDS, RUNNING
 
-__all__ = ["fold", "running"]
+__all__ = ["STEPS", "fold", "recurrence", "running"]
 
 Function = Callable[..., Any]
 
@@ -85,10 +86,31 @@ def fold(name: str, dtype: np.dtype[Any]) -> Function:
     return MEANINGS[name](dtype)
 
 
+#: Name of a running fold of one operand to the function of two scalars, given the dtype.
+STEPS: dict[str, Callable[[np.dtype[Any]], Function]] = {
+    "+": lambda dtype: symbol("+", (dtype, dtype), dtype),
+    "*": lambda dtype: symbol("*", (dtype, dtype), dtype),
+    "max": lambda dtype: larger,
+    "min": lambda dtype: smaller,
+}
+
+if {*STEPS, "linear"} != set(RUNNING):
+    raise BackendError(f"The reference backend must define the running folds {', '.join(RUNNING)}.")
+
+
 def running(add: Function, x: Flat, lines: list[list[int]]) -> Flat:
-    """Running sums: along each line of positions, each element is added to all before it."""
+    """A running fold: along each line of positions, each element is folded with all before it."""
     out = x.copy()
     for line in lines:
         for before, here in itertools.pairwise(line):
             out[here] = add(out[before], out[here])
+    return out
+
+
+def recurrence(carry: Flat, x: Flat, lines: list[list[int]], dtype: np.dtype[Any]) -> Flat:
+    """Along each line, carry times the result before, plus the element."""
+    add, scale, out = symbol("+", (dtype, dtype), dtype), scaler(dtype), x.copy()
+    for line in lines:
+        for before, here in itertools.pairwise(line):
+            out[here] = add(scale(carry[here], out[before]), x[here])
     return out

@@ -8,16 +8,18 @@ flows along its edges, and the partials on them are not computed.
 
 from __future__ import annotations
 
+import functools
 from collections.abc import Callable, Sequence
 from typing import Any
 
 from wengert.backends.reference import evaluate
 from wengert.backends.reference.arrays import Flat, from_numpy, groups, zeros
-from wengert.backends.reference.folds import fold, running
+from wengert.backends.reference.folds import fold, recurrence, running
 from wengert.backends.reference.partials import (
     ArrayRule,
     active_values,
     converted,
+    cumulative_rules,
     edges,
     elementwise_flow,
     reduction_flow,
@@ -121,9 +123,24 @@ def reduction(node: Node, active: set[Value]) -> Callable[..., list[Flat]]:
 
 
 def cumulative(node: Node, active: set[Value]) -> Callable[..., list[Flat]]:
-    """A running sum is linear: its tangent is the running sum of the tangent."""
-    add, lines = adder(node.result.type.dtype), evaluate.lines(node)
-    return each_direction(lambda out, xs, ts: running(add, ts[0], lines))
+    """A running sum is linear; the tangent of another fold is the recurrence of what it carries and is given."""
+    dtype, lines = node.result.type.dtype, evaluate.lines(node)
+    add, scale = adder(dtype), scaler(dtype)
+    if not callable(node.op.partial):  # type: ignore[attr-defined]
+        return each_direction(lambda out, xs, ts: running(add, ts[0], lines))
+    rules = cumulative_rules(node)
+
+    def run(out: Flat, xs: list[Flat], ts: list[Any]) -> list[Flat]:
+        carry, *shares = [rule(out, *xs) for rule in rules]
+
+        def push(_: Flat, __: Sequence[Flat], direction: Sequence[Any]) -> Flat:
+            terms = [map(scale, p, t) for p, t in zip(shares, direction, strict=True) if t is not None]
+            given = [functools.reduce(add, each) for each in zip(*terms, strict=True)]
+            return recurrence(carry, given, lines, dtype)
+
+        return each_direction(push)(out, xs, ts)
+
+    return run
 
 
 def movement(node: Node, active: set[Value]) -> Callable[..., list[Flat]]:

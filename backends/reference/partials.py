@@ -23,7 +23,7 @@ from wengert.ir.kinds import Control, Elementwise, Indexing, Library, Partial, R
 from wengert.ir.types import ArrayType, is_inexact
 
 __all__ = [
-    "ArrayRule", "Flow", "active_values", "converted", "edges", "elementwise_flow",
+    "ArrayRule", "Flow", "active_values", "converted", "cumulative_rules", "edges", "elementwise_flow",
     "reduction_flow",
 ]  # fmt: skip
 
@@ -147,6 +147,17 @@ class ArrayRule:
 
     def __call__(self, *arrays: Flat) -> Flat:
         return self.run(list(arrays))[self.out]
+
+
+def cumulative_rules(node: Node) -> list[ArrayRule]:
+    """The functions of the result and the operands to the carry, and to what each operand contributes."""
+    op, type_, params = node.op, node.result.type, node.params
+    kinds = (type_, *(v.type for v in node.operands))
+
+    def part(k: int) -> ArrayRule:
+        return ArrayRule(lambda xp, v: xp.ones_like(v[0]) * op.partial(xp, *v, **params)[k], kinds, type_)  # type: ignore[attr-defined]
+
+    return [part(k) for k in range(1 + len(node.operands))]
 
 
 def reduction_flow(node: Node) -> Flow:

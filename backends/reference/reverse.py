@@ -10,16 +10,18 @@ Like tangents, cotangents come k at a time: one list of elements per direction.
 
 from __future__ import annotations
 
+import itertools
 from collections.abc import Callable, Sequence
 from typing import Any
 
 from wengert.backends.reference import evaluate
 from wengert.backends.reference.arrays import Flat, from_numpy, groups, zeros
-from wengert.backends.reference.folds import running
+from wengert.backends.reference.folds import recurrence, running
 from wengert.backends.reference.partials import (
     ArrayRule,
     active_values,
     converted,
+    cumulative_rules,
     edges,
     elementwise_flow,
     reduction_flow,
@@ -148,9 +150,28 @@ def reduction(node: Node, active: set[Value]) -> Record:
 
 
 def cumulative(node: Node, active: set[Value]) -> Record:
-    """The running sum of the cotangent, from the other end."""
-    add, backwards = adder(node.result.type.dtype), evaluate.lines(node, backwards=True)
-    return lambda out, xs: lambda gs: [(0, [running(add, g, backwards) for g in gs])]
+    """The running sum of the cotangent, from the other end; of another fold, the recurrence."""
+    dtype, backwards = node.result.type.dtype, evaluate.lines(node, backwards=True)
+    add, scale = adder(dtype), scaler(dtype)
+    if not callable(node.op.partial):  # type: ignore[attr-defined]
+        return lambda out, xs: lambda gs: [(0, [running(add, g, backwards) for g in gs])]
+    rules = cumulative_rules(node)
+    live = [k for k, v in enumerate(node.operands) if v in active]
+
+    def record(out: Flat, xs: Sequence[Flat]) -> Any:
+        carry, *shares = [rule(out, *xs) for rule in rules]
+        following = carry.copy()  # what the element after each, in the order of the fold, takes over from it
+        for line in backwards:
+            for after, here in itertools.pairwise(line):
+                following[here] = carry[after]
+
+        def pull(gs: list[Flat]) -> list[tuple[int, list[Flat]]]:
+            summed = [recurrence(following, g, backwards, dtype) for g in gs]
+            return [(k, [list(map(scale, shares[k], h)) for h in summed]) for k in live]
+
+        return pull
+
+    return record
 
 
 def movement(node: Node, active: set[Value]) -> Record:

@@ -13,7 +13,8 @@ from wengert.ir.kinds import Contraction, Elementwise
 from wengert.ir.ops import OPS
 
 __all__ = [
-    "XP", "Products", "contract", "elementwise_function", "key", "place", "scale", "scatter_add", "swept", "take",
+    "XP", "Products", "contract", "elementwise_function", "key", "place", "recurrence", "scale", "scatter_add", "swept",
+    "take",
 ]  # fmt: skip
 
 
@@ -91,6 +92,37 @@ def place(x: Any, shape: Any, start: Any, step: Any) -> Any:
     return out
 
 
+def recurrence(carry: Any, x: Any, axis: int, *, reverse: bool = False, product: Any = None) -> Any:
+    """out[i] = carry[i] out[i-1] + x[i]: a step for all lines at once, or line by line where there are few.
+
+    ``product`` is that of carry and out.
+    """
+    out, carry = np.array(x), np.broadcast_to(carry, np.shape(x))
+    lines, factors = np.moveaxis(out, axis, 0), np.moveaxis(carry, axis, 0)
+    if reverse:
+        lines, factors = lines[::-1], factors[::-1]
+    if out.dtype == np.float64 and out.size < 16 * len(lines):
+        for line in np.ndindex(lines.shape[1:]):
+            whole = (slice(None), *line)
+            lines[whole] = _line(factors[whole].tolist(), lines[whole].tolist())
+        return out
+    for i in range(1, len(lines)):
+        lines[i, ...] += (product or scale)(factors[i], lines[i - 1])
+    return out
+
+
+def _line(carry: list[float], x: list[float]) -> list[float]:
+    """Python's floats are IEEE's here, and a step of them is far cheaper than one of short arrays."""
+    total, out = x[0], x[:1]
+    for c, u in zip(carry[1:], x[1:], strict=True):
+        product = c * total
+        if product != product and (c == 0 or total == 0):
+            product = 0.0
+        total = product + u
+        out.append(total)
+    return out
+
+
 def take(x: Any, indices: Any, axis: int) -> Any:
     """Slices at indices, none of them negative."""
     _check_indices(indices, x.shape[axis])
@@ -140,6 +172,7 @@ class _Namespace:
         return getattr(np, name)
 
     place = staticmethod(place)
+    recurrence = staticmethod(recurrence)
     take = staticmethod(take)
     scatter_add = staticmethod(scatter_add)
 

@@ -10,10 +10,11 @@ import numpy as np
 
 from wengert.backends.vectorized import arrays
 from wengert.backends.vectorized.arrays import XP, Products
-from wengert.backends.vectorized.tangents import directed_view, partial, reduction_partial
+from wengert.backends.vectorized.tangents import cumulative_partial, directed_view, partial, reduction_partial
 from wengert.ir import kinds
 from wengert.ir.build import Builder, Namespace
 from wengert.ir.graph import Node
+from wengert.ir.ops.reductions import shifted
 from wengert.ir.passes import dead_code
 from wengert.ir.types import ArrayType
 
@@ -73,10 +74,12 @@ def _reduction(node: Node, k: int, g: Any, out: Any, operands: Sequence[Any], pr
 
 
 def _cumulative(node: Node, k: int, g: Any, out: Any, operands: Sequence[Any], products: Products) -> Any:
-    axis = node.params["axis"] + 1
-    if node.params["reverse"]:
-        return np.cumsum(g, axis=axis)
-    return np.flip(np.cumsum(np.flip(g, axis), axis=axis), axis)
+    axis, back = node.params["axis"] + 1, not node.params["reverse"]
+    if not callable(node.op.partial):  # type: ignore[attr-defined]
+        return np.flip(np.cumsum(np.flip(g, axis), axis=axis), axis) if back else np.cumsum(g, axis=axis)
+    carry, *shares = cumulative_partial(node, out, operands)
+    following = shifted(arrays.XP, carry, 0, axis - 1, back)
+    return products.scale(shares[k], arrays.recurrence(following, g, axis, reverse=back, product=products.scale))
 
 
 def _contraction(node: Node, k: int, g: Any, out: Any, operands: Sequence[Any], products: Products) -> Any:
@@ -112,9 +115,9 @@ def pull_reads(node: Node, k: int) -> frozenset[int]:
     op, every = node.op, range(len(node.operands))
     if isinstance(op, kinds.Elementwise):
         return _partial_reads(op, k)
-    if isinstance(op, kinds.Movement | kinds.Cumulative):
+    if isinstance(op, kinds.Movement):
         return frozenset()
-    if isinstance(op, kinds.Reduction) and not callable(op.partial):
+    if isinstance(op, kinds.Reduction | kinds.Cumulative) and not callable(op.partial):
         return frozenset()
     if isinstance(op, kinds.Contraction | kinds.Indexing):
         return frozenset({1 - k})

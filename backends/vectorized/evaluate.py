@@ -43,10 +43,13 @@ def _reduction(node: Node) -> Step:
 
 
 def _cumulative(node: Node) -> Step:
-    axis = node.params["axis"]
-    if node.params["reverse"]:
-        return lambda x: np.flip(np.cumsum(np.flip(x, axis), axis=axis, dtype=x.dtype), axis)
-    return lambda x: np.cumsum(x, axis=axis, dtype=x.dtype)
+    axis, fold, params = node.params["axis"], node.op.fold, node.params  # type: ignore[attr-defined]
+    if fold == "linear":
+        return lambda carry, x: arrays.recurrence(carry, x, **params)
+    run = {"+": np.add, "*": np.multiply, "max": np.maximum, "min": np.minimum}[fold].accumulate
+    if params["reverse"]:
+        return lambda x: np.flip(run(np.flip(x, axis), axis=axis, dtype=x.dtype), axis)
+    return lambda x: run(x, axis=axis, dtype=x.dtype)
 
 
 def _by_pieces(node: Node) -> Step:

@@ -14,7 +14,7 @@ from wengert.ir.errors import refuse_complex
 from wengert.ir.graph import Node
 from wengert.ir.types import is_inexact
 
-__all__ = ["partial", "push", "reduction_partial"]
+__all__ = ["cumulative_partial", "partial", "push", "reduction_partial"]
 
 Tangents = Sequence[Any]
 
@@ -54,10 +54,19 @@ def _reduction(node: Node, out: Any, operands: Sequence[Any], tangents: Tangents
 
 
 def _cumulative(node: Node, out: Any, operands: Sequence[Any], tangents: Tangents, products: Products) -> Any:
-    (t,), axis = tangents, node.params["axis"] + 1
-    if node.params["reverse"]:
-        return np.flip(np.cumsum(np.flip(t, axis), axis=axis), axis)
-    return np.cumsum(t, axis=axis)
+    axis, reverse = node.params["axis"] + 1, node.params["reverse"]
+    if not callable(node.op.partial):  # type: ignore[attr-defined]
+        (t,) = tangents
+        return np.flip(np.cumsum(np.flip(t, axis), axis=axis), axis) if reverse else np.cumsum(t, axis=axis)
+    carry, *shares = cumulative_partial(node, out, operands)
+    terms = [products.scale(share, t) for share, t in zip(shares, tangents, strict=True) if t is not None]
+    return arrays.recurrence(carry, sum(terms[1:], terms[0]), axis, reverse=reverse, product=products.scale)
+
+
+def cumulative_partial(node: Node, out: Any, operands: Sequence[Any]) -> list[Any]:
+    """The carry, and what each operand contributes."""
+    partials = node.op.partial(XP, out, *operands, **node.params)  # type: ignore[attr-defined]
+    return [np.asarray(p, node.result.type.dtype) for p in partials]
 
 
 def _movement(node: Node, out: Any, operands: Sequence[Any], tangents: Tangents, products: Products) -> Any:

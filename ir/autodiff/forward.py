@@ -111,6 +111,21 @@ def reduction_partial(xp: Namespace, node: Node) -> Value:
     return partial_value(xp, partial(xp, out, xp.wrap(x), axes), x.type)
 
 
+def _cumulative(xp: Namespace, node: Node, tangents: Sequence[Tangent]) -> Tangent:
+    """The tangent is a linear recurrence: each result passes on what it carries, and gets what is contributed."""
+    op, type_ = node.op, node.result.type
+    assert isinstance(op, kinds.Cumulative)
+    if not callable(op.partial):
+        return _itself(xp, node, tangents)
+    carry, *shares = op.partial(xp, xp.wrap(node.result), *map(xp.wrap, node.operands), **node.params)
+    terms = []
+    for share, t in zip(shares, tangents, strict=True):
+        if t is not None:
+            whole = share == 1 if isinstance(share, int) else False
+            terms.append(t if whole else xp.builder.emit(OPS["scale"], (partial_value(xp, share, type_), t)))
+    return xp.builder.emit(OPS["recurrence"], (partial_value(xp, carry, type_), _sum(xp, terms)), **node.params)  # type: ignore[arg-type]
+
+
 def _itself(xp: Namespace, node: Node, tangents: Sequence[Tangent]) -> Tangent:
     """The jvp of a linear op: itself, zeros standing in for operands without a tangent."""
     filled = [
@@ -148,7 +163,7 @@ def _control(xp: Namespace, node: Node, tangents: Sequence[Tangent]) -> Tangent:
 RULES: dict[type[kinds.Op], Callable[[Namespace, Node, Sequence[Tangent]], Tangent]] = {
     kinds.Elementwise: _elementwise,
     kinds.Reduction: _reduction,
-    kinds.Cumulative: _itself,
+    kinds.Cumulative: _cumulative,
     kinds.Movement: _itself,
     kinds.Contraction: _contraction,
     kinds.Indexing: _indexing,

@@ -11,6 +11,7 @@ from wengert.ir.build import Builder, Namespace
 from wengert.ir.errors import DerivativeError
 from wengert.ir.graph import Node, Value
 from wengert.ir.ops import OPS
+from wengert.ir.ops.reductions import shifted
 
 __all__ = ["pull"]
 
@@ -68,7 +69,12 @@ def _reduction(xp: Namespace, node: Node, k: int, g: Any) -> Any:
 
 
 def _cumulative(xp: Namespace, node: Node, k: int, g: Any) -> Any:
-    return xp.cumsum(g, node.params["axis"], reverse=not node.params["reverse"])
+    axis, back = node.params["axis"], not node.params["reverse"]
+    if node.op is OPS["cumsum"]:
+        return xp.cumsum(g, axis, reverse=back)
+    if node.op is not OPS["recurrence"] or k != 1:
+        _not_linear(xp, node, k, g)
+    return xp.recurrence(shifted(xp, xp.wrap(node.operands[0]), 0, axis, back), g, axis, reverse=back)
 
 
 def _movement(xp: Namespace, node: Node, k: int, g: Any) -> Any:

@@ -40,6 +40,29 @@ def _share_of_ties(xp, out, x, axes):
     return chosen / xp.sum(chosen, axis=axes, keepdims=True)
 
 
+def shifted(xp, x, first, axis, reverse):
+    """Along the axis, the element before each, in the direction of a running fold; ``first`` before the first."""
+    lead = (slice(None),) * axis
+    edge = x[(*lead, slice(-1, None) if reverse else slice(0, 1))]
+    start = xp.ones_like(edge) if first else xp.zeros_like(edge)
+    before = x[(*lead, slice(1, None) if reverse else slice(0, -1))]
+    return xp.concatenate([before, start] if reverse else [start, before], axis=axis)
+
+
+def _running_product(xp, out, x, axis, reverse):
+    """By the product rule step by step, never by division: exact at zeros."""
+    return x, shifted(xp, out, 1, axis, reverse)
+
+
+def _running_ties(xp, out, x, axis, reverse):
+    """Each of the elements that tie for the largest so far contributes equally: a result that stays passes on the
+    share of those before.  No element ties with NaN, and 0 / 0 is NaN."""
+    same = xp.where(out == shifted(xp, out, 0, axis, reverse), 1.0, 0.0)
+    tied = xp.where(x == out, 1.0, 0.0)
+    count = xp.recurrence(same, tied, axis, reverse=reverse)
+    return same * shifted(xp, count, 0, axis, reverse) / count, tied / count
+
+
 sum = Reduction(function=np.sum, fold="+",
     partial=1,
     doc="Sum; floating sums are pairwise along the last axis, as NumPy's.")
@@ -65,4 +88,17 @@ argmin = Reduction(function=np.argmin, fold="argmin", result=np.dtype(np.int64),
     partial=None,
     doc="Flat position, in C order over the axes, of the first smallest element (of the first NaN, if any).")
 cumsum = Cumulative(function=np.cumsum, fold="+",
+    partial=1,
     doc="Running sum along an axis, from its end where reverse.")
+cumprod = Cumulative(function=np.cumprod, fold="*",
+    partial=_running_product,
+    doc="Running product along an axis, from its end where reverse; the derivative is exact at zeros.")
+cummax = Cumulative(name="cummax", fold="max",
+    partial=_running_ties,
+    doc="Largest element so far, NaN wins; ties so far share the derivative equally; NaN from the first NaN on.")
+cummin = Cumulative(name="cummin", fold="min",
+    partial=_running_ties,
+    doc="Smallest element so far, NaN wins; ties so far share the derivative equally; NaN from the first NaN on.")
+recurrence = Cumulative(name="recurrence", fold="linear",
+    partial=lambda xp, out, carry, x, axis, reverse: (carry, shifted(xp, out, 0, axis, reverse), 1),
+    doc="out[i] = carry[i] out[i-1] + x[i], out[0] = x[0]: a product with an exact zero is 0, as in scale.")

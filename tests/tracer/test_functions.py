@@ -83,6 +83,9 @@ CASES = {
     np.var: over_axes(np.var, ddof=1, correction=1, dtype=np.float64),
     np.std: over_axes(np.std, ddof=1, dtype=np.float64),
     np.ptp: over_axes(np.ptp),
+    np.cumprod: [lambda x, a=a: np.cumprod(x, a) for a in AXES] + [lambda x: np.cumprod(x, dtype=np.float32)],
+    **({np.cumulative_prod: [lambda x: np.cumulative_prod(x), lambda x: np.cumulative_prod(x, axis=0, include_initial=True),
+                             lambda x: np.cumulative_prod(x, axis=-1, dtype=np.float64)]} if hasattr(np, "cumulative_prod") else {}),
     np.cumsum: [lambda x, a=a: np.cumsum(x, a) for a in AXES] + [lambda x: np.cumsum(x, dtype=np.float32)],
     np.count_nonzero: over_axes(lambda x, **options: np.count_nonzero(x, **options) + np.int64(0)),
     # shapes

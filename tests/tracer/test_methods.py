@@ -11,7 +11,7 @@ import wengert as wg
 
 SUPPORTED = {
     **{n: lambda x, n=n: getattr(x, n)() for n in (
-        "sum", "prod", "mean", "var", "std", "max", "min", "any", "all", "argmax", "argmin", "cumsum", "ravel", "flatten", "squeeze",
+        "sum", "prod", "mean", "var", "std", "max", "min", "any", "all", "argmax", "argmin", "cumsum", "cumprod", "ravel", "flatten", "squeeze",
         "transpose", "diagonal", "trace", "copy", "round", "conj", "conjugate", "nonzero", "tolist")},
     **{n: lambda x, n=n: getattr(x, n) for n in ("T", "mT", "real", "imag", "shape", "ndim", "size", "itemsize", "nbytes")},
     "dtype": lambda x: str(x.dtype),
@@ -53,7 +53,7 @@ SUPPORTED = {
     "builtins": lambda x: [sum(x), max(x.ravel()), abs(x)],
 }  # fmt: skip
 UNSUPPORTED = (
-    "view", "strides", "base", "flags", "ctypes", "data", "byteswap", "cumprod", "dump", "dumps", "getfield",
+    "view", "strides", "base", "flags", "ctypes", "data", "byteswap", "dump", "dumps", "getfield",
     "partition", "resize", "setfield", "setflags", "tobytes", "tofile", "to_device", "device",
 )  # fmt: skip
 IGNORED = {"item", "flat", "newbyteorder", "ptp", "itemset", "tostring"}

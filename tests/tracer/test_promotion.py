@@ -37,7 +37,7 @@ UNARY = {
         np.sin, np.exp, np.sqrt, np.square, np.sign, np.floor, np.ceil, np.trunc, np.rint, np.isnan, np.isfinite, np.negative,
         np.cbrt, np.fabs, np.conjugate, np.log1p, np.logical_not, np.degrees, np.deg2rad, np.positive)},
     **{f.__name__: f for f in (
-        np.sum, np.prod, np.mean, np.cumsum, np.max, np.std, np.argmax, np.ptp, np.round, np.real, np.average, np.ones_like)},
+        np.sum, np.prod, np.mean, np.cumsum, np.cumprod, np.max, np.std, np.argmax, np.ptp, np.round, np.real, np.average, np.ones_like)},
 }  # fmt: skip
 
 

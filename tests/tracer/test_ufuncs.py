@@ -12,8 +12,6 @@ from wengert.tracer.numpy_api.ufuncs import COMPOSED
 
 ARRAYS = {name: INPUTS[name] for name in ("vector", "matrix", "floats", "ints", "bools", "scalar", "number", "special")}
 UFUNCS = sorted({u for u in (*BY_FUNCTION, *COMPOSED) if isinstance(u, np.ufunc)}, key=lambda u: u.__name__)
-#: Computed by NumPy in integers too, where the op has no integer form: refused in words.
-REFUSED = {"reciprocal": "ints", "fmod": "ints", "gcd": "ints", "lcm": "ints"}
 
 
 def operands(ufunc, x):
@@ -24,12 +22,11 @@ def operands(ufunc, x):
 
 @pytest.mark.parametrize("ufunc", UFUNCS, ids=lambda u: u.__name__)
 def test_every_ufunc(ufunc):
-    for name, x in ARRAYS.items():
+    for x in ARRAYS.values():
         if ufunc.signature is not None and not np.ndim(x):
             continue
         for args in operands(ufunc, x):
-            refusal = REFUSED.get(ufunc.__name__) == name or np.asarray(x).dtype == bool
-            same(lambda *a: ufunc(*a), *args, refusal=refusal)
+            same(lambda *a: ufunc(*a), *args, refusal=np.asarray(x).dtype == bool)
 
 
 OPERATORS = [
@@ -105,13 +102,10 @@ def test_ufunc_methods_and_options(name):
 
 REFUSALS = {
     "where=": lambda x: np.add(x, 1, where=x > 0),
-    "reduceat": lambda x: np.add.reduceat(x, [0, 1]),
-    "power.reduce": lambda x: np.power.reduce(x),
-    "multiply.accumulate": lambda x: np.multiply.accumulate(x),
-    "nextafter": lambda x: np.nextafter(x, 1),
+    "reduceat traced": lambda x: np.add.reduceat(x, (x[0] * 0).astype(int)),
+    "ldexp.reduce": lambda x: np.ldexp.reduce(x.astype(int)),
+    "a long fold": lambda x: np.subtract.reduce(np.ones(5000) * x[0, 0]),
     "frompyfunc": lambda x: np.frompyfunc(lambda v: v, 1, 1)(x),
-    "isnat": lambda x: np.isnat(x),
-    "matmul axes=": lambda x: np.matmul(x, x, axes=[(0, 1)] * 3),
 }
 
 
@@ -132,5 +126,3 @@ def test_at_adds_repeated_places():
     same(lambda x: f(x, 1), np.arange(5.0))
     same(lambda x: f(x, [-1, -1]), np.arange(5))
     np.testing.assert_array_equal(wg.grad(lambda x: f(x, 1).sum())(np.arange(5.0)), [2.0, 2.0, 2.0, 1.0, 1.0])
-    with pytest.raises(wg.TraceError, match="np.maximum.at"):
-        wg.trace(lambda x: np.maximum.at(x * 1, [0], 1.0))(np.arange(3.0))

@@ -115,7 +115,7 @@ _METHODS: dict[str, Any] = {
     "sum": reductions.sum_, "prod": reductions.prod, "mean": reductions.mean, "var": reductions.var,
     "std": reductions.std, "max": reductions.max_, "min": reductions.min_, "any": reductions.any_,
     "all": reductions.all_, "argmax": reductions.argmax, "argmin": reductions.argmin,
-    "cumsum": reductions.cumsum,
+    "cumsum": reductions.cumsum, "cumprod": reductions.cumprod,
     "reshape": _shape_arguments(movement.reshape), "transpose": _shape_arguments(movement.transpose),
     "ravel": movement.ravel, "flatten": _flatten, "squeeze": movement.squeeze,
     "swapaxes": movement.swapaxes, "repeat": movement.repeat, "take": choosing.take,

@@ -48,21 +48,6 @@ def _aligned(minus: bool) -> Any:
     return combined
 
 
-def trim_zeros(filt, trim="fb", axis=None):
-    """Without zeros at the ends: how many there are is known now, and becomes a guard."""
-    xp, x = array_of(filt)
-    if x.ndim != 1 or axis not in (None, 0, -1):
-        raise refuse("np.trim_zeros of more than one axis is not traced yet.", "Slice the array yourself.")
-    kept = np.flatnonzero(x)
-    trim = trim.lower()
-    if not set(trim) <= set("fb"):
-        message = f"unexpected character(s) in `trim`: {trim!r}"
-        raise ValueError(message)
-    first = (int(kept[0]) if kept.size else len(x)) if "f" in trim else 0
-    last = (int(kept[-1]) + 1 if kept.size else 0) if "b" in trim else len(x)
-    return x[first : max(first, last)]
-
-
 def _leading(xp: Any, x: Any) -> Any:
     """Without leading zeros, as poly1d keeps its coefficients; at least one."""
     if x.ndim > 1:
@@ -165,7 +150,7 @@ def _of_two(grid: bool) -> Any:
 
 TABLE = {
     np.polyval: polyval, np.polyadd: _aligned(False), np.polysub: _aligned(True), np.polymul: polymul,
-    np.polydiv: polydiv, np.polyder: polyder, np.polyint: polyint, np.poly: poly, np.trim_zeros: trim_zeros,
+    np.polydiv: polydiv, np.polyder: polyder, np.polyint: polyint, np.poly: poly,
 }  # fmt: skip
 if type(np.polynomial.polynomial.polyval2d) is type(np.polyval):  # NumPy 2.0 does not dispatch these
     TABLE[np.polynomial.polynomial.polyval2d] = _of_two(False)

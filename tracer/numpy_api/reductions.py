@@ -162,7 +162,7 @@ def ptp(a, axis=None, out=None, keepdims=NO):
     return deliver(xp.subtract(max_(x, axis, None, keepdims), min_(x, axis, None, keepdims)), out)
 
 
-def cumsum(a, axis=None, dtype=None, out=None):
+def _running(name: str, a: Any, axis: Any, dtype: Any, out: Any) -> Array:
     xp, x = array_of(a)
     if dtype is not None:
         x = xp.cast(x, dtype)
@@ -170,7 +170,29 @@ def cumsum(a, axis=None, dtype=None, out=None):
         x = xp.cast(x, np.result_type(x.dtype, np.uint64 if x.dtype.kind == "u" else np.int64))
     if axis is None:
         x, axis = xp.reshape(x, (x.size,)), 0
-    return deliver(xp.cumsum(x, axis_of(axis, x.ndim)), out)
+    return deliver(getattr(xp, name)(x, axis_of(axis, x.ndim)), out)
+
+
+def cumsum(a, axis=None, dtype=None, out=None):
+    return _running("cumsum", a, axis, dtype, out)
+
+
+def cumprod(a, axis=None, dtype=None, out=None):
+    return _running("cumprod", a, axis, dtype, out)
+
+
+def cumulative_prod(x, /, *, axis=None, dtype=None, out=None, include_initial=False):
+    xp, a = array_of(x)
+    a = xp.reshape(a, (1,)) if not a.ndim else a
+    if axis is None and a.ndim > 1:
+        message = "For arrays which have more than one dimension ``axis`` argument is required."
+        raise ValueError(message)
+    axis = axis_of(axis or 0, a.ndim)
+    result = _running("cumprod", a, axis, dtype, None)
+    if include_initial:
+        one = xp.full((*a.shape[:axis], 1, *a.shape[axis + 1 :]), 1, result.dtype)
+        result = xp.concatenate([one, result], axis=axis)
+    return deliver(result, out)
 
 
 def count_nonzero(a, axis=None, *, keepdims=False):
@@ -178,8 +200,10 @@ def count_nonzero(a, axis=None, *, keepdims=False):
     return sum_(xp.not_equal(x, 0), axis, np.int64, None, keepdims)
 
 
-TABLE = {
+TABLE: dict[Any, Any] = {
     np.sum: sum_, np.prod: prod, np.max: max_, np.amax: max_, np.min: min_, np.amin: min_,
     np.any: any_, np.all: all_, np.argmax: argmax, np.argmin: argmin, np.mean: mean, np.var: var, np.std: std,
-    np.ptp: ptp, np.cumsum: cumsum, np.count_nonzero: count_nonzero,
+    np.ptp: ptp, np.cumsum: cumsum, np.cumprod: cumprod,
+    np.count_nonzero: count_nonzero,
+    **({np.cumulative_prod: cumulative_prod} if hasattr(np, "cumulative_prod") else {}),
 }  # fmt: skip

@@ -1,195 +1,162 @@
-"""Ufuncs that are compositions of ops, and the methods and options of all ufuncs."""
+"""How a ufunc is called: NumPy's loop for the operands, and the options of every call."""
 
 from __future__ import annotations
 
+import functools
 from typing import Any
 
 import numpy as np
 
 from wengert.ir.ops import BY_FUNCTION
-from wengert.tracer.array import Array, find_arrays, namespace_of, refuse
-from wengert.tracer.numpy_api import contractions, elementwise, movement, reductions, writing
-from wengert.tracer.numpy_api.support import deliver, only_defaults, refuse_plain_out
+from wengert.ir.types import SHORT_NAMES
+from wengert.tracer.array import find_arrays, namespace_of, refuse
+from wengert.tracer.numpy_api import movement
+from wengert.tracer.numpy_api.support import as_array, deliver, refuse_plain_out
+from wengert.tracer.numpy_api.ufunc_bodies import COMPOSED
+from wengert.tracer.weak import fit
 
+__all__ = ["COMPOSED", "call"]
 
-def _logical(name: str) -> Any:
-    """Anything but bool is compared with zero first, as NumPy's truth of a number."""
-
-    def logical(*operands: Any) -> Array:
-        xp = namespace_of(*operands)
-        arrays = [xp.wrap(xp.lift(x)) for x in operands]
-        return getattr(xp, name)(*(a if a.dtype.kind == "b" else xp.not_equal(a, 0) for a in arrays))
-
-    return logical
-
-
-def _rounding(ufunc: Any) -> Any:
-    """Integers are whole already (and floats to NumPy 2.0, which its ufunc says)."""
-
-    def rounding(x: Any) -> Array:
-        xp = namespace_of(x)
-        array = _natural(xp, ufunc, x)
-        return array if array.dtype.kind in "biu" else getattr(xp, ufunc.__name__)(array)
-
-    return rounding
-
-
-def _divmod(x: Any, y: Any) -> tuple[Array, Array]:
-    xp = namespace_of(x, y)
-    return xp.floor_divide(x, y), xp.remainder(x, y)
-
-
-def _fmod(x: Any, y: Any) -> Array:
-    xp = namespace_of(x, y)
-    a, b = xp.wrap(xp.lift(x)), xp.wrap(xp.lift(y))
-    if a.dtype.kind in "biu" and b.dtype.kind in "biu":
-        raise refuse("np.fmod of integers is not traced yet.", "Use % or np.remainder, or convert to float.")
-    return xp.fmod(x, y)
-
-
-def _float_power(x: Any, y: Any) -> Array:
-    xp = namespace_of(x, y)
-    return xp.power(xp.cast(xp.wrap(xp.lift(x)), np.float64), xp.cast(xp.wrap(xp.lift(y)), np.float64))
-
-
-def _natural(xp: Any, ufunc: Any, x: Any) -> Array:
-    """The operand in the dtype in which NumPy computes the ufunc."""
-    array = xp.wrap(xp.lift(x))
-    return xp.cast(array, ufunc.resolve_dtypes((array.dtype, *(None,) * ufunc.nout))[0])  # never weak, never x itself
-
-
-def _vecdot(x: Any, y: Any) -> Array:
-    xp = namespace_of(x, y)
-    if not np.ndim(x) or not np.ndim(y) or np.shape(x)[-1] != np.shape(y)[-1]:
-        message = f"vecdot: the last axes must have one size, got shapes {np.shape(x)} and {np.shape(y)}."
-        raise ValueError(message)
-    return reductions.sum_(xp.multiply(x, y), -1, np.result_type(*(xp.lift(item).type.dtype for item in (x, y))))
-
-
-def _modf(x: Any) -> tuple[Array, Array]:
-    xp = namespace_of(x)
-    x = _natural(xp, np.modf, x)
-    whole = xp.trunc(x)
-    fraction = xp.where(xp.isinf(x), xp.copysign(0.0, x), xp.subtract(x, whole))
-    return xp.copysign(fraction, x), whole
-
-
-def _real_conjugate(x: Any) -> Array:
-    xp = namespace_of(x)
-    array = xp.wrap(xp.lift(x))
-    if array.dtype.kind == "c":
-        instead = "Keep real and imaginary parts as real arrays."
-        raise refuse("the conjugate of complex values is not traced yet.", instead)
-    return xp.cast(array, np.int8 if array.dtype.kind == "b" else array.dtype)  # as NumPy has it
-
-
-def _fabs(x: Any) -> Array:
-    xp = namespace_of(x)
-    return xp.absolute(_natural(xp, np.fabs, x))
-
-
-def _angle(factor: float) -> Any:
-    def angle(x: Any) -> Array:
-        xp = namespace_of(x)
-        return xp.multiply(_natural(xp, np.degrees, x), factor)
-
-    return angle
-
-
-#: Ufuncs that need more than one node, or more than NumPy's own promotion.
-COMPOSED: dict[Any, Any] = {
-    **{u: _logical(u.__name__) for u in (np.logical_and, np.logical_or, np.logical_xor, np.logical_not)},
-    **{u: _rounding(u) for u in (np.floor, np.ceil, np.trunc)},
-    np.matmul: contractions.matmul,
-    np._core.umath.clip: elementwise.clip,  # type: ignore[attr-defined]  # noqa: SLF001 (what the method clip calls)
-    np.divmod: _divmod, np.fmod: _fmod, np.float_power: _float_power, np.modf: _modf,
-    np.fabs: _fabs,
-    **dict.fromkeys((np.degrees, np.rad2deg), _angle(180.0 / np.pi)),
-    **dict.fromkeys((np.radians, np.deg2rad), _angle(np.pi / 180.0)),
-    np.conjugate: _real_conjugate,
-    np.vecdot: _vecdot,
-}  # fmt: skip
-
-_REDUCE: dict[Any, Any] = {
-    np.add: reductions.sum_, np.multiply: reductions.prod, np.maximum: reductions.max_, np.minimum: reductions.min_,
-    np.logical_and: reductions.all_, np.logical_or: reductions.any_,
-}  # fmt: skip
+_OPTIONS = ("where", "casting", "order", "subok", "dtype", "signature", "sig", "axes", "axis", "keepdims")
+_PYTHON = {"i": int, "f": float, "c": complex}
 
 
 def call(ufunc: Any, method: str, inputs: tuple[Any, ...], kwargs: dict[str, Any]) -> Any:
     """A ufunc method on operands of which one is traced (or ``out`` is)."""
-    out = kwargs.pop("out", None)
+    if method == "__call__":
+        return called(ufunc, inputs, **kwargs)
+    from wengert.tracer.numpy_api import ufunc_methods
+
+    return ufunc_methods.METHODS[method](ufunc, inputs, kwargs)
+
+
+def called(ufunc: Any, inputs: tuple[Any, ...], out: Any = None, **options: Any) -> Any:
+    """``ufunc(*inputs, out=out, **options)``."""
+    out = out if isinstance(out, tuple) else (out,) * ufunc.nout
     refuse_plain_out(out)
-    if not find_arrays(inputs) and not find_arrays((kwargs.get("where"),)):  # only out= is traced
-        return deliver_all(getattr(ufunc, method)(*inputs, **kwargs), out)
-    return deliver_all(_METHODS.get(method, _refused)(ufunc, method, inputs, kwargs), out)
-
-
-def deliver_all(result: Any, out: Any) -> Any:
-    """Results into their outs."""
-    if not isinstance(result, tuple) or out is None:
-        return deliver(result, out)
-    out = out if isinstance(out, tuple) else (out,) * len(result)
-    return tuple(deliver(r, o) for r, o in zip(result, out, strict=True))
-
-
-def _called(ufunc: Any, method: str, inputs: tuple[Any, ...], kwargs: dict[str, Any]) -> Any:
-    dtype = kwargs.pop("dtype", None)
-    kwargs = {k: v for k, v in kwargs.items() if k not in ("casting", "order", "subok")}
-    if kwargs.pop("where", True) is not True:
-        raise refuse(f"np.{ufunc.__name__} with where= leaves elements undefined.", "Use np.where on the result.")
-    only_defaults(f"np.{ufunc.__name__}", **kwargs)
-    xp = namespace_of(*inputs)
-    if dtype is not None:
-        inputs = tuple(xp.cast(xp.wrap(xp.lift(x)), dtype) for x in inputs)
+    where, casting = options.get("where", True), options.get("casting", "same_kind")
+    _check_options(ufunc, options, out, masked=where is not True)
+    if not find_arrays(inputs) and not find_arrays((where,)):  # only out= is traced
+        plain = {k: v for k, v in options.items() if k != "where"}
+        return delivered(ufunc(*inputs, **plain), out, where, casting)
+    xp = namespace_of(*inputs, where, *out)
+    values = [xp.lift(x) for x in inputs]
+    axes = _core_axes(ufunc, options, [len(v.type.shape) for v in values])
+    if axes is not None:
+        values = [xp.lift(movement.moveaxis(xp.wrap(v), a, _last(a))) for v, a in zip(values, axes, strict=False)]
+    loop = _loop(ufunc, tuple(v.type for v in values), tuple(None if o is None else o.dtype for o in out), casting,
+                 options.get("signature", options.get("sig")), options.get("dtype"))  # fmt: skip
+    for value, dtype in zip(values, loop, strict=False):
+        if value.type.weak:
+            fit(xp, value, dtype)
+    operands = [xp.cast(xp.wrap(v), d) for v, d in zip(values, loop, strict=False)]
     if ufunc in COMPOSED:
-        return COMPOSED[ufunc](*_strong(xp, inputs))
-    op = BY_FUNCTION.get(ufunc)
-    if op is None:
-        instead = "Write it with functions that can (see `wengert ops`)."
-        raise refuse(f"np.{ufunc.__name__} cannot be traced yet.", instead)
-    from wengert.tracer.array import strong_apply
-
-    return strong_apply(xp, op, inputs)
-
-
-def _strong(xp: Any, inputs: tuple[Any, ...]) -> tuple[Any, ...]:
-    """Python numbers alone become NumPy's, as in every NumPy function."""
-    if not all((isinstance(x, Array) and x.value.type.weak) or type(x) in (int, float, complex) for x in inputs):
-        return inputs
-    return tuple(xp.cast(x, x.dtype) if isinstance(x, Array) else x for x in inputs)
+        result = COMPOSED[ufunc](*operands)
+    elif ufunc in BY_FUNCTION:
+        result = xp.apply(BY_FUNCTION[ufunc], *operands)
+    else:
+        raise refuse(f"{_name(ufunc)} cannot be traced.", _alternative(ufunc))
+    if axes is not None:
+        result = movement.moveaxis(result, _last(axes[-1]), axes[-1])
+    if options.get("keepdims"):
+        result = movement.expand_dims(result, axes[0] if axes is not None else -1)
+    return delivered(result, out, where, casting)
 
 
-def _reduced(ufunc: Any, method: str, inputs: tuple[Any, ...], kwargs: dict[str, Any]) -> Any:
-    function = _REDUCE.get(ufunc)
-    if function is None:
-        raise refuse(f"np.{ufunc.__name__}.reduce cannot be traced yet.", "Write the fold as a loop.")
-    names = ("axis", "dtype", "out", "keepdims", "initial", "where")
-    given = dict(zip(names, inputs[1:], strict=False)) | kwargs
-    if given.get("dtype") is None:
-        given.pop("dtype", None)
-    return function(inputs[0], **{"axis": 0, **given})
+def _name(ufunc: Any) -> str:
+    name: str = ufunc.__name__
+    return f"np.{name}" if getattr(np, name, None) is ufunc else f"the ufunc {name}"
 
 
-def _accumulated(ufunc: Any, method: str, inputs: tuple[Any, ...], kwargs: dict[str, Any]) -> Any:
-    if ufunc is not np.add:
-        raise refuse(f"np.{ufunc.__name__}.accumulate cannot be traced yet.", "Write it as a loop.")
-    given = dict(zip(("axis", "dtype"), inputs[1:], strict=False)) | kwargs
-    return reductions.cumsum(inputs[0], **{"axis": 0, **given})
+def _alternative(ufunc: Any) -> str:
+    if ufunc.types == ["O->O"] * len(ufunc.types) or all(set(t) <= set("O->") for t in ufunc.types):
+        return "It calls a Python function on each element: write that function with NumPy's own on the whole array."
+    return "Write it with functions that can (see `wengert ops`)."
 
 
-def _outer(ufunc: Any, method: str, inputs: tuple[Any, ...], kwargs: dict[str, Any]) -> Any:
-    xp = namespace_of(*inputs)
-    x, y = (xp.wrap(xp.lift(item)) for item in inputs)
-    return ufunc(movement.reshape(x, (*x.shape, *(1,) * y.ndim)), y, **kwargs)
+def _check_options(ufunc: Any, options: dict[str, Any], out: tuple[Any, ...], *, masked: bool) -> None:
+    for name in options:
+        core = name in ("axes", "axis", "keepdims") and ufunc.signature is None
+        if name not in _OPTIONS or core or (name == "where" and ufunc.signature is not None):
+            message = f"{ufunc.__name__}() got an unexpected keyword argument {name!r}."
+            raise TypeError(message)
+    if options.get("order", "K") not in ("K", "A", "C", "F", None):
+        message = f"order must be one of 'C', 'F', 'A', or 'K' (got {options['order']!r})."
+        raise ValueError(message)
+    if len(out) != ufunc.nout:
+        message = f"The 'out' tuple must have exactly {ufunc.nout} entries, got {len(out)}."
+        raise ValueError(message)
+    if masked and any(o is None for o in out):
+        raise refuse(
+            f"np.{ufunc.__name__} with where= and without out= leaves elements undefined.",
+            "Use np.where on the result, or pass an array for the others as out=, made by np.zeros_like(traced).",
+        )
 
 
-def _at(ufunc: Any, method: str, inputs: tuple[Any, ...], kwargs: dict[str, Any]) -> None:
-    writing.at(ufunc, *inputs)
+@functools.lru_cache(maxsize=4096)
+def _loop(
+    ufunc: Any, types: tuple[Any, ...], outs: tuple[Any, ...], casting: str, signature: Any, dtype: Any
+) -> tuple[np.dtype[Any], ...]:
+    """The dtypes of NumPy's loop for these operands; its TypeError where there is none."""
+    alone = all(t.weak for t in types)  # Python numbers alone are NumPy's default dtypes
+    given = [t.dtype if alone or not t.weak else _PYTHON[t.dtype.kind] for t in types]
+    if dtype is not None:
+        signature = (*(None,) * ufunc.nin, *(np.dtype(dtype),) * ufunc.nout)
+    options = {} if signature is None else {"signature": signature}
+    found = ufunc.resolve_dtypes((*given, *outs), casting=casting, **options)
+    return tuple(held(ufunc, t.dtype, found, k) for k, t in enumerate(types))
 
 
-def _refused(ufunc: Any, method: str, inputs: tuple[Any, ...], kwargs: dict[str, Any]) -> Any:
-    raise refuse(f"np.{ufunc.__name__}.{method} cannot be traced yet.", "Write it as a loop over slices.")
+def held(ufunc: Any, given: Any, loop: tuple[np.dtype[Any], ...], k: int) -> np.dtype[Any]:
+    """The dtype of operand ``k`` in a loop, where a program holds every dtype of it.
+
+    A question (as ``signbit``) about small integers, which NumPy asks in float16, is asked in float32.
+    """
+    outer = loop[ufunc.nin :] if all(d.kind == "b" for d in loop[ufunc.nin :]) else loop
+    for d in outer:
+        if d not in SHORT_NAMES:
+            raise refuse(
+                f"NumPy computes {_name(ufunc)} of {given} in {d}, which no program can hold.",
+                "Convert the operand first, for instance with .astype(np.float32).",
+            )
+    return np.dtype(np.float32) if loop[k] == np.float16 else loop[k]
 
 
-_METHODS = {"__call__": _called, "reduce": _reduced, "accumulate": _accumulated, "outer": _outer, "at": _at}
+def delivered(result: Any, out: tuple[Any, ...], where: Any = True, casting: str = "same_kind") -> Any:
+    """Results into their outs, where ``where`` is true."""
+    if isinstance(result, tuple):
+        return tuple(delivered(r, (o,), where, casting) for r, o in zip(result, out, strict=True))
+    (target,) = out
+    if target is None:
+        return result
+    result = as_array(target.xp, result)
+    if casting == "unsafe":
+        result = target.xp.cast(result, target.dtype)
+    if where is not True:
+        mask = as_array(target.xp, where if isinstance(where, np.ndarray) else np.asarray(where, bool))
+        if mask.dtype.kind != "b":
+            message = f"Cannot cast array data from {mask.dtype} to bool: where= must be boolean."
+            raise TypeError(message)
+        shape = np.broadcast_shapes(mask.shape, result.shape, target.shape)
+        result = target.xp.where(mask, result, target.xp.cast(target, result.dtype))
+        result = target.xp.broadcast_to(result, shape)
+    elif result.shape != target.shape and np.broadcast_shapes(result.shape, target.shape) == target.shape:
+        result = target.xp.broadcast_to(result, target.shape)
+    return deliver(result, target)
+
+
+# ----- The axes of products of stacks -----
+
+
+def _core_axes(ufunc: Any, options: dict[str, Any], ndims: list[int]) -> list[tuple[int, ...]] | None:
+    """``axes=`` or ``axis=`` as one tuple per operand and result; None where they are the last ones."""
+    axes = options.get("axes")
+    if options.get("axis") is not None:
+        axes = [(options["axis"],)] * ufunc.nin + [()] * ufunc.nout
+    if axes is None:
+        return None
+    return [a if isinstance(a, tuple) else (a,) for a in (*axes, *[()] * (ufunc.nin + ufunc.nout - len(axes)))]
+
+
+def _last(axes: tuple[int, ...]) -> tuple[int, ...]:
+    return tuple(range(-len(axes), 0))

@@ -1,8 +1,7 @@
-"""NumPy's functions that write into an array they are given; ``ufunc.at`` too."""
+"""NumPy's functions that write into an array they are given."""
 
 from __future__ import annotations
 
-import math
 from typing import Any
 
 import numpy as np
@@ -79,22 +78,6 @@ def fill_diagonal(a, val, wrap=False):
     places = np.zeros(a.shape, bool)
     np.fill_diagonal(places, True, wrap)
     a[places] = _repeated(namespace_of(a, val), val, int(places.sum()))
-
-
-def at(ufunc: Any, x: Any, indices: Any, *operands: Any) -> None:
-    """``np.add.at(x, indices, values)``: repeated places add up."""
-    refuse_plain_out(x)
-    if ufunc not in (np.add, np.subtract) or isinstance(indices, Array) or x.dtype.kind not in "iuf":
-        raise refuse(
-            f"np.{ufunc.__name__}.at cannot be traced here: np.add.at and np.subtract.at with plain indices can.",
-            "Build the result with np.stack, np.concatenate or np.where.",
-        )
-    xp = namespace_of(x, *operands)
-    chosen = np.asarray(positions(x.shape, indices))
-    added = xp.broadcast_to(xp.wrap(converted(as_array(xp, operands[0]), x.dtype)), chosen.shape)
-    flat = xp.wrap(xp.builder.constant(chosen.reshape(-1)))
-    total = xp.scatter_add(xp.reshape(added, (chosen.size,)), flat, axis=0, size=math.prod(x.shape))
-    x.write(ufunc(xp.wrap(x.value), xp.reshape(total, x.shape)).value)
 
 
 TABLE = {

@@ -14,9 +14,8 @@ from wengert.backends.source.c.scalars import Kernel, cheap
 from wengert.backends.source.c.spelling import literal, local, spell, stored
 from wengert.backends.source.c.splits import boxes, roots
 from wengert.backends.source.c.views import View, coalesce, pieces_of, whole
-from wengert.ir.errors import BackendError
 from wengert.ir.graph import Node, Value
-from wengert.ir.kinds import Cumulative, Piece, c_strides
+from wengert.ir.kinds import Piece, c_strides
 
 #: Elements from which on a second version of a loop is worth its text.
 LONG = 4096
@@ -193,33 +192,34 @@ def fill(kernel: Kernel, value: Value, atom: str) -> None:
 
 # ----- Running folds -----
 
-_RUNNING = {"+": "+", "*": "*"}
+
+def _folded(kernel: Kernel, node: Node, before: str, values: Sequence[str]) -> str:
+    """The result before, and the elements here, as one."""
+    fold, dtype = node.op.fold, node.result.type.dtype  # type: ignore[attr-defined]
+    *_, x = values
+    if fold in ("+", "*"):
+        return spell(fold, kernel.helpers, dtype, (dtype, dtype), [before, x])
+    if fold == "linear":
+        return f"{kernel.helpers.need('scale', dtype)}({values[0]}, {before}) + {x}"
+    nan = f" || {before} != {before}" if dtype.kind == "f" else ""  # NaN wins, and stays
+    return f"({before} {'>=' if fold == 'max' else '<='} {x}{nan} ? {before} : {x})"
 
 
 def cumulative(kernel: Kernel, plan: Plan, unit: Unit) -> None:
     """A running fold: each element from the one before it, which is already written."""
     node = unit.last
-    (operand,), axis = node.operands, node.params["axis"]
-    assert isinstance(node.op, Cumulative)
-    if node.op.fold not in _RUNNING:
-        raise BackendError(
-            f"Backend 'c' has no running fold {node.op.fold!r}.",
-            op=node.op.name,
-            location=node.location,
-        )
-    source, target = plan.view(operand), whole(node.result)
-    shape, dtype = node.result.type.shape, node.result.type.dtype
-    if node.params["reverse"]:
-        source, target = _turned(source, axis), _turned(target, axis)
-    nest = Nest(kernel, shape, [source, target], [a == axis for a in range(len(shape))])
+    axis, shape = node.params["axis"], node.result.type.shape
+    views = [*(plan.view(operand) for operand in node.operands), whole(node.result)]
+    *sources, target = [_turned(view, axis) for view in views] if node.params["reverse"] else views
+    nest = Nest(kernel, shape, [*sources, target], [a == axis for a in range(len(shape))])
     nest.enter()
-    value = nest.load(source)
+    values = [nest.load(source) for source in sources]
+    value = values[-1]
     if True in nest.labels:  # an axis of one element has no loop
         k = nest.labels.index(True)
         step = nest.strides[target][k]
         before = f"{kernel.write(target.base)}[{nest.index(target)} - {step}]".replace("- -", "+ ")
-        fold = spell(_RUNNING[node.op.fold], kernel.helpers, dtype, (dtype, dtype), [before, value])
-        value = f"{nest.names[k]} == 0 ? {value} : {fold}"
+        value = f"{nest.names[k]} == 0 ? {value} : {_folded(kernel, node, before, values)}"
     nest.store(target, value)
     nest.leave()
 

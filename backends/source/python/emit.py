@@ -169,7 +169,7 @@ class Printer:
         return self.read(value)
 
     def helper(self, name: str) -> str:
-        if name == "_matmul":
+        if name in ("_matmul", "_recurrence"):
             self.helpers["_scale"] = None  # it calls that one
         self.helpers[name] = None
         return name

@@ -20,6 +20,17 @@ def _matmul(p, t):
     terms = [_scale(rows[..., k, None], columns[..., k, None, :]) for k in range(rows.shape[-1])]
     return sum(terms[1:], terms[0]).reshape(out.shape)
 ''',
+    "_recurrence": '''\
+def _recurrence(carry, x, axis, reverse):
+    """Each result is carry times the one before, plus x."""
+    out = np.array(x)
+    lines, factors = np.moveaxis(out, axis, 0), np.moveaxis(carry, axis, 0)
+    if reverse:
+        lines, factors = lines[::-1], factors[::-1]
+    for i in range(1, len(lines)):
+        lines[i, ...] += _scale(factors[i], lines[i - 1])
+    return out
+''',
     "_take": '''\
 def _take(x, indices, axis):
     """Slices at indices, none of them negative."""

@@ -83,11 +83,15 @@ def _reduction(p: Printer, node: Node) -> Expression:
 
 
 def _cumulative(p: Printer, node: Node) -> Expression:
-    (x,), axis = node.operands, node.params["axis"]
-    text, dtype = p.read(x).text, f"{dtype_name(x.type.dtype)}"
+    *_, x = node.operands
+    axis, fold, dtype = node.params["axis"], node.op.fold, dtype_name(x.type.dtype)  # type: ignore[attr-defined]
+    texts = [p.read(v).text for v in node.operands]
+    if fold == "linear":
+        return Expression(f"{p.helper('_recurrence')}({', '.join(texts)}, {axis}, {node.params['reverse']})", 1)
+    name = {"+": "np.cumsum", "*": "np.cumprod", "max": "np.maximum.accumulate", "min": "np.minimum.accumulate"}[fold]
     if node.params["reverse"]:
-        return Expression(f"np.flip(np.cumsum(np.flip({text}, {axis}), axis={axis}, dtype={dtype}), {axis})", 3)
-    return Expression(f"np.cumsum({text}, axis={axis}, dtype={dtype})", 1)
+        return Expression(f"np.flip({name}(np.flip({texts[0]}, {axis}), axis={axis}, dtype={dtype}), {axis})", 3)
+    return Expression(f"{name}({texts[0]}, axis={axis}, dtype={dtype})", 1)
 
 
 def _movement(p: Printer, node: Node) -> Expression:
