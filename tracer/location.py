@@ -32,12 +32,12 @@ def is_ours(module: str) -> bool:
 
 @functools.lru_cache(maxsize=65536)
 def _is_machinery(module: str) -> bool:
-    """Whether a module is ours or NumPy's, and so never the user's line."""
-    return module.partition(".")[0] == "numpy" or is_ours(module)
+    """Whether a module is ours, NumPy's or SciPy's, and so never the user's line."""
+    return module.partition(".")[0] in ("numpy", "scipy") or is_ours(module)
 
 
 def here() -> Location | None:
-    """The innermost line outside wengert and NumPy."""
+    """The innermost line outside wengert, NumPy and SciPy."""
     frame: FrameType | None = sys._getframe(2)  # noqa: SLF001 (inspect.stack reads every file)
     while frame is not None:
         module = frame.f_globals.get("__name__", "?")

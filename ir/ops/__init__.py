@@ -16,6 +16,11 @@ from wengert.ir.ops import (
     movement,
     reductions,
     special,
+    special_functions,
+    special_functions_bessel,
+    special_functions_entropy,
+    special_functions_gamma,
+    special_functions_integrals,
     trigonometric,
 )
 
@@ -26,6 +31,8 @@ CHAPTERS: dict[str, ModuleType] = {
     for module in (
         arithmetic, exponential, trigonometric, comparison, special, reductions,
         movement, contractions, indexing, library, control,
+        special_functions, special_functions_gamma, special_functions_bessel, special_functions_entropy,
+        special_functions_integrals,
     )
 }  # fmt: skip
 

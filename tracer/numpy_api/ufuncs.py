@@ -8,7 +8,7 @@ import numpy as np
 
 from wengert.ir.ops import BY_FUNCTION
 from wengert.tracer.array import Array, find_arrays, namespace_of, refuse
-from wengert.tracer.numpy_api import contractions, elementwise, movement, reductions, writing
+from wengert.tracer.numpy_api import contractions, elementwise, movement, reductions, special, writing
 from wengert.tracer.numpy_api.support import deliver, only_defaults, refuse_plain_out
 
 
@@ -145,6 +145,8 @@ def _called(ufunc: Any, method: str, inputs: tuple[Any, ...], kwargs: dict[str, 
     if ufunc in COMPOSED:
         return COMPOSED[ufunc](*_strong(xp, inputs))
     op = BY_FUNCTION.get(ufunc)
+    if op is None and getattr(np, ufunc.__name__, None) is not ufunc:
+        return special.call(ufunc, inputs)
     if op is None:
         instead = "Write it with functions that can (see `wengert ops`)."
         raise refuse(f"np.{ufunc.__name__} cannot be traced yet.", instead)
