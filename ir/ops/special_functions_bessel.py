@@ -9,17 +9,17 @@ from wengert.ir.kinds import Unknown, above, between
 from wengert.ir.ops.special_functions import SQRT_PI, scipy_special, series
 
 
-def _asymptotic(order, count=18):
-    """(-1)**k a_k(order) of the expansion of I in 1/x (10.40.1)."""
+def _asymptotic(order, sign):
+    """sign**k a_k(order): the expansion of I in 1/x for sign -1, of K for 1 (10.40.1, 10.40.2)."""
     terms = [1.0]
-    for k in range(1, count):
-        terms.append(terms[-1] * -(4 * order * order - (2 * k - 1) ** 2) / (8 * k))
+    for k in range(1, 18):
+        terms.append(terms[-1] * sign * (4 * order * order - (2 * k - 1) ** 2) / (8 * k))
     return terms
 
 
-def _falling(order):
-    """The derivative of exp(-x) I(x) beyond 30, where a sum of neighbours would cancel: term by term of (10.40.1)."""
-    neighbours = zip(_asymptotic(order - 1), _asymptotic(order + 1), _asymptotic(order), strict=True)
+def _falling(order, sign):
+    """The derivative of exp(-x) I(x), or of -exp(x) K(x), beyond 30, where it would cancel: term by term."""
+    neighbours = zip(*(_asymptotic(order + k, sign) for k in (-1, 1, 0)), strict=True)
     return [(a + b) / 2 - c for a, b, c in neighbours]
 
 
@@ -28,8 +28,19 @@ def _scaled(order, near):
 
     def partial(xp, out, x):
         big = xp.maximum(xp.absolute(x), 1.0)
-        tail = series(xp, _falling(order), 1 / big) / xp.sqrt((2 * math.pi) * big)
+        tail = series(xp, _falling(order, -1), 1 / big) / xp.sqrt((2 * math.pi) * big)
         return xp.where(x > 30, tail, xp.where(x < -30, tail if order % 2 else -tail, near(xp, out, x)))
+
+    return partial
+
+
+def _scaled_k(order, near):
+    """The derivative of exp(x) K(x), the same way."""
+
+    def partial(xp, out, x):
+        big = xp.maximum(x, 1.0)
+        tail = -xp.sqrt((math.pi / 2) / big) * series(xp, _falling(order, 1), 1 / big)
+        return xp.where(x > 30, tail, near(xp, out, x))
 
     return partial
 
@@ -97,13 +108,13 @@ kv = scipy_special("kv",
     domain=(ORDERS, POSITIVE),
     doc="Modified Bessel function K of real order (10.29.1).")
 kn = scipy_special("kn",
-    partials=(V, lambda xp, out, n, x: -_between("kv")(xp, out, n, x)),
+    partials=(V, lambda xp, out, n, x: -_between("kv")(xp, out, xp.trunc(n), x)),
     domain=(above(0.9), POSITIVE),
-    doc="kv for whole orders.")
+    doc="kv for whole orders; others are truncated.")
 yn = scipy_special("yn",
-    partials=(V, lambda xp, out, n, x: _upward("yv")(xp, out, n, x)),
+    partials=(V, lambda xp, out, n, x: _upward("yv")(xp, out, xp.trunc(n), x)),
     domain=(above(0.9), POSITIVE),
-    doc="yv for whole orders.")
+    doc="yv for whole orders; others are truncated.")
 i0e = scipy_special("i0e",
     partials=(_scaled(0, lambda xp, out, x: xp.i1e(x) - xp.sign(x) * out),),
     doc="exp(-abs(x)) I0(x); derivative I1e - sign(x) I0e, beyond 30 by its expansion; 0 at the kink 0.")
@@ -111,13 +122,13 @@ i1e = scipy_special("i1e",
     partials=(_scaled(1, lambda xp, out, x: 0.5 * (xp.i0e(x) + xp.ive(2.0, x)) - xp.sign(x) * out),),
     doc="exp(-abs(x)) I1(x); derivative (I0e + I2e) / 2 - sign(x) I1e, beyond 30 by its expansion; 1/2 at 0.")
 k0e = scipy_special("k0e",
-    partials=(lambda xp, out, x: out - xp.k1e(x),),
+    partials=(_scaled_k(0, lambda xp, out, x: out - xp.k1e(x)),),
     domain=(POSITIVE,),
-    doc="exp(x) K0(x).")
+    doc="exp(x) K0(x); derivative K0e - K1e, beyond 30 by its expansion.")
 k1e = scipy_special("k1e",
-    partials=(lambda xp, out, x: out - 0.5 * (xp.k0e(x) + xp.kve(2.0, x)),),
+    partials=(_scaled_k(1, lambda xp, out, x: out - 0.5 * (xp.k0e(x) + xp.kve(2.0, x))),),
     domain=(POSITIVE,),
-    doc="exp(x) K1(x).")
+    doc="exp(x) K1(x); derivative K1e - (K0e + K2e) / 2, beyond 30 by its expansion.")
 ive = scipy_special("ive",
     partials=(V, lambda xp, out, v, x: _between("ive")(xp, out, v, x) - xp.sign(x) * out),
     domain=(ORDERS, POSITIVE),

@@ -6,27 +6,38 @@ Numbers in brackets are equations of the DLMF.
 import math
 
 from wengert.ir.kinds import Unknown, above, between
-from wengert.ir.ops.special_functions import scipy_special
+from wengert.ir.ops.special_functions import scipy_special, series
 
 
 def _trigamma(xp, x):
     """The derivative of digamma: zeta(2, x) (25.11.12), reflected (5.15.6) where x is not positive, since the sum
     over a pole after the other takes as long as x is far."""
     left = x <= 0
-    near = xp.sin(math.pi * (x - xp.rint(x)))  # sin(pi x) up to its sign, exact at the poles
-    return xp.where(left, (math.pi / near) * (math.pi / near), 0.0) - xp.where(left, 1.0, -1.0) * xp.zeta(
-        2.0, xp.where(left, 1 - x, x))
+    sine = xp.sin(math.pi * (x - xp.rint(x)))  # sin(pi x) up to its sign, exact at the poles
+    reflected = (math.pi / sine) * (math.pi / sine) - xp.zeta(2.0, xp.where(left, 1 - x, 1.0))
+    return xp.where(left, reflected, xp.zeta(2.0, xp.where(left, 1.0, x)))
 
 
 def _rgamma(xp, out, x):
-    """-digamma(x) / gamma(x), which at the poles 0, -1, ... is finite: (-1)**n n! (from 5.5.3)."""
-    pole = (x <= 0) & (xp.floor(x) == x)
-    return xp.where(pole, xp.cos(math.pi * x) * xp.gamma(1 - xp.where(pole, x, 0.0)), -out * xp.digamma(x))
+    """-digamma(x) / gamma(x); for x <= 0 the derivative of sin(pi x) gamma(1 - x) / pi (5.5.3), which has no poles."""
+    left, whole = x <= 0, xp.rint(x)
+    turn, y = math.pi * (x - whole), xp.where(left, 1 - x, 1.0)
+    reflected = xp.gamma(y) * (xp.cos(turn) - xp.sin(turn) / math.pi * xp.digamma(y))
+    return xp.where(left, xp.cos(math.pi * whole) * reflected, -out * xp.digamma(xp.where(left, 1.0, x)))
+
+
+#: log(gamma(a)) - (a - 1/2) log(a) + a - log(2 pi)/2, times a, in a**-2 (5.11.1).
+_STIRLING = [1 / 12, -1 / 360, 1 / 1260, -1 / 1680, 1 / 1188, -691 / 360360, 1 / 156]
 
 
 def _gamma_density(xp, a, x):
-    """x**(a - 1) exp(-x) / gamma(a) (8.8.13)."""
-    return xp.exp(xp.xlogy(a - 1, x) - x - xp.gammaln(a))
+    """x**(a - 1) exp(-x) / gamma(a) (8.8.13); for large a with Stirling's formula, since its large terms cancel."""
+    large = xp.maximum(a, 10.0)
+    m = (x - large) / large
+    log = xp.where(xp.absolute(m) < 0.5, xp.log1p(m), xp.log(x / large))
+    exponent = large * (log - m) - series(xp, _STIRLING, 1 / (large * large)) / large
+    peaked = xp.where(x == 0, 0.0, xp.sqrt(large / (2 * math.pi)) / x * xp.exp(exponent))
+    return xp.where(a > 10, peaked, xp.exp(xp.xlogy(a - 1, x) - x - xp.gammaln(a)))
 
 
 def _beta_density(xp, a, b, x):

@@ -23,9 +23,13 @@ def _ellip_d(xp, m, k, e):
     return xp.where(xp.absolute(m) < NEAR, series(xp, _D, m), (k - e) / m)
 
 
+def _ellipk(xp, out, m):
+    return xp.where(m == 1, math.inf, 0.5 * (out - _ellip_d(xp, m, out, xp.ellipe(m))) / (1 - m))
+
+
 def _ellipkm1(xp, out, p):
     """-(K - D) / (2 p), with m = 1 - p."""
-    return -0.5 * (out - _ellip_d(xp, 1 - p, out, xp.ellipe(1 - p))) / p
+    return xp.where(p == 0, -math.inf, -0.5 * (out - _ellip_d(xp, 1 - p, out, xp.ellipe(1 - p))) / p)
 
 
 def _spence(xp, out, x):
@@ -34,7 +38,7 @@ def _spence(xp, out, x):
 
 def _expn(xp, out, n, x):
     """-E of order n - 1 (8.19.13); that of order -1 is exp(-x) (1 + x) / x**2."""
-    return -xp.where(n < 1, xp.exp(-x) * (1 + x) / (x * x), xp.expn(xp.maximum(n - 1, 0.0), x))
+    return -xp.where(n < 1, xp.exp(-x) * (1 + x) / (x * x), xp.expn(xp.maximum(xp.trunc(n) - 1, 0.0), x))
 
 
 def _ratio(function, expansion):
@@ -49,17 +53,17 @@ _SINHC = [1 / math.factorial(2 * k + 1) for k in range(8)]
 POSITIVE = above(0)
 
 ellipk = scipy_special("ellipk",
-    partials=(lambda xp, out, m: 0.5 * (out - _ellip_d(xp, m, out, xp.ellipe(m))) / (1 - m),),
+    partials=(_ellipk,),
     domain=(between(-3, 1),),
-    doc="Complete elliptic integral K(m); derivative (E - (1 - m) K) / (2 m (1 - m)) (19.4.1), pi/8 at 0.")
+    doc="Complete elliptic integral K(m); derivative (E - (1 - m) K) / (2 m (1 - m)) (19.4.1), pi/8 at 0, inf at 1.")
 ellipkm1 = scipy_special("ellipkm1",
     partials=(_ellipkm1,),
     domain=(between(0, 2),),
-    doc="K(1 - p), accurate near p = 0.")
+    doc="K(1 - p), accurate near p = 0, where its derivative is -inf.")
 ellipe = scipy_special("ellipe",
     partials=(lambda xp, out, m: -0.5 * _ellip_d(xp, m, xp.ellipk(m), out),),
     domain=(between(-3, 1),),
-    doc="Complete elliptic integral E(m); derivative (E - K) / (2 m) (19.4.2), -pi/8 at 0.")
+    doc="Complete elliptic integral E(m); derivative (E - K) / (2 m) (19.4.2), -pi/8 at 0, -inf at 1.")
 ellipkinc = scipy_special("ellipkinc",
     partials=(lambda xp, out, phi, m: 1 / xp.sqrt(1 - m * xp.square(xp.sin(phi))), Unknown("m")),
     domain=(between(-1.5, 1.5), between(-2, 1)),
@@ -79,7 +83,7 @@ exp1 = scipy_special("exp1",
 expn = scipy_special("expn",
     partials=(Unknown("n"), _expn),
     domain=(POSITIVE, POSITIVE),
-    doc="Generalized exponential integral of order n; derivative -E of order n - 1 (8.19.13).")
+    doc="Generalized exponential integral of whole order n; derivative -E of order n - 1 (8.19.13).")
 spence = scipy_special("spence",
     partials=(_spence,),
     domain=(POSITIVE,),

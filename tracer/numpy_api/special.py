@@ -66,7 +66,7 @@ def call(ufunc: Any, inputs: tuple[Any, ...]) -> Any:
     arrays = [as_array(xp, x) for x in inputs]
     if not ops:
         raise refuse(
-            f"scipy.special.{name} cannot be traced yet.",
+            f"scipy.special.{name.lstrip('_')} cannot be traced yet.",
             "Write it with functions that can (see `wengert ops`), or apply it outside the traced function.",
         )
     dtype = _result_dtype(ufunc, name, arrays)
@@ -189,6 +189,8 @@ def advice() -> tuple[str, str] | None:
         return None
     module, name = found
     public = ".".join([p for p in module.split(".") if not p.startswith("_")][:2])
-    what = f"{public}.{name} makes plain arrays of its arguments, and so cannot be given a traced one."
+    known = hasattr(sys.modules.get(public), name)
+    which = f"{public}.{name}" if known else f"a function of {public}"
+    what = f"{which} makes plain arrays of its arguments, and so cannot be given a traced one."
     fix = f"Write it with NumPy: {_INSTEAD[name]}." if name in _INSTEAD else "Write it with NumPy's functions."
     return what, fix
