@@ -135,4 +135,27 @@ STRONG_ZERO = [
             is_=([100, 1, 10],)),
     program("take twice", lambda xp, x: xp.take(x, np.array([0, 0]), 0), [1.0, 2.0], is_=([2, 0],)),
 ]  # fmt: skip
-ROWS = [*KINKS, *POLES, *POWERS, *EXACT, *FOLDS, *STRONG_ZERO]
+#: SciPy's functions, at their poles, kinks and removable singularities.
+SPECIAL = [
+    op("xlogy", 0.0, 0.0, is_=(-INF, 0.0)), op("xlogy", 0.0, 2.0, is_=(math.log(2), 0.0)), op("xlog1py", 0.0, -1.0, is_=(-INF, 0.0)),
+    op("entr", 0.0, is_=(INF,)), op("rel_entr", 0.0, 2.0, is_=(-INF, 0.0)), op("rel_entr", 0.0, 0.0, is_=(NAN, 0.0)),
+    op("kl_div", 1.0, 1.0, is_=(0.0, 0.0)), op("kl_div", 0.0, 0.0, is_=(NAN, 1.0)),
+    op("expit", 40.0, is_=(4.248354255291589e-18,)), op("expit", -1000.0, is_=(0.0,)), op("expit", 1000.0, is_=(0.0,)),
+    op("log_expit", -1000.0, is_=(1.0,)), op("log_expit", 1000.0, is_=(0.0,)), op("log_expit", 0.0, is_=(0.5,)),
+    op("logit", 0.0, is_=(INF,)), op("logit", 1.0, is_=(INF,)),
+    op("huber", 1.0, 1.0, is_=(0.0, 1.0)), op("huber", 1.0, 0.0, is_=(0.0, 0.0)), op("pseudo_huber", 0.0, 2.0, is_=(2.0, 0.0)),
+    op("pseudo_huber", 1.0, 0.0, is_=(0.0, 0.0)),
+    op("boxcox", 2.0, 0.0, is_=(0.5, math.log(2) ** 2 / 2)), op("inv_boxcox", 0.5, 0.0, is_=(math.exp(0.5), -math.exp(0.5) / 8)),
+    op("exprel", 0.0, is_=(0.5,)), op("cosm1", 0.0, is_=(0.0,)),
+    op("erf", 5.0, is_=(2 / math.sqrt(math.pi) * math.exp(-25),)), op("erfinv", 1.0, is_=(INF,)), op("erfcinv", 0.0, is_=(-INF,)),
+    op("ndtri", 0.0, is_=(INF,)), op("log_ndtr", -INF, is_=(INF,)), op("gammaln", 0.0, is_=(-INF,)), op("gammaln", -1.0, is_=(NAN,)),
+    op("rgamma", 0.0, is_=(1.0,)), op("rgamma", -2.0, is_=(2.0,)), op("digamma", 0.0, is_=(INF,)), op("zeta", 2.0, 1.0, is_=(None, -2.4041138063191885)),
+    op("i0", 0.0, is_=(0.0,)), op("i1", 0.0, is_=(0.5,)), op("i0e", 0.0, is_=(0.0,)), op("i1e", 0.0, is_=(0.5,)), op("j0", 0.0, is_=(0.0,)),
+    op("j1", 0.0, is_=(0.5,)), op("jv", 0.0, 0.0, is_=(None, 0.0)), op("jv", 1.0, 0.0, is_=(None, 0.5)), op("k0", 0.0, is_=(-INF,)),
+    op("ellipk", 0.0, is_=(math.pi / 8,)), op("ellipk", 1.0, is_=(INF,)), op("ellipe", 0.0, is_=(-math.pi / 8,)), op("ellipe", 1.0, is_=(-INF,)),
+    op("ellipkm1", 0.0, is_=(-INF,)), op("spence", 1.0, is_=(-1.0,)), op("spence", 0.0, is_=(-INF,)), op("sici_s", 0.0, is_=(1.0,)),
+    op("shichi_s", 0.0, is_=(1.0,)), op("expi", 0.0, is_=(INF,)), op("expn", 0.0, 1.0, is_=(None, -2 * math.exp(-1))),
+    op("gammainc", 1.0, 0.0, is_=(None, 1.0)), op("gammainc", 0.5, 0.0, is_=(None, INF)), op("gammainc", 20.0, 0.0, is_=(None, 0.0)),
+    op("betainc", 1.0, 1.0, 0.0, is_=(None, None, 1.0)), op("betainc", 0.5, 2.0, 0.0, is_=(None, None, INF)),
+]  # fmt: skip
+ROWS = [*SPECIAL, *KINKS, *POLES, *POWERS, *EXACT, *FOLDS, *STRONG_ZERO]

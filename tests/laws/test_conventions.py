@@ -12,13 +12,13 @@ from wengert.ir.types import is_inexact
 
 @pytest.mark.parametrize("backend", BACKENDS)
 @pytest.mark.parametrize("dtype", ["float64", "float32"])
-@pytest.mark.parametrize("chapter", ["KINKS", "POLES", "POWERS", "EXACT", "FOLDS", "STRONG_ZERO"])
+@pytest.mark.parametrize("chapter", ["KINKS", "POLES", "POWERS", "EXACT", "FOLDS", "STRONG_ZERO", "SPECIAL"])
 def test_conventions(chapter, dtype, backend, cases):
     wrong = []
     rows = getattr(conventions, chapter)
     for row in rows:
         graph, operands = row.graph(dtype), row.operands(dtype)
-        active = tuple(k for k, x in enumerate(operands) if is_inexact(x.dtype))
+        active = tuple(k for k, x in enumerate(operands) if is_inexact(x.dtype) and row.expected[k] is not None)
         for mode, got in (("forward", forward(graph, operands, active, backend)), ("reverse", reverse(graph, operands, active, backend))):
             for k, derivative in zip(active, got, strict=True):
                 expected = np.broadcast_to(np.asarray(row.expected[k], float), operands[k].shape)
