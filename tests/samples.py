@@ -177,6 +177,8 @@ ROUGH: dict[str, Callable[..., Any]] = {
     "sign": lambda x: abs(x) < 0.05,
     "huber": lambda delta, r: abs(abs(r) - delta) < 0.05,
     "pdtr": lambda k, m: abs(k - np.round(k)) < 0.05, "pdtrc": lambda k, m: abs(k - np.round(k)) < 0.05,
+    # near 1 an inverse is known to fewer digits than its distance from 1 has
+    **dict.fromkeys(("betaincinv", "betainccinv"), lambda a, b, y: (a < 0.8) | (b < 0.8)),
     **dict.fromkeys(("i0e", "i1e"), lambda x: abs(x) < 0.05),
 }  # fmt: skip
 ARE_REAL = Interval()
