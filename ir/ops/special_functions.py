@@ -7,7 +7,7 @@ Mathematical Functions (DLMF).
 
 import math
 
-from wengert.ir.kinds import Elementwise, above, between
+from wengert.ir.kinds import Elementwise, between
 from wengert.ir.ops.arithmetic import _float
 
 SQRT_PI = math.sqrt(math.pi)

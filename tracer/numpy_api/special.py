@@ -157,7 +157,7 @@ _INSTEAD = {
     "logsumexp": "m = x.max(); m + np.log(np.sum(np.exp(x - m))), or np.logaddexp for two terms",
     "softmax": "e = np.exp(x - x.max()); e / e.sum()",
     "log_softmax": "y = x - x.max(); y - np.log(np.sum(np.exp(y)))",
-    "polygamma": "(-1)**(n + 1) * math.factorial(n) * scipy.special.zeta(n + 1, x), and scipy.special.digamma for n = 0",
+    "polygamma": "(-1)**(n + 1) * math.factorial(n) * scipy.special.zeta(n + 1, x); for n = 0 its digamma(x)",
     "multigammaln": "d * (d - 1) / 4 * np.log(np.pi) plus the sum of scipy.special.gammaln(a - j / 2) for j < d",
     "comb": "scipy.special.binom(n, k)",
     "factorial": "scipy.special.gamma(n + 1)",
