@@ -179,7 +179,7 @@ class Elementwise(Op):
     @property
     def called(self) -> bool:
         """Whether its only meaning is a library's."""
-        return self.symbol is self.libm is self.body is None
+        return self.symbol is None and self.libm is None and self.body is None
 
     def result_dtype(self, dtypes: tuple[np.dtype[Any], ...], params: Params) -> np.dtype[Any] | None:
         """The dtype of the result, or None where the op has no loop for exactly these dtypes."""

@@ -251,6 +251,14 @@ def test_logsumexp_with_signs_and_without_elements():
     assert np.array_equal(wg.trace(lambda x: special.logsumexp(x, 1))(np.zeros((2, 0))), [-math.inf] * 2)
 
 
+def test_the_derivative_of_logsumexp_in_weights():
+    x, b = np.array([1.0, -3.0, 2.0]), np.array([0.5, 0.0, 2.0])
+    exact = np.exp(x) / np.sum(b * np.exp(x))
+    np.testing.assert_allclose(wg.grad(lambda b: special.logsumexp(x, b=b))(b), exact, rtol=1e-14)
+    np.testing.assert_allclose(wg.grad(lambda x: special.logsumexp(x, b=b))(x), b * exact, rtol=1e-14)
+    assert wg.trace(lambda b: special.logsumexp(np.array([np.nan, np.inf, 2.0]), b=b))(np.array([0.0, 0.0, 1.0])) == 2.0
+
+
 @pytest.mark.parametrize("x", [[1000.0, 1000.0], [-math.inf, -math.inf], [math.inf, 0.0], [-math.inf, 1.0], [math.nan, 1.0]])
 def test_logsumexp_at_edges(x):
     x = np.array(x)

@@ -99,16 +99,19 @@ def logsumexp(a: Any, axis: Any = None, b: Any = None, keepdims: bool = False, r
     """
     xp, x = array_of(*((a, b) if b is not None else (a,)))
     x = xp.cast(x, np.result_type(x.dtype, 1.0 if x.dtype.kind == "f" else np.float64))
-    if b is not None:
-        weights = as_array(xp, b)
-        x = xp.where(xp.equal(weights, 0), -math.inf, x)  # what a weight of 0 counts is nothing, not even NaN
-    if not x.size:
-        return np.full_like(np.sum(x, axis=axis, keepdims=keepdims), -math.inf)
-    top = xp.stop_gradient(np.max(x, axis=axis, keepdims=True))
+    weights = None if b is None else as_array(xp, b)
+    counted = x if weights is None else xp.where(xp.equal(weights, 0), -math.inf, x)
+    if not counted.size:
+        return np.full_like(np.sum(counted, axis=axis, keepdims=keepdims), -math.inf)
+    top = xp.stop_gradient(np.max(counted, axis=axis, keepdims=True))
     shift = xp.where(xp.isfinite(top), top, 0.0)
-    terms = xp.exp(xp.subtract(x, shift))
-    if b is not None:
-        terms = xp.multiply(weights, terms)
+    terms = xp.subtract(x, shift)
+    if weights is None:
+        terms = xp.exp(terms)
+    else:  # what a weight of 0 counts is nothing, not even NaN; but the slope in that weight is exp(x)
+        small = xp.less(terms, 700.0 if x.dtype == np.float64 else 80.0)
+        lost = xp.logical_and(xp.equal(weights, 0), xp.logical_not(small))
+        terms = xp.multiply(weights, xp.exp(xp.where(lost, -math.inf, terms)))
     total = np.sum(terms, axis=axis, keepdims=True)
     sign = xp.sign(total)
     out = xp.add(xp.log(xp.absolute(total) if return_sign else total), shift)
