@@ -9,7 +9,8 @@ handed IEEE scalars by the reference, arrays by the vectorized backend, and a Bu
 by the graph-to-graph transforms.  Literals in a rule are weak, so float32 stays float32.
 
 Conventions: ``out`` is the result, ``g`` a cotangent, ``t`` a tangent, ``x, y`` operands.
-A partial is a callable, the number 1 or -1, or None where the op is locally constant.
+A partial is a callable, the number 1 or -1, None where the op is locally constant, or ``Unknown`` where it
+depends on the operand by no rule we know.
 """
 
 from __future__ import annotations
@@ -21,7 +22,7 @@ from typing import Any, TypeAlias
 import numpy as np
 from attrs import field, frozen
 
-from wengert.ir.errors import GraphTypeError
+from wengert.ir.errors import DerivativeError, GraphTypeError
 from wengert.ir.types import ArrayType
 
 __all__ = [
@@ -36,12 +37,12 @@ __all__ = [
     "Op",
     "Piece",
     "Reduction",
+    "Unknown",
     "above",
     "between",
 ]
 
 Rule: TypeAlias = Callable[..., Any]
-Partial: TypeAlias = Rule | int | None
 Types: TypeAlias = tuple[ArrayType, ...]
 Params: TypeAlias = dict[str, Any]
 
@@ -55,6 +56,24 @@ SYMBOLS = (
     "+", "-", "*", "/", "//", "%", "**", "neg", "abs", "<", "<=", ">", ">=", "==", "!=",
     "&", "|", "^", "~", "<<", ">>", "and", "or", "xor", "not", "?:", "cast", "identity",
 )  # fmt: skip
+
+
+@frozen(slots=True)
+class Unknown:
+    """The partial in an operand (called ``name``) that has no known rule: refused where asked for, never zero."""
+
+    name: str
+
+    def refused(self, node: Any) -> DerivativeError:
+        """The error about a node that a derivative would flow through this operand of."""
+        message = (
+            f"{node.op.name}: there is no known rule for its derivative in {self.name}; keep {self.name} constant "
+            "(do not differentiate in what it is computed from), or use differences of values for it."
+        )
+        return DerivativeError(message, op=node.op.name, location=node.location)
+
+
+Partial: TypeAlias = Rule | int | Unknown | None
 
 
 @frozen(slots=True)
@@ -129,11 +148,17 @@ class Elementwise(Op):
     name) or ``body`` (a rule over other ops); one ``partial`` per operand, called as
     ``partial(xp, out, *operands)``; the operands it is ``linear`` in.  The dtype rule is read off the ufunc, or
     given by ``types(dtypes, params)``.
+
+    ``library`` is for a function that is not NumPy's: its dotted name in the library, imported when it is first
+    needed (with ``[k]`` behind it, the k-th of its results).  The tracer finds the op by it, and backends that
+    compute with libraries call it; an op with no scalar meaning of ours may state it alone, and is then called by
+    name everywhere, while fusion around it, partials and both modes are those of any other scalar function.
     """
 
     symbol: str | None = None
     libm: str | None = None
     body: Rule | None = None
+    library: str | None = None
     partials: tuple[Partial, ...] = ()
     linear: tuple[int, ...] = ()
     domain: tuple[Interval, ...] = ()
@@ -141,8 +166,8 @@ class Elementwise(Op):
 
     def __attrs_post_init__(self) -> None:
         meanings = [m for m in (self.symbol, self.libm, self.body) if m is not None]
-        if len(meanings) != 1:
-            raise refuse(self, "state exactly one of symbol, libm and body.")
+        if len(meanings) != 1 and (meanings or self.library is None):
+            raise refuse(self, "state exactly one of symbol, libm and body; or library alone.")
         if self.symbol is not None and self.symbol not in SYMBOLS:
             raise refuse(self, f"unknown symbol {self.symbol!r}.")
         if self.types is None and getattr(self.function, "nin", None) != len(self.partials):
@@ -152,6 +177,11 @@ class Elementwise(Op):
     def arity(self) -> int:
         """How many operands."""
         return len(self.partials)
+
+    @property
+    def called(self) -> bool:
+        """Whether its only meaning is a library's."""
+        return self.symbol is None and self.libm is None and self.body is None
 
     def result_dtype(self, dtypes: tuple[np.dtype[Any], ...], params: Params) -> np.dtype[Any] | None:
         """The dtype of the result, or None where the op has no loop for exactly these dtypes."""

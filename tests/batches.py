@@ -49,7 +49,7 @@ class Batch:
             outputs += b.emit_all(sample.op, operands, **sample.params)
             self.inputs += sample.operands
         self.graph = b.graph(outputs)
-        self.active = tuple(i for i, x in enumerate(self.inputs) if is_inexact(x.dtype))
+        self.active = tuple(first + k for s, (first, _) in zip(chosen, self.at, strict=True) for k in s.active)
 
     def values(self, backend: str) -> list[tuple[np.ndarray, ...]]:
         """The results, sample by sample."""

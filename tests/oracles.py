@@ -10,6 +10,7 @@ import mpmath
 import numpy as np
 from samples import Sample
 
+from wengert.backends import libraries
 from wengert.ir.kinds import Cumulative, Elementwise, Reduction
 from wengert.ir.types import DTYPES, is_inexact
 
@@ -27,7 +28,7 @@ def apply(op: Any, operands: Any, params: dict[str, Any]) -> tuple[np.ndarray, .
         if op.name in FORMULAS:
             out = FORMULAS[op.name](*operands, **params)
         elif isinstance(op, Elementwise):
-            out = op.function(*operands)
+            out = (libraries.find(op) if op.library else op.function)(*operands)
         elif isinstance(op, Reduction):
             out = reduced(op, operands[0], params["axes"])
         elif isinstance(op, Cumulative):
@@ -186,6 +187,110 @@ MP: dict[str, Callable[..., Any]] = {
 }  # fmt: skip
 
 
+# SciPy's functions, by definitions that are mpmath's own, and not by the formulas of our rules.
+
+
+def _lower(a, x):
+    return mp.gammainc(a, 0, x, regularized=True)
+
+
+def _upper(a, x):
+    return mp.gammainc(a, x, regularized=True)
+
+
+def _beta_lower(a, b, x):
+    return mp.betainc(a, b, 0, x, regularized=True)
+
+
+def _student(df, t):
+    tail = mp.betainc(df / 2, mp.mpf(1) / 2, 0, df / (df + t * t), regularized=True) / 2
+    return tail if t < 0 else 1 - tail
+
+
+def _inverse(name):
+    """The inverse in the last operand of a function, found from SciPy's value."""
+
+    def inverse(*xs):
+        import scipy.special
+
+        function, ufunc = {
+            "gammaincinv": (_lower, "gammaincinv"), "gammainccinv": (_upper, "gammainccinv"),
+            "betaincinv": (_beta_lower, "betaincinv"), "stdtrit": (_student, "stdtrit"),
+            "betainccinv": (lambda a, b, x: 1 - _beta_lower(a, b, x), "betainccinv"),
+            "erfcinv": (mp.erfc, "erfcinv"), "ndtri": (mp.ncdf, "ndtri"),
+            "ndtri_exp": (lambda x: mp.log(mp.ncdf(x)), "ndtri_exp"),
+        }[name]  # fmt: skip
+        start = float(getattr(scipy.special, ufunc)(*map(float, xs)))
+        return mp.findroot(lambda x: function(*xs[:-1], x) - xs[-1], (start, start * (1 + 1e-7)))
+
+    return inverse
+
+
+def _dawson(x):
+    return mp.sqrt(mp.pi) / 2 * mp.exp(-x * x) * mp.erfi(x)
+
+
+def _owen(h, a):
+    return mp.quad(lambda t: mp.exp(-h * h * (1 + t * t) / 2) / (1 + t * t), [0, a]) / (2 * mp.pi)
+
+
+def _huber(delta, r):
+    return r * r / 2 if abs(r) <= delta else delta * (abs(r) - delta / 2)
+
+
+def _power_over(x, k):
+    return mp.log(x) if k == 0 else (x**k - 1) / k
+
+
+def _inverse_power(y, k):
+    return mp.exp(y) if k == 0 else (1 + k * y) ** (1 / k)
+
+
+def _signed_gamma(x):
+    return mp.loggamma(x) if x > 0 else mp.log(abs(mp.gamma(x)))
+
+
+MP |= {
+    "erf": mp.erf, "erfc": mp.erfc, "erfi": mp.erfi, "erfinv": mp.erfinv, "dawsn": _dawson,
+    "erfcx": lambda x: mp.exp(x * x) * mp.erfc(x), "fresnel_s": mp.fresnels, "fresnel_c": mp.fresnelc,
+    "ndtr": mp.ncdf, "log_ndtr": lambda x: mp.log(mp.ncdf(x)), "owens_t": _owen,
+    **{name: _inverse(name) for name in (
+        "erfcinv", "ndtri", "ndtri_exp", "gammaincinv", "gammainccinv", "betaincinv", "betainccinv", "stdtrit")},
+    "gamma": mp.gamma, "gammaln": _signed_gamma, "loggamma": mp.loggamma, "rgamma": mp.rgamma, "gammasgn": _constant,
+    "digamma": mp.digamma, "zeta": mp.zeta, "riemann_zeta": mp.zeta, "zetac": lambda x: mp.zeta(x) - 1,
+    "beta": mp.beta, "betaln": lambda a, b: mp.log(mp.beta(a, b)), "binom": mp.binomial, "poch": mp.rf,
+    "gammainc": _lower, "gammaincc": _upper, "betainc": _beta_lower,
+    "betaincc": lambda a, b, x: 1 - _beta_lower(a, b, x),
+    "chdtr": lambda v, x: _lower(v / 2, x / 2), "chdtrc": lambda v, x: _upper(v / 2, x / 2),
+    "gdtr": lambda a, b, x: _lower(b, a * x), "gdtrc": lambda a, b, x: _upper(b, a * x), "stdtr": _student,
+    "pdtr": lambda k, m: _upper(mp.floor(k) + 1, m), "pdtrc": lambda k, m: _lower(mp.floor(k) + 1, m),
+    **{f"{kind}{n}": lambda x, kind=kind, n=n: getattr(mp, f"bessel{kind}")(n, x) for kind in "jyik" for n in (0, 1)},
+    **{name: getattr(mp, f"bessel{name[0]}") for name in ("jv", "yv", "iv", "kv", "kn", "yn")},
+    **{f"i{n}e": lambda x, n=n: mp.exp(-abs(x)) * mp.besseli(n, x) for n in (0, 1)},
+    **{f"k{n}e": lambda x, n=n: mp.exp(x) * mp.besselk(n, x) for n in (0, 1)},
+    "ive": lambda v, x: mp.exp(-abs(x)) * mp.besseli(v, x), "kve": lambda v, x: mp.exp(x) * mp.besselk(v, x),
+    "struve": mp.struveh, "modstruve": mp.struvel,
+    "airy_ai": mp.airyai, "airy_aip": lambda x: mp.airyai(x, derivative=1),
+    "airy_bi": mp.airybi, "airy_bip": lambda x: mp.airybi(x, derivative=1),
+    "hyp0f1": mp.hyp0f1, "hyp1f1": mp.hyp1f1, "hyp2f1": mp.hyp2f1, "hyperu": mp.hyperu,
+    "expit": lambda x: 1 / (1 + mp.exp(-x)), "logit": lambda x: mp.log(x / (1 - x)),
+    "log_expit": lambda x: -mp.log1p(mp.exp(-x)), "xlogy": lambda x, y: x * mp.log(y),
+    "xlog1py": lambda x, y: x * mp.log1p(y), "entr": lambda x: -x * mp.log(x),
+    "rel_entr": lambda x, y: x * mp.log(x / y), "kl_div": lambda x, y: x * mp.log(x / y) - x + y,
+    "huber": _huber, "pseudo_huber": lambda d, r: d * d * (mp.sqrt(1 + (r / d) ** 2) - 1),
+    "boxcox": _power_over, "boxcox1p": lambda x, k: _power_over(1 + x, k),
+    "inv_boxcox": _inverse_power, "inv_boxcox1p": lambda y, k: _inverse_power(y, k) - 1,
+    "exprel": lambda x: mp.expm1(x) / x if x else mp.mpf(1), "cosm1": lambda x: mp.cos(x) - 1,
+    "exp10": lambda x: mp.mpf(10) ** x, "powm1": lambda x, y: x**y - 1,
+    "sindg": lambda x: mp.sin(mp.radians(x)), "cosdg": lambda x: mp.cos(mp.radians(x)),
+    "tandg": lambda x: mp.tan(mp.radians(x)), "cotdg": lambda x: mp.cot(mp.radians(x)),
+    "ellipk": mp.ellipk, "ellipkm1": lambda p: mp.ellipk(1 - p), "ellipe": mp.ellipe,
+    "ellipkinc": mp.ellipf, "ellipeinc": mp.ellipe, "expi": mp.ei, "exp1": mp.e1, "expn": mp.expint,
+    "spence": lambda x: mp.polylog(2, 1 - x).real, "sici_s": mp.si, "sici_c": mp.ci,
+    "shichi_s": mp.shi, "shichi_c": mp.chi,
+}  # fmt: skip
+
+
 #: The analytic ones, with the intervals (of magnitudes as powers of ten) where they are looked at, and their signs.
 SMOOTH: dict[str, tuple[tuple[float, float, bool], ...]] = {
     "multiply": ((-150, 150, True),) * 2, "divide": ((-150, 150, True),) * 2, "square": ((-300, 300, True),),
@@ -250,7 +355,8 @@ def exact_name(op: Any) -> bool:
     """Whether an elementwise op is exact or rounded once, so that every backend must give the same bits."""
     if op.libm is not None:
         return op.libm in ("sqrt", "fmod", "copysign", "floor", "ceil", "trunc", "rint")
-    return op.symbol != "**" and op.name not in ("logaddexp", "logaddexp2", "deg2rad", "rad2deg", "sinc", "bessel_i0")
+    return op.symbol != "**" and op.library is None and op.name not in (
+        "logaddexp", "logaddexp2", "deg2rad", "rad2deg", "sinc", "bessel_i0")
 
 
 @functools.cache
@@ -266,6 +372,10 @@ def differing(got: np.ndarray, expected: np.ndarray, tolerance: Any) -> np.ndarr
     return ~(close | (np.isnan(got) & np.isnan(expected)))
 
 
+#: What SciPy itself computes to fewer digits.
+LOOSE = {"hyperu": 1e-9, "stdtrit": 1e-10}
+
+
 def far(sample: Sample, got: np.ndarray, expected: np.ndarray) -> np.ndarray:
     """Where a Jacobian is not the oracle's: 1e-12 of each partial in float64, 1e-5 in float32.
 
@@ -274,5 +384,6 @@ def far(sample: Sample, got: np.ndarray, expected: np.ndarray) -> np.ndarray:
     single = any(sample.operands[k].dtype == np.float32 for k in sample.active)
     single |= any(t.dtype == np.float32 for t in sample.result_types)
     if sample.op.name in MP:
-        return differing(got, expected, abs(expected) * (1e-5 if single else 1e-12))
+        rough = 5e-4 if getattr(sample.op, "library", None) else 1e-5  # SciPy's values in float32 are ill conditioned
+        return differing(got, expected, abs(expected) * (rough if single else LOOSE.get(sample.op.name, 1e-12)))
     return differing(got, expected, max(1.0, abs(expected).max(initial=0)) * (1e-5 if single else 1e-11))

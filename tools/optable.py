@@ -196,7 +196,8 @@ def markdown(table: Table) -> str:
     names = list(table.rows[0].marks)
     lines = [_HEAD.format(done=DONE, nothing=NOTHING, hole=HOLE)]
     for chapter in CHAPTERS:
-        lines += [f"## {chapter.capitalize()}", "", _cells("op", "kind", "types", "derivative", *names)]
+        title = chapter.replace("_", " ").capitalize()
+        lines += [f"## {title}", "", _cells("op", "kind", "types", "derivative", *names)]
         lines.append(_cells(*["---"] * (4 + len(names))))
         for row in table.rows:
             if row.chapter == chapter:

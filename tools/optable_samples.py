@@ -58,8 +58,12 @@ class Sample:
 
     @property
     def active(self) -> tuple[int, ...]:
-        """The inputs that a derivative is taken in."""
-        return tuple(i for i, v in enumerate(self.graph.inputs) if v.type.dtype.kind == "f")
+        """The inputs that a derivative is taken in: reals, but for operands whose partial is stated to be unknown."""
+        unknown = {
+            v for node in self.graph.nodes if isinstance(node.op, kinds.Elementwise)
+            for v, p in zip(node.operands, node.op.partials, strict=True) if isinstance(p, kinds.Unknown)
+        }  # fmt: skip
+        return tuple(i for i, v in enumerate(self.graph.inputs) if v.type.dtype.kind == "f" and v not in unknown)
 
 
 def sample(op: Op, dtype: str) -> Sample:

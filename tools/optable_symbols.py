@@ -6,10 +6,13 @@ import math
 from collections.abc import Callable
 from typing import Any
 
+import numpy as np
+
 from wengert.ir import kinds
 from wengert.ir.build import Builder, Expr, Namespace
 from wengert.ir.graph import Graph
 from wengert.ir.ops.library import no_derivative
+from wengert.ir.types import ArrayType
 
 __all__ = ["derivative"]
 
@@ -94,10 +97,20 @@ def _names(partials: tuple[Any, ...]) -> list[str]:
     return ["x", "y", "z"][: len(partials)]
 
 
+#: A longer formula than this is told by the ops in it.
+LENGTH = 160
+
+
 def _partial(partial: Any, names: list[str]) -> str:
+    if isinstance(partial, kinds.Unknown):
+        return "refused"
     if not callable(partial):
         return str(partial or 0)
-    return symbol(partial(_Functions(), Symbol("out"), *map(Symbol, names))).text
+    text = symbol(partial(_Functions(), Symbol("out"), *map(Symbol, names))).text
+    if len(text) <= LENGTH:
+        return text
+    real = ArrayType(np.dtype(np.float64))
+    return f"by {_ops_used(partial, (real,) * (1 + len(names)))}"
 
 
 def _elementwise(op: Any, graph: Graph) -> str:

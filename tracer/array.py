@@ -211,9 +211,13 @@ class Array(Expr):
         return implementation(*args[:1], *plainly(args[1:]), **kwargs)
 
     def __array__(self, dtype: Any = None, copy: bool | None = None) -> Any:
+        from wengert.tracer.numpy_api import special
+
         if (numbers := self.numbers) is not None:
             return np.array(numbers, dtype, copy=copy)
         self.check_alive()
+        if (instead := special.advice()) is not None:
+            raise refuse(*instead)
         raise refuse(
             f"a traced array of type {self.value.type} is being turned into a plain NumPy array, which would lose "
             "track of it.",

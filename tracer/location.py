@@ -37,7 +37,7 @@ def _is_machinery(module: str) -> bool:
 
 
 def here() -> Location | None:
-    """The innermost line outside wengert and NumPy."""
+    """The innermost line outside wengert, NumPy and SciPy."""
     frame: FrameType | None = sys._getframe(2)  # noqa: SLF001 (inspect.stack reads every file)
     while frame is not None:
         module = frame.f_globals.get("__name__", "?")

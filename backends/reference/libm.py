@@ -5,6 +5,8 @@ from __future__ import annotations
 import math
 from collections.abc import Callable
 
+from wengert.backends.libraries import SPECIAL
+
 __all__ = ["LIBM", "divide", "power"]
 
 INF, NAN = math.inf, math.nan
@@ -101,4 +103,5 @@ LIBM: dict[str, Callable[..., float]] = {
     "ceil": rounding(math.ceil),
     "trunc": rounding(math.trunc),
     "rint": rounding(round),
+    **SPECIAL,
 }

@@ -19,7 +19,7 @@ from wengert.backends.reference.scalar import XP, Scalar, number, scaler
 from wengert.ir.build import Builder, Expr, Namespace
 from wengert.ir.errors import DerivativeError
 from wengert.ir.graph import Graph, Node, Value
-from wengert.ir.kinds import Control, Elementwise, Indexing, Library, Partial, Reduction
+from wengert.ir.kinds import Control, Elementwise, Indexing, Library, Partial, Reduction, Unknown
 from wengert.ir.types import ArrayType, is_inexact
 
 __all__ = [
@@ -93,7 +93,10 @@ def refuse_complex(where: str, value: Value, node: Node | None = None) -> None:
 def edges(node: Node, active: set[Value]) -> list[tuple[int, Partial]]:
     """The operands of an elementwise node that a derivative flows through, and their partials."""
     pairs = enumerate(zip(node.operands, node.op.partials, strict=True))  # type: ignore[attr-defined]
-    return [(k, p) for k, (v, p) in pairs if v in active and p is not None]
+    found = [(k, p) for k, (v, p) in pairs if v in active and p is not None]
+    if unknown := next((p for _, p in found if isinstance(p, Unknown)), None):
+        raise unknown.refused(node)
+    return found
 
 
 def elementwise_flow(node: Node, k: int, partial: Any) -> Flow:

@@ -8,7 +8,7 @@ from typing import Any, NamedTuple
 
 import numpy as np
 
-from wengert.backends import matmul
+from wengert.backends import libraries, matmul
 from wengert.ir.kinds import Contraction, Elementwise
 from wengert.ir.ops import OPS
 
@@ -157,6 +157,8 @@ def elementwise_function(op: Elementwise) -> Any:
         return scale
     if op.symbol == "identity":
         return np.copy  # np.positive has no loop for bool
+    if op.library is not None and (op.body is None or libraries.there(op)):
+        return libraries.find(op)
     return _body(op)
 
 
@@ -165,11 +167,15 @@ class _Namespace:
 
     def __init__(self) -> None:
         for op in OPS.values():
-            if isinstance(op, Elementwise) and op.symbol != "cast":
+            if isinstance(op, Elementwise) and op.symbol != "cast" and op.library is None:
                 setattr(self, op.name, elementwise_function(op))
 
     def __getattr__(self, name: str) -> Any:
-        return getattr(np, name)
+        op = OPS.get(name)
+        if not isinstance(op, Elementwise):
+            return getattr(np, name)
+        setattr(self, name, elementwise_function(op))  # a library is imported when it is first needed
+        return self.__dict__[name]
 
     place = staticmethod(place)
     recurrence = staticmethod(recurrence)

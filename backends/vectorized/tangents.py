@@ -21,7 +21,10 @@ Tangents = Sequence[Any]
 
 def partial(node: Node, k: int, out: Any, operands: Sequence[Any]) -> Any:
     """The partial in operand ``k``, in the operand's dtype."""
-    p = node.op.partials[k](XP, out, *operands)  # type: ignore[attr-defined]
+    rule = node.op.partials[k]  # type: ignore[attr-defined]
+    if isinstance(rule, kinds.Unknown):
+        raise rule.refused(node)
+    p = rule(XP, out, *operands)
     return np.asarray(p, node.result.type.dtype)
 
 

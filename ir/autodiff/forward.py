@@ -82,6 +82,8 @@ def _elementwise(xp: Namespace, node: Node, tangents: Sequence[Tangent]) -> Tang
     for partial, t in zip(op.partials, tangents, strict=True):
         if t is None or partial is None:
             continue
+        if isinstance(partial, kinds.Unknown):
+            raise partial.refused(node)
         t = b.cast(t, out.type.dtype)
         if partial == -1:
             t = b.apply(OPS["negative"], t)  # type: ignore[arg-type]

@@ -17,6 +17,11 @@ from wengert.ir.ops import (
     movement,
     reductions,
     special,
+    special_functions,
+    special_functions_bessel,
+    special_functions_entropy,
+    special_functions_gamma,
+    special_functions_integrals,
     trigonometric,
 )
 
@@ -27,6 +32,8 @@ CHAPTERS: dict[str, ModuleType] = {
     for module in (
         arithmetic, exponential, trigonometric, entire, comparison, special, reductions,
         movement, contractions, indexing, library, control,
+        special_functions, special_functions_gamma, special_functions_bessel, special_functions_entropy,
+        special_functions_integrals,
     )
 }  # fmt: skip
 

@@ -93,6 +93,8 @@ def tolerance(sample: Sample, expected: np.ndarray, backend: str):
             return np.where(np.isfinite(total), total, 0) * eps * max(terms, 1)
     if backend == "numpy" or not isinstance(op, kinds.Elementwise) or oracles.exact_name(op):
         return 0.0
+    if op.library is not None:  # SciPy rounds in float32 what is rounded once here, and our formulas are others
+        return np.where(np.isfinite(expected), 256 * eps * abs(expected) + 8 * eps, 0)
     ulps = ULPS.get(op.name, 4)
     # spacing, not eps |x|, so that subnormal results have their units, too
     with np.errstate(all="ignore"):

@@ -15,7 +15,7 @@ import numpy as np
 from wengert.backends import protocol
 from wengert.ir import kinds
 from wengert.ir.build import Builder
-from wengert.ir.graph import Graph, Node
+from wengert.ir.graph import Constant, Graph, Node
 from wengert.ir.types import ArrayType, is_inexact
 
 __all__ = ["BUDGET", "Pattern", "flows", "is_rename", "pattern", "renamed", "slopes"]
@@ -140,7 +140,8 @@ def flows(node: Node, k: int) -> bool:
     if not (is_inexact(node.result.type.dtype) and is_inexact(node.operands[k].type.dtype)):
         return False
     if isinstance(op, kinds.Elementwise):
-        return op.partials[k] is not None
+        known = not (isinstance(op.partials[k], kinds.Unknown) and isinstance(node.operands[k], Constant))
+        return op.partials[k] is not None and known
     if isinstance(op, kinds.Reduction):
         return op.partial is not None
     return not (isinstance(op, kinds.Library) and op.jvp is None)

@@ -183,3 +183,4 @@ def install() -> None:
     for name in _FIXED:
         setattr(Array, name, _fixed(name))
     Array.flat = property(Flat, _set_flat)  # type: ignore[attr-defined]
+    Array.__array_namespace__ = lambda self, *, api_version=None: np  # type: ignore[attr-defined]  # as ndarray has it

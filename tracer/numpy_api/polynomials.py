@@ -6,7 +6,7 @@ from typing import Any
 
 import numpy as np
 
-from wengert.tracer.array import Array, find_arrays, refuse
+from wengert.tracer.array import Array, find_arrays
 from wengert.tracer.numpy_api.support import array_of, as_array, plain_or_array
 
 

@@ -10,7 +10,7 @@ import numpy as np
 from wengert.ir.ops import BY_FUNCTION
 from wengert.ir.types import SHORT_NAMES
 from wengert.tracer.array import find_arrays, namespace_of, refuse
-from wengert.tracer.numpy_api import movement
+from wengert.tracer.numpy_api import movement, special
 from wengert.tracer.numpy_api.support import as_array, deliver, refuse_plain_out
 from wengert.tracer.numpy_api.ufunc_bodies import COMPOSED
 from wengert.tracer.weak import fit
@@ -54,6 +54,8 @@ def called(ufunc: Any, inputs: tuple[Any, ...], out: Any = None, **options: Any)
         result = COMPOSED[ufunc](*operands)
     elif ufunc in BY_FUNCTION:
         result = xp.apply(BY_FUNCTION[ufunc], *operands)
+    elif getattr(np, ufunc.__name__, None) is not ufunc:
+        result = special.call(ufunc, operands)
     else:
         raise refuse(f"{_name(ufunc)} cannot be traced.", _alternative(ufunc))
     if axes is not None:

@@ -8,6 +8,7 @@ from typing import TYPE_CHECKING
 
 from attrs import define, field
 
+from wengert.backends import libraries
 from wengert.backends.source.c import folds, loops, products
 from wengert.backends.source.c.memory import layout
 from wengert.backends.source.c.plan import Plan, Unit
@@ -16,7 +17,7 @@ from wengert.backends.source.c.spelling import stored
 from wengert.ir import kinds
 from wengert.ir.errors import BackendError
 from wengert.ir.graph import Constant, Graph, Node, Value
-from wengert.ir.kinds import Control, Indexing, Library
+from wengert.ir.kinds import Control, Elementwise, Indexing, Library
 
 if TYPE_CHECKING:
     from wengert.backends.source.c.emit import Program
@@ -65,6 +66,7 @@ class Function:
 
     def __init__(self, program: Program, graph: Graph, outputs: tuple[Value, ...]) -> None:
         _refuse_complex(graph)
+        graph = _by_name(graph)
         self.program, self.graph, self.outputs = program, graph, outputs
         self.plan = Plan(graph, outputs)
         self.pointers: dict[Value, str] = {}
@@ -219,6 +221,22 @@ def _told(unit: Unit) -> str:
     words = f"{', '.join(names[:6])}{', ...' if len(names) > 6 else ''}"
     at = f" at {', '.join(lines[:3])}{', ...' if len(lines) > 3 else ''}" if lines else ""
     return f"/* {words}{at} */"
+
+
+def _by_name(graph: Graph) -> Graph:
+    """With the functions that C has not as calls back, which loops are split around."""
+    nodes = tuple(_call(n) if isinstance(n.op, Elementwise) and n.op.called else n for n in graph.nodes)
+    return graph if nodes == graph.nodes else graph.evolve(nodes=nodes)
+
+
+def _call(node: Node) -> Node:
+    op = node.op
+    assert isinstance(op, Elementwise)
+    library = Library(
+        name=op.name, doc=op.doc, call=libraries.find(op, node.location), jvp=None, vjp=None,
+        types=lambda _, types, params: op.infer(types, params),
+    )  # fmt: skip
+    return Node(library, node.operands, node.params, node.results, node.location)
 
 
 _NO_COMPLEX = "Backend 'c' does not handle those; use backend 'numpy'."

@@ -62,6 +62,7 @@ class Printer:
         self.standalone = standalone
         self.lines: list[str] = []
         self.helpers: dict[str, None] = {}
+        self.imports: dict[str, None] = {"import numpy as np": None}
         self.globals: dict[str, Any] = {}
         self.names: dict[Value, Expression] = {}
         self.constants: dict[Value, str] = {}
@@ -97,7 +98,8 @@ class Printer:
         body = [f"    {line}" for line in self.lines]
         constants = [f"{c} = {text}" for c, text in self.spelled().items()] if self.standalone else []
         helpers = [HELPERS[h] + "\n" for h in self.helpers]
-        text = "\n".join(["import numpy as np\n", *constants, *([""] if constants else []), *helpers, *head, *body, ""])
+        imports = "\n".join(self.imports) + "\n"
+        text = "\n".join([imports, *constants, *([""] if constants else []), *helpers, *head, *body, ""])
         return Program(text, title, self.globals)
 
     def docstring(self, arguments: list[str]) -> list[str]:

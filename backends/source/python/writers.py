@@ -8,7 +8,7 @@ from typing import TYPE_CHECKING, Any
 
 import numpy as np
 
-from wengert.backends import matmul
+from wengert.backends import libraries, matmul
 from wengert.backends.protocol import check_kinds
 from wengert.backends.source.python.literals import Expression, dtype_name, spell_key
 from wengert.backends.source.python.spelling import LIBRARY, OPERATORS, UNARY
@@ -42,8 +42,24 @@ def _elementwise(p: Printer, node: Node) -> Expression:
         return Expression(f"{left} {OPERATORS[op.symbol]} {right}", depth, compound=True)
     if op.symbol in UNARY:
         return Expression(f"{UNARY[op.symbol]}{parts[0].operand}", depth, compound=True)
+    arguments = ", ".join(part.text for part in parts)
+    if op.library is not None:
+        return Expression(_from_library(p, node, arguments), depth)
     name = p.helper("_scale") if op is OPS["scale"] else f"np.{op.function.__name__}"
-    return Expression(f"{name}({', '.join(part.text for part in parts)})", depth)
+    return Expression(f"{name}({arguments})", depth)
+
+
+def _from_library(p: Printer, node: Node, arguments: str) -> str:
+    """A library's function: by its dotted name in a text that stands alone, in process the object itself."""
+    op = node.op
+    assert isinstance(op, kinds.Elementwise)
+    assert op.library is not None
+    if p.standalone:
+        module, name, k = libraries.split(op.library)
+        p.imports[f"import {module}"] = None
+        return f"{module}.{name}({arguments})" + ("" if k is None else f"[{k}]")
+    p.globals[f"library_{op.name}"] = libraries.find(op, node.location)
+    return f"library_{op.name}({arguments})"
 
 
 def _cast(p: Printer, node: Node, operand: Value) -> Expression:
