@@ -72,9 +72,9 @@ class StandIn:
         if function is np_fromiter or is_traced(given):
             return traced_call(function, args, kwargs)
         result = natively(function, args, kwargs, making=self.making)
-        if self.making and type(result) is np.ndarray and result.base is not None:
-            if not any(isinstance(x, np.ndarray) and np.may_share_memory(result, x) for x in given):
-                return adopted(result.copy())  # the base is NumPy's own, nobody else's
+        inner = self.making and type(result) is np.ndarray and result.base is not None
+        if inner and not any(isinstance(x, np.ndarray) and np.may_share_memory(result, x) for x in given):
+            return adopted(result.copy())  # the base is NumPy's own, nobody else's
         return result
 
     def __getattr__(self, name: str) -> Any:

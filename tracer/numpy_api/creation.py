@@ -24,7 +24,8 @@ def from_items(xp: TraceNamespace, items: Any, dtype: Any = None) -> Any:
         return items
     leaves: list[tuple[tuple[int, ...], Any]] = []
     shape = _shape(items, (), leaves)
-    made = np.zeros(shape, np.dtype(dtype) if dtype is not None else np.result_type(*(_dtype(x) for _, x in leaves)))
+    kinds = [_dtype(x) for _, x in leaves] or [np.float64]
+    made = np.zeros(shape, np.result_type(*kinds) if dtype is None else np.dtype(dtype))
     array = xp.plain(made)
     buffer = array.memory.buffer  # type: ignore[union-attr]
     places = buffer.root()
