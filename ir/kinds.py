@@ -344,8 +344,8 @@ class Library(Op):
     the cotangent of operand ``k``; both rules are None where the op is locally constant.  Of an op with several
     results ``out`` and ``g`` are tuples, and jvp returns one.  A tangent or cotangent, given or returned, may be
     None: nothing flows.  Tangents and cotangents pass through linear ops alone, ``xp.scale`` for a product.
-    In the operands ``linear`` the vjp is the transpose: it reads neither those nor ``out``, which are None when a
-    linear graph is transposed.
+    In each of the operands ``linear`` the vjp is the transpose: it reads neither that operand nor ``out``, which are
+    None when a linear graph is transposed.
     """
 
     call: Callable[..., Any]

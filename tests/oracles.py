@@ -107,6 +107,57 @@ CALLEES: dict[str, Callable[..., tuple[Any, ...]]] = {
     "nested": lambda x, y: (_product(y, x) * x,),
 }
 
+def shared(sample: Sample) -> bool:
+    """Whether an op reads one triangle of its operand, and is taken to be a function of both, which share the derivative."""
+    return sample.op.name in ("cholesky", "eigh", "eigvalsh") or sample.params.get("hermitian", False)
+
+
+def half(x):
+    """The hermitian part."""
+    return (x + np.swapaxes(x, -1, -2).conj()) / 2
+
+
+def _minors(x):
+    n = x.shape[-1]
+    rest = [[i for i in range(n) if i != k] for k in range(n)]
+    out = np.array([[(-1) ** (i + j) * np.linalg.det(x[..., rest[i], :][..., rest[j]]) for j in range(n)] for i in range(n)])
+    return np.moveaxis(out.reshape(n, n, *x.shape[:-2]), (0, 1), (-2, -1))
+
+
+def _cofactors(x, *directions):
+    """Cofactors are polynomials of degree 2 at most for the sizes of the samples: differences are derivatives."""
+    wide = [y.astype(np.result_type(y, np.float64)) for y in (x, *directions)]
+    a, zero = wide[0], 0 * wide[0]
+    match wide[1:]:
+        case []:
+            out = _minors(a)
+        case [e]:
+            out = (_minors(a + e) - _minors(a - e)) / 2
+        case [e, f]:
+            out = _minors(zero + e + f + a) - _minors(a + e) - _minors(a + f) + _minors(a)
+    return out.astype(x.dtype)
+
+
+def _lenient(a, b, singular):
+    if a.ndim > 2:
+        return np.array([_lenient(*each, singular) for each in zip(a, b, strict=True)], b.dtype).reshape(b.shape)
+    try:
+        return np.linalg.solve(a, b)
+    except np.linalg.LinAlgError:
+        return np.where((b == 0).all(0), 0, np.full(b.shape, np.nan, b.dtype))
+
+
+def _lstsq(a, b, rcond):
+    x, _, rank, _ = np.linalg.lstsq(a, b, rcond)
+    return x, np.int64(rank)
+
+
+COMPLETED = {
+    "qr": lambda x: np.linalg.qr(x, "complete")[0][..., min(x.shape[-2:]) :],
+    "u": lambda x: np.linalg.svd(x)[0][..., min(x.shape[-2:]) :],
+    "vh": lambda x: np.linalg.svd(x)[2][..., min(x.shape[-2:]) :, :],
+}
+
 FORMULAS: dict[str, Callable[..., Any]] = {
     "cast": lambda x, dtype, weak: x.astype(DTYPES[dtype]),
     "stop_gradient": lambda x: x,
@@ -123,6 +174,13 @@ FORMULAS: dict[str, Callable[..., Any]] = {
     "scatter_add": _scatter_add,
     "sort": lambda x, axis: np.sort(x, axis=axis, kind="stable"),
     "argsort": lambda x, axis: np.argsort(x, axis=axis, kind="stable"),
+    "solve": _lenient, "det": np.linalg.det, "slogdet": lambda x: tuple(np.linalg.slogdet(x)), "cofactors": _cofactors,
+    "pinv": lambda x, rtol, hermitian: np.linalg.pinv(half(x) if hermitian else x, rtol, hermitian), "lstsq": _lstsq,
+    "cholesky": lambda x: np.linalg.cholesky(half(x)), "qr": lambda x: tuple(np.linalg.qr(x)),
+    "svd": lambda x: tuple(np.linalg.svd(x, full_matrices=False)), "svdvals": lambda x: np.linalg.svd(x, compute_uv=False),
+    "eigh": lambda x, UPLO: tuple(np.linalg.eigh(half(x), UPLO)),
+    "eigvalsh": lambda x, UPLO: np.linalg.eigvalsh(half(x), UPLO),
+    "complement": lambda x, of: COMPLETED[of](x),
     "call": lambda *xs, graph: CALLEES[graph.name](*xs),
 }
 

@@ -122,7 +122,7 @@ def pull_reads(node: Node, k: int) -> frozenset[int]:
     if isinstance(op, kinds.Contraction | kinds.Indexing):
         return frozenset({1 - k})
     if isinstance(op, kinds.Library) and k in op.linear:
-        return frozenset(every) - frozenset(op.linear)
+        return frozenset(every) - {k}
     return frozenset({OUT, *every})
 
 

@@ -95,7 +95,7 @@ def _library(xp: Namespace, node: Node, k: int, g: Any) -> Any:
     op, type_ = node.op, node.operands[k].type
     if k not in op.linear:  # type: ignore[attr-defined]
         _not_linear(xp, node, k, g)
-    primals = [None if i in op.linear else xp.wrap(v) for i, v in enumerate(node.operands)]  # type: ignore[attr-defined]
+    primals = [None if i == k else xp.wrap(v) for i, v in enumerate(node.operands)]
     share = op.vjp(xp, g, k, None, primals, node.params)  # type: ignore[attr-defined]
     return xp.zeros_like(type_) if share is None else xp.wrap(partial_value(xp, share, type_))
 
