@@ -149,7 +149,7 @@ def _lenient(a, b, singular):
 
 def _lstsq(a, b, rcond):
     x, _, rank, _ = np.linalg.lstsq(a, b, rcond)
-    return x, np.int64(rank)
+    return x, np.int32(rank)
 
 
 COMPLETED = {

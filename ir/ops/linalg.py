@@ -194,7 +194,7 @@ def _pinv_vjp(xp, g, k, out, primals, params):
 
 def _lstsq(a, b, rcond):
     x, _, rank, _ = np.linalg.lstsq(a, b, rcond)
-    return x, np.asarray(rank, np.int64)
+    return x, np.asarray(rank, np.int32)
 
 
 def _lstsq_types(op, types, params):
@@ -203,7 +203,7 @@ def _lstsq_types(op, types, params):
         raise GraphTypeError(message, op=op.name)
     matrices(op, types, 2)
     x = ArrayType(types[0].dtype, (types[0].shape[1], types[1].shape[1]))
-    return (x, ArrayType(np.dtype(np.int64), ()))
+    return (x, ArrayType(np.dtype(np.int32), ()))
 
 
 def _cutoff(a, rcond):
