@@ -357,6 +357,14 @@ class Library(Op):
     def infer(self, types: Types, params: Params) -> Types:
         return self.types(self, types, params)
 
+    def run(self, arrays: Any, params: Params, location: Any) -> Any:
+        """The call; what NumPy cannot solve is its own error, at the user's line."""
+        try:
+            return self.call(*arrays, **params)
+        except np.linalg.LinAlgError as error:
+            where = f" (at {location})" if location is not None else ""
+            raise np.linalg.LinAlgError(f"{error}{where}") from error
+
 
 @frozen(slots=True, kw_only=True, eq=False, repr=False)
 class Control(Op):

@@ -227,7 +227,7 @@ def library_arrays(node: Node, xs: tuple[Flat, ...]) -> list[Any]:
     """What NumPy gives."""
     arrays = [to_numpy(x, v.type) for x, v in zip(xs, node.operands, strict=True)]
     with np.errstate(all="ignore"):
-        made = node.op.call(*arrays, **node.params)  # type: ignore[attr-defined]
+        made = node.op.run(arrays, node.params, node.location)  # type: ignore[attr-defined]
     results = made if len(node.results) > 1 else (made,)
     return [np.asarray(x, v.type.dtype) for x, v in zip(results, node.results, strict=True)]
 

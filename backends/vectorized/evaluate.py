@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import functools
 import operator
 from collections.abc import Callable, Iterable
 from typing import Any
@@ -103,8 +102,8 @@ def _indexing(node: Node) -> Step:
 
 
 def _library(node: Node) -> Step:
-    call, params = node.op.call, node.params  # type: ignore[attr-defined]
-    return functools.partial(call, **params)
+    run, params, location = node.op.run, node.params, node.location  # type: ignore[attr-defined]
+    return lambda *operands: run(operands, params, location)
 
 
 def _control(node: Node) -> Step:

@@ -163,7 +163,7 @@ def _svd_vjp(xp, g, k, out, primals, params):
     u, s, vh = out
     gu, gs, gvh = (None if each is None else conj(xp, each) for each in g)
     gaps, sums, inverse, left, right = _svd_parts(xp, out)
-    v, uh = adjoint(xp, vh), adjoint(xp, u)
+    uh = adjoint(xp, u)
     inner, outer = [], []
 
     def turned(x):
@@ -256,13 +256,26 @@ def _complement_types(op, types, params):
     return (ArrayType(types[0].dtype, (*stack, n - k, n) if params["of"] == "vh" else (*stack, m, m - k)),)
 
 
-def _undetermined(*args):
+def _complement_jvp(xp, out, primals, tangents, params):
+    """Where nothing is missing from the basis, nothing moves."""
+    if 0 in out.shape:
+        return xp.zeros_like(out)
+    raise _undetermined()
+
+
+def _complement_vjp(xp, g, k, out, primals, params):
+    if 0 in g.shape:
+        return xp.zeros_like(primals[0])
+    raise _undetermined()
+
+
+def _undetermined():
     message = (
         "The vectors that complete an orthonormal basis (of np.linalg.svd with full_matrices=True, or of np.linalg.qr "
         "with mode='complete') are determined up to a rotation only, and have no derivative. Ask for the thin "
         "factorization, full_matrices=False or mode='reduced', or use them through wg.stop_gradient."
     )
-    raise DerivativeError(message, op="complement")
+    return DerivativeError(message, op="complement")
 
 
 cholesky = Library(function=None, name="cholesky",
@@ -304,6 +317,6 @@ eigvalsh = Library(function=None, name="eigvalsh", params=("UPLO",),
 complement = Library(function=None, name="complement", params=("of",),
     call=_complement,
     types=_complement_types,
-    jvp=_undetermined,
-    vjp=_undetermined,
+    jvp=_complement_jvp,
+    vjp=_complement_vjp,
     doc="What completes the basis of a thin factorization; has no derivative, which is said in words.")

@@ -84,7 +84,7 @@ def _cofactors(a, *directions):
         kept[i, np.arange(left.shape[1])] = False
     products = np.where(kept, s[..., None], 1).prod(axis=-2) * out
     products = products.reshape(*s.shape[:-1], *(n,) * (k + 1))
-    turned = [np.matmul(np.matmul(np.swapaxes(u.conj(), -1, -2), e), np.swapaxes(vh.conj(), -1, -2)) for e in directions]
+    turned = [np.swapaxes(u.conj(), -1, -2) @ e @ np.swapaxes(vh.conj(), -1, -2) for e in directions]
     total = np.zeros(a.shape, np.result_type(a, float) if a.dtype.kind == "c" else np.float64)
     letters = LETTERS[: k + 1]
     for order in itertools.permutations(range(k + 1)):

@@ -127,7 +127,7 @@ def tensorsolve(a, b, axes=None):
         x = np.transpose(x, every)
     kept = x.shape[-(x.ndim - y.ndim) :] if x.ndim > y.ndim else x.shape
     if x.size != math.prod(kept) ** 2:
-        message = "Input arrays must satisfy the requirement             prod(a.shape[b.ndim:]) == prod(a.shape[:b.ndim])"
+        message = "Input arrays must satisfy the requirement prod(a.shape[b.ndim:]) == prod(a.shape[:b.ndim])"
         raise LinAlgError(message)
     n = math.prod(kept)
     return np.reshape(solve(np.reshape(x, (n, n)), np.ravel(y)), kept)
@@ -189,8 +189,9 @@ def _chain(items: list[Array]) -> Array:
     for length in range(1, len(items)):
         for i in range(len(items) - length):
             j = i + length
-            costs = ((best[i, k][0] + best[k + 1, j][0] + sizes[i] * sizes[k + 1] * sizes[j + 1], k) for k in range(i, j))
-            best[i, j] = min(costs)
+            best[i, j] = min(
+                (best[i, k][0] + best[k + 1, j][0] + sizes[i] * sizes[k + 1] * sizes[j + 1], k) for k in range(i, j)
+            )
 
     def made(i: int, j: int) -> Array:
         k = best[i, j][1]
