@@ -265,10 +265,20 @@ def jacobian(sample: Sample) -> np.ndarray:
             for step, weight in STEPS:
                 moved = [x.copy() for x in wide]
                 moved[k].flat[i] += step * H
-                total = total + weight * flat(value(sample, moved), sample)
+                total = total + weight * flat(aligned(sample, value(sample, moved)), sample)
             columns.append(total / (12 * H))
     rows = flat(value(sample, wide), sample).size
     return np.stack(columns, axis=1) if columns else np.zeros((rows, 0))
+
+
+def aligned(sample: Sample, values: Any) -> Any:
+    """Vectors that are known up to their signs, with the signs that they have at the sample itself."""
+    if sample.op.name not in ("eigh", "svd"):
+        return values
+    at = 1 if sample.op.name == "eigh" else 0
+    sign = np.sign((value(sample)[at] * values[at]).sum(axis=-2))
+    return (values[0], values[1] * sign[..., None, :]) if at else (
+        values[0] * sign[..., None, :], values[1], values[2] * sign[..., None])
 
 
 H = 2.0**-10  # below every gap between the samples' numbers, and exact
