@@ -16,7 +16,7 @@ from wengert.tracer.numpy_api.support import array_of, arrays_of, deliver
 NO = np._NoValue  # noqa: SLF001 (the default of NumPy's own options)
 
 
-def inexact(*items: Any) -> tuple[Any, list[Array]]:
+def inexact(*items: Any) -> tuple[Any, list[Any]]:
     """Arguments in the dtype that linear algebra computes in: their common one, float64 where one is not inexact."""
     xp, arrays = arrays_of(items)
     for x in arrays:
@@ -27,7 +27,7 @@ def inexact(*items: Any) -> tuple[Any, list[Array]]:
     return xp, [xp.cast(x, dtype) for x in arrays]
 
 
-def _matrices(x: Array, *, square: bool = False) -> None:
+def _matrices(x: Any, *, square: bool = False) -> None:
     if x.ndim < 2:
         message = f"{x.ndim}-dimensional array given. Array must be at least two-dimensional"
         raise LinAlgError(message)
@@ -42,11 +42,11 @@ def _one(a: Any, *, square: bool = False) -> tuple[Any, Array]:
     return xp, x
 
 
-def _flip(x: Array) -> Array:
+def _flip(x: Any) -> Any:
     return np.swapaxes(x, -1, -2)
 
 
-def _adjoint(x: Array) -> Array:
+def _adjoint(x: Any) -> Any:
     return np.conjugate(_flip(x)) if x.dtype.kind == "c" else _flip(x)
 
 
@@ -65,7 +65,7 @@ def solve(a, b):
     return out[..., 0] if vector else out
 
 
-def _solved(xp: Any, x: Array, y: Array, singular: str = "raise") -> Array:
+def _solved(xp: Any, x: Any, y: Any, singular: str = "raise") -> Any:
     stack = np.broadcast_shapes(x.shape[:-2], y.shape[:-2])
     x, y = (xp.broadcast_to(z, (*stack, *z.shape[-2:])) for z in (x, y))
     return xp.solve(x, y, singular=singular)
@@ -76,7 +76,7 @@ def inv(a):
     return inverse(xp, x)
 
 
-def inverse(xp: Any, x: Array, singular: str = "raise") -> Array:
+def inverse(xp: Any, x: Any, singular: str = "raise") -> Any:
     """The inverse, as NumPy finds it: the solution with the identity on the right."""
     return _solved(xp, x, xp.wrap(xp.builder.constant(np.eye(x.shape[-1], dtype=x.dtype))), singular)
 
@@ -182,7 +182,7 @@ def multi_dot(arrays, *, out=None):
     return deliver(result, out)
 
 
-def _chain(items: list[Array]) -> Array:
+def _chain(items: list[Any]) -> Any:
     """A product of matrices in the order that takes the fewest operations (Cormen et al., matrix-chain order)."""
     sizes = [items[0].shape[0], *(x.shape[1] for x in items)]
     best: dict[tuple[int, int], tuple[int, int]] = {(i, i): (0, i) for i in range(len(items))}
@@ -193,7 +193,7 @@ def _chain(items: list[Array]) -> Array:
                 (best[i, k][0] + best[k + 1, j][0] + sizes[i] * sizes[k + 1] * sizes[j + 1], k) for k in range(i, j)
             )
 
-    def made(i: int, j: int) -> Array:
+    def made(i: int, j: int) -> Any:
         k = best[i, j][1]
         return items[i] if i == j else np.dot(made(i, k), made(k + 1, j))
 
@@ -253,7 +253,7 @@ def svd(a, full_matrices=True, compute_uv=True, hermitian=False):
     return SVDResult(u, s, vh)
 
 
-def _svd_hermitian(xp: Any, x: Array, compute_uv: bool) -> Any:
+def _svd_hermitian(xp: Any, x: Any, compute_uv: bool) -> Any:
     if not compute_uv:
         return np.flip(np.sort(np.abs(xp.eigvalsh(x, UPLO="L"))), -1)
     w, v = xp.eigh(x, UPLO="L")
@@ -287,6 +287,11 @@ def svdvals(x, /):
 # ----- Products and pieces -----
 
 
+def _pair(x1: Any, x2: Any) -> tuple[Any, Any]:
+    _, (x, y) = arrays_of((x1, x2))
+    return x, y
+
+
 def outer(x1, x2, /):
     _, (x, y) = arrays_of((x1, x2))
     if x.ndim != 1 or y.ndim != 1:
@@ -296,7 +301,7 @@ def outer(x1, x2, /):
 
 
 def cross(x1, x2, /, *, axis=-1):
-    _, (x, y) = arrays_of((x1, x2))
+    x, y = _pair(x1, x2)
     if x.shape[axis] != 3 or y.shape[axis] != 3:
         message = (
             "Both input arrays must be (arrays of) 3-dimensional vectors, "
@@ -309,7 +314,7 @@ def cross(x1, x2, /, *, axis=-1):
 
 
 def vecdot(x1, x2, /, *, axis=-1):
-    _, (x, y) = arrays_of((x1, x2))
+    x, y = _pair(x1, x2)
     x, y = np.moveaxis(x, axis, -1), np.moveaxis(y, axis, -1)
     if x.shape[-1] != y.shape[-1]:
         message = f"vecdot: shapes {x.shape} and {y.shape} do not fit: the summed axes differ in size"

@@ -8,7 +8,7 @@ from typing import Any
 import numpy as np
 from numpy.linalg import LinAlgError
 
-from wengert.tracer.array import Array, refuse
+from wengert.tracer.array import refuse
 from wengert.tracer.numpy_api.linalg import _matrices, inexact, inverse, svd
 from wengert.tracer.numpy_api.support import array_of
 
@@ -37,7 +37,7 @@ def norm(x, ord=None, axis=None, keepdims=False):
     raise ValueError(message)
 
 
-def _length(xp: Any, x: Array, axis: Any, *, keepdims: bool = False) -> Array:
+def _length(xp: Any, x: Any, axis: Any, *, keepdims: bool = False) -> Any:
     """The root of the sum of squares: 0, with derivative 0, at zero.
 
     Squares that overflow give inf, as in NumPy; there the derivative of a plain root, 1 / (2 inf), would be a silent
@@ -51,13 +51,13 @@ def _length(xp: Any, x: Array, axis: Any, *, keepdims: bool = False) -> Array:
     return np.where(usual, root, squares * np.where(usual, one, squares))
 
 
-def _largest(x: Array, axis: int, keepdims: Any = False) -> Array:
+def _largest(x: Any, axis: int, keepdims: Any = False) -> Any:
     """The maximum of numbers that are not negative; of none, 0."""
-    options = {} if x.shape[axis] else {"initial": 0}
+    options: dict[str, Any] = {} if x.shape[axis] else {"initial": 0}
     return np.max(x, axis=axis, keepdims=keepdims, **options)
 
 
-def _vector(xp: Any, x: Array, ord: Any, axis: int, keepdims: Any) -> Array:
+def _vector(xp: Any, x: Any, ord: Any, axis: int, keepdims: Any) -> Any:
     if ord is None or ord == 2:
         return _length(xp, x, axis, keepdims=keepdims)
     if isinstance(ord, str):
@@ -75,7 +75,7 @@ def _vector(xp: Any, x: Array, ord: Any, axis: int, keepdims: Any) -> Array:
     return np.power(np.sum(power, axis=axis, keepdims=keepdims), np.reciprocal(ord, dtype=power.dtype))
 
 
-def _matrix(xp: Any, x: Array, ord: Any, axes: tuple[int, ...], keepdims: Any) -> Array:
+def _matrix(xp: Any, x: Any, ord: Any, axes: tuple[int, ...], keepdims: Any) -> Any:
     row, col = np.lib.array_utils.normalize_axis_tuple(axes, x.ndim, allow_duplicate=True)
     if row == col:
         message = "Duplicate axes given."
@@ -84,7 +84,8 @@ def _matrix(xp: Any, x: Array, ord: Any, axes: tuple[int, ...], keepdims: Any) -
         return _length(xp, x, (row, col), keepdims=keepdims)
     if ord in (2, -2, "nuc"):
         values = svd(np.moveaxis(x, (row, col), (-2, -1)), compute_uv=False)
-        out = {2: _largest, -2: np.min, "nuc": np.sum}[ord](values, axis=-1)
+        fold: Any = {2: _largest, -2: np.min, "nuc": np.sum}[ord]
+        out = fold(values, axis=-1)
     elif ord in (1, -1, np.inf, -np.inf):
         summed, other = (row, col) if abs(ord) == 1 else (col, row)
         sums = np.sum(np.abs(x), axis=summed)
@@ -190,7 +191,7 @@ def polyfit(x, y, deg, rcond=None, full=False, w=None, cov=False):
     return c, base * factor if y.ndim == 1 else base[:, :, None] * factor
 
 
-def _check_fit(order: int, x: Array, y: Array, weights: list[Array]) -> None:
+def _check_fit(order: int, x: Any, y: Any, weights: list[Any]) -> None:
     if order < 1:
         message = "expected deg >= 0"
         raise ValueError(message)
