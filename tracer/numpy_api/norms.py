@@ -10,7 +10,7 @@ from numpy.linalg import LinAlgError
 
 from wengert.tracer.array import refuse
 from wengert.tracer.numpy_api.linalg import _matrices, inexact, inverse, svd
-from wengert.tracer.numpy_api.support import array_of
+from wengert.tracer.numpy_api.support import array_of, arrays_of
 
 
 def norm(x, ord=None, axis=None, keepdims=False):
@@ -158,7 +158,8 @@ def matrix_rank(A, tol=None, hermitian=False, *, rtol=None):
 
 
 def polyfit(x, y, deg, rcond=None, full=False, w=None, cov=False):
-    _, (x, y, *weights) = inexact(x, y, *(() if w is None else (w,)))
+    xp, arrays = arrays_of((x, y) if w is None else (x, y, w))
+    x, y, *weights = (z if z.dtype.kind in "fc" else xp.cast(z, float) for z in arrays)
     order = int(deg) + 1
     _check_fit(order, x, y, weights)
     if rcond is None:
