@@ -9,7 +9,7 @@ import numpy as np
 from wengert.tracer.array import Array, refuse
 from wengert.tracer.memory import share
 from wengert.tracer.numpy_api.positions import stand_in
-from wengert.tracer.numpy_api.support import array_of, arrays_of, axis_of, deliver, promote
+from wengert.tracer.numpy_api.support import arrays_of, axis_of, deliver, promote
 
 LETTERS = "abcdefghijklmnopqrstuvwxyzABCDEFGHIJKLMNOPQRSTUVWXYZ"
 
