@@ -10,7 +10,7 @@ import numpy_statistics
 import pytest
 from numpy_alike import INPUTS, same
 
-from wengert.tracer.numpy_api import contractions, elementwise, movement, reductions, writing
+from wengert.tracer.numpy_api import contractions, elementwise, linalg, movement, norms, reductions, writing
 
 AXES = (None, 0, -1)
 windows = np.lib.stride_tricks.sliding_window_view
@@ -254,7 +254,7 @@ NUMBERS = ("scalar", "number", "int")
 
 def test_every_function_has_a_case():
     """Here, or for the other chapters in the test file of that name."""
-    assert set(CASES) == {f for chapter in (reductions, movement, contractions, elementwise, writing) for f in chapter.TABLE}
+    assert not {f for chapter in (reductions, movement, contractions, elementwise, writing, linalg, norms) for f in chapter.TABLE} - set(CASES)
 
 
 @pytest.mark.parametrize("sort", INPUTS)
