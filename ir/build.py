@@ -257,7 +257,8 @@ _operators()
 
 
 class Namespace:
-    """``xp``: every elementwise op by name, and NumPy's calling conventions for the other kinds.
+    """``xp``: every op by name; elementwise ops and reductions, and the ops with a method here, have NumPy's calling
+    conventions, the others take operands positionally and parameters by keyword.
 
     ``lift`` turns what a caller holds into a Value, ``wrap`` a Value into what the caller gets; the
     tracer overrides both.
@@ -279,8 +280,9 @@ class Namespace:
         return self.wrap(self.builder.apply(op, *[self.lift(x) for x in operands]))  # type: ignore[arg-type]
 
     def emit(self, op_name: str, *operands: Any, **params: Any) -> Any:
-        """One node of any kind, operands as they are."""
-        return self.wrap(self.builder.emit(OPS[op_name], [self.lift(x) for x in operands], **params))
+        """One node of any kind, operands as they are; a tuple where it has several results."""
+        values = self.builder.emit_all(OPS[op_name], [self.lift(x) for x in operands], **params)
+        return self.wrap(values[0]) if len(values) == 1 else tuple(map(self.wrap, values))
 
     def __getattr__(self, name: str) -> Callable[..., Any]:
         op = OPS.get(name)
@@ -290,8 +292,10 @@ class Namespace:
             function = functools.partial(self.reduce, op)
         elif isinstance(op, Cumulative):
             function = functools.partial(self.running, op)
+        elif op is not None:
+            function = functools.partial(self.emit, name)
         else:
-            raise AttributeError(name)  # noqa: TRY004 (that is what a missing attribute is)
+            raise AttributeError(name)
         setattr(self, name, function)
         return function
 
@@ -343,14 +347,6 @@ class Namespace:
         if found.size != value.type.shape or any(d != 1 for d in found.step):
             x = self.emit("slice", x, start=found.start, size=found.size, step=found.step)
         return self.reshape(x, found.shape)
-
-    def slice(self, x: Any, **params: Any) -> Any:
-        """The op, with its own parameters."""
-        return self.emit("slice", x, **params)
-
-    def place(self, x: Any, **params: Any) -> Any:
-        """The op, with its own parameters."""
-        return self.emit("place", x, **params)
 
     # -- folds, products, indices -------------------------------------------------------------
 

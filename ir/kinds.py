@@ -385,18 +385,31 @@ class Indexing(Op):
 class Library(Op):
     """A NumPy call with its jvp, in words of other ops.
 
-    ``call(*arrays, **params)`` returns one array; ``types(op, types, params)`` its type.
-    ``jvp(xp, out, primals, tangents, params)`` is the tangent of the result (a tangent may be None) and
-    ``vjp(xp, g, k, out, primals, params)`` the cotangent of operand ``k``; both None where it is locally constant.
+    ``call(*arrays, **params)`` returns one array or a tuple of several; ``types(op, types, params)`` one type for each.
+    ``jvp(xp, out, primals, tangents, params)`` is the tangent of the result and ``vjp(xp, g, k, out, primals, params)``
+    the cotangent of operand ``k``; both rules are None where the op is locally constant.  Of an op with several
+    results ``out`` and ``g`` are tuples, and jvp returns one.  A tangent or cotangent, given or returned, may be
+    None: nothing flows.  Tangents and cotangents pass through linear ops alone, ``xp.scale`` for a product.
+    In each of the operands ``linear`` the vjp is the transpose: it reads neither that operand nor ``out``, which are
+    None when a linear graph is transposed.
     """
 
     call: Callable[..., Any]
     types: Callable[[Any, Types, Params], Types]
     jvp: Rule | None
     vjp: Rule | None
+    linear: tuple[int, ...] = ()
 
     def infer(self, types: Types, params: Params) -> Types:
         return self.types(self, types, params)
+
+    def run(self, arrays: Any, params: Params, location: Any) -> Any:
+        """The call; what NumPy cannot solve is its own error, at the user's line."""
+        try:
+            return self.call(*arrays, **params)
+        except np.linalg.LinAlgError as error:
+            where = f" (at {location})" if location is not None else ""
+            raise np.linalg.LinAlgError(f"{error}{where}") from error
 
 
 @frozen(slots=True, kw_only=True, eq=False, repr=False)

@@ -127,6 +127,57 @@ def _wrapped(function, x, y):
     return np.array([(n - low) % 2**bits + low for n in exact], x.dtype).reshape(x.shape)
 
 
+def shared(sample: Sample) -> bool:
+    """Whether an op reads one triangle of its operand, and is taken to be a function of both, which share the derivative."""
+    return sample.op.name in ("cholesky", "eigh", "eigvalsh") or sample.params.get("hermitian", False)
+
+
+def half(x):
+    """The hermitian part."""
+    return (x + np.swapaxes(x, -1, -2).conj()) / 2
+
+
+def _minors(x):
+    n = x.shape[-1]
+    rest = [[i for i in range(n) if i != k] for k in range(n)]
+    out = np.array([[(-1) ** (i + j) * np.linalg.det(x[..., rest[i], :][..., rest[j]]) for j in range(n)] for i in range(n)])
+    return np.moveaxis(out.reshape(n, n, *x.shape[:-2]), (0, 1), (-2, -1))
+
+
+def _cofactors(x, *directions):
+    """Cofactors are polynomials of degree 2 at most for the sizes of the samples: differences are derivatives."""
+    wide = [y.astype(np.result_type(y, np.float64)) for y in (x, *directions)]
+    a, zero = wide[0], 0 * wide[0]
+    match wide[1:]:
+        case []:
+            out = _minors(a)
+        case [e]:
+            out = (_minors(a + e) - _minors(a - e)) / 2
+        case [e, f]:
+            out = _minors(zero + e + f + a) - _minors(a + e) - _minors(a + f) + _minors(a)
+    return out.astype(x.dtype)
+
+
+def _lenient(a, b, singular):
+    if a.ndim > 2:
+        return np.array([_lenient(*each, singular) for each in zip(a, b, strict=True)], b.dtype).reshape(b.shape)
+    try:
+        return np.linalg.solve(a, b)
+    except np.linalg.LinAlgError:
+        return np.where((b == 0).all(0), 0, np.full(b.shape, np.nan, b.dtype))
+
+
+def _lstsq(a, b, rcond):
+    x, _, rank, _ = np.linalg.lstsq(a, b, rcond)
+    return x, np.int32(rank)
+
+
+COMPLETED = {
+    "qr": lambda x: np.linalg.qr(x, "complete")[0][..., min(x.shape[-2:]) :],
+    "u": lambda x: np.linalg.svd(x)[0][..., min(x.shape[-2:]) :],
+    "vh": lambda x: np.linalg.svd(x)[2][..., min(x.shape[-2:]) :, :],
+}
+
 FORMULAS: dict[str, Callable[..., Any]] = {
     "cast": lambda x, dtype, weak: x.astype(DTYPES[dtype]),
     "stop_gradient": lambda x: x,
@@ -145,6 +196,13 @@ FORMULAS: dict[str, Callable[..., Any]] = {
     "argsort": lambda x, axis: np.argsort(x, axis=axis, kind="stable"),
     "gcd": lambda x, y: _wrapped(math.gcd, x, y), "lcm": lambda x, y: _wrapped(math.lcm, x, y),
     "nextafter": np.nextafter,
+    "solve": _lenient, "det": np.linalg.det, "slogdet": lambda x: tuple(np.linalg.slogdet(x)), "cofactors": _cofactors,
+    "pinv": lambda x, rtol, hermitian: np.linalg.pinv(half(x) if hermitian else x, rtol, hermitian), "lstsq": _lstsq,
+    "cholesky": lambda x: np.linalg.cholesky(half(x)), "qr": lambda x: tuple(np.linalg.qr(x)),
+    "svd": lambda x: tuple(np.linalg.svd(x, full_matrices=False)), "svdvals": lambda x: np.linalg.svd(x, compute_uv=False),
+    "eigh": lambda x, UPLO: tuple(np.linalg.eigh(half(x), UPLO)),
+    "eigvalsh": lambda x, UPLO: np.linalg.eigvalsh(half(x), UPLO),
+    "complement": lambda x, of: COMPLETED[of](x),
     "call": lambda *xs, graph: CALLEES[graph.name](*xs),
 }
 
@@ -333,10 +391,20 @@ def jacobian(sample: Sample) -> np.ndarray:
             for step, weight in STEPS:
                 moved = [x.copy() for x in wide]
                 moved[k].flat[i] += step * H
-                total = total + weight * flat(value(sample, moved), sample)
+                total = total + weight * flat(aligned(sample, value(sample, moved)), sample)
             columns.append(total / (12 * H))
     rows = flat(value(sample, wide), sample).size
     return np.stack(columns, axis=1) if columns else np.zeros((rows, 0))
+
+
+def aligned(sample: Sample, values: Any) -> Any:
+    """Vectors that are known up to their signs, with the signs that they have at the sample itself."""
+    if sample.op.name not in ("eigh", "svd"):
+        return values
+    at = 1 if sample.op.name == "eigh" else 0
+    sign = np.sign((value(sample)[at] * values[at]).sum(axis=-2))
+    return (values[0], values[1] * sign[..., None, :]) if at else (
+        values[0] * sign[..., None, :], values[1], values[2] * sign[..., None])
 
 
 H = 2.0**-10  # below every gap between the samples' numbers, and exact

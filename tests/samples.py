@@ -59,7 +59,9 @@ class Sample:
     @property
     def differentiable(self) -> bool:
         """Whether an operand and a result can carry a derivative, and the op has one."""
-        return getattr(self.op, "jvp", None) is not no_derivative and bool(self.active) and any(is_inexact(t.dtype) for t in self.result_types)
+        if self.op.name == "complement" or getattr(self.op, "jvp", None) is no_derivative:  # their rules say why
+            return False
+        return bool(self.active) and any(is_inexact(t.dtype) for t in self.result_types)
 
     def graph(self) -> Graph:
         """The one-node graph."""
@@ -413,6 +415,107 @@ def pairs(op: Op, dtypes: dict[str, np.dtype]) -> Iterator[Sample]:
         yield Sample(op, [np.array(c, dtype) for c in columns])
 
 
+# ----- Matrices -----
+
+SQUARE = ((2, 2), (2, 3, 3), (1, 1), (0, 0), (0, 2, 2))
+OBLONG = ((3, 2), (2, 3), (2, 3, 2), (2, 2), (1, 2), (0, 2), (3, 0))
+
+
+def matrix(rng: np.random.Generator, dtype: np.dtype, shape: tuple[int, ...], shift: float = 0.0) -> np.ndarray:
+    """Singular values far from each other and from zero, in random directions."""
+    m, n = shape[-2:]
+    real = np.empty(0, dtype).real.dtype
+    left, right = (np.linalg.qr(_normal(rng, dtype, (*shape[:-2], k, k)))[0] for k in (m, n))
+    sizes = np.zeros(shape, real)
+    sizes[..., range(min(m, n)), range(min(m, n))] = 1.0 + shift + 1.25 * np.arange(min(m, n))
+    return (left @ sizes @ right).astype(dtype)
+
+
+def hermitian(rng: np.random.Generator, dtype: np.dtype, shape: tuple[int, ...]) -> np.ndarray:
+    """Positive eigenvalues far from each other, in random directions."""
+    turn = np.linalg.qr(_normal(rng, dtype, shape))[0]
+    made = (turn * (1.0 + 1.25 * np.arange(shape[-1]))) @ np.swapaxes(turn, -1, -2).conj()
+    return ((made + np.swapaxes(made, -1, -2).conj()) / 2).astype(dtype)
+
+
+def _normal(rng: np.random.Generator, dtype: np.dtype, shape: tuple[int, ...]) -> np.ndarray:
+    x = rng.standard_normal(shape)
+    return x + 1j * rng.standard_normal(shape) if dtype.kind == "c" else x
+
+
+def _inexact(dtypes: dict[str, np.dtype]) -> list[np.dtype]:
+    return [d for d in dtypes.values() if d.kind in "fc"]
+
+
+#: Matrices at which something is undetermined, infinite or not smooth.
+HARD = ([[1.0, 2.0], [2.0, 4.0]], np.zeros((3, 3)), np.diag([0.0, 0.0, 1.0]), [[[2.0, 1.0], [1.0, 2.0]], [[1.0, 1.0], [1.0, 1.0]]])
+#: With equal eigenvalues, in the basis of the axes: forward and reverse mode meet NaN in the same entries.
+EQUAL = (2 * np.eye(2), np.diag([1.0, 3.0, 3.0]))
+
+
+def one_matrix(op: Op, dtypes: dict[str, np.dtype]) -> Iterator[Sample]:
+    rng = random(op.name)
+    for dtype in _inexact(dtypes):
+        for shape in OBLONG if op.name in ("qr", "svd", "svdvals") else SQUARE:
+            yield Sample(op, [matrix(rng, dtype, shape)], smooth=dtype.kind == "f" or op.name != "svd")  # else: the phase
+        hard = {"slogdet": HARD[:1], "svd": EQUAL, "svdvals": (*EQUAL, *HARD[1:3]), "qr": (), "det": HARD}[op.name]
+        yield from (Sample(op, [np.array(x, dtype)]) for x in hard)
+
+
+def symmetric(op: Op, dtypes: dict[str, np.dtype]) -> Iterator[Sample]:
+    rng = random(op.name)
+    for dtype, uplo in itertools.product(_inexact(dtypes), "LU" if op.params else "L"):
+        params = {"UPLO": uplo} if op.params else {}
+        for shape in SQUARE:
+            smooth = dtype.kind == "f" or op.name != "eigh"  # the phase of complex vectors is LAPACK's own
+            yield Sample(op, [hermitian(rng, dtype, shape)], params, smooth=smooth)
+        if op.params:
+            yield from (Sample(op, [np.array(x, dtype)], params) for x in EQUAL)
+
+
+def solve(op: Op, dtypes: dict[str, np.dtype]) -> Iterator[Sample]:
+    rng = random(op.name)
+    for dtype, singular in itertools.product(_inexact(dtypes), ("raise", "nan")):
+        for shape, columns in (*((shape, 2) for shape in SQUARE), ((3, 3), 1), ((2, 2), 0)):
+            operands = [matrix(rng, dtype, shape), matrix(rng, dtype, (*shape[:-1], columns))]
+            yield Sample(op, operands, {"singular": singular}, smooth=True)
+    hard = np.array([[[1.0, 2.0], [2.0, 4.0]], [[1.0, 2.0], [2.0, 5.0]]])
+    yield Sample(op, [hard, np.ones((2, 2, 1))], {"singular": "nan"})
+
+
+def cofactors(op: Op, dtypes: dict[str, np.dtype]) -> Iterator[Sample]:
+    rng = random(op.name)
+    for dtype, shape, k in itertools.product(_inexact(dtypes), SQUARE, range(3)):
+        yield Sample(op, [matrix(rng, dtype, shape) for _ in range(k + 1)], smooth=True)
+    for x, k in itertools.product(HARD, range(3)):
+        yield Sample(op, [np.array(x), *(rng.standard_normal(np.shape(x)) for _ in range(k))])
+
+
+def pinv(op: Op, dtypes: dict[str, np.dtype]) -> Iterator[Sample]:
+    rng = random(op.name)
+    for dtype in _inexact(dtypes):
+        for shape in OBLONG:
+            yield Sample(op, [matrix(rng, dtype, shape)], {"rtol": 1e-6, "hermitian": False}, smooth=True)
+        for shape in SQUARE:
+            yield Sample(op, [hermitian(rng, dtype, shape)], {"rtol": 1e-6, "hermitian": True}, smooth=True)
+    for x in (*HARD, *EQUAL):
+        yield Sample(op, [x], {"rtol": 1e-6, "hermitian": False})
+
+
+def lstsq(op: Op, dtypes: dict[str, np.dtype]) -> Iterator[Sample]:
+    rng = random(op.name)
+    for dtype, (m, n), k in itertools.product(_inexact(dtypes), ((3, 2), (2, 3), (2, 2), (0, 2)), (1, 2)):
+        yield Sample(op, [matrix(rng, dtype, (m, n)), matrix(rng, dtype, (m, k))], {"rcond": None}, smooth=True)
+    for x in HARD[:3]:
+        yield Sample(op, [np.array(x), rng.standard_normal((len(x), 2))], {"rcond": 1e-6})
+
+
+def complement(op: Op, dtypes: dict[str, np.dtype]) -> Iterator[Sample]:
+    rng = random(op.name)
+    for dtype, shape, of in itertools.product(_inexact(dtypes), OBLONG, ("qr", "u", "vh")):
+        yield Sample(op, [matrix(rng, dtype, shape)], {"of": of}, smooth=True)
+
+
 # ----- Sub-graphs -----
 
 
@@ -460,4 +563,6 @@ GENERATORS: dict[str, Callable[[Any, dict[str, np.dtype]], Iterator[Sample]]] = 
     **dict.fromkeys(("sum", "prod", "max", "min", "any", "all", "argmax", "argmin"), reduction),
     **dict.fromkeys(("cumsum", "cumprod", "cummax", "cummin", "recurrence"), cumulative),
     **dict.fromkeys(MOVES, movement),
+    **dict.fromkeys(("det", "slogdet", "qr", "svd", "svdvals"), one_matrix), "solve": solve, "cofactors": cofactors,
+    **dict.fromkeys(("cholesky", "eigh", "eigvalsh"), symmetric), "pinv": pinv, "lstsq": lstsq, "complement": complement,
 }  # fmt: skip

@@ -37,9 +37,18 @@ PARAMS: dict[str, dict[str, Any]] = {
     "slice": {"start": (1, 2), "size": (1, 2), "step": (1, -1)},
     "place": {"shape": (4, 6), "start": (1, 0), "step": (1, 2)},
     "scatter_add": {"axis": 0, "size": 3},
+    "solve": {"singular": "raise"},
+    "pinv": {"rtol": 1e-6, "hermitian": False},
+    "lstsq": {"rcond": None},
+    "complement": {"of": "vh"},
 }
+#: Shapes of the operands of linear algebra; square ones are made diagonally dominant.
+MATRICES: dict[str, tuple[tuple[int, ...], ...]] = {
+    **dict.fromkeys(("det", "slogdet", "cholesky", "eigh", "eigvalsh", "complement"), ((2, 2),)),
+    "solve": ((2, 2), (2, 3)), "cofactors": ((2, 2), (2, 2)), "lstsq": ((3, 2), (3, 1)),
+}  # fmt: skip
 #: Parameters that mean the same wherever they occur.
-USUAL = {"axes": (1,), "axis": 0, "reverse": False, "subscripts": "ij,jk->ik"}
+USUAL = {"axes": (1,), "axis": 0, "reverse": False, "subscripts": "ij,jk->ik", "UPLO": "L"}
 OPERANDS = {"concatenate": 2, "recurrence": 2, "gcd": 2, "lcm": 2, "nextafter": 2}
 
 
@@ -118,6 +127,8 @@ def joined(samples: Sequence[Sample]) -> Sample:
 
 def _operand_types(op: Op, dtype: np.dtype[Any]) -> list[ArrayType]:
     array = ArrayType(dtype, SHAPE)
+    if op.name in MATRICES:
+        return [ArrayType(dtype, shape) for shape in MATRICES[op.name]]
     match op:
         case kinds.Elementwise(symbol="?:"):
             return [ArrayType(DTYPES["bool"], SHAPE), array, array]
@@ -157,6 +168,8 @@ def _values(op: Op, position: int, type_: ArrayType) -> np.ndarray[Any, Any]:
         return (steps + 1 + position).astype(type_.dtype)
     low, high = _interval(op, position)
     inside = low + (high - low) * (steps + 1 + 0.3 * position) / (type_.size + 2)
+    if op.name in MATRICES and type_.shape[0] == type_.shape[1]:
+        inside = inside + 3 * np.diag(np.arange(1, 1 + len(inside)))
     return inside.astype(type_.dtype)
 
 

@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import math
-from collections.abc import Callable
+from collections.abc import Callable, Iterator, Sequence
 from typing import Any
 
 import numpy as np
@@ -12,7 +12,7 @@ from wengert.ir import kinds
 from wengert.ir.build import Builder, Expr, Namespace
 from wengert.ir.graph import Graph
 from wengert.ir.ops.library import no_derivative
-from wengert.ir.types import ArrayType
+from wengert.ir.types import ArrayType, is_inexact
 
 __all__ = ["derivative"]
 
@@ -176,10 +176,24 @@ def _library(op: Any, graph: Graph) -> str:
     if op.jvp is no_derivative:
         return "none: differentiating raises"
     (node,) = graph.nodes
-    out, x = node.result.type, node.operands[0].type
-    pushed = _ops_used(lambda xp, y, v, t: op.jvp(xp, y, [v], [t], node.params), (out, x, x))
-    pulled = _ops_used(lambda xp, g, y, v: op.vjp(xp, g, 0, y, [v], node.params), (out, out, x))
-    return f"forward: {pushed}; backwards: {pulled}"
+    outs, xs = [v.type for v in node.results], [v.type for v in node.operands]
+    one = len(outs) == 1
+
+    def parts(values: Sequence[Expr], *counts: int) -> Iterator[Any]:
+        at = iter(values)
+        for n in counts:
+            yield tuple(next(at) for _ in range(n))
+
+    def push(xp: Namespace, *values: Expr) -> None:
+        out, primals, tangents = parts(values, len(outs), len(xs), len(xs))
+        op.jvp(xp, out[0] if one else out, primals, tangents, node.params)
+
+    def pull(xp: Namespace, *values: Expr) -> None:
+        g, out, primals = parts(values, len(outs), len(outs), len(xs))
+        for k in (k for k, x in enumerate(xs) if is_inexact(x.dtype)):
+            op.vjp(xp, g[0] if one else g, k, out[0] if one else out, primals, node.params)
+
+    return f"forward: {_ops_used(push, (*outs, *xs, *xs))}; backwards: {_ops_used(pull, (*outs, *outs, *xs))}"
 
 
 _LINES: dict[type[kinds.Op], Callable[[Any, Graph], str]] = {

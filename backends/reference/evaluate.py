@@ -29,7 +29,7 @@ from wengert.ir.kinds import (
     c_strides,
 )
 
-__all__ = ["CASES", "evaluator", "library_array", "step", "sub_graph"]
+__all__ = ["CASES", "evaluator", "library_arrays", "step", "sub_graph"]
 
 #: From the elements of the operands to those of each result.
 Step = Callable[..., tuple[Flat, ...]]
@@ -219,15 +219,16 @@ def indexing(node: Node) -> Step:
 
 def library(node: Node) -> Step:
     """The one kind that is not one scalar at a time: it calls NumPy."""
-    return lambda *xs: (from_numpy(library_array(node, xs)),)
+    return lambda *xs: tuple(map(from_numpy, library_arrays(node, xs)))
 
 
-def library_array(node: Node, xs: tuple[Flat, ...]) -> Any:
+def library_arrays(node: Node, xs: tuple[Flat, ...]) -> list[Any]:
     """What NumPy gives."""
     arrays = [to_numpy(x, v.type) for x, v in zip(xs, node.operands, strict=True)]
     with np.errstate(all="ignore"):
-        result = node.op.call(*arrays, **node.params)  # type: ignore[attr-defined]
-    return np.asarray(result, node.result.type.dtype)
+        made = node.op.run(arrays, node.params, node.location)  # type: ignore[attr-defined]
+    results = made if len(node.results) > 1 else (made,)
+    return [np.asarray(x, v.type.dtype) for x, v in zip(results, node.results, strict=True)]
 
 
 def sub_graph(node: Node) -> Graph:

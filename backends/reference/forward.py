@@ -68,9 +68,11 @@ def step(node: Node, active: set[Value]) -> Callable[[list[Dual]], list[Dual]]:
     if isinstance(node.op, Control):
         return control(node, active)
     value = evaluate.step(node)
-    if node.results[0] not in active:
+    if active.isdisjoint(node.results):
         return lambda duals: [(out, None) for out in value(*[x for x, _ in duals])]
     push = CASES[type(node.op)](node, active)
+    if isinstance(node.op, Library):
+        return lambda duals: push(value(*[x for x, _ in duals]), duals)
 
     def run(duals: list[Dual]) -> list[Dual]:
         xs = [x for x, _ in duals]
@@ -181,20 +183,27 @@ def indexing(node: Node, active: set[Value]) -> Callable[..., list[Flat]]:
     return each_direction(lambda out, xs, ts: value(ts[0], xs[1])[0])
 
 
-def library(node: Node, active: set[Value]) -> Callable[..., list[Flat]]:
-    """The op's jvp, a rule on arrays, is built as a graph and evaluated."""
-    op, result, params = node.op, node.result.type, node.params
-    types = [v.type for v in node.operands]
+def library(node: Node, active: set[Value]) -> Callable[[Sequence[Flat], list[Dual]], list[Dual]]:
+    """The op's jvp, a rule on arrays, is built as a graph and evaluated: from the results and the operands."""
+    results, types = [v.type for v in node.results], [v.type for v in node.operands]
     live = [k for k, v in enumerate(node.operands) if v in active]
-    n = len(types)
+    m, n = len(results), len(types)
 
     def rule(xp: Any, v: list[Any]) -> Any:
-        tangents = dict(zip(live, v[1 + n :], strict=True))
-        primals, ts = tuple(v[1 : 1 + n]), tuple(map(tangents.get, range(n)))
-        return op.jvp(xp, v[0], primals, ts, params)  # type: ignore[attr-defined]
+        out, tangents = v[0] if m == 1 else tuple(v[:m]), dict(zip(live, v[m + n :], strict=True))
+        ts = tuple(map(tangents.get, range(n)))
+        moved = node.op.jvp(xp, out, tuple(v[m : m + n]), ts, node.params)  # type: ignore[attr-defined]
+        return (moved,) if m == 1 else moved
 
-    jvp = ArrayRule(rule, [result, *types, *(types[k] for k in live)], result)
-    return each_direction(lambda out, xs, ts: jvp(out, *xs, *(ts[k] for k in live)))
+    jvp = ArrayRule(rule, [*results, *types, *(types[k] for k in live)], results)
+
+    def push(outs: Sequence[Flat], duals: list[Dual]) -> list[Dual]:
+        xs = [x for x, _ in duals]
+        each = [jvp(*outs, *xs, *(ts[k] for k in live)) for ts in directions([t for _, t in duals])]
+        moved = [[t[j] for t in each] for j in range(m)]
+        return [(out, t if v in active else None) for out, t, v in zip(outs, moved, node.results, strict=True)]
+
+    return push
 
 
 def control(node: Node, active: set[Value]) -> Callable[[list[Dual]], list[Dual]]:

@@ -57,9 +57,7 @@ def active_results(node: Node, active: Sequence[bool]) -> list[Value]:
         inner = active_values(graph, [i for i, carries in enumerate(active) if carries])
         flags = [v in inner for v in graph.outputs]
         return [v for v, flag in zip(node.results, flags, strict=True) if flag]
-    if any_edge(op, active) and is_inexact(node.result.type.dtype):
-        return [node.result]
-    return []
+    return [v for v in node.results if is_inexact(v.type.dtype)] if any_edge(op, active) else []
 
 
 def any_edge(op: Any, active: Sequence[bool]) -> bool:
@@ -133,23 +131,29 @@ def converted(t: Flat, source: np.dtype[Any], target: np.dtype[Any]) -> Flat:
 
 
 class ArrayRule:
-    """A rule on whole arrays, one scalar at a time: it makes a small graph, which is evaluated."""
+    """A rule on whole arrays, one scalar at a time: it makes a small graph, which is evaluated.
+
+    A result that the rule says is None is zeros.
+    """
 
     def __init__(
         self,
-        rule: Callable[[Namespace, list[Expr]], Any],
+        rule: Callable[[Namespace, list[Expr]], Sequence[Any]],
         operands: Sequence[ArrayType],
-        result: ArrayType,
+        results: Sequence[ArrayType],
     ) -> None:
         builder = Builder("rule")
         xp = Namespace(builder)
         inputs = [xp.wrap(builder.input(type_)) for type_ in operands]
-        made = xp.lift(rule(xp, inputs))
-        self.out = builder.convert(made, ArrayType(result.dtype, result.shape))
-        self.run = evaluator(builder.graph((self.out,)))
+        self.outs = [
+            builder.convert(xp.lift(xp.zeros_like(t) if made is None else made), ArrayType(t.dtype, t.shape))
+            for made, t in zip(rule(xp, inputs), results, strict=True)
+        ]
+        self.run = evaluator(builder.graph(self.outs))
 
-    def __call__(self, *arrays: Flat) -> Flat:
-        return self.run(list(arrays))[self.out]
+    def __call__(self, *arrays: Flat) -> list[Flat]:
+        values = self.run(list(arrays))
+        return [values[out] for out in self.outs]
 
 
 def cumulative_rules(node: Node) -> list[ArrayRule]:
@@ -168,11 +172,12 @@ def reduction_flow(node: Node) -> Flow:
     op, type_ = node.op, node.operands[0].type
     if op.partial == 1:  # type: ignore[attr-defined]
         return lambda out, xs, ts: ts
-    return scaled(reduction_partial(op, type_, node.params["axes"]), scaler(type_.dtype))
+    partial = reduction_partial(op, type_, node.params["axes"])
+    return scaled(lambda out, x: partial(out, x)[0], scaler(type_.dtype))
 
 
 @functools.lru_cache(maxsize=4096)
 def reduction_partial(op: Any, x: ArrayType, axes: tuple[int, ...]) -> ArrayRule:
     """The function ``(out, x)`` to what each element of ``x`` contributes."""
     kept = ArrayType(x.dtype, tuple(1 if a in axes else n for a, n in enumerate(x.shape)))
-    return ArrayRule(lambda xp, v: op.partial(xp, v[0], v[1], axes), (kept, x), x)
+    return ArrayRule(lambda xp, v: (op.partial(xp, v[0], v[1], axes),), (kept, x), (x,))

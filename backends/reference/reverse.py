@@ -10,6 +10,7 @@ Like tangents, cotangents come k at a time: one list of elements per direction.
 
 from __future__ import annotations
 
+import functools
 import itertools
 from collections.abc import Callable, Sequence
 from typing import Any
@@ -106,8 +107,10 @@ def step(
     if isinstance(node.op, Control):
         return control(node, active)
     value = evaluate.step(node)
-    if node.results[0] not in active:
+    if active.isdisjoint(node.results):
         return lambda xs: (value(*xs), None)
+    if isinstance(node.op, Library):
+        return library(node, active)
     record: Record = CASES[type(node.op)](node, active)
 
     def run(xs: list[Flat]) -> tuple[Sequence[Flat], Pull]:
@@ -224,20 +227,32 @@ def indexing(node: Node, active: set[Value]) -> Record:
     return record
 
 
-def library(node: Node, active: set[Value]) -> Record:
-    """The op's vjp, a rule on arrays, is built as a graph and evaluated."""
-    result, types = node.result.type, [v.type for v in node.operands]
+def library(node: Node, active: set[Value]) -> Callable[[list[Flat]], tuple[Sequence[Flat], Pull]]:
+    """The op's vjp, a rule on arrays, is built as a graph and evaluated; once per set of results with a cotangent."""
+    value, results, types = evaluate.step(node), [v.type for v in node.results], [v.type for v in node.operands]
+    live, m = [k for k, v in enumerate(node.operands) if v in active], len(node.results)
 
-    def rule_of(k: int) -> ArrayRule:
+    @functools.cache
+    def rule_of(k: int, there: tuple[int, ...]) -> ArrayRule:
         def rule(xp: Any, v: list[Any]) -> Any:
-            return node.op.vjp(xp, v[0], k, v[1], tuple(v[2:]), node.params)  # type: ignore[attr-defined]
+            given = dict(zip(there, v, strict=False))
+            g, out, xs = tuple(map(given.get, range(m))), tuple(v[len(there) :][:m]), tuple(v[len(there) + m :])
+            one = m == 1
+            return (node.op.vjp(xp, g[0] if one else g, k, out[0] if one else out, xs, node.params),)  # type: ignore[attr-defined]
 
-        return ArrayRule(rule, [result, result, *types], types[k])
+        return ArrayRule(rule, [*(results[j] for j in there), *results, *types], (types[k],))
 
-    rules = {k: rule_of(k) for k, v in enumerate(node.operands) if v in active}
-    return lambda out, xs: (
-        lambda gs: [(k, [vjp(g, out, *xs) for g in gs]) for k, vjp in rules.items()]
-    )
+    def record(xs: list[Flat]) -> tuple[Sequence[Flat], Pull]:
+        outs = value(*xs)
+
+        def pull(gs: list[Cotangents]) -> list[tuple[int, list[Flat]]]:
+            there = tuple(j for j, g in enumerate(gs) if g is not None)
+            each = list(zip(*(gs[j] for j in there), strict=True))  # type: ignore[arg-type]
+            return [(k, [rule_of(k, there)(*g, *outs, *xs)[0] for g in each]) for k in live]
+
+        return outs, pull
+
+    return record
 
 
 def control(

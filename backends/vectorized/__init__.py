@@ -38,17 +38,18 @@ class NumpyBackend:
 
     def forward(self, graph: Graph, active: tuple[int, ...]) -> Forward:
         plan = Plan(graph)
-        nodes = list(zip(plan.graph.nodes, plan.reads, strict=True))
+        nodes = list(zip(plan.graph.nodes, plan.reads, plan.outs, strict=True))
         frees = plan.frees(plan.slot.values())  # the sweep reads any of them
 
         def sweep(env: list[Any], tangents: Any, products: Products) -> tuple[Any, ...]:
             dual: list[Any] = [None] * len(env)
             for i, t in zip(active, tangents, strict=True):
                 dual[plan.inputs[i]] = t
-            for node, reads in nodes:
+            for node, reads, outs in nodes:
                 moving = [dual[plan.slot[v]] for v in node.operands]
-                out = plan.slot[node.result]
-                dual[out] = push(node, env[out], [env[i] for i in reads], moving, products)
+                moved = push(node, [env[i] for i in outs], [env[i] for i in reads], moving, products)
+                for i, t in zip(outs, moved, strict=True):
+                    dual[i] = t
             return _ends(plan, dual, len(tangents[0]), _roots(tangents))
 
         def run(inputs: Any, tangents: Any) -> tuple[Any, Any]:
@@ -69,11 +70,12 @@ class NumpyBackend:
             for slot, value, g in zip(plan.outputs, plan.graph.outputs, cotangents, strict=False):
                 if g is not None and is_inexact(value.type.dtype):
                     adjoints.add(slot, g)
-            for node, reads, moving, out in steps:
-                g = adjoints.arrays[out]
-                if g is not None:
-                    adjoints.arrays[out] = None  # read for the last time
-                    pull(node, moving, g, env[out], [env[i] for i in reads], adjoints, products)
+            for node, reads, moving, outs in steps:
+                gs = [adjoints.arrays[i] for i in outs]
+                if any(g is not None for g in gs):
+                    for i in outs:
+                        adjoints.arrays[i] = None  # read for the last time
+                    pull(node, moving, gs, [env[i] for i in outs], [env[i] for i in reads], adjoints, products)
             taken = _roots(cotangents)
             return tuple(_own(adjoints.arrays[plan.inputs[i]], plan.graph.inputs[i], k, taken) for i in active)
 
@@ -98,25 +100,26 @@ def _backwards(plan: Plan, active: tuple[int, ...]) -> list[tuple[Any, ...]]:
     """The nodes that a cotangent can pass, last first: with the slots it passes on to."""
     moving = {plan.inputs[i] for i in active}
     steps = []
-    for node, reads in zip(plan.graph.nodes, plan.reads, strict=True):
+    for node, reads, outs in zip(plan.graph.nodes, plan.reads, plan.outs, strict=True):
         slots = [plan.slot[v] for v in node.operands]
         targets = [s if s in moving and is_inexact(v.type.dtype) else None
                    for s, v in zip(slots, node.operands, strict=True)]  # fmt: skip
-        out = plan.slot[node.result]
-        if any(s is not None for s in targets) and is_inexact(node.result.type.dtype):
+        passing = [i for i, v in zip(outs, node.results, strict=True) if is_inexact(v.type.dtype)]
+        if passing and any(s is not None for s in targets):
             refuse_complex(node)
-            moving.add(out)
-            steps.append((node, reads, targets, out))
+            moving.update(passing)
+            steps.append((node, reads, targets, outs))
     return steps[::-1]
 
 
 def _kept(plan: Plan, steps: list[tuple[Any, ...]]) -> set[int]:
     """The slots that the sweep reads: partials seldom read all that they are handed."""
     kept: set[int] = set()
-    for node, reads, moving, out in steps:
+    for node, reads, moving, outs in steps:
         for k, slot in enumerate(moving):
-            if slot is not None:
-                kept.update(out if i == OUT else reads[i] for i in pull_reads(node, k))
+            found = pull_reads(node, k) if slot is not None else frozenset()
+            kept.update(reads[i] for i in found if i != OUT)
+            kept.update(outs if OUT in found else ())
     return kept
 
 

@@ -9,7 +9,7 @@ from typing import Any, NamedTuple
 import numpy as np
 
 from wengert.backends import libraries, matmul
-from wengert.ir.kinds import Contraction, Elementwise
+from wengert.ir.kinds import Contraction, Elementwise, Library
 from wengert.ir.ops import OPS
 
 __all__ = [
@@ -169,6 +169,8 @@ class _Namespace:
         for op in OPS.values():
             if isinstance(op, Elementwise) and op.symbol != "cast" and op.library is None:
                 setattr(self, op.name, elementwise_function(op))
+            elif isinstance(op, Library):
+                setattr(self, op.name, op.call)
 
     def __getattr__(self, name: str) -> Any:
         op = OPS.get(name)
@@ -187,12 +189,8 @@ class _Namespace:
         return x[key(start, size, step)]
 
     @staticmethod
-    def argsort(x: Any, axis: int) -> Any:
-        return np.argsort(x, axis=axis, kind="stable")
-
-    @staticmethod
-    def sort(x: Any, axis: int) -> Any:
-        return np.sort(x, axis=axis, kind="stable")
+    def einsum(subscripts: str, x: Any, y: Any, *, scaled: bool = False) -> Any:
+        return scale_contract(subscripts, x, y) if scaled else contract(subscripts, x, y)
 
 
 XP = _Namespace()

@@ -10,7 +10,13 @@ import numpy as np
 
 from wengert.backends.vectorized import arrays
 from wengert.backends.vectorized.arrays import XP, Products
-from wengert.backends.vectorized.tangents import cumulative_partial, directed_view, partial, reduction_partial
+from wengert.backends.vectorized.tangents import (
+    cumulative_partial,
+    directed_view,
+    partial,
+    reduction_partial,
+    stacked,
+)
 from wengert.ir import kinds
 from wengert.ir.build import Builder, Namespace
 from wengert.ir.graph import Node
@@ -102,8 +108,11 @@ def _library(node: Node, k: int, g: Any, out: Any, operands: Sequence[Any], prod
     if rule is None:
         return None
     type_ = node.operands[k].type
-    shares = [rule(XP, each, k, out, list(operands), node.params) for each in g]
-    return np.reshape(shares, (len(g), *type_.shape)).astype(type_.dtype, copy=False)
+    gs = g if isinstance(g, tuple) else (g,)
+    n = next(len(each) for each in gs if each is not None)
+    rows: Any = ([None if each is None else each[i] for each in gs] for i in range(n))
+    shares = [rule(XP, tuple(row) if len(row) > 1 else row[0], k, out, list(operands), node.params) for row in rows]
+    return stacked(shares, n, type_)
 
 
 #: Where ``pull_reads`` means the result.
@@ -121,6 +130,8 @@ def pull_reads(node: Node, k: int) -> frozenset[int]:
         return frozenset()
     if isinstance(op, kinds.Contraction | kinds.Indexing):
         return frozenset({1 - k})
+    if isinstance(op, kinds.Library) and k in op.linear:
+        return frozenset(every) - {k}
     return frozenset({OUT, *every})
 
 
@@ -178,10 +189,11 @@ def _size(shape: tuple[int, ...]) -> int:
 
 
 def pull(
-    node: Node, moving: Sequence[int | None], g: Any, out: Any, operands: Sequence[Any], adjoints: Adjoints,
-    products: Products,
+    node: Node, moving: Sequence[int | None], gs: Sequence[Any], outs: Sequence[Any], operands: Sequence[Any],
+    adjoints: Adjoints, products: Products,
 ) -> None:
-    """Hand the cotangent of a node's result to its operands; ``moving`` are the slots of those that want it."""
+    """Hand the cotangents of a node's results to its operands; ``moving`` are the slots of those that want them."""
+    g, out = (gs[0], outs[0]) if len(gs) == 1 else (tuple(gs), tuple(outs))
     if isinstance(node.op, kinds.Movement):
         _move_back(node, moving, g, adjoints)
         return

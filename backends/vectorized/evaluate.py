@@ -105,8 +105,8 @@ def _indexing(node: Node) -> Step:
 
 
 def _library(node: Node) -> Step:
-    call, params = node.op.call, node.params  # type: ignore[attr-defined]
-    return lambda *operands: call(*operands, **params)
+    run, params, location = node.op.run, node.params, node.location  # type: ignore[attr-defined]
+    return lambda *operands: run(operands, params, location)
 
 
 def _control(node: Node) -> Step:
@@ -153,11 +153,12 @@ class Plan:
         self.constants = [(self.slot[c], c.array) for c in graph.constants]
         source = _sources(graph)
         self.reads = [tuple(self.slot[v] for v in _read(node, source)) for node in graph.nodes]
+        self.outs = [tuple(self.slot[v] for v in node.results) for node in graph.nodes]
         needed = {s for reads in self.reads for s in reads} | {self.slot[v] for v in graph.guarded_outputs}
         self.steps = [
-            (lower(node), reads, self.slot[node.result])
-            for node, reads in zip(graph.nodes, self.reads, strict=True)
-            if self.slot[node.result] in needed
+            (lower(node), reads, outs)
+            for node, reads, outs in zip(graph.nodes, self.reads, self.outs, strict=True)
+            if not needed.isdisjoint(outs)
         ]
         self.outputs = [self.slot[v] for v in graph.guarded_outputs]
         self.inputs = [self.slot[v] for v in graph.inputs]
@@ -165,16 +166,21 @@ class Plan:
     def frees(self, kept: Iterable[int]) -> list[list[int]]:
         """For each step, the slots that nothing reads after it and that are not to be kept."""
         later, last = set(kept), []
-        for _, reads, out in reversed(self.steps):
-            last.append([i for i in {*reads, out} if i not in later])
+        for _, reads, outs in reversed(self.steps):
+            last.append([i for i in {*reads, *outs} if i not in later])
             later.update(reads)
         return last[::-1]
 
     def run(self, inputs: Any, frees: list[list[int]]) -> list[Any]:
         """The values, by slot; those that ``frees`` names go after their last reader, so that memory is used again."""
         env = self._filled(inputs)
-        for (step, reads, out), last in zip(self.steps, frees, strict=True):
-            env[out] = step(*[env[i] for i in reads])
+        for (step, reads, outs), last in zip(self.steps, frees, strict=True):
+            made = step(*[env[i] for i in reads])
+            if len(outs) == 1:
+                env[outs[0]] = made
+            else:
+                for i, result in zip(outs, made, strict=True):
+                    env[i] = result
             for i in last:
                 env[i] = None
         return env

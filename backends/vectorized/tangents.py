@@ -12,9 +12,9 @@ from wengert.backends.vectorized.arrays import XP, Products
 from wengert.ir import kinds
 from wengert.ir.errors import refuse_complex
 from wengert.ir.graph import Node
-from wengert.ir.types import is_inexact
+from wengert.ir.types import ArrayType, is_inexact
 
-__all__ = ["cumulative_partial", "partial", "push", "reduction_partial"]
+__all__ = ["cumulative_partial", "partial", "push", "reduction_partial", "stacked"]
 
 Tangents = Sequence[Any]
 
@@ -116,13 +116,21 @@ def _indexing(node: Node, out: Any, operands: Sequence[Any], tangents: Tangents,
 
 def _library(node: Node, out: Any, operands: Sequence[Any], tangents: Tangents, products: Products) -> Any:
     """One direction at a time: a jvp is stated for one."""
-    rule = node.op.jvp  # type: ignore[attr-defined]
+    rule, types = node.op.jvp, [v.type for v in node.results]  # type: ignore[attr-defined]
     if rule is None:
-        return None
+        return (None,) * len(types)
     k = next(len(t) for t in tangents if t is not None)
     each = ([None if t is None else t[i] for t in tangents] for i in range(k))
     moved = [rule(XP, out, list(operands), direction, node.params) for direction in each]
-    return np.reshape(moved, (k, *node.result.type.shape)).astype(node.result.type.dtype, copy=False)
+    columns = zip(*moved, strict=True) if len(types) > 1 else (moved,)
+    return tuple(stacked(column, k, type_) for column, type_ in zip(columns, types, strict=True))
+
+
+def stacked(column: Sequence[Any], k: int, type_: ArrayType) -> Any:
+    """What a rule gave in each of k directions; None where nothing flows."""
+    if any(t is None for t in column):  # in one direction, in all
+        return None
+    return np.reshape(column, (k, *type_.shape)).astype(type_.dtype, copy=False)
 
 
 _RULES: dict[type[kinds.Op], Callable[[Node, Any, Sequence[Any], Tangents, Products], Any]] = {
@@ -136,9 +144,13 @@ _RULES: dict[type[kinds.Op], Callable[[Node, Any, Sequence[Any], Tangents, Produ
 }
 
 
-def push(node: Node, out: Any, operands: Sequence[Any], tangents: Tangents, products: Products) -> Any:
-    """The tangents of a node's result, or None where nothing flows."""
-    if all(t is None for t in tangents) or not is_inexact(node.result.type.dtype):
-        return None
+def push(
+    node: Node, outs: Sequence[Any], operands: Sequence[Any], tangents: Tangents, products: Products
+) -> Sequence[Any]:
+    """The tangents of a node's results, None where nothing flows."""
+    if all(t is None for t in tangents) or not any(is_inexact(v.type.dtype) for v in node.results):
+        return (None,) * len(outs)
     refuse_complex(node)
-    return _RULES[type(node.op)](node, out, operands, tangents, products)
+    out = outs[0] if len(outs) == 1 else tuple(outs)
+    moved = _RULES[type(node.op)](node, out, operands, tangents, products)
+    return moved if isinstance(moved, tuple) else (moved,)

@@ -27,7 +27,7 @@ def jvp(graph: Graph, active: tuple[int, ...]) -> Graph:
     """
     b, inputs = _start(graph, "jvp")
     tangents = {i: b.input(cotangent_type(inputs[i].type), _named(inputs[i], "d_")) for i in active}
-    outputs, moved = push(b, inline_calls(graph), inputs, [tangents.get(i) for i in range(len(inputs))])
+    outputs, moved = push(b, dead_code(inline_calls(graph)), inputs, [tangents.get(i) for i in range(len(inputs))])
     results = [
         _zeros(b, v) if t is None else t
         for v, t in zip(outputs, moved, strict=True) if is_inexact(v.type.dtype)
@@ -93,7 +93,7 @@ class _Parts:
 def _split(b: Builder, graph: Graph, inputs: list[Value], active: tuple[int, ...]) -> _Parts:
     """Emit values and tangents, then take the nodes that depend on a tangent out of the builder."""
     tangents = {i: Value(cotangent_type(inputs[i].type), _named(inputs[i], "d_")) for i in active}
-    outputs, moved = push(b, inline_calls(graph), inputs, [tangents.get(i) for i in range(len(inputs))])
+    outputs, moved = push(b, dead_code(inline_calls(graph)), inputs, [tangents.get(i) for i in range(len(inputs))])
     linear = set(tangents.values())
     known: list[Node] = []
     nodes: list[Node] = []

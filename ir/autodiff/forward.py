@@ -51,12 +51,12 @@ def push(
         results = builder.emit_all(node.op, here, **node.params)
         env.update(zip(node.results, results, strict=True))
         moving = tuple(dual.get(v) for v in here)
-        if any(t is not None for t in moving) and is_inexact(results[0].type.dtype):
+        if any(t is not None for t in moving) and any(is_inexact(v.type.dtype) for v in results):
             refuse_complex(node)
             copy = Node(node.op, here, node.params, results, node.location)
-            tangent = RULES[type(node.op)](xp, copy, moving)
-            if tangent is not None:
-                dual[results[0]] = tangent
+            moved = RULES[type(node.op)](xp, copy, moving)
+            pairs = zip(results, moved if isinstance(moved, tuple) else (moved,), strict=True)
+            dual.update((v, t) for v, t in pairs if t is not None)
     for guard in graph.guards:
         builder.guard(at(guard.value), guard.expected, guard.location)
     outputs = [at(v) for v in graph.outputs]
@@ -149,12 +149,16 @@ def _contraction(xp: Namespace, node: Node, tangents: Sequence[Tangent]) -> Tang
     return _sum(xp, [xp.builder.emit(scaled, pair, **node.params) for pair in pairs if None not in pair])  # type: ignore[arg-type]
 
 
-def _library(xp: Namespace, node: Node, tangents: Sequence[Tangent]) -> Tangent:
+def _library(xp: Namespace, node: Node, tangents: Sequence[Tangent]) -> Tangent | tuple[Tangent, ...]:
     jvp = node.op.jvp  # type: ignore[attr-defined]
     if jvp is None:
-        return None
+        return (None,) * len(node.results)
     dual = [None if t is None else xp.wrap(t) for t in tangents]
-    return xp.lift(jvp(xp, xp.wrap(node.result), [xp.wrap(v) for v in node.operands], dual, node.params))
+    out = tuple(map(xp.wrap, node.results))
+    one = len(out) == 1
+    moved = jvp(xp, out[0] if one else out, [xp.wrap(v) for v in node.operands], dual, node.params)
+    pairs = zip((moved,) if one else moved, node.results, strict=True)
+    return tuple(None if t is None else partial_value(xp, t, v.type) for t, v in pairs)
 
 
 def _control(xp: Namespace, node: Node, tangents: Sequence[Tangent]) -> Tangent:
@@ -162,7 +166,8 @@ def _control(xp: Namespace, node: Node, tangents: Sequence[Tangent]) -> Tangent:
     raise DerivativeError(message, op=node.op.name, location=node.location)
 
 
-RULES: dict[type[kinds.Op], Callable[[Namespace, Node, Sequence[Tangent]], Tangent]] = {
+#: The tangent of a node's result; a tuple of them for an op that may have several results.
+RULES: dict[type[kinds.Op], Callable[[Namespace, Node, Sequence[Tangent]], Tangent | tuple[Tangent, ...]]] = {
     kinds.Elementwise: _elementwise,
     kinds.Reduction: _reduction,
     kinds.Cumulative: _cumulative,

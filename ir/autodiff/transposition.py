@@ -30,14 +30,15 @@ def pull(builder: Builder, nodes: Sequence[Node], linear: set[Value], cotangents
         cotangents[value] = new if old is None else builder.apply(OPS["add"], old, new)  # type: ignore[arg-type]
 
     for node in reversed(nodes):
-        g = cotangents.pop(node.result, None)
-        if g is None:
+        arrived = [cotangents.pop(v, None) for v in node.results]
+        if all(g is None for g in arrived):
             continue
         builder.location = node.location
         transpose = RULES.get(type(node.op), _not_linear)
+        gs = tuple(None if g is None else xp.wrap(g) for g in arrived)
         for k, operand in enumerate(node.operands):
             if operand in linear:
-                give(operand, transpose(xp, node, k, xp.wrap(g)))
+                give(operand, transpose(xp, node, k, gs if len(gs) > 1 else gs[0]))
 
 
 def _not_linear(xp: Namespace, node: Node, k: int, g: Any) -> Any:
@@ -95,6 +96,16 @@ def _contraction(xp: Namespace, node: Node, k: int, g: Any) -> Any:
     return xp.einsum(subscripts, g, xp.wrap(other), scaled=True)
 
 
+def _library(xp: Namespace, node: Node, k: int, g: Any) -> Any:
+    """In an operand that the op is linear in, the vjp is the transpose."""
+    op, type_ = node.op, node.operands[k].type
+    if k not in op.linear:  # type: ignore[attr-defined]
+        _not_linear(xp, node, k, g)
+    primals = [None if i == k else xp.wrap(v) for i, v in enumerate(node.operands)]
+    share = op.vjp(xp, g, k, None, primals, node.params)  # type: ignore[attr-defined]
+    return xp.zeros_like(type_) if share is None else xp.wrap(partial_value(xp, share, type_))
+
+
 RULES: dict[type[kinds.Op], Callable[[Namespace, Node, int, Any], Any]] = {
     kinds.Elementwise: _elementwise,
     kinds.Reduction: _reduction,
@@ -102,4 +113,5 @@ RULES: dict[type[kinds.Op], Callable[[Namespace, Node, int, Any], Any]] = {
     kinds.Movement: _movement,
     kinds.Contraction: _contraction,
     kinds.Indexing: _indexing,
+    kinds.Library: _library,
 }

@@ -12,8 +12,10 @@ from wengert.ir.ops import (
     control,
     entire,
     exponential,
+    factorizations,
     indexing,
     library,
+    linalg,
     movement,
     reductions,
     special,
@@ -31,7 +33,7 @@ CHAPTERS: dict[str, ModuleType] = {
     module.__name__.rpartition(".")[2]: module
     for module in (
         arithmetic, exponential, trigonometric, entire, comparison, special, reductions,
-        movement, contractions, indexing, library, control,
+        movement, contractions, indexing, library, linalg, factorizations, control,
         special_functions, special_functions_gamma, special_functions_bessel, special_functions_entropy,
         special_functions_integrals,
     )

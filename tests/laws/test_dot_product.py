@@ -11,7 +11,7 @@ from batches import BACKENDS, Batch, differentiable, jacobians
 from samples import random
 
 from wengert.backends import protocol
-from wengert.ir.kinds import Control
+from wengert.ir.kinds import Control, Library
 from wengert.ir.ops import OPS
 from wengert.ir.types import is_inexact
 
@@ -84,8 +84,8 @@ def complaints(sample, j, k, ulps):
         dtype = j.dtype if j.dtype.kind == "f" else np.dtype(np.float64)
         single = np.dtype(np.float32) in (dtype, *(x.dtype for x in sample.operands))
         unit = np.spacing(np.maximum(abs(j), abs(k)).astype(np.float32 if single else np.float64))
-        if isinstance(sample.op, Control):  # many edges, whose products are summed in another order
-            unit = np.full_like(unit, unit.max(initial=0))
+        if isinstance(sample.op, Control | Library):  # many edges, whose products are summed in another order
+            unit = np.full_like(unit, unit[np.isfinite(unit)].max(initial=0)) * (8 if isinstance(sample.op, Library) else 1)
         bad = oracles.differing(j, k, ulps * np.where(np.isfinite(unit), unit, 0))
     if not bad.any():
         return []

@@ -10,7 +10,7 @@ import numpy_statistics
 import pytest
 from numpy_alike import INPUTS, same
 
-from wengert.tracer.numpy_api import contractions, elementwise, movement, reductions, writing
+from wengert.tracer.numpy_api import contractions, elementwise, linalg, movement, norms, reductions, writing
 
 AXES = (None, 0, -1)
 windows = np.lib.stride_tricks.sliding_window_view
@@ -36,6 +36,12 @@ def filled(x, write):
 def filled_with(buffer, value):
     buffer[...] = value
     return buffer
+
+
+def gram(x):
+    """A positive definite matrix with eigenvalues far from each other."""
+    rows = np.atleast_2d(x)[..., :2, :] * 1.0
+    return np.matmul(rows, np.swapaxes(rows, -1, -2)) + np.diag(np.arange(1.0, 1.0 + rows.shape[-2]))
 
 
 CASES = {
@@ -166,8 +172,45 @@ CASES = {
         lambda x: np.einsum(x, [0, 1]), lambda x: np.einsum(x, [1, 0]), lambda x: np.einsum(x, [0, 1], x, [2, 1], [0, 2]), lambda x: np.einsum(x, [..., 3], [3, ...]), lambda x: np.einsum(x, [0, 0]), lambda x: np.einsum(x, [30, 2], x, [30, 2]), lambda x: np.einsum("ij->", x, dtype=np.float64),
     ],
     np.einsum_path: [lambda x: np.einsum_path("ij,kj,kl->il", x, x, np.ones((x.shape[0], 3)))[0], lambda x: np.einsum_path("ij,kj", x, x, optimize="optimal")],
-    np.linalg.norm: [np.linalg.norm, lambda x: np.linalg.norm(x, axis=-1), lambda x: np.linalg.norm(x, axis=0, keepdims=True)],
-    np.linalg.outer: [lambda x: np.linalg.outer(np.ravel(x), np.arange(2.0))],
+    # linear algebra
+    np.linalg.norm: [
+        np.linalg.norm, lambda x: np.linalg.norm(x, axis=-1), lambda x: np.linalg.norm(x, axis=0, keepdims=True), lambda x: np.linalg.norm(x, keepdims=True),
+        *(lambda x, o=o: np.linalg.norm(x, o) for o in (1, -1, 2, -2, np.inf, -np.inf, 0, 3, 0.5, "fro", "nuc", "bad")),
+        *(lambda x, o=o: np.linalg.norm(x, o, -1) for o in (1, 2, np.inf, -np.inf, 0, 3, 2.5, "fro")),
+        *(lambda x, o=o: np.linalg.norm(x, o, (0, 1), keepdims=True) for o in (None, 1, -1, 2, -2, np.inf, "nuc", 3)),
+        lambda x: np.linalg.norm(x, 1, (1, 0)), lambda x: np.linalg.norm(x, None, (0, 0)), lambda x: np.linalg.norm(x, None, "a"),
+    ],
+    np.linalg.vector_norm: [np.linalg.vector_norm, *over_axes(np.linalg.vector_norm, ord=3), lambda x: np.linalg.vector_norm(x, axis=(0, 1), keepdims=True)],
+    np.linalg.matrix_norm: [np.linalg.matrix_norm, lambda x: np.linalg.matrix_norm(x, ord=2, keepdims=True), lambda x: np.linalg.matrix_norm(x, ord="nuc")],
+    np.linalg.cond: [np.linalg.cond, *(lambda x, p=p: np.linalg.cond(gram(x), p) for p in (None, 2, -2, 1, -1, np.inf, "fro", "nuc"))],
+    np.linalg.matrix_rank: [np.linalg.matrix_rank, lambda x: np.linalg.matrix_rank(x, 0.5), lambda x: np.linalg.matrix_rank(gram(x), hermitian=True), lambda x: np.linalg.matrix_rank(x, rtol=0.1)],
+    np.linalg.solve: [lambda x: np.linalg.solve(x, x), lambda x: np.linalg.solve(gram(x), x), lambda x: np.linalg.solve(gram(x), np.arange(2.0)), lambda x: np.linalg.solve(np.eye(2), x), lambda x: np.linalg.solve(gram(x) * np.ones((3, 1, 1)), np.ones((2, 1)))],
+    np.linalg.inv: [np.linalg.inv, lambda x: np.linalg.inv(gram(x)), lambda x: np.linalg.inv(gram(x) * 0.0)],
+    np.linalg.pinv: [np.linalg.pinv, lambda x: np.linalg.pinv(x, 0.5), lambda x: np.linalg.pinv(gram(x), hermitian=True), lambda x: np.linalg.pinv(x, rtol=None), lambda x: np.linalg.pinv(x, 0.1, rtol=0.1)],
+    np.linalg.lstsq: [lambda x: np.linalg.lstsq(x, np.ones(np.shape(x)[0])), lambda x: np.linalg.lstsq(x.T, np.ones(np.shape(x)[-1])), lambda x: np.linalg.lstsq(x.T, x.T, 0.1), lambda x: np.linalg.lstsq(x, np.ones((np.shape(x)[0], 2)), rcond=None), lambda x: np.linalg.lstsq(x, x[0])],
+    np.linalg.tensorsolve: [lambda x: np.linalg.tensorsolve(np.reshape(gram(x), (2, 1, 1, 2)), np.ones((2, 1))), lambda x: np.linalg.tensorsolve(np.reshape(gram(x), (2, 1, 2)), np.ones(2), (1,)), lambda x: np.linalg.tensorsolve(x, np.ones(2))],
+    np.linalg.tensorinv: [lambda x: np.linalg.tensorinv(np.reshape(gram(x), (2, 1, 2)), 1), lambda x: np.linalg.tensorinv(x, 0), lambda x: np.linalg.tensorinv(np.reshape(gram(x), (1, 2, 2)))],
+    np.linalg.matrix_power: [*(lambda x, n=n: np.linalg.matrix_power(gram(x), n) for n in (0, 1, 2, 3, 5, 12, -2, 0.5)), lambda x: np.linalg.matrix_power(x, 2)],
+    np.linalg.multi_dot: [lambda x: np.linalg.multi_dot([gram(x), x]), lambda x: np.linalg.multi_dot([x, x.T, gram(x), x]), lambda x: np.linalg.multi_dot([x[0], x.T, x[:, 0]]), lambda x: np.linalg.multi_dot([x])],
+    np.linalg.det: [np.linalg.det, lambda x: np.linalg.det(gram(x)), lambda x: np.linalg.det(np.ones((3, 1, 1)) * gram(x))],
+    np.linalg.slogdet: [np.linalg.slogdet, lambda x: np.linalg.slogdet(gram(x)).logabsdet, lambda x: np.linalg.slogdet(-gram(x)), lambda x: np.linalg.slogdet(gram(x) * 0.0)],
+    np.linalg.cholesky: [np.linalg.cholesky, lambda x: np.linalg.cholesky(gram(x)), lambda x: np.linalg.cholesky(gram(x), upper=True), lambda x: np.linalg.cholesky(-gram(x))],
+    np.linalg.qr: [np.linalg.qr, *(lambda x, m=m: np.linalg.qr(x, m) for m in ("reduced", "complete", "r", "other")), lambda x: np.linalg.qr(x.T, "complete").Q],
+    np.linalg.svd: [np.linalg.svd, lambda x: np.linalg.svd(x, False), lambda x: np.linalg.svd(x, compute_uv=False), lambda x: np.linalg.svd(gram(x), hermitian=True), lambda x: np.linalg.svd(x.T).U, lambda x: np.linalg.svd(gram(x), hermitian=True, compute_uv=False)],
+    np.linalg.svdvals: [np.linalg.svdvals, lambda x: np.linalg.svdvals(gram(x))],
+    np.linalg.eigh: [np.linalg.eigh, lambda x: np.linalg.eigh(gram(x)).eigenvectors, lambda x: np.linalg.eigh(gram(x), "u"), lambda x: np.linalg.eigh(x, "A")],
+    np.linalg.eigvalsh: [np.linalg.eigvalsh, lambda x: np.linalg.eigvalsh(gram(x), "U")],
+    np.linalg.eig: [lambda x: np.linalg.eig(x[0, 0])], np.linalg.eigvals: [lambda x: np.linalg.eigvals(x[0, 0])],
+    np.linalg.outer: [lambda x: np.linalg.outer(np.ravel(x), np.ravel(x)), lambda x: np.linalg.outer(x, x)],
+    np.linalg.cross: [lambda x: np.linalg.cross(x, x[::-1]), lambda x: np.linalg.cross(x, np.arange(3)), lambda x: np.linalg.cross(x, x, axis=0)],
+    np.linalg.vecdot: [lambda x: np.linalg.vecdot(x, x), lambda x: np.linalg.vecdot(x, x, axis=0), lambda x: np.linalg.vecdot(x, np.ones(7))],
+    np.linalg.diagonal: [np.linalg.diagonal, lambda x: np.linalg.diagonal(x, offset=1)],
+    np.linalg.trace: [np.linalg.trace, lambda x: np.linalg.trace(x, offset=-1, dtype=np.float32)],
+    np.linalg.matrix_transpose: [np.linalg.matrix_transpose],
+    np.polyfit: [
+        lambda x: np.polyfit(np.arange(6.0), x, 2), lambda x: np.polyfit(x, np.arange(6.0), 1, full=True), lambda x: np.polyfit(np.arange(2.0), x, 1), lambda x: np.polyfit(x, x, -1),
+        lambda x: np.polyfit(np.arange(6.0), x, 1, w=np.arange(1.0, 7.0), cov=True), lambda x: np.polyfit(np.arange(6.0), x, 3, cov="unscaled"), lambda x: np.polyfit(np.arange(3.0), x.T, 1, cov=True),
+    ],
     np.linalg.matmul: [lambda x: np.linalg.matmul(x, np.swapaxes(x, -1, -2))],
     np.linalg.tensordot: [lambda x: np.linalg.tensordot(x, x, axes=0)],
     # elements
@@ -214,7 +257,7 @@ NUMBERS = ("scalar", "number", "int")
 
 def test_every_function_has_a_case():
     """Here, or for the other chapters in the test file of that name."""
-    assert set(CASES) == {f for chapter in (reductions, movement, contractions, elementwise, writing) for f in chapter.TABLE}
+    assert not {f for chapter in (reductions, movement, contractions, elementwise, writing, linalg, norms) for f in chapter.TABLE} - set(CASES)
 
 
 @pytest.mark.parametrize("sort", INPUTS)

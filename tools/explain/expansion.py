@@ -44,6 +44,7 @@ def expand(graph: ir.Graph, inputs: Sequence[np.ndarray], names: Sequence[str], 
         Arrays with more entries are blocks.
     """
     _refuse_complex(graph)
+    graph = local.one_result_each(graph)
     work = _Expansion(graph, inputs, names, limit)
     for node in graph.nodes:
         work.add(node)

@@ -18,7 +18,7 @@ from wengert.ir.build import Builder
 from wengert.ir.graph import Constant, Graph, Node
 from wengert.ir.types import ArrayType, is_inexact
 
-__all__ = ["BUDGET", "Pattern", "flows", "is_rename", "pattern", "renamed", "slopes"]
+__all__ = ["BUDGET", "Pattern", "flows", "is_rename", "one_result_each", "pattern", "renamed", "slopes"]
 
 #: The most entries that one node's Jacobian may have.
 BUDGET = 10**7
@@ -57,6 +57,33 @@ def _alone(node: Node, dtype: np.dtype[Any] | None = None) -> Graph:
     b = Builder()
     types = [v.type if dtype is None else ArrayType(dtype, v.type.shape) for v in node.operands]
     return b.graph([b.emit(node.op, [b.input(t) for t in types], **node.params)])
+
+
+def one_result_each(graph: Graph) -> Graph:
+    """With a node for each result of a library op that has several."""
+    nodes: list[Node] = []
+    for node in graph.nodes:
+        if isinstance(node.op, kinds.Library) and len(node.results) > 1:
+            nodes.extend(
+                Node(_only(node.op, j), node.operands, node.params, (v,), node.location)
+                for j, v in enumerate(node.results)
+            )
+        else:
+            nodes.append(node)
+    return graph.evolve(nodes=tuple(nodes))
+
+
+def _only(op: kinds.Library, j: int) -> kinds.Library:
+    """The op with its result ``j`` alone."""
+
+    def jvp(xp: Any, out: Any, primals: Any, tangents: Any, params: Any) -> Any:
+        whole = op.call(*primals, **params)  # rules run on arrays here, never on a Builder
+        return op.jvp(xp, whole, primals, tangents, params)[j]  # type: ignore[misc]
+
+    return kinds.Library(
+        name=f"{op.name}.{j}", doc=op.doc, params=op.params, call=lambda *xs, **params: op.call(*xs, **params)[j],
+        types=lambda _, types, params: (op.infer(types, params)[j],), jvp=jvp if op.jvp else None, vjp=op.vjp,
+    )  # fmt: skip
 
 
 # -- which entries depend on which ------------------------------------------------

@@ -13,9 +13,11 @@ from wengert.tracer.numpy_api import (
     elementwise,
     histograms,
     joining,
+    linalg,
     methods,
     movement,
     nan,
+    norms,
     order_statistics,
     padding,
     pieces,
@@ -40,6 +42,7 @@ FUNCTIONS: dict[Any, Any] = {
     **pieces.TABLE, **questions.TABLE,
     **statistics.TABLE, **order_statistics.TABLE, **nan.TABLE, **calculus.TABLE, **products.TABLE,
     **polynomials.TABLE, **scimath.TABLE,
+    **linalg.TABLE, **norms.TABLE,
 }  # fmt: skip
 
 operators.install()

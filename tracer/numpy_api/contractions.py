@@ -9,7 +9,7 @@ import numpy as np
 from wengert.tracer.array import Array, refuse
 from wengert.tracer.memory import share
 from wengert.tracer.numpy_api.positions import stand_in
-from wengert.tracer.numpy_api.support import array_of, arrays_of, axis_of, deliver, promote
+from wengert.tracer.numpy_api.support import arrays_of, axis_of, deliver, promote
 
 LETTERS = "abcdefghijklmnopqrstuvwxyzABCDEFGHIJKLMNOPQRSTUVWXYZ"
 
@@ -221,22 +221,8 @@ def _without_ones(xp: Any, parts: list[tuple[Array, str]]) -> list[tuple[Array, 
     return thin
 
 
-def norm(x, ord=None, axis=None, keepdims=False):
-    """The 2-norm of a vector or Frobenius norm of an array, 0 with derivative 0 at zero."""
-    from wengert.tracer.numpy_api.reductions import sum_
-
-    if ord is not None and not (ord == 2 and (np.ndim(x) == 1 or isinstance(axis, int))):
-        raise refuse(f"np.linalg.norm with ord={ord!r} is not traced yet.", "Write the norm with np.abs and np.sum.")
-    xp, x = array_of(x)
-    squares = sum_(xp.square(x if x.dtype.kind == "f" else xp.cast(x, float)), axis, keepdims=keepdims)
-    positive = xp.not_equal(squares, 0)
-    root = xp.sqrt(xp.where(positive, squares, squares.dtype.type(1)))
-    return xp.where(positive, root, squares)
-
-
 TABLE = {
     np.dot: dot, np.outer: outer, np.inner: inner, np.vdot: vdot, np.tensordot: tensordot, np.einsum: einsum,
     np.einsum_path: einsum_path,
-    np.linalg.norm: norm, np.linalg.outer: outer, np.linalg.matmul: matmul,
-    np.linalg.tensordot: tensordot,
+    np.linalg.matmul: matmul, np.linalg.tensordot: tensordot,
 }  # fmt: skip

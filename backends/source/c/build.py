@@ -129,8 +129,9 @@ def _callback(nodes: Sequence[Node], raised: Callable[[BaseException], None]) ->
             arrays = [view(reads[k], v.type) for k, v in enumerate(node.operands)]
             for array in arrays:
                 array.flags.writeable = False
-            out = view(writes[0], node.result.type)
-            out[...] = node.op.call(*arrays, **node.params)
+            made = node.op.run(arrays, node.params, node.location)
+            for k, (v, result) in enumerate(zip(node.results, made if len(node.results) > 1 else (made,), strict=True)):
+                view(writes[k], v.type)[...] = result
         except BaseException as error:  # noqa: BLE001 (carried, and raised by the caller)
             raised(error)
             return 1

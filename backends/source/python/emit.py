@@ -127,8 +127,14 @@ class Printer:
 
     def statement(self, node: Node) -> None:
         """Print a node, or keep it as an expression for its one reader."""
-        result = node.result
         expression = WRITERS[type(node.op)](self, node)
+        if len(node.results) > 1:
+            self.comment(node.location)
+            names = [self.assign(None) for _ in node.results]
+            self.lines.append(f"{', '.join(names)} = {expression.text}")
+            self.names.update((v, Expression(name)) for v, name in zip(node.results, names, strict=True))
+            return
+        result = node.result
         short = expression.depth < DEPTH and len(expression.text) <= LENGTH
         if self.uses[result] == 1 and short and (isinstance(node.op, kinds.Elementwise) or node.op.name in VIEWS):
             self.names[result] = expression
@@ -139,10 +145,12 @@ class Printer:
         self.comment(node.location)
         self.names[result] = Expression(self.assign(expression.text))
 
-    def assign(self, text: str) -> str:
+    def assign(self, text: str | None) -> str:
+        """A new name for what a text computes; for None, the name alone."""
         name = f"v{self.count}"
         self.count += 1
-        self.lines.append(f"{name} = {text}")
+        if text is not None:
+            self.lines.append(f"{name} = {text}")
         return name
 
     def comment(self, location: Location | None) -> None:

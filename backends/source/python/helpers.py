@@ -31,6 +31,16 @@ def _recurrence(carry, x, axis, reverse):
         lines[i, ...] += _scale(factors[i], lines[i - 1])
     return out
 ''',
+    "_solve": '''\
+def _solve(a, b):
+    """The solution of each system; NaN where the matrix is singular, but 0 for a right side of zeros."""
+    try:
+        return np.linalg.solve(a, b)
+    except np.linalg.LinAlgError:
+        if a.ndim > 2:
+            return np.stack([_solve(*each) for each in zip(a, b)])
+        return np.where((b == 0).all(axis=0), 0, np.full_like(b, np.nan))
+''',
     "_take": '''\
 def _take(x, indices, axis):
     """Slices at indices, none of them negative."""

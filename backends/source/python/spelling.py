@@ -19,4 +19,15 @@ UNARY: dict[str, str] = {"neg": "-", "~": "~", "not": "~"}
 LIBRARY: dict[str, Any] = {
     "sort": lambda x, axis: f"np.sort({x}, axis={axis}, kind='stable')",
     "argsort": lambda x, axis: f"np.argsort({x}, axis={axis}, kind='stable')",
+    "solve": lambda a, b, singular: f"{'np.linalg.solve' if singular == 'raise' else '_solve'}({a}, {b})",
+    "det": lambda x: f"np.linalg.det({x})",
+    "slogdet": lambda x: f"np.linalg.slogdet({x})",
+    "pinv": lambda x, rtol, hermitian: f"np.linalg.pinv({x}, {rtol!r}, {hermitian})",
+    "lstsq": lambda a, b, rcond: f"np.linalg.lstsq({a}, {b}, {rcond!r})[::2]",
+    "cholesky": lambda x: f"np.linalg.cholesky({x})",
+    "qr": lambda x: f"np.linalg.qr({x})",
+    "svd": lambda x: f"np.linalg.svd({x}, full_matrices=False)",
+    "svdvals": lambda x: f"np.linalg.svd({x}, compute_uv=False)",
+    "eigh": lambda x, UPLO: f"np.linalg.eigh({x}, {UPLO!r})",
+    "eigvalsh": lambda x, UPLO: f"np.linalg.eigvalsh({x}, {UPLO!r})",
 }

@@ -226,17 +226,21 @@ def _known_inside(node: Node) -> bool:
 
 def _library(p: Printer, node: Node) -> Expression:
     op, xs = node.op, [p.read(v).text for v in node.operands]
-    if op.name in LIBRARY:
-        return Expression(LIBRARY[op.name](*xs, **node.params), 1)
+    if op.name in LIBRARY and p.standalone:
+        text = LIBRARY[op.name](*xs, **node.params)
+        if text.startswith("_"):
+            p.helper(text.partition("(")[0])
+        return Expression(text, 1)
     if p.standalone:
         message = (
             f"The python backend cannot print {op.name!r} as stand-alone code; "
             "run the graph on 'python' or 'numpy' instead."
         )
         raise BackendError(message, op=op.name, location=node.location)
-    p.globals[f"library_{op.name}"] = op.call  # type: ignore[attr-defined]
+    name = f"{op.name}_{len(p.globals)}"
+    p.globals[name] = lambda *xs, **params: op.run(xs, params, node.location)  # type: ignore[attr-defined]
     params = "".join(f", {k}={v!r}" for k, v in node.params.items())
-    return Expression(f"library_{op.name}({', '.join(xs)}{params})", 1)
+    return Expression(f"{name}({', '.join(xs)}{params})", 1)
 
 
 def _control(p: Printer, node: Node) -> Expression:
