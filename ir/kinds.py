@@ -9,7 +9,15 @@ handed IEEE scalars by the reference, arrays by the vectorized backend, and a Bu
 by the graph-to-graph transforms.  Literals in a rule are weak, so float32 stays float32.
 
 Conventions: ``out`` is the result, ``g`` a cotangent, ``t`` a tangent, ``x, y`` operands.
-A partial is a callable, the number 1 or -1, or None where the op is locally constant.
+A partial is a callable, the number 1 or -1, CONJUGATE, or None where the op is locally constant.
+
+*Complex numbers.*  The gradient of u: C -> R at z = x + iy is du/dx - i du/dy, and a cotangent g is paired with a
+tangent t by ``Re(sum(g t))``, without a conjugate.  So one rule covers all partials p: **the tangent is p t, the real
+part of it where the result is real; the cotangent is p g, the real part of it where the operand is real.**
+A holomorphic op states p = df/dz.  An op from C to R states du/dx - i du/dy, which is 2 du/dz: it fixes both Wirtinger
+derivatives, du/dz = p / 2 and du/dconj(z) = conj(p) / 2.  An op from R to C states df/dx.  What is left is the
+conjugate, df/dz = 0 and df/dconj(z) = 1: its partial is the marker CONJUGATE, the conjugate of what it meets in both
+modes, as Re(g conj(t)) = Re(conj(g) t).  An op that is none of these is a composition of them.
 """
 
 from __future__ import annotations
@@ -25,6 +33,7 @@ from wengert.ir.errors import GraphTypeError
 from wengert.ir.types import ArrayType
 
 __all__ = [
+    "CONJUGATE",
     "Contraction",
     "Control",
     "Cumulative",
@@ -41,9 +50,12 @@ __all__ = [
 ]
 
 Rule: TypeAlias = Callable[..., Any]
-Partial: TypeAlias = Rule | int | None
+Partial: TypeAlias = Rule | int | str | None
 Types: TypeAlias = tuple[ArrayType, ...]
 Params: TypeAlias = dict[str, Any]
+
+#: The partial of an op whose tangent and cotangent are the conjugate of what it is handed.
+CONJUGATE = "conjugate"
 
 FOLDS = ("+", "*", "max", "min", "and", "or", "argmax", "argmin")
 
@@ -52,6 +64,7 @@ FOLDS = ("+", "*", "max", "min", "and", "or", "argmax", "argmin")
 SYMBOLS = (
     "+", "-", "*", "/", "//", "%", "**", "neg", "abs", "<", "<=", ">", ">=", "==", "!=",
     "&", "|", "^", "~", "<<", ">>", "and", "or", "xor", "not", "?:", "cast", "identity",
+    "real", "imag", "conj", "complex",
 )  # fmt: skip
 
 

@@ -15,6 +15,8 @@ from wengert.ir.types import ArrayType, is_inexact
 
 #: Ops that only differentiation makes.
 NEVER = {"scale", "scale_einsum"}
+#: Ops of complex numbers alone.
+PARTS = {"real", "imag", "complex", "conjugate"}
 LARGEST = 18  # elements of any value
 SHAPES = [(), (), (3,), (3,), (2, 3), (1, 3), (2, 1), (1,), (0,), (2, 2)]
 FLOAT, SINGLE, INT, BOOL = (np.dtype(n) for n in ("float64", "float32", "int64", "bool"))
@@ -64,7 +66,7 @@ def arrays(dtype: np.dtype, shape: tuple[int, ...]) -> Any:
 
 def _elementwise(arity: int, dtype: np.dtype) -> list[str]:
     """The elementwise ops that are defined for so many operands of a dtype."""
-    skip = {"where", "cast", "stop_gradient", "power", *NEVER}
+    skip = {"where", "cast", "stop_gradient", "power", *NEVER, *PARTS}
     ops = (op for op in OPS.values() if isinstance(op, Elementwise) and op.arity == arity and op.name not in skip)
     return [op.name for op in ops if op.result_dtype((dtype,) * arity, {}) is not None]
 

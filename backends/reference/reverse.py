@@ -19,7 +19,6 @@ from wengert.backends.reference.folds import running
 from wengert.backends.reference.partials import (
     ArrayRule,
     active_values,
-    converted,
     edges,
     elementwise_flow,
     reduction_flow,
@@ -53,7 +52,6 @@ def recorder(
     graph: Graph, active: set[Value]
 ) -> Callable[[list[Flat]], tuple[dict[Value, Flat], Pullback]]:
     """A function from the inputs to every value of the graph, and the pullback there."""
-    evaluate.refuse_complex(graph)
     constants = {c: from_numpy(c.array) for c in graph.constants}
     steps = [(node, step(node, active)) for node in graph.nodes]
 
@@ -119,16 +117,11 @@ def step(
 def elementwise(node: Node, active: set[Value]) -> Record:
     """The cotangent times the partial of each operand: the very numbers of forward mode."""
     dtype = node.result.type.dtype
-    flows = [(k, elementwise_flow(node, k, partial)) for k, partial in edges(node, active)]
-
-    def back(out: Flat, xs: Sequence[Flat], gs: list[Flat]) -> list[tuple[int, list[Flat]]]:
-        found = []
-        for k, flow in flows:
-            own = node.operands[k].type.dtype
-            found.append((k, flow(out, xs, [converted(g, dtype, own) for g in gs])))
-        return found
-
-    return lambda out, xs: lambda gs: back(out, xs, gs)
+    flows = [
+        (k, elementwise_flow(node, partial, dtype, node.operands[k].type.dtype))
+        for k, partial in edges(node, active)
+    ]
+    return lambda out, xs: lambda gs: [(k, flow(out, xs, gs)) for k, flow in flows]
 
 
 def reduction(node: Node, active: set[Value]) -> Record:

@@ -11,7 +11,7 @@ from wengert.backends.vectorized.arrays import Products, swept
 from wengert.backends.vectorized.cotangents import OUT, Adjoints, pull, pull_reads
 from wengert.backends.vectorized.evaluate import Plan
 from wengert.backends.vectorized.tangents import push
-from wengert.ir.errors import BackendError, refuse_complex
+from wengert.ir.errors import BackendError
 from wengert.ir.graph import Graph
 from wengert.ir.types import is_inexact
 
@@ -104,7 +104,6 @@ def _backwards(plan: Plan, active: tuple[int, ...]) -> list[tuple[Any, ...]]:
                    for s, v in zip(slots, node.operands, strict=True)]  # fmt: skip
         out = plan.slot[node.result]
         if any(s is not None for s in targets) and is_inexact(node.result.type.dtype):
-            refuse_complex(node)
             moving.add(out)
             steps.append((node, reads, targets, out))
     return steps[::-1]

@@ -10,19 +10,27 @@ import numpy as np
 from wengert.backends.vectorized import arrays
 from wengert.backends.vectorized.arrays import XP, Products
 from wengert.ir import kinds
-from wengert.ir.errors import refuse_complex
 from wengert.ir.graph import Node
 from wengert.ir.types import is_inexact
 
-__all__ = ["partial", "push", "reduction_partial"]
+__all__ = ["along", "push", "reduction_partial"]
 
 Tangents = Sequence[Any]
 
 
-def partial(node: Node, k: int, out: Any, operands: Sequence[Any]) -> Any:
-    """The partial in operand ``k``, in the operand's dtype."""
-    p = node.op.partials[k](XP, out, *operands)  # type: ignore[attr-defined]
-    return np.asarray(p, node.result.type.dtype)
+def along(node: Node, k: int, value: Any, end: Any, out: Any, operands: Sequence[Any], products: Products) -> Any:
+    """A tangent or cotangent, passed along the edge of operand ``k`` to an end of a dtype.
+
+    Partial times value, and of that the real part where the end is real.
+    """
+    rule = node.op.partials[k]  # type: ignore[attr-defined]
+    if callable(rule):
+        dtype = np.result_type(value.dtype, end)
+        value = products.scale(np.asarray(rule(XP, out, *operands), dtype), value.astype(dtype, copy=False))
+    if value.dtype.kind == "c" and end.kind != "c":
+        value = value.real
+    value = value.astype(end, copy=False)
+    return -value if rule == -1 else np.conjugate(value) if rule == kinds.CONJUGATE else value
 
 
 def reduction_partial(node: Node, out: Any, x: Any) -> Any:
@@ -38,8 +46,7 @@ def _elementwise(node: Node, out: Any, operands: Sequence[Any], tangents: Tangen
     for k, (rule, t) in enumerate(zip(node.op.partials, tangents, strict=True)):  # type: ignore[attr-defined]
         if t is None or rule is None:
             continue
-        t = t.astype(node.result.type.dtype, copy=False)
-        term = t if rule == 1 else -t if rule == -1 else products.scale(partial(node, k, out, operands), t)
+        term = along(node, k, t, node.result.type.dtype, out, operands, products)
         total = term if total is None else total + term
     return total
 
@@ -128,5 +135,4 @@ def push(node: Node, out: Any, operands: Sequence[Any], tangents: Tangents, prod
     """The tangents of a node's result, or None where nothing flows."""
     if all(t is None for t in tangents) or not is_inexact(node.result.type.dtype):
         return None
-    refuse_complex(node)
     return _RULES[type(node.op)](node, out, operands, tangents, products)

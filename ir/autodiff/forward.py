@@ -10,14 +10,16 @@ import functools
 from collections.abc import Callable, Sequence
 from typing import Any
 
+import numpy as np
+
 from wengert.ir import kinds
 from wengert.ir.build import Builder, Namespace
-from wengert.ir.errors import DerivativeError, refuse_complex
+from wengert.ir.errors import DerivativeError
 from wengert.ir.graph import Constant, Graph, Node, Value
 from wengert.ir.ops import OPS
 from wengert.ir.types import ArrayType, is_inexact
 
-__all__ = ["cotangent_type", "partial_value", "push"]
+__all__ = ["along", "cotangent_type", "push"]
 
 Tangent = Value | None
 
@@ -52,7 +54,6 @@ def push(
         env.update(zip(node.results, results, strict=True))
         moving = tuple(dual.get(v) for v in here)
         if any(t is not None for t in moving) and is_inexact(results[0].type.dtype):
-            refuse_complex(node)
             copy = Node(node.op, here, node.params, results, node.location)
             tangent = RULES[type(node.op)](xp, copy, moving)
             if tangent is not None:
@@ -63,7 +64,7 @@ def push(
     return outputs, [dual.get(v) for v in outputs]
 
 
-def partial_value(xp: Namespace, partial: Any, like: ArrayType) -> Value:
+def _partial_value(xp: Namespace, partial: Any, like: ArrayType) -> Value:
     """What a rule returned (an expression or a number) as a value of the tangent's type."""
     value = xp.lift(partial)
     return xp.builder.convert(value, cotangent_type(like))
@@ -78,18 +79,28 @@ def _sum(xp: Namespace, terms: Sequence[Value]) -> Tangent:
 def _elementwise(xp: Namespace, node: Node, tangents: Sequence[Tangent]) -> Tangent:
     op, out = node.op, node.result
     assert isinstance(op, kinds.Elementwise)
-    b, exprs, terms = xp.builder, [xp.wrap(v) for v in node.operands], []
-    for partial, t in zip(op.partials, tangents, strict=True):
-        if t is None or partial is None:
-            continue
-        t = b.cast(t, out.type.dtype)
-        if partial == -1:
-            t = b.apply(OPS["negative"], t)  # type: ignore[arg-type]
-        elif partial != 1:
-            p = partial_value(xp, partial(xp, xp.wrap(out), *exprs), t.type)  # type: ignore[operator]
-            t = b.emit(OPS["scale"], (p, t))
-        terms.append(t)
-    return _sum(xp, terms)
+    exprs = [xp.wrap(v) for v in node.operands]
+    return _sum(xp, [
+        along(xp, partial, (xp.wrap(out), *exprs), t, out.type.dtype)
+        for partial, t in zip(op.partials, tangents, strict=True) if t is not None and partial is not None
+    ])  # fmt: skip
+
+
+def along(xp: Namespace, partial: Any, at: tuple[Any, ...], value: Value, end: np.dtype[Any]) -> Value:
+    """A tangent or cotangent, passed along the edge of a partial (a rule of ``at``) to an end of a dtype.
+
+    Partial times value, and of that the real part where the end is real.
+    """
+    b = xp.builder
+    if callable(partial):
+        type_ = ArrayType(np.result_type(value.type.dtype, end), value.type.shape)
+        value = b.emit(OPS["scale"], (_partial_value(xp, partial(xp, *at), type_), b.cast(value, type_.dtype)))
+    if value.type.dtype.kind == "c" and end.kind != "c":
+        value = b.emit(OPS["real"], (value,))
+    value = b.cast(value, end)
+    if partial == -1:
+        return b.apply(OPS["negative"], value)  # type: ignore[arg-type]
+    return b.emit(OPS["conjugate"], (value,)) if partial == kinds.CONJUGATE else value
 
 
 def _reduction(xp: Namespace, node: Node, tangents: Sequence[Tangent]) -> Tangent:
@@ -108,7 +119,7 @@ def reduction_partial(xp: Namespace, node: Node) -> Value:
     kept = tuple(1 if a in axes else n for a, n in enumerate(x.type.shape))
     out = xp.reshape(xp.wrap(node.result), kept)
     partial: Any = node.op.partial  # type: ignore[attr-defined]
-    return partial_value(xp, partial(xp, out, xp.wrap(x), axes), x.type)
+    return _partial_value(xp, partial(xp, out, xp.wrap(x), axes), x.type)
 
 
 def _itself(xp: Namespace, node: Node, tangents: Sequence[Tangent]) -> Tangent:

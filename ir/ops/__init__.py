@@ -15,6 +15,7 @@ from wengert.ir.ops import (
     indexing,
     library,
     movement,
+    parts,
     reductions,
     special,
     trigonometric,
@@ -25,7 +26,7 @@ __all__ = ["BY_FUNCTION", "CHAPTERS", "OPS"]
 CHAPTERS: dict[str, ModuleType] = {
     module.__name__.rpartition(".")[2]: module
     for module in (
-        arithmetic, exponential, trigonometric, entire, comparison, special, reductions,
+        arithmetic, exponential, trigonometric, parts, entire, comparison, special, reductions,
         movement, contractions, indexing, library, control,
     )
 }  # fmt: skip

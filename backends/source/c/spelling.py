@@ -179,6 +179,7 @@ SPELLING: dict[str, dict[str, Spelled]] = {
     "?:": _every(lambda h, out, types, c, x, y: f"{c} ? {x} : {y}"),
     "cast": _every(lambda h, out, types, x: cast(h, x, types[0], out)),
     "identity": _every(_same),
+    "real": _each(), "imag": _each(), "conj": _each(), "complex": _each(),
 }  # fmt: skip
 
 

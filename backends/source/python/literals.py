@@ -42,7 +42,7 @@ def spell_scalar(x: Any, *, typed: bool) -> str:
     kind = x.dtype.kind
     if kind == "f" and not np.isfinite(x):
         text = "np.nan" if np.isnan(x) else "np.inf" if x > 0 else "-np.inf"
-    elif kind == "c" and not np.isfinite(x):
+    elif kind == "c" and not (np.isfinite(x) and (x.real or not np.signbit(x.real)) and (x.imag or not np.signbit(x.imag))):
         return f"complex({spell_scalar(x.real, typed=False)}, {spell_scalar(x.imag, typed=False)})"
     else:
         text = repr(x.item())

@@ -15,7 +15,6 @@ from wengert.backends.source.python.spelling import LIBRARY, OPERATORS, UNARY
 from wengert.ir import kinds
 from wengert.ir.errors import BackendError
 from wengert.ir.graph import Constant, Node, Value
-from wengert.ir.ops import OPS
 from wengert.ir.types import DTYPES
 
 if TYPE_CHECKING:
@@ -42,8 +41,12 @@ def _elementwise(p: Printer, node: Node) -> Expression:
         return Expression(f"{left} {OPERATORS[op.symbol]} {right}", depth, compound=True)
     if op.symbol in UNARY:
         return Expression(f"{UNARY[op.symbol]}{parts[0].operand}", depth, compound=True)
-    name = p.helper("_scale") if op is OPS["scale"] else f"np.{op.function.__name__}"
+    name = p.helper(_OURS[op.name]) if op.name in _OURS else f"np.{op.function.__name__}"
     return Expression(f"{name}({', '.join(part.text for part in parts)})", depth)
+
+
+#: Elementwise ops without a NumPy function, and the helpers that stand for them.
+_OURS = {"scale": "_scale", "complex": "_complex"}
 
 
 def _cast(p: Printer, node: Node, operand: Value) -> Expression:
