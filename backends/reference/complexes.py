@@ -44,11 +44,11 @@ def divide(r: Function, x: complex, y: complex) -> complex:
 
 
 def power(r: Function, x: complex, y: complex) -> complex:
-    """Small whole powers are products; 0 to anything but a positive real is NaN; the rest is exp(y log x)."""
+    """Small whole powers are products; 0 is 0 to what has a positive real part, else NaN; the rest is exp(y log x)."""
     if y == 0:
         return 1 + 0j
     if x == 0:
-        return 0j if y.real > 0 and y.imag == 0 else complex(NAN, NAN)
+        return 0j if y.real > 0 else complex(NAN, NAN)
     if y.imag == 0 and abs(y.real) < 100 and y.real == int(y.real):
         return whole_power(r, x, int(y.real))
     return exp(multiply(r, y, log(x)))

@@ -64,7 +64,6 @@ class Function:
     """A graph and where its arrays are."""
 
     def __init__(self, program: Program, graph: Graph, outputs: tuple[Value, ...]) -> None:
-        _refuse_complex(graph)
         self.program, self.graph, self.outputs = program, graph, outputs
         self.plan = Plan(graph, outputs)
         self.pointers: dict[Value, str] = {}
@@ -219,16 +218,3 @@ def _told(unit: Unit) -> str:
     words = f"{', '.join(names[:6])}{', ...' if len(names) > 6 else ''}"
     at = f" at {', '.join(lines[:3])}{', ...' if len(lines) > 3 else ''}" if lines else ""
     return f"/* {words}{at} */"
-
-
-_NO_COMPLEX = "Backend 'c' does not handle those; use backend 'numpy'."
-
-
-def _refuse_complex(graph: Graph) -> None:
-    for node in graph.nodes:
-        if any(v.type.dtype.kind == "c" for v in (*node.operands, *node.results)):
-            message = f"{node.op.name} has complex operands or results. {_NO_COMPLEX}"
-            raise BackendError(message, op=node.op.name, location=node.location)
-    for value in (*graph.inputs, *graph.outputs):
-        if value.type.dtype.kind == "c":
-            raise BackendError(f"The graph takes or returns complex numbers. {_NO_COMPLEX}")
