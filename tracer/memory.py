@@ -26,6 +26,7 @@ _PLAIN: dict[str, Any] = {
     "transpose": np.transpose,
     "reshape": np.reshape,
     "broadcast_to": np.broadcast_to,
+    "real": lambda a, _: a, "imag": lambda a, _: a,  # the same elements, half of each
 }
 _TRACED = {"index": "basic_index"}
 
@@ -183,8 +184,8 @@ class View:
         others = buffer.others(array)
         if others and not all(a.memory.certain for a in (array, *others)):
             raise refuse(
-                "an array is modified in place while a reshaped view may share its memory, depending on the order of "
-                "its elements.",
+                "an array is modified in place while another view of its memory is alive: a reshaped one, which may "
+                "share it, depending on the order of its elements, or a real or imaginary part.",
                 "Make the view a copy (y = x.ravel().copy()), or write the update without in-place assignment.",
             )
         buffer.surrender()

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import functools
 from typing import Any
 
 import numpy as np
@@ -101,7 +102,7 @@ def inner(a, b):
 def vdot(a, b):
     xp, x, y = _pair(a, b)
     if x.dtype.kind == "c":
-        raise refuse("np.vdot of complex values is not traced yet.", "Use real and imaginary parts.")
+        x = xp.conjugate(x)
     return inner(xp.reshape(x, (x.size,)), xp.reshape(y, (y.size,)))
 
 
@@ -228,7 +229,8 @@ def norm(x, ord=None, axis=None, keepdims=False):
     if ord is not None and not (ord == 2 and (np.ndim(x) == 1 or isinstance(axis, int))):
         raise refuse(f"np.linalg.norm with ord={ord!r} is not traced yet.", "Write the norm with np.abs and np.sum.")
     xp, x = array_of(x)
-    squares = sum_(xp.square(x if x.dtype.kind == "f" else xp.cast(x, float)), axis, keepdims=keepdims)
+    parts = (xp.real(x), xp.imag(x)) if x.dtype.kind == "c" else (x if x.dtype.kind == "f" else xp.cast(x, float),)
+    squares = sum_(functools.reduce(xp.add, map(xp.square, parts)), axis, keepdims=keepdims)
     positive = xp.not_equal(squares, 0)
     root = xp.sqrt(xp.where(positive, squares, squares.dtype.type(1)))
     return xp.where(positive, root, squares)

@@ -63,7 +63,8 @@ def _vecdot(x: Any, y: Any) -> Array:
     if not np.ndim(x) or not np.ndim(y) or np.shape(x)[-1] != np.shape(y)[-1]:
         message = f"vecdot: the last axes must have one size, got shapes {np.shape(x)} and {np.shape(y)}."
         raise ValueError(message)
-    return reductions.sum_(xp.multiply(x, y), -1, np.result_type(*(xp.lift(item).type.dtype for item in (x, y))))
+    x = xp.wrap(xp.lift(x))
+    return reductions.sum_(xp.multiply(elementwise.conjugate(x), y), -1, np.result_type(*(xp.lift(item).type.dtype for item in (x, y))))
 
 
 def _modf(x: Any) -> tuple[Array, Array]:
@@ -74,13 +75,27 @@ def _modf(x: Any) -> tuple[Array, Array]:
     return xp.copysign(fraction, x), whole
 
 
-def _real_conjugate(x: Any) -> Array:
+def _conjugate(x: Any) -> Array:
     xp = namespace_of(x)
     array = xp.wrap(xp.lift(x))
     if array.dtype.kind == "c":
-        instead = "Keep real and imaginary parts as real arrays."
-        raise refuse("the conjugate of complex values is not traced yet.", instead)
+        return xp.conjugate(array)
     return xp.cast(array, np.int8 if array.dtype.kind == "b" else array.dtype)  # as NumPy has it
+
+
+def _sign(x: Any) -> Array:
+    """Of complex numbers z / |z|; an infinite part alone is the whole of it."""
+    xp = namespace_of(x)
+    z = xp.wrap(xp.lift(x))
+    if z.dtype.kind != "c":
+        return xp.sign(z)
+    a, b = xp.real(z), xp.imag(z)
+    parts = [xp.isinf(a), xp.isinf(b)]
+    some, both = xp.logical_or(*parts), xp.logical_and(*parts)
+    unit = [xp.where(inf, xp.sign(x), 0.0) for inf, x in zip(parts, (a, b), strict=True)]
+    z = xp.where(some, xp.complex(*(xp.where(xp.logical_or(both, xp.isnan(xp.add(a, b))), np.nan, u) for u in unit)), z)
+    size = xp.absolute(z)
+    return xp.divide(z, xp.where(xp.equal(size, 0), 1.0, size))
 
 
 def _fabs(x: Any) -> Array:
@@ -106,7 +121,7 @@ COMPOSED: dict[Any, Any] = {
     np.fabs: _fabs,
     **dict.fromkeys((np.degrees, np.rad2deg), _angle(180.0 / np.pi)),
     **dict.fromkeys((np.radians, np.deg2rad), _angle(np.pi / 180.0)),
-    np.conjugate: _real_conjugate,
+    np.conjugate: _conjugate, np.sign: _sign,
     np.vecdot: _vecdot,
 }  # fmt: skip
 
