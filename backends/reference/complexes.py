@@ -51,7 +51,8 @@ def power(r: Function, x: complex, y: complex) -> complex:
         return 0j if y.real > 0 else complex(NAN, NAN)
     if y.imag == 0 and abs(y.real) < 100 and y.real == int(y.real):
         return whole_power(r, x, int(y.real))
-    return exp(multiply(r, y, log(x)))
+    far = exp(multiply(float, y, log(x)))
+    return complex(r(far.real), r(far.imag))
 
 
 def whole_power(r: Function, x: complex, n: int) -> complex:
