@@ -49,7 +49,9 @@ def _fmod(x: Any, y: Any) -> Array:
 
 def _float_power(x: Any, y: Any) -> Array:
     xp = namespace_of(x, y)
-    return xp.power(xp.cast(xp.wrap(xp.lift(x)), np.float64), xp.cast(xp.wrap(xp.lift(y)), np.float64))
+    x, y = xp.wrap(xp.lift(x)), xp.wrap(xp.lift(y))
+    dtype = np.result_type(x.dtype, y.dtype, np.float64)
+    return xp.power(xp.cast(x, dtype), xp.cast(y, dtype))
 
 
 def _natural(xp: Any, ufunc: Any, x: Any) -> Array:
