@@ -16,14 +16,14 @@ from wengert.ir.errors import GraphTypeError
 from wengert.ir.graph import Graph, Value
 from wengert.ir.kinds import Interval, Op
 from wengert.ir.ops import OPS
-from wengert.ir.types import DTYPES, ArrayType
+from wengert.ir.types import DTYPES, ArrayType, is_inexact
 
 __all__ = ["DTYPES_ASKED", "Key", "Sample", "joined", "sample", "samples"]
 
 #: An op and the dtype of its operands.
 Key: TypeAlias = tuple[str, str]
-#: One dtype of each class, and both floats; complex has values on numpy and python alone, and is not asked for.
-DTYPES_ASKED = ("bool", "i64", "u8", "f32", "f64")
+#: One dtype of each class, and both of those that are rounded.
+DTYPES_ASKED = ("bool", "i64", "u8", "c64", "c128", "f32", "f64")
 
 SHAPE = (2, 3)
 #: Parameters are facts of a call, not of an op: for these ops the sample call is written down here.
@@ -53,7 +53,7 @@ class Sample:
     @property
     def active(self) -> tuple[int, ...]:
         """The inputs that a derivative is taken in."""
-        return tuple(i for i, v in enumerate(self.graph.inputs) if v.type.dtype.kind == "f")
+        return tuple(i for i, v in enumerate(self.graph.inputs) if is_inexact(v.type.dtype))
 
 
 def sample(op: Op, dtype: str) -> Sample:
@@ -147,6 +147,8 @@ def _values(op: Op, position: int, type_: ArrayType) -> np.ndarray[Any, Any]:
         return (steps + 1 + position).astype(type_.dtype)
     low, high = _interval(op, position)
     inside = low + (high - low) * (steps + 1 + 0.3 * position) / (type_.size + 2)
+    if kind == "c":  # off the axes, where the branch cuts are
+        inside = inside + 0.4j * (1 + 0.1 * steps)
     return inside.astype(type_.dtype)
 
 

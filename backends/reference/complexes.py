@@ -11,8 +11,7 @@ import math
 from collections.abc import Callable
 from typing import Any
 
-from wengert.backends.reference.libm import LIBM as REAL
-from wengert.backends.reference.libm import divide as quotient
+from wengert.backends.reference.libm import LIBM as REAL, divide as quotient
 
 __all__ = ["ARITHMETIC", "LIBM", "SYMBOLS"]
 

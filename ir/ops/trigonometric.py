@@ -10,6 +10,7 @@ import numpy as np
 
 from wengert.ir.kinds import Elementwise, above, between
 
+
 def _factors(xp, x):
     """1 - x and 1 + x; of a complex number by parts: the 0 of the 1 would hide the sign of a zero, and that says on
     which side of a cut x lies."""

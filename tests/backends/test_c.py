@@ -776,14 +776,16 @@ def test_a_name_that_the_text_uses_inside_is_fine(name, tmp_path):
     assert out == 405
 
 
-def test_complex_is_refused_by_op_and_line():
-    builder = Builder()
-    builder.location = Location("m", "f", 7)
-    x = builder.input(ArrayType(np.complex128, (2,)))
-    with pytest.raises(BackendError, match=r"sin has complex operands.*m\.f:7"):
-        BACKEND.emit(builder.graph([builder.emit(OPS["sin"], [x])]))
-    with pytest.raises(BackendError, match="complex"):
-        BACKEND.build(builder.graph([x]))
+@pytest.mark.parametrize("dtype", ["complex64", "complex128"])
+def test_complex_compiles_without_a_warning(dtype, tmp_path):
+    def program(xp, x):
+        y = xp.exp(x) * np.array([complex(-0.0, np.inf), 2, 1j], dtype) / xp.log1p(x) ** 2.5
+        return xp.sum(xp.where(y > x, y, xp.conjugate(x) + 1.0)) * xp.sum(xp.absolute(x)) + xp.max(y)
+
+    graph = graph_of(program, np.ones(3, dtype))
+    pullback = autodiff.vjp(graph, (0,))
+    for one in (graph, pullback):
+        compiled(BACKEND.emit(one, "complex_program"), tmp_path, "-Wall", "-Wextra", "-Werror", name="complex_program")
 
 
 @pytest.mark.parametrize("shape", [(), (8,)], ids=str)

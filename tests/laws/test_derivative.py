@@ -4,10 +4,10 @@ The Jacobian, from tangents pushed along or cotangents pulled back, against mpma
 values for everything else, at points inside the domain.
 """
 
-import numpy as np
 import oracles
 import pytest
 from batches import BACKENDS, Batch, differentiable, expected_jacobian, extremes, jacobians
+
 from wengert.ir.kinds import Elementwise
 from wengert.ir.ops import OPS
 

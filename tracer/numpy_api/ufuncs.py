@@ -65,8 +65,8 @@ def _vecdot(x: Any, y: Any) -> Array:
     if not np.ndim(x) or not np.ndim(y) or np.shape(x)[-1] != np.shape(y)[-1]:
         message = f"vecdot: the last axes must have one size, got shapes {np.shape(x)} and {np.shape(y)}."
         raise ValueError(message)
-    x = xp.wrap(xp.lift(x))
-    return reductions.sum_(xp.multiply(elementwise.conjugate(x), y), -1, np.result_type(*(xp.lift(item).type.dtype for item in (x, y))))
+    x, y = xp.wrap(xp.lift(x)), xp.wrap(xp.lift(y))
+    return reductions.sum_(xp.multiply(elementwise.conjugate(x), y), -1, np.result_type(x.dtype, y.dtype))
 
 
 def _modf(x: Any) -> tuple[Array, Array]:
