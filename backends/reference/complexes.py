@@ -105,7 +105,7 @@ def stretched(x: float, part: float, factor: float = 1.0) -> float:
 def exp(z: complex) -> complex:
     """e to the power z."""
     x, y = z.real, z.imag
-    if math.isinf(y) and not x == -INF:
+    if math.isinf(y) and x != -INF:
         return complex(INF if x == INF else NAN, NAN)
     try:
         return cmath.exp(z)

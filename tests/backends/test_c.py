@@ -16,7 +16,7 @@ import pytest
 from wengert.backends import protocol
 from wengert.backends.source.c import BACKEND, cache, compiler
 from wengert.backends.source.c.spelling import CLASSES, SPELLING
-from wengert.ir import kinds
+from wengert.ir import autodiff, kinds
 from wengert.ir.build import Builder, Namespace
 from wengert.ir.errors import BackendError, GraphTypeError
 from wengert.ir.graph import Constant, Location

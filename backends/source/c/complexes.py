@@ -10,7 +10,8 @@ __all__ = ["FIRST", "HELPERS", "LIBM", "OURS"]
 
 #: libm names that <complex.h> has with a c in front.
 LIBM = {
-    "sqrt", "exp", "log", "sin", "cos", "tan", "asin", "acos", "atan", "sinh", "cosh", "tanh", "asinh", "acosh", "atanh",
+    "sqrt", "exp", "log", "sin", "cos", "tan", "asin", "acos", "atan",
+    "sinh", "cosh", "tanh", "asinh", "acosh", "atanh",
 }  # fmt: skip
 
 _CPLX = """\

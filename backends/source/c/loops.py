@@ -147,7 +147,8 @@ def _run_trusting(nest: Nest, body: Body, kept: Sequence[View]) -> str:
     kernel = nest.kernel
     nan = kernel.name("nan")
     dtype = next(view.base.type.dtype for view, node, _ in body.steps if node.op.name == "scale")
-    kernel.line(f"{local(part(dtype) if dtype.kind == 'c' else dtype)} {nan} = 0;  /* a number, as compilers vectorise the loop best then */")
+    dtype = part(dtype) if dtype.kind == "c" else dtype
+    kernel.line(f"{local(dtype)} {nan} = 0;  /* a number, as compilers vectorise the loop best then */")
     nest.enter()
     kernel.products = []
     run_body(nest, body, kept)

@@ -15,7 +15,8 @@ import numpy as np
 from wengert.backends.source.c import complexes
 from wengert.backends.source.c.helpers import Helpers
 from wengert.ir.errors import BackendError
-from wengert.ir.kinds import SYMBOLS
+from wengert.ir.kinds import SYMBOLS, Elementwise
+from wengert.ir.ops import OPS
 from wengert.ir.types import DTYPES, SHORT_NAMES, dtype_class
 
 __all__ = ["SPELLING", "cast", "library", "literal", "local", "part", "spell", "stored"]
@@ -253,6 +254,12 @@ def _check() -> None:
         raise BackendError(f"Backend 'c' and kinds.SYMBOLS differ in {', '.join(sorted(missing))}.")
     if missing := set(DTYPES) ^ set(_LOCAL):
         raise BackendError(f"Backend 'c' has no C type for {', '.join(sorted(missing))}.")
+    dtype = np.dtype(np.complex128)
+    for op in OPS.values():
+        if not isinstance(op, Elementwise) or op.libm in {None, *complexes.LIBM, *complexes.OURS}:
+            continue
+        if op.result_dtype((dtype,) * op.arity, {}) is not None:
+            raise BackendError(f"Backend 'c' has no {op.libm} of complex numbers.", op=op.name)
 
 
 _check()
