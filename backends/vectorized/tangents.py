@@ -25,7 +25,7 @@ def along(node: Node, k: int, value: Any, end: Any, out: Any, operands: Sequence
     """
     rule = node.op.partials[k]  # type: ignore[attr-defined]
     if callable(rule):
-        dtype = np.result_type(value.dtype, end)
+        dtype = end if value.dtype == end else np.result_type(value.dtype, end)
         value = products.scale(np.asarray(rule(XP, out, *operands), dtype), value.astype(dtype, copy=False))
     if value.dtype.kind == "c" and end.kind != "c":
         value = value.real
