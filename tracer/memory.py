@@ -184,8 +184,8 @@ class View:
         others = buffer.others(array)
         if others and not all(a.memory.certain for a in (array, *others)):
             raise refuse(
-                "an array is modified in place while another view of its memory is alive: a reshaped one, which may "
-                "share it, depending on the order of its elements, or a real or imaginary part.",
+                "an array is modified in place while a reshaped view may share its memory, depending on the order of "
+                "its elements, or while its real or imaginary part is in use.",
                 "Make the view a copy (y = x.ravel().copy()), or write the update without in-place assignment.",
             )
         buffer.surrender()
