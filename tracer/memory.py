@@ -26,7 +26,7 @@ _PLAIN: dict[str, Any] = {
     "transpose": np.transpose,
     "reshape": np.reshape,
     "broadcast_to": np.broadcast_to,
-    "real": lambda a, _: a, "imag": lambda a, _: a,  # the same elements, half of each
+    "real": lambda a, _: np.real(a), "imag": lambda a, _: np.imag(a),
 }
 _TRACED = {"index": "basic_index"}
 
@@ -199,7 +199,8 @@ def share(x: Any, result: Any, name: str, argument: Any, *, certain: bool = True
         return result
     view = remembered(x)
     places = view._positions  # noqa: SLF001 (a view's own)
-    positions = None if places is None or name not in _PLAIN else _PLAIN[name](places, argument)
+    halves = name in ("real", "imag")  # of elements: they have no positions, so that no write can reach them
+    positions = None if places is None or halves or name not in _PLAIN else _PLAIN[name](places, argument)
     look_into(result, View(view.buffer, (*view.steps, (name, argument)), certain=view.certain and certain,
                            positions=positions))  # fmt: skip
     return result

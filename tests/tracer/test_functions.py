@@ -205,6 +205,10 @@ REFUSED = {
     (np.round, "bools"),  # a float16
     (np.round, "ints"), (np.round, "small"), (np.round, "int"),  # to tens
     (np.angle, "small"),  # a float16
+    (np.arange, "complex"), (np.arange, "single complex"),  # of one complex number
+    (np.array, "special complex"),  # a NaN made an int
+    *((np.empty, f"{sort}complex") for sort in ("", "single ", "special ")),  # written into reals, with a warning
+    (np.einsum, "complex"),  # a real dtype=
     (np.einsum, "empty"),  # ii->i of shape (0, 3): NumPy reads memory that is not there
     (np.array, "special"),  # a NaN made an int: of Python's numbers NumPy raises
     (np.logspace, "bools"), (np.logspace, "small"),  # a float16
