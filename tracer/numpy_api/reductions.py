@@ -8,7 +8,7 @@ from typing import Any
 import numpy as np
 
 from wengert.ir.ops import OPS
-from wengert.tracer.array import Array, refuse
+from wengert.tracer.array import Array
 from wengert.tracer.numpy_api.support import NO, array_of, as_array, axis_of, deliver
 
 
