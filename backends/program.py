@@ -13,7 +13,7 @@ from wengert.ir.build import Expr
 from wengert.ir.errors import GuardError
 from wengert.ir.graph import Graph
 from wengert.ir.structure import Structure, flatten, leaf_paths, unflatten
-from wengert.ir.types import ArrayType, type_of
+from wengert.ir.types import ArrayType, is_inexact, type_of
 
 __all__ = ["Program", "as_input", "check_guards", "is_leaf", "results_of"]
 
@@ -250,6 +250,6 @@ def source(
     if mode not in derive:
         message = f"mode must be one of {', '.join(derive)}, got {mode!r}."
         raise ValueError(message)
-    every = tuple(i for i, v in enumerate(graph.inputs) if v.type.dtype.kind == "f")
+    every = tuple(i for i, v in enumerate(graph.inputs) if is_inexact(v.type.dtype))
     chosen = every if argnums is None else (argnums,) if isinstance(argnums, int) else tuple(argnums)
     return protocol.get(backend).source(derive[mode](graph, chosen))

@@ -14,7 +14,6 @@ __all__ = [
     "TraceError",
     "VerifyError",
     "WengertError",
-    "refuse_complex",
 ]
 
 
@@ -70,13 +69,3 @@ class GuardError(WengertError, ValueError):
 
 class BackendError(WengertError, RuntimeError):
     """A backend is missing, cannot run here, or does not handle a graph."""
-
-
-def refuse_complex(node: Any) -> None:
-    """Raise DerivativeError for a node with complex operands or results: their derivatives are refused, not guessed."""
-    if any(v.type.dtype.kind == "c" for v in (*node.operands, *node.results)):
-        message = (
-            f"{node.op.name}: derivatives of complex values are not supported yet; "
-            "write the function with real and imaginary parts as separate real arrays."
-        )
-        raise DerivativeError(message, op=node.op.name, location=node.location)

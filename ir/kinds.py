@@ -9,23 +9,32 @@ handed IEEE scalars by the reference, arrays by the vectorized backend, and a Bu
 by the graph-to-graph transforms.  Literals in a rule are weak, so float32 stays float32.
 
 Conventions: ``out`` is the result, ``g`` a cotangent, ``t`` a tangent, ``x, y`` operands.
-A partial is a callable, the number 1 or -1, None where the op is locally constant, or ``Unknown`` where it
+A partial is a callable, the number 1 or -1, CONJUGATE, None where the op is locally constant, or ``Unknown`` where it
 depends on the operand by no rule we know.
+
+*Complex numbers.*  The gradient of u: C -> R at z = x + iy is du/dx - i du/dy, and a cotangent g is paired with a
+tangent t by ``Re(sum(g t))``, without a conjugate.  So one rule covers all partials p: **the tangent is p t, the real
+part of it where the result is real; the cotangent is p g, the real part of it where the operand is real.**
+A holomorphic op states p = df/dz.  An op from C to R states du/dx - i du/dy, which is 2 du/dz: it fixes both Wirtinger
+derivatives, du/dz = p / 2 and du/dconj(z) = conj(p) / 2.  An op from R to C states df/dx.  What is left is the
+conjugate, df/dz = 0 and df/dconj(z) = 1: its partial is the marker CONJUGATE, the conjugate of what it meets in both
+modes, as Re(g conj(t)) = Re(conj(g) t).  An op that is none of these is a composition of them.
 """
 
 from __future__ import annotations
 
-import math
 from collections.abc import Callable
 from typing import Any, TypeAlias
 
 import numpy as np
 from attrs import field, frozen
 
-from wengert.ir.errors import DerivativeError, GraphTypeError
+from wengert.ir.errors import GraphTypeError
+from wengert.ir.partials import CONJUGATE, Interval, Partial, Rule, Unknown, above, between
 from wengert.ir.types import ArrayType
 
 __all__ = [
+    "CONJUGATE",
     "Contraction",
     "Control",
     "Cumulative",
@@ -42,9 +51,9 @@ __all__ = [
     "between",
 ]
 
-Rule: TypeAlias = Callable[..., Any]
 Types: TypeAlias = tuple[ArrayType, ...]
 Params: TypeAlias = dict[str, Any]
+
 
 FOLDS = ("+", "*", "max", "min", "and", "or", "argmax", "argmin")
 #: Running folds.  "linear" has two operands, carry and x: each result is carry times the one before, plus x.
@@ -55,43 +64,10 @@ RUNNING = ("+", "*", "max", "min", "linear")
 SYMBOLS = (
     "+", "-", "*", "/", "//", "%", "**", "neg", "abs", "<", "<=", ">", ">=", "==", "!=",
     "&", "|", "^", "~", "<<", ">>", "and", "or", "xor", "not", "?:", "cast", "identity",
+    "real", "imag", "conj", "complex",
 )  # fmt: skip
 
 
-@frozen(slots=True)
-class Unknown:
-    """The partial in an operand (called ``name``) that has no known rule: refused where asked for, never zero."""
-
-    name: str
-
-    def refused(self, node: Any) -> DerivativeError:
-        """The error about a node that a derivative would flow through this operand of."""
-        message = (
-            f"{node.op.name}: there is no known rule for its derivative in {self.name}; keep {self.name} constant "
-            "(do not differentiate in what it is computed from), or use differences of values for it."
-        )
-        return DerivativeError(message, op=node.op.name, location=node.location)
-
-
-Partial: TypeAlias = Rule | int | Unknown | None
-
-
-@frozen(slots=True)
-class Interval:
-    """An open interval: where an op is defined and smooth."""
-
-    low: float = -math.inf
-    high: float = math.inf
-
-
-def above(low: float) -> Interval:
-    """The numbers above ``low``."""
-    return Interval(low=low)
-
-
-def between(low: float, high: float) -> Interval:
-    """The numbers strictly between ``low`` and ``high``."""
-    return Interval(low, high)
 
 
 def refuse(op: Op, message: str) -> GraphTypeError:

@@ -59,7 +59,9 @@ class Batch:
         return [tuple(outputs[o : o + len(s.result_types)]) for s, (_, o) in zip(self.samples, self.at, strict=True)]
 
     def forward(self, backend: str) -> list[np.ndarray]:
-        """The Jacobian of each sample, from tangents; of a wide one, its diagonals."""
+        """The Jacobian of each sample, from tangents; of a wide one, its diagonals.
+
+        Complex numbers are pairs of reals, as in ``oracles.jacobian``."""
         sizes = [_columns(s) for s in self.samples]
         tangents: dict[int, np.ndarray] = {}
         for sample, (first, _) in zip(self.samples, self.at, strict=True):
@@ -67,25 +69,23 @@ class Batch:
             for k in sample.active:
                 x = sample.operands[k]
                 t = np.zeros((max([*sizes, 1]), x.size), x.dtype)
-                if sample.wide:
-                    t[at] = 1
-                    at += 1
-                else:
-                    t[at : at + x.size] = np.eye(x.size)
-                    at += x.size
+                for unit in oracles.directions(x.dtype):
+                    n = 1 if sample.wide else x.size
+                    t[at : at + n] = unit if sample.wide else unit * np.eye(x.size)
+                    at += n
                 tangents[first + k] = t.reshape(len(t), *x.shape)
         run = protocol.get(backend).forward(self.graph, self.active)
         values, moved = run(self.inputs, [tangents[i] for i in self.active])
         found = []
         for sample, n, ts in zip(self.samples, sizes, self._split(moved), strict=True):
             _check_tangents(sample, ts, max([*sizes, 1]))
-            rows = [_flat(t)[:n] for t in ts if t is not None]
+            rows = [part[:n] for t in ts if t is not None for part in oracles.parts(_flat(t))]
             found.append(np.concatenate(rows, axis=1) if sample.wide else np.concatenate(rows, axis=1).T)
         return found
 
     def reverse(self, backend: str) -> list[np.ndarray]:
         """The same from cotangents."""
-        sizes = [1 if s.wide else _rows(s) for s in self.samples]
+        sizes = [_wide_rows(s) if s.wide else _rows(s) for s in self.samples]
         k = max([*sizes, 1])
         cotangents: list[np.ndarray | None] = []
         for sample in self.samples:
@@ -95,11 +95,10 @@ class Batch:
                     cotangents.append(None)
                     continue
                 g = np.zeros((k, type_.size), type_.dtype)
-                if sample.wide:
-                    g[0] = 1
-                else:
-                    g[at : at + type_.size] = np.eye(type_.size)
-                at += type_.size
+                for unit in oracles.directions(type_.dtype):  # Re(g t) is the part that g is the conjugate unit of
+                    n = 1 if sample.wide else type_.size
+                    g[at : at + n] = np.conj(unit) if sample.wide else np.conj(unit) * np.eye(type_.size)
+                    at += n
                 cotangents.append(g.reshape(k, *type_.shape))
         run = protocol.get(backend).reverse(self.graph, self.active)
         values, moved = run(self.inputs, cotangents)
@@ -110,10 +109,8 @@ class Batch:
             for g, i in zip(gs, sample.active, strict=True):
                 x = sample.operands[i]
                 assert (g.shape, g.dtype) == ((k, *x.shape), x.dtype), f"{sample}: cotangent {g.dtype}{g.shape}"
-            if sample.wide:
-                found.append(np.stack([g[0] for g in gs]))
-            else:
-                found.append(np.concatenate([_flat(g)[:n] for g in gs], axis=1))
+            rows = [part[:n] for g in gs for part in oracles.parts(_flat(np.conj(g)))]
+            found.append(np.stack([part.ravel() for part in rows]) if sample.wide else np.concatenate(rows, axis=1))
         return found
 
 
@@ -122,11 +119,16 @@ def _flat(x: np.ndarray) -> np.ndarray:
 
 
 def _columns(sample: Sample) -> int:
-    return len(sample.active) if sample.wide else sum(sample.operands[k].size for k in sample.active)
+    own = [sample.operands[k] for k in sample.active]
+    return sum(len(oracles.directions(x.dtype)) * (1 if sample.wide else x.size) for x in own)
 
 
 def _rows(sample: Sample) -> int:
-    return sum(t.size for t in sample.result_types if is_inexact(t.dtype))
+    return sum(len(oracles.directions(t.dtype)) * t.size for t in sample.result_types if is_inexact(t.dtype))
+
+
+def _wide_rows(sample: Sample) -> int:
+    return sum(len(oracles.directions(t.dtype)) for t in sample.result_types if is_inexact(t.dtype))
 
 
 def _check_tangents(sample: Sample, tangents: Any, k: int) -> None:
@@ -152,7 +154,9 @@ def differentiable(name: str) -> tuple[Sample, ...]:
 @functools.cache
 def expected_jacobian(sample: Sample) -> np.ndarray:
     """The independent oracle's, in the form of Batch.forward; for smooth samples."""
-    if sample.op.name not in oracles.MP:
+    if sample.is_complex and sample.op.name == "stop_gradient":  # by definition
+        return np.zeros_like(oracles.jacobian(sample))
+    if sample.op.name not in oracles.MP or sample.is_complex:
         return oracles.jacobian(sample)
     rows = []
     for k in sample.active:

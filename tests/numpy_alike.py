@@ -20,6 +20,10 @@ INPUTS = {
     "number": 1.25,
     "int": 3,
     "empty": np.zeros((0, 3)),
+    "complex": np.array([[1.5 - 2j, 0.25 + 1j, -0.5 + 0.75j], [3j, -2 + 0j, 0.25 - 1.25j]]),
+    "single complex": np.array([0.5 + 1.5j, -1 + 0.25j, 0.5 - 2j], np.complex64),
+    "complex number": 1.5 - 0.5j,
+    "special complex": np.array([complex(np.nan, 1), complex(-np.inf, 2), 0j, complex(-0.0, -0.0), 1 + 0j, 1j]),
     "special": np.array([np.nan, np.inf, -np.inf, 0.0, -0.0, 1.0]),
 }
 

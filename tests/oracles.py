@@ -8,6 +8,7 @@ from typing import Any
 
 import mpmath
 import numpy as np
+from attrs import evolve
 from samples import Sample
 
 from wengert.backends import libraries
@@ -178,7 +179,14 @@ COMPLETED = {
     "vh": lambda x: np.linalg.svd(x)[2][..., min(x.shape[-2:]) :, :],
 }
 
+def _complex(x, y):
+    out = np.empty(x.shape, np.result_type(x, np.complex64))
+    out.real, out.imag = x, y
+    return out
+
+
 FORMULAS: dict[str, Callable[..., Any]] = {
+    "complex": _complex,
     "cast": lambda x, dtype, weak: x.astype(DTYPES[dtype]),
     "stop_gradient": lambda x: x,
     "scale": _scale,
@@ -382,17 +390,23 @@ STEPS = ((1, 8), (-1, -8), (2, -1), (-2, 1))  # over 12 h: exact for polynomials
 
 
 def jacobian(sample: Sample) -> np.ndarray:
-    """5-point differences of the oracle's value in float64, all results against all inexact operands."""
-    wide = [x.astype(np.float64) if is_inexact(x.dtype) else x for x in sample.operands]
+    """5-point differences of the oracle's value in double precision, all results against all inexact operands.
+
+    A complex number counts as two: of each operand first all real parts, then all imaginary parts; so of each result.
+    """
+    wide = [x.astype(np.result_type(x, np.float64)) if is_inexact(x.dtype) else x for x in sample.operands]
+    if sample.params.get("dtype") == "c64":
+        sample = evolve(sample, params={**sample.params, "dtype": "c128"})
     columns = []
     for k in sample.active:
-        for i in range(wide[k].size):
-            total: Any = 0
-            for step, weight in STEPS:
-                moved = [x.copy() for x in wide]
-                moved[k].flat[i] += step * H
-                total = total + weight * flat(aligned(sample, value(sample, moved)), sample)
-            columns.append(total / (12 * H))
+        for direction in directions(wide[k].dtype):
+            for i in range(wide[k].size):
+                total: Any = 0
+                for step, weight in STEPS:
+                    moved = [x.copy() for x in wide]
+                    moved[k].flat[i] += step * H * direction
+                    total = total + weight * flat(aligned(sample, value(sample, moved)), sample)
+                columns.append(total / (12 * H))
     rows = flat(value(sample, wide), sample).size
     return np.stack(columns, axis=1) if columns else np.zeros((rows, 0))
 
@@ -410,9 +424,20 @@ def aligned(sample: Sample, values: Any) -> Any:
 H = 2.0**-10  # below every gap between the samples' numbers, and exact
 
 
+def directions(dtype: np.dtype) -> tuple[complex, ...]:
+    """The units of one number: 1, and i for a complex one."""
+    return (1, 1j) if dtype.kind == "c" else (1,)
+
+
+def parts(x: np.ndarray) -> list[np.ndarray]:
+    """The real and the imaginary part of what is complex."""
+    return [x.real, x.imag] if x.dtype.kind == "c" else [x]
+
+
 def flat(values: Any, sample: Sample) -> np.ndarray:
-    """The inexact results one behind the other."""
-    kept = [v.ravel() for v, t in zip(values, sample.result_types, strict=True) if is_inexact(t.dtype)]
+    """The inexact results one behind the other, a complex one as its real and its imaginary parts."""
+    types = zip(values, sample.result_types, strict=True)
+    kept = [part.ravel() for v, t in types if is_inexact(t.dtype) for part in parts(v)]
     return np.concatenate(kept) if kept else np.zeros(0)
 
 
@@ -434,6 +459,8 @@ def eps(dtype: np.dtype) -> float:
 
 def differing(got: np.ndarray, expected: np.ndarray, tolerance: Any) -> np.ndarray:
     """Where two arrays differ: NaN and infinities in other places, or numbers by more than the tolerance."""
+    if np.asarray(got).dtype.kind == "c":
+        return differing(got.real, expected.real, tolerance) | differing(got.imag, expected.imag, tolerance)
     got, expected = np.asarray(got, np.float64), np.asarray(expected, np.float64)
     with np.errstate(all="ignore"):
         close = (got == expected) | (abs(got - expected) <= tolerance) & np.isfinite(got) & np.isfinite(expected)
@@ -449,8 +476,10 @@ def far(sample: Sample, got: np.ndarray, expected: np.ndarray) -> np.ndarray:
 
     Against differences, whose rounding is that of the values over the step, of the largest entry.
     """
-    single = any(sample.operands[k].dtype == np.float32 for k in sample.active)
-    single |= any(t.dtype == np.float32 for t in sample.result_types)
+    dtypes = (*(sample.operands[k].dtype for k in sample.active), *(t.dtype for t in sample.result_types))
+    single = any(dtype in (np.float32, np.complex64) for dtype in dtypes)
+    if sample.is_complex:
+        return differing(got, expected, max(1.0, abs(expected).max(initial=0)) * (3e-5 if single else 1e-8))
     if sample.op.name in MP:
         rough = 5e-4 if getattr(sample.op, "library", None) else 1e-5  # SciPy's values in float32 are ill conditioned
         return differing(got, expected, abs(expected) * (rough if single else LOOSE.get(sample.op.name, 1e-12)))

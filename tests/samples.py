@@ -57,6 +57,11 @@ class Sample:
         return tuple(k for k, x in enumerate(self.operands) if is_inexact(x.dtype) and known[k])
 
     @property
+    def is_complex(self) -> bool:
+        """Whether an operand or a result is complex."""
+        return any(t.dtype.kind == "c" for t in (*self.types, *self.result_types))
+
+    @property
     def differentiable(self) -> bool:
         """Whether an operand and a result can carry a derivative, and the op has one."""
         if self.op.name == "complement" or getattr(self.op, "jvp", None) is no_derivative:  # their rules say why
@@ -87,20 +92,14 @@ def _type(x):
 
 @functools.cache
 def samples(name: str) -> tuple[Sample, ...]:
-    """Every sample of an op, for real dtypes."""
+    """Every sample of an op: for real dtypes, and for complex ones where it is defined for them."""
     op = OPS[name]
     make = GENERATORS.get(name)
     if make is None and isinstance(op, Elementwise) and not op.params:
         make = elementwise
     if make is None:
         raise LookupError(f"tests/samples.py has no samples for the op {name!r}: add a generator for it.")
-    return tuple(make(op, REAL))
-
-
-def complex_samples(name: str) -> tuple[Sample, ...]:
-    """The samples of an op for complex dtypes; none where it is not defined for them."""
-    op = OPS[name]
-    return tuple(GENERATORS.get(name, elementwise)(op, COMPLEX))
+    return (*make(op, REAL), *make(op, COMPLEX))
 
 
 def random(name: str) -> np.random.Generator:
@@ -187,6 +186,12 @@ ROUGH: dict[str, Callable[..., Any]] = {
 ARE_REAL = Interval()
 
 
+def rough_complex(z: complex) -> bool:
+    """Near a branch cut, which lie on the axes, or a pole or branch point."""
+    near = min(abs(z), *(abs(z - p) for p in (1, -1, 1j, -1j))) < 0.4
+    return near or min(abs(z.real), abs(z.imag)) < 0.15 or min(abs(np.cos(z)), abs(np.cosh(z))) < 0.3
+
+
 def interior(op: Elementwise, rng: np.random.Generator, dtypes: Any, shape: tuple[int, ...]) -> list[np.ndarray]:
     """Operands well inside the domain, away from the kinks."""
     size = math.prod(shape)
@@ -194,7 +199,9 @@ def interior(op: Elementwise, rng: np.random.Generator, dtypes: Any, shape: tupl
     domain = op.domain or (ARE_REAL,) * op.arity
     while len(kept) < size:
         row = [_inside(rng, interval, dtype) for interval, dtype in zip(domain, dtypes, strict=True)]
-        if dtypes[0].kind != "f" or not ROUGH.get(op.name, lambda *_: False)(*row):
+        complex_row = [z for z, dtype in zip(row, dtypes, strict=True) if dtype.kind == "c"]
+        rough = ROUGH.get(op.name, lambda *_: False)(*row) if dtypes[0].kind == "f" else any(map(rough_complex, complex_row))
+        if not rough:
             kept.append(tuple(row))
     columns = zip(*kept, strict=True) if kept else [()] * len(dtypes)
     return [np.array(c, d).reshape(shape) for c, d in zip(columns, dtypes, strict=True)]
@@ -209,7 +216,7 @@ def _inside(rng: np.random.Generator, interval: Interval, dtype: np.dtype) -> An
     high = interval.high if math.isfinite(interval.high) else max(3.0, interval.low + 3)
     margin = 0.03 * (high - low)
     x = rng.uniform(low + margin, high - margin)
-    return complex(x, rng.uniform(-1, 1)) if dtype.kind == "c" else x
+    return complex(rng.uniform(-1.5, 1.5), rng.uniform(-1.5, 1.5)) if dtype.kind == "c" else x
 
 
 def operand_dtypes(op: Elementwise, dtype: np.dtype) -> tuple[np.dtype, ...]:
@@ -246,7 +253,7 @@ def _allowed(op: Elementwise, columns: list[np.ndarray]) -> list[np.ndarray]:
 
 def cast(op: Elementwise, dtypes: dict[str, np.dtype]) -> Iterator[Sample]:
     rng = random(op.name)
-    targets = {**REAL, **dtypes}
+    targets = {**REAL, **COMPLEX}
     for source, (short, target) in itertools.product(dtypes.values(), targets.items()):
         params = {"dtype": short, "weak": False}
         if op.result_dtype((source,), params) is None:

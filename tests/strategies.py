@@ -17,9 +17,12 @@ from wengert.ir.types import ArrayType, is_inexact
 #: laws look at those.
 NEVER = {"scale", "scale_einsum", "nextafter", *(
     op.name for op in OPS.values() if isinstance(op, Elementwise) and op.library)}
+#: Ops of complex numbers alone.
+PARTS = {"real", "imag", "complex", "conjugate"}
 LARGEST = 18  # elements of any value
 SHAPES = [(), (), (3,), (3,), (2, 3), (1, 3), (2, 1), (1,), (0,), (2, 2)]
 FLOAT, SINGLE, INT, BOOL = (np.dtype(n) for n in ("float64", "float32", "int64", "bool"))
+COMPLEX, PAIR = np.dtype(np.complex128), np.dtype(np.complex64)
 #: Ordinary numbers, ties and zeros often; infinities and NaN seldom.
 NUMBERS = [0.5, -1.5, 2.0, 0.3, 1.0, -1.0, 3.0, -0.7, 0.0, 1.0, 2.0, -0.0, 0.1, -2.0, 0.0, 1.25, math.inf, -math.inf, math.nan]
 
@@ -36,11 +39,11 @@ class Program:
 
 
 @st.composite
-def programs(draw: Any, max_nodes: int = 20) -> Program:
+def programs(draw: Any, max_nodes: int = 20, *, of_complex: bool = False) -> Program:
     """Graphs of all kinds of ops, with shared nodes, broadcasts, mixed dtypes, calls and dead code."""
-    make = _Maker(draw, Builder("random"))
+    make = _Maker(draw, Builder("random"), of_complex=of_complex)
     arguments = []
-    main = draw(st.sampled_from([FLOAT, FLOAT, FLOAT, SINGLE]))
+    main = draw(st.sampled_from([COMPLEX, COMPLEX, PAIR] if of_complex else [FLOAT, FLOAT, FLOAT, SINGLE]))
     for dtype in [main, *draw(st.lists(st.sampled_from([main, main, FLOAT, INT, BOOL]), max_size=2))]:
         shape = draw(st.sampled_from(SHAPES))
         make.add(make.xp.wrap(make.builder.input(ArrayType(dtype, shape))))
@@ -58,6 +61,8 @@ def arrays(dtype: np.dtype, shape: tuple[int, ...]) -> Any:
     """Arrays of a few telling numbers."""
     if dtype.kind == "b":
         numbers: Any = st.booleans()
+    elif dtype.kind == "c":
+        numbers = st.builds(complex, *[st.sampled_from(NUMBERS[:16])] * 2)
     else:
         numbers = st.integers(-3, 4) if dtype.kind == "i" else st.sampled_from(NUMBERS)
     size = math.prod(shape)
@@ -66,12 +71,12 @@ def arrays(dtype: np.dtype, shape: tuple[int, ...]) -> Any:
 
 def _elementwise(arity: int, dtype: np.dtype) -> list[str]:
     """The elementwise ops that are defined for so many operands of a dtype."""
-    skip = {"where", "cast", "stop_gradient", "power", *NEVER}
+    skip = {"where", "cast", "stop_gradient", "power", *NEVER, *PARTS}
     ops = (op for op in OPS.values() if isinstance(op, Elementwise) and op.arity == arity and op.name not in skip)
     return [op.name for op in ops if op.result_dtype((dtype,) * arity, {}) is not None]
 
 
-ELEMENTWISE = {(n, d): _elementwise(n, d) for n in (1, 2) for d in (FLOAT, SINGLE, INT, BOOL)}
+ELEMENTWISE = {(n, d): _elementwise(n, d) for n in (1, 2) for d in (FLOAT, SINGLE, INT, BOOL, COMPLEX, PAIR)}
 EVERYWHERE = [op.name for op in OPS.values() if isinstance(op, Reduction) and op.fold not in ("and", "or")]
 BOOLEAN = [op.name for op in OPS.values() if isinstance(op, Reduction) and op.fold in ("and", "or")]
 #: Arithmetic comes more often than its share of the ops.
@@ -81,8 +86,8 @@ COMMON = ["add", "subtract", "multiply", "multiply", "divide", "maximum", "minim
 class _Maker:
     """Appends one random node after another; ``pool`` are the values so far."""
 
-    def __init__(self, draw: Any, builder: Builder, depth: int = 0) -> None:
-        self.draw, self.builder, self.depth = draw, builder, depth
+    def __init__(self, draw: Any, builder: Builder, depth: int = 0, *, of_complex: bool = False) -> None:
+        self.draw, self.builder, self.depth, self.of_complex = draw, builder, depth, of_complex
         self.xp = Namespace(builder)
         self.pool: list[Expr] = []
 
@@ -99,7 +104,7 @@ class _Maker:
         return self.choose([*fitting, *fitting[-3:]]) if fitting else None
 
     def step(self) -> None:
-        make = self.choose(STEPS)
+        make = self.choose([*STEPS, *[_Maker.part] * 8] if self.of_complex else STEPS)
         e = make(self)
         if e is not None:
             self.add(e)
@@ -107,7 +112,7 @@ class _Maker:
     # -- a method per family of ops ------------------------------------------------------------
 
     def unary(self) -> Expr | None:
-        x = self.pick(lambda e: e.dtype in (FLOAT, SINGLE)) if self.draw(st.integers(0, 3)) else None
+        x = self.pick(lambda e: e.dtype.kind in "fc") if self.draw(st.integers(0, 3)) else None
         x = x or self.pick(lambda e: True)
         names = ELEMENTWISE[1, x.dtype]
         name = self.choose(names)
@@ -123,7 +128,7 @@ class _Maker:
         return None if x is None else self._binary(x, ELEMENTWISE[2, x.dtype], lambda e: e.dtype == x.dtype)
 
     def binary(self) -> Expr | None:
-        x = self.pick(lambda e: e.dtype in (FLOAT, SINGLE))
+        x = self.pick(lambda e: e.dtype.kind in "fc")
         if x is None:
             return None
         return self._binary(x, [*COMMON * 3, *ELEMENTWISE[2, x.dtype]], lambda e: True)
@@ -131,7 +136,7 @@ class _Maker:
     def _binary(self, x: Expr, names: list[str], accept: Any) -> Expr | None:
         y = self.partner(x, accept)
         name = self.choose(names)
-        if _dtype(name, x, y) not in (FLOAT, SINGLE, INT, BOOL):
+        if (dtype := _dtype(name, x, y)) is None or dtype not in (FLOAT, SINGLE, INT, BOOL, COMPLEX, PAIR):
             return None
         x, y = (y, x) if self.draw(st.booleans()) else (x, y)
         return getattr(self.xp, name)(x, self.signed(y) if name == "copysign" else y)
@@ -141,7 +146,7 @@ class _Maker:
         y = self.pick(lambda e: accept(e) and _broadcast(x, e))
         if y is not None and self.draw(st.integers(0, 3)):
             return y
-        number = self.choose(NUMBERS[:12] if x.dtype.kind == "f" else [0, 1, 2, 3])
+        number = self.choose(NUMBERS[:12] if x.dtype.kind in "fc" else [0, 1, 2, 3])
         return np.asarray(number, x.dtype)[()] if x.dtype.kind in "ib" else number
 
     def power(self) -> Expr | None:
@@ -175,10 +180,20 @@ class _Maker:
 
     def cast(self) -> Expr | None:
         x = self.pick(lambda e: True)
+        if x.dtype.kind == "c" or (self.of_complex and self.draw(st.booleans())):
+            return self.xp.cast(x, self.choose([COMPLEX, COMPLEX, PAIR]))
         target = self.choose([FLOAT, FLOAT, SINGLE, INT, BOOL])
         if x.dtype.kind == "f" and target == INT:  # C leaves open what does not fit
             x = self.xp.minimum(self.xp.maximum(self.xp.where(x == x, x, 0.0), -5.0), 5.0)
         return self.xp.cast(x, target)
+
+    def part(self) -> Expr | None:
+        x = self.pick(lambda e: e.dtype.kind == "c")
+        if x is not None and self.draw(st.integers(0, 2)):
+            return getattr(self.xp, self.choose(["real", "imag", "conjugate", "conjugate", "absolute"]))(x)
+        x = self.pick(lambda e: e.dtype.kind == "f")
+        y = x and self.pick(lambda e: (e.dtype, e.shape) == (x.dtype, x.shape))
+        return None if x is None else self.xp.complex(x, y)
 
     def stop(self) -> Expr | None:
         return self.xp.stop_gradient(self.pick(lambda e: True))
@@ -230,7 +245,7 @@ class _Maker:
         out = "".join(c for c in letters if c not in shared or self.draw(st.booleans()))
         out = "".join(self.draw(st.permutations(out)))
         product = self.xp.einsum(f"{first},{second}->{out}", x, y)
-        return product + 0.0 if x.dtype.kind == "f" else product  # whether a sum of zeros is -0.0 is open
+        return product + 0.0 if x.dtype.kind in "fc" else product  # whether a sum of zeros is -0.0 is open
 
     def take(self) -> Expr | None:
         x = self.pick(lambda e: e.shape and 0 not in e.shape)
@@ -259,7 +274,7 @@ class _Maker:
         if self.depth == 2:
             return None
         operands = [self.pick(lambda e: True) for _ in range(self.draw(st.integers(1, 2)))]
-        inner = _Maker(self.draw, Builder("callee"), self.depth + 1)
+        inner = _Maker(self.draw, Builder("callee"), self.depth + 1, of_complex=self.of_complex)
         for e in operands:
             inner.add(inner.xp.wrap(inner.builder.input(e.value.type)))
         for _ in range(self.draw(st.integers(1, 4))):

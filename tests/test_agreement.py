@@ -43,8 +43,10 @@ LARGE, SMALL = {8: 1e290, 4: 1e35}, {8: 1e-290, 4: 1e-35}
 def rounds(node: Any, moving: bool) -> bool:
     """Whether backends may round a node differently; of a tangent's way, everything: sums change their order."""
     op = node.op
-    if node.result.type.dtype.kind != "f":
+    if node.result.type.dtype.kind not in "fc":
         return False
+    if isinstance(op, Elementwise) and node.result.type.dtype.kind == "c":  # NumPy's products have fused steps
+        return op.name not in ("negative", "where", "real", "imag", "conjugate", "complex", "cast")
     if isinstance(op, Elementwise):
         return not oracles.exact_name(op) or (moving and op.name not in ("negative", "where"))
     return isinstance(op, Contraction) or (isinstance(op, Reduction | Cumulative) and op.fold in ("+", "*", "linear"))
@@ -56,7 +58,7 @@ def magnitude(node: Any, operands: Any, out: np.ndarray) -> np.ndarray:
         signs = [abs(x) for x in operands]
         op = OPS["add"] if node.op.name == "subtract" else node.op
         with np.errstate(all="ignore"):
-            return oracles.apply(op, signs, node.params)[0].astype(out.dtype)
+            return oracles.apply(op, signs, node.params)[0].astype(out.real.dtype)
     return abs(out)
 
 
@@ -86,15 +88,17 @@ class Noisy:
                     if not moving and _exact(operands, out):
                         unit = np.zeros_like(unit)
                     shift = np.where(np.isfinite(unit), unit, 0) * rng.uniform(-1, 1, out.shape)
+                    if out.dtype.kind == "c":
+                        shift = shift * (1 + 1j * rng.uniform(-1, 1, out.shape))
                     out = (out + shift).astype(out.dtype)
-            if moving and out.dtype.kind == "f":
+            if moving and out.dtype.kind in "fc":
                 self._notice(out)
             env[node.result] = out
         return [env[v] for v in self.graph.outputs]
 
     def _notice(self, out: np.ndarray) -> None:
         size = abs(out)
-        item = out.dtype.itemsize
+        item = size.dtype.itemsize
         self.infinite |= bool((~np.isfinite(size)).any())
         self.large |= bool(((size > LARGE[item]) & np.isfinite(size)).any() or ((size > 0) & (size < SMALL[item])).any())
 
@@ -103,7 +107,7 @@ def _exact(operands: Any, out: np.ndarray) -> bool:
     """Small integers are summed, multiplied and raised to powers without rounding."""
     arrays = (*operands, out)
     with np.errstate(all="ignore"):
-        return all((x == np.rint(x)).all() and (abs(x) < 2.0**20).all() for x in map(np.asarray, arrays) if x.dtype.kind == "f")
+        return all((x == np.rint(x)).all() and (abs(x) < 2.0**20).all() for x in map(np.asarray, arrays) if x.dtype.kind in "fc")
 
 
 def spread(runs: list[np.ndarray]) -> tuple[np.ndarray, np.ndarray]:
@@ -129,10 +133,16 @@ def basis(types: Any, k: int) -> list[np.ndarray]:
     arrays, at = [], 0
     for type_ in types:
         t = np.zeros((k, type_.size), type_.dtype)
-        t[at : at + type_.size] = np.eye(type_.size)
+        for unit in oracles.directions(type_.dtype):
+            t[at : at + type_.size] = unit * np.eye(type_.size)
+            at += type_.size
         arrays.append(t.reshape(k, *type_.shape))
-        at += type_.size
     return arrays
+
+
+def reals(types: Any) -> int:
+    """How many real numbers these hold."""
+    return sum(t.size * len(oracles.directions(t.dtype)) for t in types)
 
 
 class Case:
@@ -144,9 +154,10 @@ class Case:
         self.ins = [self.graph.inputs[i].type for i in program.active]
         self.ends = [i for i, v in enumerate(self.graph.outputs) if is_inexact(v.type.dtype)]
         self.outs = [self.graph.outputs[i].type for i in self.ends]
-        self.columns, self.rows = sum(t.size for t in self.ins), sum(t.size for t in self.outs)
+        self.is_complex = any(v.type.dtype.kind == "c" for v in _every(self.graph))
+        self.columns, self.rows = reals(self.ins), reals(self.outs)
         self.tangents = basis(self.ins, self.columns)
-        self.cotangents = basis(self.outs, self.rows)
+        self.cotangents = [np.conj(g) for g in basis(self.outs, self.rows)]  # Re(g t) is a part of t
 
     def values(self, backend: str) -> list[np.ndarray]:
         return list(protocol.get(backend).compile(self.graph)(self.program.arguments))
@@ -154,14 +165,14 @@ class Case:
     def forward(self, backend: str) -> np.ndarray:
         run = protocol.get(backend).forward(self.graph, self.program.active)
         moved = run(self.program.arguments, self.tangents)[1]
-        return np.concatenate([_rows(moved[i]).astype(float) for i in self.ends], axis=1).T
+        return np.concatenate([_rows(moved[i]) for i in self.ends], axis=1).T
 
     def reverse(self, backend: str) -> np.ndarray:
         run = protocol.get(backend).reverse(self.graph, self.program.active)
         given = [None] * len(self.graph.outputs)
         for i, g in zip(self.ends, self.cotangents, strict=True):
             given[i] = g
-        return np.concatenate([_rows(g).astype(float) for g in run(self.program.arguments, given)[1]], axis=1)
+        return np.concatenate([_rows(np.conj(g)) for g in run(self.program.arguments, given)[1]], axis=1)
 
     def noisy_forward(self) -> tuple[Noisy, list[np.ndarray]]:
         graph = autodiff.jvp(self.graph, self.program.active)
@@ -179,7 +190,7 @@ class Case:
         noisy = Noisy(graph, set(graph.inputs[len(self.graph.inputs) :]))
         n = len(self.graph.outputs)
         each = [
-            np.stack([np.concatenate([_list(x) for x in noisy.run([*self.program.arguments, *d], s)[n:]])
+            np.stack([np.concatenate([_list(np.conj(x)) for x in noisy.run([*self.program.arguments, *d], s)[n:]])
                       for d in zip(*self.cotangents, strict=True)], axis=0)
             for s in SEEDS
         ]  # fmt: skip
@@ -187,11 +198,13 @@ class Case:
 
 
 def _rows(x: np.ndarray) -> np.ndarray:
-    return x.reshape(len(x), int(np.prod(x.shape[1:])))
+    """A row per direction; of complex numbers first the real and then the imaginary parts."""
+    flat = x.reshape(len(x), int(np.prod(x.shape[1:])))
+    return np.concatenate(oracles.parts(flat), axis=1).astype(float)
 
 
 def _list(x: np.ndarray) -> np.ndarray:
-    return x.ravel().astype(np.float64)
+    return np.concatenate(oracles.parts(x.ravel())).astype(np.float64)
 
 
 # ----- The law -----
@@ -209,7 +222,7 @@ def check(program: Program, count: Counter, with_c: bool) -> None:
     if not case.columns or not case.rows:
         count["graphs without a derivative (no entries, or none inexact)"] += 1
         return
-    single = any(t.dtype == np.float32 for t in (*case.ins, *case.outs))
+    single = any(t.dtype in (np.float32, np.complex64) for t in (*case.ins, *case.outs))
     count["graphs in float32"] += single
     forward = _mode(case, "forward", case.noisy_forward(), backends, count)
     reverse = _mode(case, "reverse", case.noisy_reverse(), backends, count)
@@ -222,8 +235,12 @@ def _values(case: Case, reference: list[np.ndarray], backends: list[str], count:
     for name in ("oracle", *backends):
         got = runs[0] if name == "oracle" else case.values(name)
         for k, (x, y, *each) in enumerate(zip(got, reference, *runs, strict=True)):
-            tolerance, jumps = spread(each)
             assert (x.dtype, x.shape) == (y.dtype, y.shape), f"output {k} of {name} is {x.dtype}{x.shape} for {y.dtype}{y.shape}"
+            if x.dtype.kind == "c":
+                x, y, *each = (np.stack(oracles.parts(v)) for v in (x, y, *each))
+            tolerance, jumps = spread(each)
+            if case.is_complex:
+                tolerance, jumps = _of_complex(tolerance, jumps, y)
             bad = oracles.differing(x, y, tolerance) & ~jumps
             assert not bad.any(), f"output {k}: {name} has\n{x}\nand reference\n{y}\n(tolerance {tolerance})"
             if name == "oracle":
@@ -238,6 +255,8 @@ def _mode(case: Case, mode: str, noisy: Any, backends: list[str], count: Counter
     tolerance, jumps = spread(each)
     tolerance = tolerance + 2 * _units(case, each)
     reference = getattr(case, mode)("reference")
+    if case.is_complex:
+        tolerance, jumps = _of_complex(tolerance, jumps, reference)
     for name in backends:
         got = getattr(case, mode)(name)
         bad = oracles.differing(got, reference, tolerance) & ~jumps
@@ -250,9 +269,14 @@ def _mode(case: Case, mode: str, noisy: Any, backends: list[str], count: Counter
     return reference, tolerance, jumps, run
 
 
+def _of_complex(tolerance: np.ndarray, jumps: np.ndarray, reference: np.ndarray) -> tuple[np.ndarray, np.ndarray]:
+    """The parts of a complex number round together; which part of one that is not finite is NaN is left open."""
+    return np.broadcast_to(tolerance.max(initial=0), tolerance.shape), jumps | ~np.isfinite(reference)
+
+
 def _units(case: Case, each: list[np.ndarray]) -> np.ndarray:
     """The last place of an entry, in the narrowest dtype among inputs and outputs."""
-    narrow = any(v.type.dtype == np.float32 for v in _every(case.graph))
+    narrow = any(v.type.dtype in (np.float32, np.complex64) for v in _every(case.graph))
     with np.errstate(all="ignore"):
         unit = np.spacing(abs(each[0]).astype(np.float32 if narrow else np.float64)).astype(float)
     return np.where(np.isfinite(unit), unit, 0)
@@ -296,6 +320,22 @@ def test_all_backends_agree_on_random_programs(chunk, record_property):
         record_property(f"agreement: {key}", n)
 
 
+@pytest.mark.parametrize("chunk", range(CHUNKS // 2))
+def test_all_backends_agree_on_random_complex_programs(chunk, record_property):
+    count: Counter = Counter()
+
+    @seed(100 + chunk)
+    @settings(max_examples=PER_CHUNK // 2, database=None, deadline=None, derandomize=False, print_blob=True,
+              suppress_health_check=list(HealthCheck))
+    @given(programs(of_complex=True))
+    def agree(program):
+        check(program, count, with_c=count["graphs"] % C_SHARE == 0)
+
+    agree()
+    for key, n in count.items():
+        record_property(f"complex agreement: {key}", n)
+
+
 def test_every_op_can_appear(record_property):
     """A new op has to join tests/strategies.py."""
     seen: set[str] = set()
@@ -307,10 +347,11 @@ def test_every_op_can_appear(record_property):
                 walk(node.params["graph"])
 
     @seed(0)
-    @settings(max_examples=1500, database=None, deadline=None, derandomize=False, suppress_health_check=list(HealthCheck))
-    @given(programs())
-    def look(program):
+    @settings(max_examples=1200, database=None, deadline=None, derandomize=False, suppress_health_check=list(HealthCheck))
+    @given(programs(), programs(of_complex=True))
+    def look(program, of_complex):
         walk(program.graph)
+        walk(of_complex.graph)
 
     look()
     assert set(OPS) - NEVER - seen == set()

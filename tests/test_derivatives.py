@@ -233,12 +233,9 @@ class TestErrors:
             wg.grad(lambda x: x.sum())(np.arange(3))
 
     def test_complex(self):
-        with pytest.raises(wg.DerivativeError, match="complex"):
-            wg.grad(lambda x: np.sum(np.abs(x * 1j)))(X)
-        with pytest.raises(wg.DerivativeError, match="complex"):
-            wg.grad(lambda z: z.sum())(X * 1j)
-        with pytest.raises(wg.DerivativeError, match="complex"):
-            wg.vjp(lambda z: z.sum(), X * 1j)
+        for x in (X, X * 1j):
+            with pytest.raises(wg.DerivativeError, match=r"complex result.*np\.real.*holomorphic=True.*wg\.jvp or wg\.vjp"):
+                wg.grad(lambda x: np.sum(x * 1j))(x)
 
     def test_argnums(self):
         with pytest.raises(ValueError, match="argnums=2 is out of range"):

@@ -116,7 +116,7 @@ def _derived(graph: Any, mode: str) -> Any:
 
     if mode == "value":
         return graph
-    active = tuple(i for i, v in enumerate(graph.inputs) if v.type.dtype.kind == "f")
+    active = tuple(i for i, v in enumerate(graph.inputs) if v.type.dtype.kind in "fc")
     return (autodiff.jvp if mode == "forward" else autodiff.vjp)(graph, active)
 
 
@@ -147,7 +147,7 @@ def run(*, file: Path, values: tuple[str, ...], backend: str | None, with_grad: 
         for result in flat(*leaves):
             print(result)
         if with_grad:
-            real = [i for i, v in enumerate(program.graph.inputs) if v.type.dtype.kind == "f"]
+            real = [i for i, v in enumerate(program.graph.inputs) if v.type.dtype.kind in "fc"]
             gradients = wg.grad(_only(flat), argnums=tuple(real))(*leaves)
             for i, gradient in zip(real, gradients, strict=True):
                 print(f"d/d {names[i]}: {gradient}")

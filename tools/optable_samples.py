@@ -17,14 +17,14 @@ from wengert.ir.graph import Graph, Value
 from wengert.ir.kinds import Interval, Op
 from wengert.ir.ops import OPS
 from wengert.ir.ops.library import no_derivative
-from wengert.ir.types import DTYPES, ArrayType
+from wengert.ir.types import DTYPES, ArrayType, is_inexact
 
 __all__ = ["DTYPES_ASKED", "Key", "Sample", "joined", "sample", "samples"]
 
 #: An op and the dtype of its operands.
 Key: TypeAlias = tuple[str, str]
-#: One dtype of each class, and both floats; complex has values on numpy and python alone, and is not asked for.
-DTYPES_ASKED = ("bool", "i64", "u8", "f32", "f64")
+#: One dtype of each class, and both of those that are rounded.
+DTYPES_ASKED = ("bool", "i64", "u8", "c64", "c128", "f32", "f64")
 
 SHAPE = (2, 3)
 #: Parameters are facts of a call, not of an op: for these ops the sample call is written down here.
@@ -67,12 +67,12 @@ class Sample:
 
     @property
     def active(self) -> tuple[int, ...]:
-        """The inputs that a derivative is taken in: reals, but for operands whose partial is stated to be unknown."""
+        """The inputs that a derivative is taken in: inexact ones, but where the partial is stated to be unknown."""
         unknown = {
             v for node in self.graph.nodes if isinstance(node.op, kinds.Elementwise)
             for v, p in zip(node.operands, node.op.partials, strict=True) if isinstance(p, kinds.Unknown)
         }  # fmt: skip
-        return tuple(i for i, v in enumerate(self.graph.inputs) if v.type.dtype.kind == "f" and v not in unknown)
+        return tuple(i for i, v in enumerate(self.graph.inputs) if is_inexact(v.type.dtype) and v not in unknown)
 
 
 def sample(op: Op, dtype: str) -> Sample:
@@ -170,6 +170,8 @@ def _values(op: Op, position: int, type_: ArrayType) -> np.ndarray[Any, Any]:
     inside = low + (high - low) * (steps + 1 + 0.3 * position) / (type_.size + 2)
     if op.name in MATRICES and type_.shape[0] == type_.shape[1]:
         inside = inside + 3 * np.diag(np.arange(1, 1 + len(inside)))
+    if kind == "c":  # off the axes, where the branch cuts are
+        inside = inside + 0.4j * (1 + 0.1 * steps)
     return inside.astype(type_.dtype)
 
 

@@ -29,8 +29,9 @@ _ATOM, _UNARY = 9, 6
 
 
 class Symbol:
-    """A formula: operators and functions of it are longer formulas."""
+    """A formula: operators and functions of it are longer formulas.  It stands for a real number."""
 
+    dtype = np.dtype(np.float64)
     __hash__ = None  # type: ignore[assignment]  # == makes a formula
 
     def __init__(self, text: str, strength: int = _ATOM) -> None:
@@ -50,6 +51,8 @@ def symbol(value: Any) -> Symbol:
         return value
     if value in _CONSTANTS:
         return Symbol(_CONSTANTS[value], _BINARY["truediv"][1])
+    if isinstance(value, complex):
+        return Symbol(str(value), _UNARY)
     return Symbol(f"{value:g}", _ATOM if value >= 0 else _UNARY)
 
 

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import operator
+import warnings
 from typing import Any
 
 import numpy as np
@@ -84,8 +85,13 @@ class TraceNamespace(Namespace):
             raise at_line(error) from error
 
     def cast(self, x: Any, dtype: Any, *, weak: bool = False) -> Array:
-        check_dtype(np.dtype(dtype))
+        dtype = np.dtype(dtype)
+        check_dtype(dtype)
         self.trace.locate()
+        if self.lift(x).type.dtype.kind == "c" and dtype.kind not in "cb":
+            message = "Casting complex values to real discards the imaginary part"  # NumPy's words
+            warnings.warn(message, np.exceptions.ComplexWarning, stacklevel=3)
+            x = self.real(x)
         return super().cast(x, dtype, weak=weak)
 
 

@@ -146,18 +146,13 @@ class Call:
         if isinstance(leaf, Array) and type_.weak and type_.dtype.kind == "i":
             self.bound.leaves[i] = leaf.xp.cast(leaf, np.float64, weak=True)
             return True
-        if type_.dtype.kind == "c":
-            message = (
-                f"Argument {name} is complex; derivatives in complex arguments are not supported yet. Use real arrays."
-            )
-            raise DerivativeError(message)
         if not is_inexact(type_.dtype) and strict:
             message = (
                 f"Argument {name} has dtype {type_.dtype}; a derivative is taken in floating-point arguments. "
                 f"Convert it with .astype(float), or choose other arguments with argnums."
             )
             raise DerivativeError(message)
-        return type_.dtype.kind == "f"
+        return is_inexact(type_.dtype)
 
     # -- running --------------------------------------------------------------------------------
 

@@ -42,7 +42,9 @@ Argnums = int | tuple[int, ...]
 
 
 def grad(f: Any, argnums: Argnums = 0, *, backend: str | None = None) -> Callable[..., Any]:
-    """The gradient of a real scalar function.
+    """The gradient of a real scalar function, of real or complex arguments.
+
+    For a complex argument z = x + iy it is du/dx - i du/dy: a step against its conjugate goes downhill.
 
     Parameters
     ----------
@@ -100,12 +102,23 @@ def value_and_grad(f: Any, argnums: Argnums = 0, *, backend: str | None = None) 
 def _check_scalar(callee: Callee, graph: Graph) -> None:
     types = [v.type for v in graph.outputs]
     if len(types) != 1 or types[0].shape != () or types[0].dtype.kind != "f":
+        if len(types) == 1 and types[0].dtype.kind == "c":
+            raise DerivativeError(_complex_result(callee, types[0]))
         found = ", ".join(map(str, types)) or "nothing"
         message = (
             f"grad takes a function that returns one real number, of shape (); {callee.name} returns {found}. "
             "For an array result use wg.jacobian or wg.vjp; for a sum of its elements, sum them first."
         )
         raise DerivativeError(message)
+
+
+def _complex_result(callee: Callee, type_: ArrayType) -> str:
+    return (
+        f"grad takes a function that returns one real number, of shape (); {callee.name} returns {type_}, a complex "
+        "result. Take np.real(...), np.imag(...) or np.abs(...) of it, or one grad of each part. For a holomorphic "
+        "function use wg.jacobian(f, holomorphic=True); for the derivative along a direction or of a pairing, wg.jvp "
+        "or wg.vjp."
+    )
 
 
 def jvp(f: Any, primals: Sequence[Any], tangents: Sequence[Any], *, backend: str | None = None) -> tuple[Any, Any]:
@@ -223,13 +236,14 @@ def vjp(f: Any, *primals: Any, backend: str | None = None) -> Any:
     -------
     (value, pullback)
         ``pullback(cotangent)``, the cotangent nested and shaped as the value, gives a tuple with one cotangent per
-        positional argument, None for what is not floating-point.  For a graph and no primals, the graph of both:
+        positional argument, None for what is not floating-point.  A cotangent g of a complex number is paired with a
+        tangent t by Re(g t), without a conjugate.  For a graph and no primals, the graph of both:
         inputs, then cotangents, to outputs, then the inputs' cotangents.
     """
     if not primals and isinstance(f, (Graph, Program)):
         graph = f if isinstance(f, Graph) else f.graph
         if graph.inputs:
-            active = tuple(i for i, v in enumerate(graph.inputs) if v.type.dtype.kind == "f")
+            active = tuple(i for i, v in enumerate(graph.inputs) if is_inexact(v.type.dtype))
             return Program(autodiff.vjp(graph, active), backend)
     callee = Callee(f, backend)
     call = callee.call(primals, {})

@@ -11,7 +11,9 @@ from wengert.backends.program import Program
 from wengert.ir.autodiff.forward import cotangent_type
 from wengert.ir.errors import DerivativeError
 from wengert.ir.graph import Graph
-from wengert.ir.types import ArrayType
+from wengert.ir.ops import OPS
+from wengert.ir.passes import inline_calls
+from wengert.ir.types import ArrayType, is_inexact
 from wengert.tracer.array import Array
 from wengert.tracer.callee import Callee, Recorded, Selection
 from wengert.tracer.derivatives import Argnums, grad, jvp
@@ -28,7 +30,7 @@ __all__ = ["hessian", "hvp", "jacobian"]
 
 
 def jacobian(
-    f: Any, argnums: Argnums = 0, *, mode: str | None = None, backend: str | None = None
+    f: Any, argnums: Argnums = 0, *, mode: str | None = None, holomorphic: bool = False, backend: str | None = None
 ) -> Callable[..., Any]:
     """The matrix of all partial derivatives.
 
@@ -37,12 +39,20 @@ def jacobian(
     argnums : int or tuple of int
     mode : {"forward", "reverse"}, optional
         By default the one that needs fewer sweeps: forward unless there are more inputs than outputs.
+    holomorphic : bool
+        The complex derivatives df/dz of complex results in complex arguments.  Without it, results may be complex
+        where arguments are real (df/dx), and arguments where results are real (du/dx - i du/dy, row by row a grad).
 
     Returns
     -------
     callable
         Gives, nested as the result and in it as the chosen arguments, arrays of shape
         ``(*output.shape, *input.shape)``.
+
+    Raises
+    ------
+    DerivativeError
+        If no one complex number per entry is the derivative, or ``f`` is not built from holomorphic functions.
     """
     if mode not in (None, "forward", "reverse"):
         message = f"mode must be 'forward', 'reverse' or None, got {mode!r}."
@@ -55,12 +65,13 @@ def jacobian(
         chosen = call.select(argnums)
         types = tangent_types(call, chosen)
         if (recorded := call.within()) is not None:
-            blocks = _traced_blocks(recorded, chosen, types, mode)
+            way = _way(callee, recorded.graph, chosen, types, mode, holomorphic)
+            blocks = _traced_blocks(recorded, chosen, types, way)
             return _nest_blocks(recorded.graph, chosen, blocks)
 
         def action(program: Program, inputs: list[Any]) -> Any:
-            _check_outputs(callee, program.graph)
-            sweep = _by_columns if _is_forward(program.graph, types, mode) else _by_rows
+            way = _way(callee, program.graph, chosen, types, mode, holomorphic)
+            sweep = _by_columns if _is_forward(program.graph, types, way) else _by_rows
             return sweep(program, inputs, chosen, types, callee.backend)
 
         graph, blocks = call.perform(action)
@@ -69,16 +80,61 @@ def jacobian(
     return matrix
 
 
-def _check_outputs(callee: Callee, graph: Graph) -> None:
+def _way(
+    callee: Callee, graph: Graph, chosen: Selection, types: Sequence[ArrayType], mode: str | None, holomorphic: bool
+) -> str | None:
+    """The mode that is left to choose from; raises where the entries are not derivatives in any."""
     for value in graph.outputs:
-        if value.type.dtype.kind != "f":
+        if not is_inexact(value.type.dtype):
             message = f"{callee.name} returns an array of type {value.type}; a Jacobian needs floating-point results."
             raise DerivativeError(message)
+    into, out_of = ({t.dtype.kind for t in every} for every in (types, (v.type for v in graph.outputs)))
+    if holomorphic:
+        _check_holomorphic(callee, graph, chosen, into | out_of)
+        return mode
+    only = "forward" if "c" in out_of else "reverse" if "c" in into else mode
+    if "c" in into and "c" in out_of:
+        message = (
+            f"{callee.name} takes complex arguments to complex results: not one but two complex numbers per entry are "
+            "its derivative. For a holomorphic function use wg.jacobian(f, holomorphic=True); else differentiate "
+            "np.real(...) and np.imag(...) of the result, or use wg.jvp or wg.vjp."
+        )
+        raise DerivativeError(message)
+    if mode not in (None, only):
+        kind = "results" if only == "forward" else "arguments"
+        message = f"The Jacobian of {callee.name}, which has complex {kind}, is taken in {only} mode only, not {mode}."
+        raise DerivativeError(message)
+    return only
+
+
+def _check_holomorphic(callee: Callee, graph: Graph, chosen: Selection, kinds: set[str]) -> None:
+    if kinds != {"c"}:
+        message = f"holomorphic=True is for complex arguments and complex results; {callee.name} has real ones."
+        raise DerivativeError(message)
+    flat = inline_calls(graph)
+    moving = {flat.inputs[i] for i in chosen.active}
+    for node in flat.nodes:
+        partials = getattr(node.op, "partials", node.operands)
+        if any(v in moving and p is not None for v, p in zip(node.operands, partials, strict=False)):
+            moving.update(v for v in node.results if is_inexact(v.type.dtype))
+    wanted = set(flat.outputs)
+    for node in reversed(flat.nodes):
+        if wanted.isdisjoint(node.results) or moving.isdisjoint(node.results):
+            continue
+        wanted.update(node.operands)
+        if node.op is OPS["conjugate"] or node.result.type.dtype.kind != "c":
+            message = f"{callee.name} is not built from holomorphic functions alone: it uses {node.op.name}."
+            raise DerivativeError(message, op=node.op.name, location=node.location)
 
 
 def _is_forward(graph: Graph, types: Sequence[ArrayType], mode: str | None) -> bool:
     columns, rows = sum(t.size for t in types), sum(v.type.size for v in graph.outputs)
     return mode == "forward" or (mode is None and columns <= rows)
+
+
+def _block_type(of: ArrayType, wrt: ArrayType) -> np.dtype[Any]:
+    """The dtype of a block: that of the argument, and complex where the result is."""
+    return np.result_type(wrt.dtype, np.complex64) if of.dtype.kind == "c" else wrt.dtype
 
 
 def _basis(types: Sequence[ArrayType]) -> list[np.ndarray[Any, Any]]:
@@ -98,7 +154,8 @@ def _by_columns(program: Program, inputs: Any, chosen: Selection, types: Sequenc
     values, moved = program.forward(chosen.active, backend)(inputs, _basis(types))
     cuts = np.cumsum([t.size for t in types])[:-1]
     return values, [
-        [scalar_of(np.moveaxis(part, 0, -1).reshape((*v.type.shape, *t.shape)).astype(t.dtype, copy=False))
+        [scalar_of(np.moveaxis(part, 0, -1).reshape((*v.type.shape, *t.shape))
+                   .astype(_block_type(v.type, t), copy=False))
          for part, t in zip(np.split(columns, cuts), types, strict=True)]
         for columns, v in zip(moved, graph.outputs, strict=True)
     ]  # fmt: skip
@@ -136,9 +193,9 @@ def _block(xp: Any, sweeps: Any, forward: bool, i: int, j: int, ends: Any, types
     chosen = [sweep[i if forward else j] for sweep in sweeps[first : first + mine[other].size]]
     shape = (*ends[i].shape, *types[j].shape)
     if not chosen:
-        return xp.full(shape, 0, types[j].dtype)
+        return xp.full(shape, 0, _block_type(ends[i], types[j]))
     lines = xp.concatenate([xp.reshape(x, (1, x.size)) for x in chosen], axis=0)
-    return xp.cast(xp.reshape(xp.transpose(lines) if forward else lines, shape), types[j].dtype)
+    return xp.cast(xp.reshape(xp.transpose(lines) if forward else lines, shape), _block_type(ends[i], types[j]))
 
 
 def _nest_blocks(graph: Graph, chosen: Selection, blocks: Any) -> Any:

@@ -26,6 +26,7 @@ _PLAIN: dict[str, Any] = {
     "transpose": np.transpose,
     "reshape": np.reshape,
     "broadcast_to": np.broadcast_to,
+    "real": lambda a, _: np.real(a), "imag": lambda a, _: np.imag(a),
 }
 _TRACED = {"index": "basic_index"}
 
@@ -184,7 +185,7 @@ class View:
         if others and not all(a.memory.certain for a in (array, *others)):
             raise refuse(
                 "an array is modified in place while a reshaped view may share its memory, depending on the order of "
-                "its elements.",
+                "its elements, or while its real or imaginary part is in use.",
                 "Make the view a copy (y = x.ravel().copy()), or write the update without in-place assignment.",
             )
         buffer.surrender()
@@ -198,7 +199,8 @@ def share(x: Any, result: Any, name: str, argument: Any, *, certain: bool = True
         return result
     view = remembered(x)
     places = view._positions  # noqa: SLF001 (a view's own)
-    positions = None if places is None or name not in _PLAIN else _PLAIN[name](places, argument)
+    halves = name in ("real", "imag")  # of elements: they have no positions, so that no write can reach them
+    positions = None if places is None or halves or name not in _PLAIN else _PLAIN[name](places, argument)
     look_into(result, View(view.buffer, (*view.steps, (name, argument)), certain=view.certain and certain,
                            positions=positions))  # fmt: skip
     return result

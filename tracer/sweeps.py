@@ -75,8 +75,9 @@ def _dtype_of(leaf: Any) -> Any:
 def fitted(value: Any, type_: ArrayType, what: str, name: str) -> Any:
     """A tangent or cotangent as an array of its type; raises where shape or dtype do not fit."""
     array = np.asarray(value)
-    if array.shape != type_.shape or array.dtype.kind not in "fiub" or (
-        array.dtype.kind == "f" and not np.can_cast(array.dtype, type_.dtype, "same_kind")):
+    fits = array.dtype.kind in "iub" or (
+        array.dtype.kind in "fc" and np.can_cast(array.dtype, type_.dtype, "same_kind"))
+    if array.shape != type_.shape or not fits:
         message = f"The {what} of {name} must have type {type_}, got {array.dtype} of shape {array.shape}."
         raise TypeError(message)
     return np.ascontiguousarray(array, type_.dtype).reshape(type_.shape)
@@ -94,7 +95,7 @@ def lifted(recorded: Recorded, values: Sequence[Any], types: Sequence[ArrayType]
     results = []
     for value, type_ in zip(values, types, strict=True):
         found = recorded.xp.lift(value)
-        if found.type.shape != type_.shape:
+        if found.type.shape != type_.shape or (found.type.dtype.kind == "c" and type_.dtype.kind != "c"):
             message = f"A {what} must have type {type_}, got {found.type}."
             raise TypeError(message)
         results.append(recorded.xp.builder.cast(found, type_.dtype))

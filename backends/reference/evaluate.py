@@ -15,7 +15,6 @@ from wengert.backends.reference.folds import STEPS, fold, recurrence, running
 from wengert.backends.reference.scalar import adder, meaning, scaler
 from wengert.backends.reference.symbols import symbol
 from wengert.ir.build import Builder
-from wengert.ir.errors import BackendError
 from wengert.ir.graph import Graph, Node, Value
 from wengert.ir.kinds import (
     Contraction,
@@ -37,7 +36,6 @@ Step = Callable[..., tuple[Flat, ...]]
 
 def evaluator(graph: Graph) -> Callable[[list[Flat]], dict[Value, Flat]]:
     """A function from the inputs to every value in the graph."""
-    refuse_complex(graph)
     constants = {c: from_numpy(c.array) for c in graph.constants}
     steps = [(node, step(node)) for node in graph.nodes]
 
@@ -49,30 +47,6 @@ def evaluator(graph: Graph) -> Callable[[list[Flat]], dict[Value, Flat]]:
         return values
 
     return run
-
-
-def refuse_complex(graph: Graph) -> None:
-    """BackendError where a graph holds a complex number."""
-    for position, value in enumerate(graph.inputs):
-        if value.type.dtype.kind == "c":
-            raise BackendError(complex_message(f"input {position}", value))
-    for position, node in enumerate(graph.nodes):
-        for value in (*node.results, *node.operands):
-            if value.type.dtype.kind == "c":
-                where = f"node {position}, {node.op.name},"
-                message = complex_message(where, value)
-                raise BackendError(message, op=node.op.name, location=node.location)
-    for value in graph.guarded_outputs:
-        if value.type.dtype.kind == "c":
-            raise BackendError(complex_message("an output", value))
-
-
-def complex_message(where: str, value: Value) -> str:
-    """Why, and what to do."""
-    return (
-        f"The reference backend computes with real scalars only, but {where} has the type "
-        f"{value.type}; run this graph on the NumPy backend."
-    )
 
 
 def step(node: Node) -> Step:

@@ -32,14 +32,17 @@ def by_halves(add: Function, x: Flat) -> Any:
     return add(by_halves(add, x[:half]), by_halves(add, x[half:]))
 
 
-def larger(x: Any, y: Any) -> Any:
-    """The larger; NaN wins."""
-    return x if x >= y or x != x else y
+def extreme(sign: str) -> Callable[[np.dtype[Any]], Function]:
+    """The element that stands in an order to every other, the first of equal ones; NaN wins."""
+
+    def pick(dtype: np.dtype[Any]) -> Function:
+        wins = symbol(sign, (dtype, dtype), np.dtype(bool))
+        return lambda x, y: x if x != x or wins(x, y) else y
+
+    return pick
 
 
-def smaller(x: Any, y: Any) -> Any:
-    """The smaller; NaN wins."""
-    return x if x <= y or x != x else y
+larger, smaller = extreme(">="), extreme("<=")
 
 
 def position(pick: Function) -> Function:
@@ -68,12 +71,12 @@ def products(dtype: np.dtype[Any]) -> Function:
 MEANINGS: dict[str, Callable[[np.dtype[Any]], Function]] = {
     "+": sums,
     "*": products,
-    "max": lambda dtype: functools.partial(functools.reduce, larger),
-    "min": lambda dtype: functools.partial(functools.reduce, smaller),
+    "max": lambda dtype: functools.partial(functools.reduce, larger(dtype)),
+    "min": lambda dtype: functools.partial(functools.reduce, smaller(dtype)),
     "and": lambda dtype: all,
     "or": lambda dtype: any,
-    "argmax": lambda dtype: position(larger),
-    "argmin": lambda dtype: position(smaller),
+    "argmax": lambda dtype: position(larger(dtype)),
+    "argmin": lambda dtype: position(smaller(dtype)),
 }
 
 if set(MEANINGS) != set(FOLDS):
@@ -90,8 +93,8 @@ def fold(name: str, dtype: np.dtype[Any]) -> Function:
 STEPS: dict[str, Callable[[np.dtype[Any]], Function]] = {
     "+": lambda dtype: symbol("+", (dtype, dtype), dtype),
     "*": lambda dtype: symbol("*", (dtype, dtype), dtype),
-    "max": lambda dtype: larger,
-    "min": lambda dtype: smaller,
+    "max": larger,
+    "min": smaller,
 }
 
 if {*STEPS, "linear"} != set(RUNNING):

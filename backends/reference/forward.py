@@ -18,7 +18,6 @@ from wengert.backends.reference.folds import fold, recurrence, running
 from wengert.backends.reference.partials import (
     ArrayRule,
     active_values,
-    converted,
     cumulative_rules,
     edges,
     elementwise_flow,
@@ -49,7 +48,6 @@ Push = Callable[[Flat, Sequence[Flat], Sequence[Any]], Flat]
 
 def dual_evaluator(graph: Graph, active: set[Value]) -> Callable[[list[Dual]], dict[Value, Dual]]:
     """A function from dual inputs to every value of the graph as duals."""
-    evaluate.refuse_complex(graph)
     constants: dict[Value, Dual] = {c: (from_numpy(c.array), None) for c in graph.constants}
     steps = [(node, step(node, active)) for node in graph.nodes]
 
@@ -97,13 +95,15 @@ def elementwise(node: Node, active: set[Value]) -> Callable[..., list[Flat]]:
     """Partial times tangent, an exact zero on either side giving zero, summed over the operands."""
     dtype = node.result.type.dtype
     add = adder(dtype)
-    flows = [(k, elementwise_flow(node, k, partial)) for k, partial in edges(node, active)]
+    flows = [
+        (k, elementwise_flow(node, partial, node.operands[k].type.dtype, dtype))
+        for k, partial in edges(node, active)
+    ]
 
     def run(out: Flat, xs: list[Flat], ts: list[Any]) -> list[Flat]:
         total: list[Flat] = []
         for k, flow in flows:
-            own = node.operands[k].type.dtype
-            parts = [converted(t, own, dtype) for t in flow(out, xs, ts[k])]
+            parts = flow(out, xs, ts[k])
             both = zip(total, parts, strict=True) if total else ()
             total = [list(map(add, s, t)) for s, t in both] or parts
         return total
@@ -130,10 +130,10 @@ def cumulative(node: Node, active: set[Value]) -> Callable[..., list[Flat]]:
     add, scale = adder(dtype), scaler(dtype)
     if not callable(node.op.partial):  # type: ignore[attr-defined]
         return each_direction(lambda out, xs, ts: running(add, ts[0], lines))
-    rules = cumulative_rules(node)
+    rule = cumulative_rules(node)
 
     def run(out: Flat, xs: list[Flat], ts: list[Any]) -> list[Flat]:
-        carry, *shares = [rule(out, *xs) for rule in rules]
+        carry, *shares = rule(out, *xs)
 
         def push(_: Flat, __: Sequence[Flat], direction: Sequence[Any]) -> Flat:
             terms = [map(scale, p, t) for p, t in zip(shares, direction, strict=True) if t is not None]

@@ -7,6 +7,7 @@ forward multiplies them with tangents, reverse with cotangents, by the same ``sc
 from __future__ import annotations
 
 import functools
+import operator
 from collections.abc import Callable, Iterable, Sequence
 from typing import Any
 
@@ -17,9 +18,8 @@ from wengert.backends.reference.evaluate import evaluator, sub_graph
 from wengert.backends.reference.rounding import caster
 from wengert.backends.reference.scalar import XP, Scalar, number, scaler
 from wengert.ir.build import Builder, Expr, Namespace
-from wengert.ir.errors import DerivativeError
 from wengert.ir.graph import Graph, Node, Value
-from wengert.ir.kinds import Control, Elementwise, Indexing, Library, Partial, Reduction, Unknown
+from wengert.ir.kinds import CONJUGATE, Control, Elementwise, Indexing, Library, Partial, Reduction, Unknown
 from wengert.ir.types import ArrayType, is_inexact
 
 __all__ = [
@@ -40,12 +40,8 @@ def active_values(graph: Graph, active: Iterable[int]) -> set[Value]:
     The others are constant to the derivative; not even the partials on their edges are computed.
     """
     found = {graph.inputs[i] for i in active if is_inexact(graph.inputs[i].type.dtype)}
-    for value in found:
-        refuse_complex("an input", value)
-    for position, node in enumerate(graph.nodes):
-        for value in active_results(node, [v in found for v in node.operands]):
-            refuse_complex(f"the result of node {position}, {node.op.name},", value, node)
-            found.add(value)
+    for node in graph.nodes:
+        found.update(active_results(node, [v in found for v in node.operands]))
     return found
 
 
@@ -74,17 +70,6 @@ def any_edge(op: Any, active: Sequence[bool]) -> bool:
     return any(active)
 
 
-def refuse_complex(where: str, value: Value, node: Node | None = None) -> None:
-    """DerivativeError where a tangent would be complex."""
-    if value.type.dtype.kind == "c":
-        message = (
-            f"The reference backend differentiates real programs only, but {where} carries a "
-            f"derivative and has the type {value.type}; ask the NumPy backend for it."
-        )
-        op, location = (node.op.name, node.location) if node else (None, None)
-        raise DerivativeError(message, op=op, location=location)
-
-
 # -- elementwise ---------------------------------------------------------------------------------
 
 
@@ -97,19 +82,28 @@ def edges(node: Node, active: set[Value]) -> list[tuple[int, Partial]]:
     return found
 
 
-def elementwise_flow(node: Node, k: int, partial: Any) -> Flow:
-    """What flows along the edge of operand ``k``, in the dtype of that operand."""
-    own = node.operands[k].type.dtype
-    if partial == 1:
-        return lambda out, xs, ts: ts
-    if partial == -1:
-        return lambda out, xs, ts: [[-element for element in t] for t in ts]
-    dtypes = tuple(v.type.dtype for v in (node.result, *node.operands))
+def elementwise_flow(
+    node: Node, partial: Any, start: np.dtype[Any], end: np.dtype[Any]
+) -> Flow:
+    """What flows along the edge of a partial, from a dtype at its start to one at its end.
+
+    Partial times tangent or cotangent, and of that the real part where the end is real.
+    """
+    if partial in (1, -1, CONJUGATE):
+        sign = {1: None, -1: operator.neg, CONJUGATE: complex.conjugate}[partial]
+        alike = functools.partial(converted, source=start, target=end)
+        return lambda out, xs, ts: [list(map(sign, alike(t))) if sign else alike(t) for t in ts]
+    dtypes, dtype = tuple(v.type.dtype for v in (node.result, *node.operands)), np.result_type(start, end)
 
     def partial_at(*values: Any) -> Any:
-        return number(partial(XP, *map(Scalar, values, dtypes)), own)
+        return number(partial(XP, *map(Scalar, values, dtypes)), dtype)
 
-    return scaled(lambda out, *xs: list(map(partial_at, out, *xs)), scaler(own))
+    flow = scaled(lambda out, *xs: list(map(partial_at, out, *xs)), scaler(dtype))
+    if start == end:
+        return flow
+    return lambda out, xs, ts: [
+        converted(t, dtype, end) for t in flow(out, xs, [converted(t, start, dtype) for t in ts])
+    ]
 
 
 def scaled(partial_at: Callable[..., Flat], scale: Callable[..., Any]) -> Flow:
@@ -123,7 +117,9 @@ def scaled(partial_at: Callable[..., Flat], scale: Callable[..., Any]) -> Flow:
 
 
 def converted(t: Flat, source: np.dtype[Any], target: np.dtype[Any]) -> Flat:
-    """A tangent or cotangent in another dtype."""
+    """A tangent or cotangent in another dtype; from complex to real, its real part."""
+    if source.kind == "c" and target.kind != "c":
+        t, source = [x.real for x in t], np.dtype(np.float64)
     return t if source == target else list(map(caster(source, target), t))
 
 
@@ -156,15 +152,15 @@ class ArrayRule:
         return [values[out] for out in self.outs]
 
 
-def cumulative_rules(node: Node) -> list[ArrayRule]:
-    """The functions of the result and the operands to the carry, and to what each operand contributes."""
+def cumulative_rules(node: Node) -> ArrayRule:
+    """The function of the result and the operands to the carry, and to what each operand contributes."""
     op, type_, params = node.op, node.result.type, node.params
+
+    def rule(xp: Namespace, v: list[Expr]) -> Any:
+        return [xp.ones_like(v[0]) * part for part in op.partial(xp, *v, **params)]  # type: ignore[attr-defined]
+
     kinds = (type_, *(v.type for v in node.operands))
-
-    def part(k: int) -> ArrayRule:
-        return ArrayRule(lambda xp, v: xp.ones_like(v[0]) * op.partial(xp, *v, **params)[k], kinds, type_)  # type: ignore[attr-defined]
-
-    return [part(k) for k in range(1 + len(node.operands))]
+    return ArrayRule(rule, kinds, (type_,) * len(kinds))
 
 
 def reduction_flow(node: Node) -> Flow:

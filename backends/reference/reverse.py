@@ -21,7 +21,6 @@ from wengert.backends.reference.folds import recurrence, running
 from wengert.backends.reference.partials import (
     ArrayRule,
     active_values,
-    converted,
     cumulative_rules,
     edges,
     elementwise_flow,
@@ -56,7 +55,6 @@ def recorder(
     graph: Graph, active: set[Value]
 ) -> Callable[[list[Flat]], tuple[dict[Value, Flat], Pullback]]:
     """A function from the inputs to every value of the graph, and the pullback there."""
-    evaluate.refuse_complex(graph)
     constants = {c: from_numpy(c.array) for c in graph.constants}
     steps = [(node, step(node, active)) for node in graph.nodes]
 
@@ -124,16 +122,11 @@ def step(
 def elementwise(node: Node, active: set[Value]) -> Record:
     """The cotangent times the partial of each operand: the very numbers of forward mode."""
     dtype = node.result.type.dtype
-    flows = [(k, elementwise_flow(node, k, partial)) for k, partial in edges(node, active)]
-
-    def back(out: Flat, xs: Sequence[Flat], gs: list[Flat]) -> list[tuple[int, list[Flat]]]:
-        found = []
-        for k, flow in flows:
-            own = node.operands[k].type.dtype
-            found.append((k, flow(out, xs, [converted(g, dtype, own) for g in gs])))
-        return found
-
-    return lambda out, xs: lambda gs: back(out, xs, gs)
+    flows = [
+        (k, elementwise_flow(node, partial, dtype, node.operands[k].type.dtype))
+        for k, partial in edges(node, active)
+    ]
+    return lambda out, xs: lambda gs: [(k, flow(out, xs, gs)) for k, flow in flows]
 
 
 def reduction(node: Node, active: set[Value]) -> Record:
@@ -158,11 +151,11 @@ def cumulative(node: Node, active: set[Value]) -> Record:
     add, scale = adder(dtype), scaler(dtype)
     if not callable(node.op.partial):  # type: ignore[attr-defined]
         return lambda out, xs: lambda gs: [(0, [running(add, g, backwards) for g in gs])]
-    rules = cumulative_rules(node)
+    rule = cumulative_rules(node)
     live = [k for k, v in enumerate(node.operands) if v in active]
 
     def record(out: Flat, xs: Sequence[Flat]) -> Any:
-        carry, *shares = [rule(out, *xs) for rule in rules]
+        carry, *shares = rule(out, *xs)
         following = carry.copy()  # what the element after each, in the order of the fold, takes over from it
         for line in backwards:
             for after, here in itertools.pairwise(line):

@@ -1,6 +1,6 @@
 """From exact numbers to the numbers a dtype holds: integers wrap, floats round.
 
-Every scalar in this backend is a Python bool, int or float.  A float32 is a Python float that
+Every scalar in this backend is a Python bool, int, float or complex.  A float32 is a Python float that
 float32 can represent; operations run in double precision and are rounded once, which for
 ``+ - * /`` and square roots is what float32 arithmetic itself would give.
 """
@@ -17,25 +17,30 @@ import numpy as np
 
 from wengert.ir.types import dtype_class
 
-__all__ = ["caster", "finisher", "kind_of", "zero_of"]
+__all__ = ["caster", "finisher", "kind_of", "part_finisher", "zero_of"]
 
 Function = Callable[..., Any]
 
 
 def kind_of(dtype: np.dtype[Any]) -> str:
-    """``"bool"``, ``"int"`` (signed or not: both wrap) or ``"float"``."""
+    """``"bool"``, ``"int"`` (signed or not: both wrap), ``"float"`` or ``"complex"``."""
     kind = dtype_class(dtype)
     return "int" if kind == "uint" else kind
 
 
-def zero_of(dtype: np.dtype[Any]) -> bool | int | float:
+def zero_of(dtype: np.dtype[Any]) -> bool | int | float | complex:
     """The zero of a dtype."""
-    return {"bool": False, "int": 0, "float": 0.0}[kind_of(dtype)]
+    return {"bool": False, "int": 0, "float": 0.0, "complex": 0j}[kind_of(dtype)]
 
 
 def to_float32(x: float) -> float:
     """The nearest float32; beyond the largest, an infinity."""
     return ctypes.c_float(x).value
+
+
+def to_complex64(z: complex) -> complex:
+    """Both parts to the nearest float32."""
+    return complex(to_float32(z.real), to_float32(z.imag))
 
 
 def int_to_float32(n: int) -> float:
@@ -85,7 +90,12 @@ def finisher(dtype: np.dtype[Any]) -> Function | None:
     """What makes an exact result one of ``dtype``; None where there is nothing to do."""
     if kind_of(dtype) == "int":
         return wrapper(dtype)
-    return to_float32 if dtype == np.float32 else None
+    return {"float32": to_float32, "complex64": to_complex64}.get(dtype.name)
+
+
+def part_finisher(dtype: np.dtype[Any]) -> Function:
+    """What rounds one part of a complex number of ``dtype``."""
+    return to_float32 if dtype == np.complex64 else float
 
 
 @functools.cache
@@ -97,6 +107,16 @@ def caster(source: np.dtype[Any], target: np.dtype[Any]) -> Function:
         return lambda x: x != 0
     if kind_of(target) == "int":
         return float_to_int(target) if source.kind == "f" else wrapper(target)
+    if target.kind == "c":
+        return to_complex(source, target)
     if target == np.float32:
         return to_float32 if source.kind == "f" else int_to_float32
     return float
+
+
+def to_complex(source: np.dtype[Any], target: np.dtype[Any]) -> Function:
+    """A real number becomes the real part."""
+    if source.kind == "c":
+        return to_complex64 if target == np.complex64 else complex
+    part = caster(source, np.dtype(np.float32 if target == np.complex64 else np.float64))
+    return lambda x: complex(part(x), 0.0)

@@ -14,8 +14,9 @@ from typing import Any
 import numpy as np
 
 from wengert.backends import libraries
+from wengert.backends.reference import complexes
 from wengert.backends.reference.libm import LIBM
-from wengert.backends.reference.rounding import caster, kind_of
+from wengert.backends.reference.rounding import caster, kind_of, zero_of
 from wengert.backends.reference.symbols import MEANINGS, finished, symbol
 from wengert.ir import kinds
 from wengert.ir.errors import BackendError, GraphTypeError
@@ -30,7 +31,7 @@ Function = Callable[..., Any]
 
 BOOL, FLOAT = np.dtype(bool), np.dtype(np.float64)
 #: The dtypes of Python's numbers, as NumPy reads them.
-PYTHON: dict[type, Dtype] = {bool: BOOL, int: np.dtype(np.int64), float: FLOAT}
+PYTHON: dict[type, Dtype] = {bool: BOOL, int: np.dtype(np.int64), float: FLOAT, complex: np.dtype(np.complex128)}
 LOGICAL = ("and", "or", "xor", "not")
 
 
@@ -43,7 +44,7 @@ def meaning(op: Elementwise, dtypes: tuple[Dtype, ...], out: Dtype) -> Function:
     if op.symbol is not None:
         return symbol(op.symbol, dtypes, out)
     if op.libm is not None:
-        return finished(LIBM[op.libm], out)
+        return finished((complexes.LIBM if dtypes[0].kind == "c" else LIBM)[op.libm], out)
     if op.called:
         function = libraries.find(op)
         return finished(lambda *values: float(function(*values)), out)
@@ -61,11 +62,11 @@ def adder(dtype: Dtype) -> Function:
 @functools.cache
 def scaler(dtype: Dtype) -> Function:
     """p t, where an exact zero on either side gives zero: the op ``scale``, without detours."""
-    multiply = symbol("*", (dtype, dtype), dtype)
+    multiply, zero = symbol("*", (dtype, dtype), dtype), zero_of(dtype)
 
     def scale(p: Any, t: Any) -> Any:
         product = multiply(p, t)
-        return 0.0 if product != product and (p == 0 or t == 0) else product
+        return zero if product != product and (p == 0 or t == 0) else product
 
     return scale
 
@@ -214,18 +215,17 @@ def missing_meanings() -> list[str]:
     """What some op needs, for some dtype it is defined for, and the tables do not have."""
     known = set().union(*MEANINGS.values()) | {"cast"}
     missing = [name for name in SYMBOLS if name not in known]
-    real = [dtype for dtype in DTYPES.values() if dtype.kind != "c"]
     for op in OPS.values():
-        if not isinstance(op, kinds.Elementwise):
+        if not isinstance(op, kinds.Elementwise) or op.body is not None or op.symbol == "cast":
             continue
-        if op.libm is not None and op.libm not in LIBM:
-            missing.append(f"{op.libm} of libm")
-        if op.symbol in (None, "cast"):
-            continue
-        for dtype in real:
+        for dtype in DTYPES.values():
             dtypes = (BOOL, dtype, dtype) if op.symbol == "?:" else (dtype,) * op.arity
-            defined = op.result_dtype(dtypes, {}) is not None
-            if defined and op.symbol not in MEANINGS[kind_of(dtype)]:
+            if op.result_dtype(dtypes, {}) is None:
+                continue
+            libm = complexes.LIBM if dtype.kind == "c" else LIBM
+            if op.libm is not None and op.libm not in libm:
+                missing.append(f"{op.libm} of libm of {dtype}")
+            if op.symbol is not None and op.symbol not in MEANINGS[kind_of(dtype)]:
                 missing.append(f"{op.symbol} of {dtype}")
     return missing
 

@@ -1,4 +1,4 @@
-"""What each symbol of the IR means for one scalar: once each for bools, integers and floats.
+"""What each symbol of the IR means for one scalar: once each for bools, integers, floats and complex numbers.
 
 The functions here are exact, or in double precision; what they give is then wrapped or rounded to
 the dtype of the result (see rounding).
@@ -6,6 +6,7 @@ the dtype of the result (see rounding).
 
 from __future__ import annotations
 
+import functools
 import math
 import operator
 from collections.abc import Callable
@@ -13,8 +14,9 @@ from typing import Any
 
 import numpy as np
 
+from wengert.backends.reference import complexes
 from wengert.backends.reference.libm import divide, power
-from wengert.backends.reference.rounding import caster, finisher, kind_of
+from wengert.backends.reference.rounding import caster, finisher, kind_of, part_finisher
 
 __all__ = ["MEANINGS", "finished", "symbol"]
 
@@ -119,8 +121,9 @@ MEANINGS: dict[str, dict[str, Function]] = {
         "~": operator.invert, "<<": left_shift, ">>": right_shift,
     },
     "float": ORDER | NUMBERS | {
-        "/": divide, "//": floor_divide_float, "%": remainder_float, "**": power,
+        "/": divide, "//": floor_divide_float, "%": remainder_float, "**": power, "complex": complex,
     },
+    "complex": ORDER | complexes.SYMBOLS | complexes.ARITHMETIC,
 }  # fmt: skip
 
 
@@ -136,5 +139,8 @@ def symbol(name: str, dtypes: tuple[np.dtype[Any], ...], out: np.dtype[Any]) -> 
     """The scalar function of a symbol, for operands of ``dtypes`` and a result of ``out``."""
     if name == "cast":
         return caster(dtypes[0], out)
-    function = MEANINGS[kind_of(dtypes[-1])][name]  # the last: the first of ?: is its condition
+    kind = kind_of(dtypes[-1])  # the last: the first of ?: is its condition
+    function = MEANINGS[kind][name]
+    if kind == "complex" and name in complexes.ARITHMETIC:
+        return functools.partial(function, part_finisher(dtypes[-1]))
     return function if name in ORDER else finished(function, out)

@@ -11,7 +11,7 @@ from wengert.backends.vectorized.arrays import Products, swept
 from wengert.backends.vectorized.cotangents import OUT, Adjoints, pull, pull_reads
 from wengert.backends.vectorized.evaluate import Plan
 from wengert.backends.vectorized.tangents import push
-from wengert.ir.errors import BackendError, refuse_complex
+from wengert.ir.errors import BackendError
 from wengert.ir.graph import Graph
 from wengert.ir.types import is_inexact
 
@@ -106,7 +106,6 @@ def _backwards(plan: Plan, active: tuple[int, ...]) -> list[tuple[Any, ...]]:
                    for s, v in zip(slots, node.operands, strict=True)]  # fmt: skip
         passing = [i for i, v in zip(outs, node.results, strict=True) if is_inexact(v.type.dtype)]
         if passing and any(s is not None for s in targets):
-            refuse_complex(node)
             moving.update(passing)
             steps.append((node, reads, targets, outs))
     return steps[::-1]

@@ -145,6 +145,13 @@ def _check_indices(indices: Any, size: int) -> None:
         raise IndexError(message)
 
 
+def complex_(x: Any, y: Any) -> Any:
+    """x + iy, whatever the parts are."""
+    out = np.empty(np.broadcast_shapes(np.shape(x), np.shape(y)), np.result_type(x, y, np.complex64))
+    out.real, out.imag = x, y
+    return out
+
+
 def _body(op: Elementwise) -> Any:
     return lambda *operands: op.body(XP, *operands)  # type: ignore[misc]
 
@@ -157,6 +164,8 @@ def elementwise_function(op: Elementwise) -> Any:
         return scale
     if op.symbol == "identity":
         return np.copy  # np.positive has no loop for bool
+    if op.symbol == "complex":
+        return complex_
     if op.library is not None and (op.body is None or libraries.there(op)):
         return libraries.find(op)
     return _body(op)

@@ -11,9 +11,9 @@ import numpy as np
 from wengert.backends.vectorized import arrays
 from wengert.backends.vectorized.arrays import XP, Products
 from wengert.backends.vectorized.tangents import (
+    along,
     cumulative_partial,
     directed_view,
-    partial,
     reduction_partial,
     stacked,
 )
@@ -60,11 +60,9 @@ class Adjoints:
 
 
 def _elementwise(node: Node, k: int, g: Any, out: Any, operands: Sequence[Any], products: Products) -> Any:
-    rule = node.op.partials[k]  # type: ignore[attr-defined]
-    if rule is None:
+    if node.op.partials[k] is None:  # type: ignore[attr-defined]
         return None
-    g = g if rule == 1 else -g if rule == -1 else products.scale(partial(node, k, out, operands), g)
-    return g.astype(node.operands[k].type.dtype, copy=False)
+    return along(node, k, g, node.operands[k].type.dtype, out, operands, products)
 
 
 def _reduction(node: Node, k: int, g: Any, out: Any, operands: Sequence[Any], products: Products) -> Any:
@@ -123,7 +121,7 @@ def pull_reads(node: Node, k: int) -> frozenset[int]:
     """Which operands, and whether the result (OUT), the cotangent of operand ``k`` is made from."""
     op, every = node.op, range(len(node.operands))
     if isinstance(op, kinds.Elementwise):
-        return _partial_reads(op, k)
+        return _partial_reads(op, k, node.result.type.dtype, *(v.type.dtype for v in node.operands))
     if isinstance(op, kinds.Movement):
         return frozenset()
     if isinstance(op, kinds.Reduction | kinds.Cumulative) and not callable(op.partial):
@@ -136,16 +134,14 @@ def pull_reads(node: Node, k: int) -> frozenset[int]:
 
 
 @functools.cache
-def _partial_reads(op: kinds.Elementwise, k: int) -> frozenset[int]:
+def _partial_reads(op: kinds.Elementwise, k: int, result: Any, *dtypes: Any) -> frozenset[int]:
     """Found by running the rule once on a Builder, and looking at what the graph reads."""
     rule = op.partials[k]
     if not callable(rule):
         return frozenset()
     b = Builder()
     xp = Namespace(b)
-    real, truth = ArrayType(np.dtype(np.float64)), ArrayType(np.dtype(np.bool_))
-    operands = [b.input(truth if op.symbol == "?:" and i == 0 else real) for i in range(op.arity)]
-    out = b.input(real)
+    operands, out = [b.input(ArrayType(dtype)) for dtype in dtypes], b.input(ArrayType(result))
     graph = dead_code(b.graph([xp.lift(rule(xp, xp.wrap(out), *map(xp.wrap, operands)))]))
     used = set(graph.used_values())
     return frozenset(i for i, v in (*enumerate(operands), (OUT, out)) if v in used)

@@ -10,22 +10,29 @@ import numpy as np
 from wengert.backends.vectorized import arrays
 from wengert.backends.vectorized.arrays import XP, Products
 from wengert.ir import kinds
-from wengert.ir.errors import refuse_complex
 from wengert.ir.graph import Node
 from wengert.ir.types import ArrayType, is_inexact
 
-__all__ = ["cumulative_partial", "partial", "push", "reduction_partial", "stacked"]
+__all__ = ["along", "cumulative_partial", "push", "reduction_partial", "stacked"]
 
 Tangents = Sequence[Any]
 
 
-def partial(node: Node, k: int, out: Any, operands: Sequence[Any]) -> Any:
-    """The partial in operand ``k``, in the operand's dtype."""
+def along(node: Node, k: int, value: Any, end: Any, out: Any, operands: Sequence[Any], products: Products) -> Any:
+    """A tangent or cotangent, passed along the edge of operand ``k`` to an end of a dtype.
+
+    Partial times value, and of that the real part where the end is real.
+    """
     rule = node.op.partials[k]  # type: ignore[attr-defined]
     if isinstance(rule, kinds.Unknown):
         raise rule.refused(node)
-    p = rule(XP, out, *operands)
-    return np.asarray(p, node.result.type.dtype)
+    if callable(rule):
+        dtype = end if value.dtype == end else np.result_type(value.dtype, end)
+        value = products.scale(np.asarray(rule(XP, out, *operands), dtype), value.astype(dtype, copy=False))
+    if value.dtype.kind == "c" and end.kind != "c":
+        value = value.real
+    value = value.astype(end, copy=False)
+    return -value if rule == -1 else np.conjugate(value) if rule == kinds.CONJUGATE else value
 
 
 def reduction_partial(node: Node, out: Any, x: Any) -> Any:
@@ -41,8 +48,7 @@ def _elementwise(node: Node, out: Any, operands: Sequence[Any], tangents: Tangen
     for k, (rule, t) in enumerate(zip(node.op.partials, tangents, strict=True)):  # type: ignore[attr-defined]
         if t is None or rule is None:
             continue
-        t = t.astype(node.result.type.dtype, copy=False)
-        term = t if rule == 1 else -t if rule == -1 else products.scale(partial(node, k, out, operands), t)
+        term = along(node, k, t, node.result.type.dtype, out, operands, products)
         total = term if total is None else total + term
     return total
 
@@ -150,7 +156,6 @@ def push(
     """The tangents of a node's results, None where nothing flows."""
     if all(t is None for t in tangents) or not any(is_inexact(v.type.dtype) for v in node.results):
         return (None,) * len(outs)
-    refuse_complex(node)
     out = outs[0] if len(outs) == 1 else tuple(outs)
     moved = _RULES[type(node.op)](node, out, operands, tangents, products)
     return moved if isinstance(moved, tuple) else (moved,)

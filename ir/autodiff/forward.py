@@ -10,14 +10,16 @@ import functools
 from collections.abc import Callable, Sequence
 from typing import Any
 
+import numpy as np
+
 from wengert.ir import kinds
 from wengert.ir.build import Builder, Namespace
-from wengert.ir.errors import DerivativeError, refuse_complex
+from wengert.ir.errors import DerivativeError
 from wengert.ir.graph import Constant, Graph, Node, Value
 from wengert.ir.ops import OPS
 from wengert.ir.types import ArrayType, is_inexact
 
-__all__ = ["cotangent_type", "partial_value", "push"]
+__all__ = ["along", "cotangent_type", "push"]
 
 Tangent = Value | None
 
@@ -52,7 +54,6 @@ def push(
         env.update(zip(node.results, results, strict=True))
         moving = tuple(dual.get(v) for v in here)
         if any(t is not None for t in moving) and any(is_inexact(v.type.dtype) for v in results):
-            refuse_complex(node)
             copy = Node(node.op, here, node.params, results, node.location)
             moved = RULES[type(node.op)](xp, copy, moving)
             pairs = zip(results, moved if isinstance(moved, tuple) else (moved,), strict=True)
@@ -78,20 +79,31 @@ def _sum(xp: Namespace, terms: Sequence[Value]) -> Tangent:
 def _elementwise(xp: Namespace, node: Node, tangents: Sequence[Tangent]) -> Tangent:
     op, out = node.op, node.result
     assert isinstance(op, kinds.Elementwise)
-    b, exprs, terms = xp.builder, [xp.wrap(v) for v in node.operands], []
     for partial, t in zip(op.partials, tangents, strict=True):
-        if t is None or partial is None:
-            continue
-        if isinstance(partial, kinds.Unknown):
+        if t is not None and isinstance(partial, kinds.Unknown):
             raise partial.refused(node)
-        t = b.cast(t, out.type.dtype)
-        if partial == -1:
-            t = b.apply(OPS["negative"], t)  # type: ignore[arg-type]
-        elif partial != 1:
-            p = partial_value(xp, partial(xp, xp.wrap(out), *exprs), t.type)  # type: ignore[operator]
-            t = b.emit(OPS["scale"], (p, t))
-        terms.append(t)
-    return _sum(xp, terms)
+    exprs = [xp.wrap(v) for v in node.operands]
+    return _sum(xp, [
+        along(xp, partial, (xp.wrap(out), *exprs), t, out.type.dtype)
+        for partial, t in zip(op.partials, tangents, strict=True) if t is not None and partial is not None
+    ])  # fmt: skip
+
+
+def along(xp: Namespace, partial: Any, at: tuple[Any, ...], value: Value, end: np.dtype[Any]) -> Value:
+    """A tangent or cotangent, passed along the edge of a partial (a rule of ``at``) to an end of a dtype.
+
+    Partial times value, and of that the real part where the end is real.
+    """
+    b = xp.builder
+    if callable(partial):
+        type_ = ArrayType(np.result_type(value.type.dtype, end), value.type.shape)
+        value = b.emit(OPS["scale"], (partial_value(xp, partial(xp, *at), type_), b.cast(value, type_.dtype)))
+    if value.type.dtype.kind == "c" and end.kind != "c":
+        value = b.emit(OPS["real"], (value,))
+    value = b.cast(value, end)
+    if partial == -1:
+        return b.apply(OPS["negative"], value)  # type: ignore[arg-type]
+    return b.emit(OPS["conjugate"], (value,)) if partial == kinds.CONJUGATE else value
 
 
 def _reduction(xp: Namespace, node: Node, tangents: Sequence[Tangent]) -> Tangent:

@@ -6,7 +6,7 @@ from collections.abc import Callable, Sequence
 from typing import Any
 
 from wengert.ir import kinds
-from wengert.ir.autodiff.forward import partial_value
+from wengert.ir.autodiff.forward import along, partial_value
 from wengert.ir.build import Builder, Namespace
 from wengert.ir.errors import DerivativeError
 from wengert.ir.graph import Node, Value
@@ -48,17 +48,11 @@ def _not_linear(xp: Namespace, node: Node, k: int, g: Any) -> Any:
 
 def _elementwise(xp: Namespace, node: Node, k: int, g: Any) -> Any:
     """A diagonal Jacobian is its own transpose: the same partial scales the cotangent."""
-    op, type_ = node.op, node.operands[k].type
+    op = node.op
     if k not in op.linear:  # type: ignore[attr-defined]
         _not_linear(xp, node, k, g)
-    partial = op.partials[k]  # type: ignore[attr-defined]
-    g = xp.cast(g, type_.dtype)
-    if partial == 1:
-        return g
-    if partial == -1:
-        return xp.negative(g)
-    p = partial(xp, None, *(xp.wrap(v) for v in node.operands))  # a linear op's partial never reads out
-    return xp.emit("scale", xp.wrap(partial_value(xp, p, type_)), g)
+    at = (None, *(xp.wrap(v) for v in node.operands))  # a linear op's partial never reads out
+    return xp.wrap(along(xp, op.partials[k], at, xp.lift(g), node.operands[k].type.dtype))  # type: ignore[attr-defined]
 
 
 def _reduction(xp: Namespace, node: Node, k: int, g: Any) -> Any:

@@ -17,6 +17,7 @@ from wengert.ir.ops import (
     library,
     linalg,
     movement,
+    parts,
     reductions,
     special,
     special_functions,
@@ -32,7 +33,7 @@ __all__ = ["BY_FUNCTION", "CHAPTERS", "OPS"]
 CHAPTERS: dict[str, ModuleType] = {
     module.__name__.rpartition(".")[2]: module
     for module in (
-        arithmetic, exponential, trigonometric, entire, comparison, special, reductions,
+        arithmetic, exponential, trigonometric, parts, entire, comparison, special, reductions,
         movement, contractions, indexing, library, linalg, factorizations, control,
         special_functions, special_functions_gamma, special_functions_bessel, special_functions_entropy,
         special_functions_integrals,

@@ -16,6 +16,23 @@ def _float(dtypes, params):
     return dtypes[0] if len(set(dtypes)) == 1 and dtypes[0].kind == "f" else None
 
 
+def _absolute_partial(xp, out, x):
+    if x.dtype.kind != "c":
+        return xp.sign(x)
+    return xp.where(out == 0, 0.0, xp.conjugate(x) / xp.where(out == 0, 1.0, out))
+
+
+def _reciprocal(xp, x):
+    """1 / x; for complex numbers by Smith's method (R. L. Smith, 1962), which divides by the larger part."""
+    if x.dtype.kind != "c":
+        return 1 / x
+    a, b = xp.real(x), xp.imag(x)
+    wide = xp.absolute(b) <= xp.absolute(a)
+    ratio = xp.where(wide, b / a, a / b)
+    whole = xp.where(wide, a + b * ratio, a * ratio + b)
+    return xp.complex(xp.where(wide, 1.0, ratio) / whole, -xp.where(wide, ratio, 1.0) / whole)
+
+
 add = Elementwise(function=np.add, symbol="+", linear=(0, 1),
     partials=(1, 1),
     doc="x + y; for bool, logical or; integers wrap.")
@@ -50,8 +67,8 @@ positive = Elementwise(function=np.positive, symbol="identity", linear=(0,),
     partials=(1,),
     doc="+x, a copy.")
 absolute = Elementwise(function=np.absolute, symbol="abs",
-    partials=(lambda xp, out, x: xp.sign(x),),
-    doc="|x|; derivative sign(x), so 0 at 0.")
+    partials=(_absolute_partial,),
+    doc="|x|; derivative sign(x), for complex numbers conj(x) / |x| (du/dx - i du/dy); so 0 at 0.")
 sign = Elementwise(function=np.sign, types=lambda dtypes, params: None if dtypes[0].kind in "bc" else dtypes[0],
     body=lambda xp, x: xp.where(x > 0, 1, xp.where(x == 0, 0, -xp.where(x < 0, 1, x))),  # -1 is no uint8
     partials=(None,),
@@ -61,7 +78,7 @@ square = Elementwise(function=np.square,
     partials=(lambda xp, out, x: 2 * x,),
     doc="x x.")
 reciprocal = Elementwise(function=np.reciprocal, types=_inexact,
-    body=lambda xp, x: 1 / x,
+    body=_reciprocal,
     partials=(lambda xp, out, x: -out * out,),
     doc="1 / x.")
 sqrt = Elementwise(function=np.sqrt, libm="sqrt",

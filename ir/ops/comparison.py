@@ -1,4 +1,7 @@
-"""Comparison, logic, bits, and choosing between two values."""
+"""Comparison, logic, bits, and choosing between two values.
+
+Complex numbers are ordered as NumPy orders them: by real parts, equal ones by imaginary parts; never where one is NaN.
+"""
 
 import math
 
@@ -15,6 +18,11 @@ def _all_bool(dtypes, params):
 
 def _where(dtypes, params):
     return dtypes[1] if dtypes[0].kind == "b" and dtypes[1] == dtypes[2] else None
+
+
+def _some_part(xp, x, holds):
+    """Whether it holds for x, of a complex number for its real or its imaginary part."""
+    return holds(xp.real(x)) | holds(xp.imag(x)) if x.dtype.kind == "c" else holds(x)
 
 
 less = Elementwise(function=np.less, symbol="<", partials=NONE, doc="x < y.")
@@ -43,10 +51,10 @@ isnan = Elementwise(function=np.isnan, partials=(None,),
     body=lambda xp, x: x != x,
     doc="Whether x is NaN.")
 isinf = Elementwise(function=np.isinf, partials=(None,),
-    body=lambda xp, x: xp.absolute(x) == math.inf,
+    body=lambda xp, x: _some_part(xp, x, lambda part: xp.absolute(part) == math.inf),
     doc="Whether x is an infinity.")
 isfinite = Elementwise(function=np.isfinite, partials=(None,),
-    body=lambda xp, x: xp.absolute(x) < math.inf,
+    body=lambda xp, x: ~_some_part(xp, x, lambda part: ~(xp.absolute(part) < math.inf)),
     doc="Whether x is neither NaN nor an infinity.")
 signbit = Elementwise(function=np.signbit, partials=(None,),
     body=lambda xp, x: xp.copysign(1.0, x) < 0,

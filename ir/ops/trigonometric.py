@@ -1,6 +1,7 @@
 """Circular and hyperbolic functions, and their inverses.
 
-Forms are chosen so that nothing overflows or cancels where the derivative itself is representable.
+Forms are chosen so that nothing overflows or cancels where the derivative itself is representable, and so that on a
+branch cut of a complex function the derivative is that of the side which the value belongs to.
 """
 
 import math
@@ -9,6 +10,50 @@ import numpy as np
 
 from wengert.ir.kinds import Elementwise, above, between
 
+
+def _factors(xp, x):
+    """1 - x and 1 + x; of a complex number by parts: the 0 of the 1 would hide the sign of a zero, and that says on
+    which side of a cut x lies."""
+    if x.dtype.kind != "c":
+        return 1 - x, 1 + x
+    a, b = xp.real(x), xp.imag(x)
+    return xp.complex(1 - a, -b), xp.complex(1 + a, b)
+
+
+def _times_i(xp, x):
+    """i x, exactly."""
+    return xp.complex(-xp.imag(x), xp.real(x))
+
+
+def _over_root(xp, number, x):
+    """number / sqrt(1 - x x)."""
+    minus, plus = _factors(xp, x)
+    return number / (xp.sqrt(minus) * xp.sqrt(plus) if x.dtype.kind == "c" else xp.sqrt(minus * plus))
+
+
+def _over_factors(xp, x):
+    """1 / (1 - x x)."""
+    minus, plus = _factors(xp, x)
+    return 1 / minus / plus if x.dtype.kind == "c" else 1 / (minus * plus)
+
+
+def _arccosh_partial(xp, out, x):
+    if x.dtype.kind != "c":
+        return 1 / (xp.sqrt(x - 1) * xp.sqrt(x + 1))
+    minus, plus = (xp.complex(xp.real(x) + one, xp.imag(x)) for one in (-1, 1))
+    return 1 / (xp.sqrt(minus) * xp.sqrt(plus))
+
+
+def _sech_squared(xp, x):
+    """1 / cosh(x)**2; far out 4 exp(-2 |x|), as a complex cosh is not one infinity there, but two."""
+    near = xp.square(1 / xp.cosh(x))
+    if x.dtype.kind != "c":
+        return near
+    far = xp.absolute(xp.real(x)) > 20
+    inner = xp.where(far, x, 0.0)
+    return xp.where(far, 4 * xp.exp(xp.where(xp.real(x) < 0, 2.0, -2.0) * inner), near)
+
+
 sin = Elementwise(function=np.sin, libm="sin",
     partials=(lambda xp, out, x: xp.cos(x),),
     doc="Sine, x in radians.")
@@ -16,18 +61,18 @@ cos = Elementwise(function=np.cos, libm="cos",
     partials=(lambda xp, out, x: -xp.sin(x),),
     doc="Cosine, x in radians.")
 tan = Elementwise(function=np.tan, libm="tan",
-    partials=(lambda xp, out, x: 1 + out * out,),
+    partials=(lambda xp, out, x: _sech_squared(xp, _times_i(xp, x)) if out.dtype.kind == "c" else 1 + out * out,),
     doc="Tangent, x in radians.")
 arcsin = Elementwise(function=np.arcsin, libm="asin",
-    partials=(lambda xp, out, x: 1 / xp.sqrt((1 - x) * (1 + x)),),
+    partials=(lambda xp, out, x: _over_root(xp, 1, x),),
     domain=(between(-1, 1),),
     doc="Inverse sine; derivative inf at -1 and 1.")
 arccos = Elementwise(function=np.arccos, libm="acos",
-    partials=(lambda xp, out, x: -1 / xp.sqrt((1 - x) * (1 + x)),),
+    partials=(lambda xp, out, x: _over_root(xp, -1, x),),
     domain=(between(-1, 1),),
     doc="Inverse cosine; derivative -inf at -1 and 1.")
 arctan = Elementwise(function=np.arctan, libm="atan",
-    partials=(lambda xp, out, x: 1 / (1 + x * x),),
+    partials=(lambda xp, out, x: _over_factors(xp, _times_i(xp, x)) if x.dtype.kind == "c" else 1 / (1 + x * x),),
     doc="Inverse tangent.")
 arctan2 = Elementwise(function=np.arctan2, libm="atan2",
     partials=(
@@ -47,17 +92,18 @@ cosh = Elementwise(function=np.cosh, libm="cosh",
     doc="Hyperbolic cosine.")
 tanh = Elementwise(function=np.tanh, libm="tanh",
     # not 1 - out**2, which is 0 from x = 19 on; and the square comes last, lest it overflow
-    partials=(lambda xp, out, x: xp.square(1 / xp.cosh(x)),),
+    partials=(lambda xp, out, x: _sech_squared(xp, x),),
     doc="Hyperbolic tangent.")
 arcsinh = Elementwise(function=np.arcsinh, libm="asinh",
-    partials=(lambda xp, out, x: 1 / xp.hypot(1.0, x),),
+    partials=(
+        lambda xp, out, x: _over_root(xp, 1, _times_i(xp, x)) if x.dtype.kind == "c" else 1 / xp.hypot(1.0, x),),
     doc="Inverse hyperbolic sine.")
 arccosh = Elementwise(function=np.arccosh, libm="acosh",
-    partials=(lambda xp, out, x: 1 / (xp.sqrt(x - 1) * xp.sqrt(x + 1)),),
+    partials=(_arccosh_partial,),
     domain=(above(1),),
     doc="Inverse hyperbolic cosine; derivative inf at 1.")
 arctanh = Elementwise(function=np.arctanh, libm="atanh",
-    partials=(lambda xp, out, x: 1 / ((1 - x) * (1 + x)),),
+    partials=(lambda xp, out, x: _over_factors(xp, x),),
     domain=(between(-1, 1),),
     doc="Inverse hyperbolic tangent; derivative inf at -1 and 1.")
 deg2rad = Elementwise(function=np.deg2rad,

@@ -16,7 +16,7 @@ from wengert.backends.reference.libm import LIBM, _cbrt, _exp2
 from wengert.backends.reference.rounding import caster, int_to_float32
 from wengert.backends.reference.scalar import XP, Scalar, meaning, scaler
 from wengert.ir.build import Builder, Namespace
-from wengert.ir.errors import BackendError, DerivativeError
+from wengert.ir.errors import BackendError
 from wengert.ir.graph import Graph, Location, Value
 from wengert.ir.kinds import Elementwise
 from wengert.ir.ops import OPS
@@ -272,7 +272,7 @@ def agree(function, *inputs, rtol=1e-7, atol=1e-8):
 
 SMOOTH = [
     op for op in NUMPY
-    if op.result_dtype(operand_dtypes(op, F64), {}) == F64
+    if str(op.result_dtype(operand_dtypes(op, F64), {})) == "float64"  # None == np.dtype(float) is true
     and any(p is not None for p in op.partials)
 ]  # fmt: skip
 
@@ -614,22 +614,6 @@ def test_an_index_out_of_range_is_an_error(name, params, bad):
     ):
         with pytest.raises(IndexError, match=rf"{name}: index {bad} .*size 3.*m\.f:7"):
             attempt()
-
-
-def test_complex_numbers_are_refused_by_name():
-    here = Location("model", "f", 12)
-    graph = build(lambda xp, x: xp.sin(xp.cast(x, "complex128")), (2,), location=here)
-    with pytest.raises(BackendError, match=r"node 0, cast, .*NumPy backend.*model\.f:12") as error:
-        BACKEND.compile(graph)
-    assert error.value.op == "cast"
-    assert error.value.location is here
-    for mode in (BACKEND.forward, BACKEND.reverse):
-        with pytest.raises(DerivativeError, match=r"node 0, cast, .*NumPy backend.*model\.f:12"):
-            mode(graph, (0,))
-        with pytest.raises(BackendError):
-            mode(graph, ())
-    with pytest.raises(BackendError, match="input 0"):
-        BACKEND.compile(build(lambda xp, x: x, (2,), dtype="complex64"))
 
 
 def test_there_is_no_source():

@@ -1,6 +1,6 @@
 """Law: every op gives NumPy's value on every backend.
 
-To the bit on ``numpy``, and wherever one IEEE operation is all there is; a libm function may differ by a few units in
+To the bit on ``numpy``, and wherever one IEEE operation on reals is all there is; a libm function may differ by a few units in
 the last place, a sum by the rounding of its terms.
 """
 
@@ -8,12 +8,11 @@ import numpy as np
 import oracles
 import pytest
 from batches import BACKENDS, Batch
-from samples import REAL, Sample, complex_samples, samples
+from samples import REAL, Sample, samples
 
 from wengert.backends import protocol
 from wengert.ir import kinds
 from wengert.ir.build import Builder
-from wengert.ir.errors import BackendError
 from wengert.ir.ops import CHAPTERS, OPS
 from wengert.ir.types import ArrayType
 
@@ -71,11 +70,11 @@ def unlike(sample: Sample, got: np.ndarray, expected: np.ndarray, backend: str) 
     """How a result differs from NumPy's by more than it may."""
     if (got.dtype, got.shape) != (expected.dtype, expected.shape):
         return f"{got.dtype}{got.shape} for {expected.dtype}{expected.shape}"
-    if got.dtype.kind != "f":
+    if got.dtype.kind not in "fc":
         bad = got != expected
     else:
         bad = oracles.differing(got, expected, tolerance(sample, expected, backend))
-        if not isinstance(sample.op, kinds.Contraction) and sample.op.name not in ZEROS_DIFFER:
+        if not isinstance(sample.op, kinds.Contraction) and sample.op.name not in ZEROS_DIFFER and got.dtype.kind == "f":
             bad |= (got == 0) & (expected == 0) & (np.signbit(got) != np.signbit(expected))
     if not bad.any():
         return None
@@ -95,7 +94,13 @@ def tolerance(sample: Sample, expected: np.ndarray, backend: str):
         terms = max(x.size for x in sample.operands)
         with np.errstate(all="ignore"):
             return np.where(np.isfinite(total), total, 0) * eps * max(terms, 1)
-    if backend == "numpy" or not isinstance(op, kinds.Elementwise) or oracles.exact_name(op):
+    if backend == "numpy":
+        return 0.0
+    if sample.is_complex and expected.dtype.kind in "fc":  # NumPy's products have fused steps on some processors
+        size = np.where(np.isfinite(expected), abs(expected), 0)
+        ulps = 64 if op.name == "power" else 8  # C's is exp(y log x), which loses what the logarithm is large by
+        return ulps * np.spacing(size.max(initial=0) if op.name == "call" else size)
+    if not isinstance(op, kinds.Elementwise) or oracles.exact_name(op):
         return 0.0
     if op.library is not None:  # SciPy rounds in float32 what is rounded once here, and our formulas are others
         return np.where(np.isfinite(expected), 256 * eps * abs(expected) + 8 * eps, 0)
@@ -103,27 +108,6 @@ def tolerance(sample: Sample, expected: np.ndarray, backend: str):
     # spacing, not eps |x|, so that subnormal results have their units, too
     with np.errstate(all="ignore"):
         return ulps * np.where(np.isfinite(expected), np.spacing(abs(expected)), 0)
-
-
-# ----- Complex: the value is NumPy's, or the graph is refused -----
-
-
-@pytest.mark.parametrize("backend", BACKENDS)
-@pytest.mark.parametrize("name", OPS)
-def test_complex_values_are_numpys_or_refused(name, backend, cases):
-    made = tuple(s for s in complex_samples(name) if s.smooth)
-    wrong = []
-    for sample in made[:: 1 if backend in ("numpy", "reference") else 3]:
-        try:
-            got = protocol.get(backend).compile(sample.graph())(sample.operands)
-        except BackendError:
-            continue
-        expected = oracles.value(sample)
-        for x, y in zip(got, expected, strict=True):
-            if (x.dtype, x.shape) != (y.dtype, y.shape) or not np.allclose(x, y, rtol=1e-5, atol=1e-6, equal_nan=True):
-                wrong.append(f"{sample}: {x} for {y}")
-    assert not wrong, "\n".join(wrong[:20])
-    cases(len(made))
 
 
 # ----- What has no value is an error, not a guess -----

@@ -10,7 +10,7 @@ import wengert as wg
 from wengert.ir.ops import BY_FUNCTION
 from wengert.tracer.numpy_api.ufuncs import COMPOSED
 
-ARRAYS = {name: INPUTS[name] for name in ("vector", "matrix", "floats", "ints", "bools", "scalar", "number", "special")}
+ARRAYS = {name: INPUTS[name] for name in ("vector", "matrix", "floats", "ints", "bools", "scalar", "number", "special", "complex", "single complex")}
 UFUNCS = sorted({u for u in (*BY_FUNCTION, *COMPOSED) if isinstance(u, np.ufunc)}, key=lambda u: u.__name__)
 
 

@@ -65,9 +65,8 @@ def _refuse_complex(graph: ir.Graph) -> None:
     for value in (*graph.inputs, *graph.used_values()):
         if value.type.dtype.kind == "c":
             message = (
-                f"{graph.name} computes with complex numbers, whose derivatives are not "
-                "supported yet; write the "
-                "function with real and imaginary parts as separate real arrays."
+                f"{graph.name} computes with complex numbers, and a picture shows one real number on each edge; "
+                "explain the function of real and imaginary parts as separate real arrays."
             )
             raise DerivativeError(message)
 

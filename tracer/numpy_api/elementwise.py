@@ -7,6 +7,7 @@ from typing import Any
 import numpy as np
 
 from wengert.tracer.array import Array, namespace_of, refuse
+from wengert.tracer.memory import share
 from wengert.tracer.numpy_api.support import array_of, axis_of, deliver
 
 
@@ -52,6 +53,8 @@ def round_(a, decimals=0, out=None):
         if decimals < 0:
             raise refuse("rounding integers to tens is not traced yet.", "Convert to float first.")
         return deliver(xp.cast(x, np.float16 if x.dtype.kind == "b" else x.dtype), out)  # float16 is refused
+    if x.dtype.kind == "c":
+        return deliver(xp.complex(*(round_(part, decimals) for part in (xp.real(x), xp.imag(x)))), out)
     if decimals == 0:
         return deliver(xp.rint(xp.cast(x, x.dtype)), out)
     factor = 10.0 ** abs(decimals)
@@ -61,6 +64,8 @@ def round_(a, decimals=0, out=None):
 
 def nan_to_num(x, copy=True, nan=0.0, posinf=None, neginf=None):
     xp, a = array_of(x)
+    if a.dtype.kind == "c":
+        return xp.complex(*(nan_to_num(part, copy, nan, posinf, neginf) for part in (xp.real(a), xp.imag(a))))
     if a.dtype.kind in "biu":
         return xp.cast(a, a.dtype)
     limits = np.finfo(a.dtype)
@@ -128,19 +133,47 @@ def _example(x: Any) -> Any:
 
 
 def real(val):
-    return _real_only(val, "np.real")
+    xp, z = array_of(val)
+    return share(z, xp.real(z), "real", None, certain=False) if z.dtype.kind == "c" else z
 
 
 def imag(val):
-    a = _real_only(val, "np.imag")
-    return a.xp.multiply(a, 0) if a.value.type.weak else a.xp.zeros_like(a)
+    xp, z = array_of(val)
+    if z.dtype.kind == "c":
+        return share(z, xp.imag(z), "imag", None, certain=False)
+    return xp.multiply(z, 0) if z.value.type.weak else xp.zeros_like(z)
 
 
-def _real_only(x: Any, name: str) -> Any:
-    xp, a = array_of(x)
-    if a.dtype.kind == "c":
-        raise refuse(f"{name} of complex values is not traced yet.", "Keep real and imaginary parts as real arrays.")
-    return a
+def conjugate(x):
+    """The method, which leaves what is real as it is (NumPy's function makes a copy)."""
+    xp, z = array_of(x)
+    return xp.conjugate(z) if z.dtype.kind == "c" else z
+
+
+def angle(z, deg=False):
+    xp, z = array_of(z)
+    y, x = (xp.imag(z), xp.real(z)) if z.dtype.kind == "c" else (0, z)
+    turn = xp.arctan2(y, x)
+    return xp.multiply(turn, 180 / np.pi) if deg else turn
+
+
+def isreal(x):
+    xp, z = array_of(x)
+    return xp.equal(xp.imag(z), 0) if z.dtype.kind == "c" else xp.full(z.shape, True, bool)
+
+
+def iscomplex(x):
+    xp, z = array_of(x)
+    return xp.not_equal(xp.imag(z), 0) if z.dtype.kind == "c" else xp.full(z.shape, False, bool)
+
+
+def real_if_close(a, tol=100):
+    """Which of the two it is becomes a guard."""
+    xp, z = array_of(a)
+    if z.dtype.kind != "c":
+        return z
+    limit = tol * float(np.finfo(z.dtype).eps) if tol > 1 else tol
+    return real(z) if xp.less(xp.absolute(xp.imag(z)), limit).all() else z
 
 
 TABLE = {
@@ -152,5 +185,6 @@ TABLE = {
     np.size: lambda a, axis=None: a.size if axis is None else a.shape[axis],
     np.result_type: result_type,
     np.iscomplexobj: lambda x: x.dtype.kind == "c", np.isrealobj: lambda x: x.dtype.kind != "c",
-    np.real: real, np.imag: imag,
+    np.real: real, np.imag: imag, np.angle: angle, np.real_if_close: real_if_close,
+    np.isreal: isreal, np.iscomplex: iscomplex,
 }  # fmt: skip

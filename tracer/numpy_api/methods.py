@@ -125,7 +125,7 @@ _METHODS: dict[str, Any] = {
     "choose": choosing.choose, "searchsorted": sorting.searchsorted, "argpartition": sorting.argpartition,
     "argsort": elementwise.argsort, "nonzero": elementwise.nonzero, "astype": _astype,
     "sort": _sort, "fill": _fill, "put": _put,
-    "item": _item, "tolist": _tolist, "conj": elementwise.real, "conjugate": elementwise.real,
+    "item": _item, "tolist": _tolist, "conj": elementwise.conjugate, "conjugate": elementwise.conjugate,
     "__matmul__": lambda self, other: contractions.matmul(self, other),
     "__rmatmul__": lambda self, other: contractions.matmul(other, self),
     "__imatmul__": lambda self, other: in_place(self, contractions.matmul(self, other)),

@@ -8,7 +8,7 @@ from typing import Any
 import numpy as np
 
 from wengert.ir.ops import OPS
-from wengert.tracer.array import Array, refuse
+from wengert.tracer.array import Array
 from wengert.tracer.numpy_api.support import NO, array_of, as_array, axis_of, deliver
 
 
@@ -141,11 +141,13 @@ def root(variance: Any) -> Any:
 def var(a, axis=None, dtype=None, out=None, ddof=0, keepdims=NO, *, where=NO, mean=NO, correction=NO):
     ddof = freedom_lost(ddof, correction)
     xp, x = array_of(a, where, mean)
-    if x.dtype.kind == "c":
-        raise refuse("the variance of complex values is not traced yet.", "Sum those of the real and imaginary parts.")
     dtype = dtype or (np.float64 if x.dtype.kind in "biu" else None)
     centre = globals()["mean"](x, axis, dtype, keepdims=True, where=where) if mean is NO or mean is None else mean
-    total = sum_(xp.square(xp.subtract(x, centre)), axis, dtype, None, keepdims, NO, where)
+    apart = xp.subtract(x, centre)
+    squares = xp.square(apart)
+    if apart.dtype.kind == "c":
+        squares = xp.add(xp.square(xp.real(apart)), xp.square(xp.imag(apart)))
+    total = sum_(squares, axis, dtype, None, keepdims, NO, where)
     count = _count(xp, x, axis, where, keepdims)
     if isinstance(count, Array):
         return deliver(xp.divide(total, xp.cast(xp.maximum(xp.subtract(count, ddof), 0), total.dtype)), out)

@@ -10,7 +10,7 @@ from typing import Any
 import numpy as np
 
 from wengert.ir.ops import OPS
-from wengert.tracer.array import Array, refuse
+from wengert.tracer.array import Array
 from wengert.tracer.numpy_api import contractions, elementwise, reductions
 
 __all__ = ["COMPOSED"]
@@ -73,10 +73,21 @@ def _modf(x: Array) -> tuple[Array, Array]:
 
 
 def _conjugate(x: Array) -> Array:
-    if x.dtype.kind == "c":
-        instead = "Keep real and imaginary parts as real arrays."
-        raise refuse("the conjugate of complex values is not traced yet.", instead)
-    return _same(x)
+    return x.xp.conjugate(x) if x.dtype.kind == "c" else _same(x)
+
+
+def _sign(z: Array) -> Array:
+    """Of complex numbers z / |z|; an infinite part alone is the whole of it."""
+    xp = z.xp
+    if z.dtype.kind != "c":
+        return xp.sign(z)
+    a, b = xp.real(z), xp.imag(z)
+    parts = [xp.isinf(a), xp.isinf(b)]
+    some, both = xp.logical_or(*parts), xp.logical_and(*parts)
+    unit = [xp.where(inf, xp.sign(x), 0.0) for inf, x in zip(parts, (a, b), strict=True)]
+    z = xp.where(some, xp.complex(*(xp.where(xp.logical_or(both, xp.isnan(xp.add(a, b))), np.nan, u) for u in unit)), z)
+    size = xp.absolute(z)
+    return xp.divide(z, xp.where(xp.equal(size, 0), 1.0, size))
 
 
 def _times(factor: float) -> Any:
@@ -213,7 +224,7 @@ COMPOSED: dict[Any, Any] = {
     np.gcd: _of_two("gcd"), np.lcm: _of_two("lcm"),
     **({np.bitwise_count: _bit_count} if hasattr(np, "bitwise_count") else {}),
     np.float_power: lambda x, y: x.xp.power(x, y), np.fabs: lambda x: x.xp.absolute(x),
-    np.signbit: lambda x: x.xp.signbit(x), np.conjugate: _conjugate,
+    np.signbit: lambda x: x.xp.signbit(x), np.conjugate: _conjugate, np.sign: _sign,
     **dict.fromkeys((np.degrees, np.rad2deg), _times(180.0 / np.pi)),
     **dict.fromkeys((np.radians, np.deg2rad), _times(np.pi / 180.0)),
 }  # fmt: skip

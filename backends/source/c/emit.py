@@ -5,13 +5,15 @@ from __future__ import annotations
 import re
 from typing import Any
 
+import numpy as np
 from attrs import frozen
 
 from wengert.backends.source.c.functions import ENVIRONMENT, Function, comment
 from wengert.backends.source.c.helpers import Helpers
 from wengert.backends.source.c.scalars import Kernel
-from wengert.backends.source.c.spelling import literal, stored
+from wengert.backends.source.c.spelling import literal, part, stored
 from wengert.ir.graph import Constant, Graph, Guard, Node, Value
+from wengert.ir.types import SHORT_NAMES
 
 __all__ = ["Failure", "Program"]
 
@@ -79,13 +81,17 @@ class Program:
                 self.handed.append(constant)
             return f"(const {stored(constant.type.dtype)} *)c[{self.handed.index(constant)}]"
         name, _ = self.constants.setdefault(constant.key, (f"c{len(self.constants)}", constant))
-        return name
+        return f"(const {stored(constant.type.dtype)} *){name}" if constant.type.dtype.kind == "c" else name
 
     # -- the whole --------------------------------------------------------------------------
 
     def text(self) -> str:
         """The file."""
-        headers = ("math", "stdbool", "stddef", "stdint", "string")
+        for dtype in map(np.dtype, ("complex64", "complex128")):  # literals do not ask for it
+            if any(f"cplx_{SHORT_NAMES[dtype]}(" in text for text in self.kernels):
+                self.helpers.need("cplx", dtype)
+        bodies = "\n".join((*self.helpers.texts.values(), *self.kernels, *self.functions))
+        headers = ("complex",) * (" complex " in bodies) + ("math", "stdbool", "stddef", "stdint", "string")
         parts = [self._head(), "".join(f"#include <{header}.h>\n" for header in headers)]
         if self.hosted:
             parts.append("typedef int call_t(int, const void *const *, void *const *);\n")
@@ -153,7 +159,11 @@ def _described(value: Value) -> str:
 
 def _table(name: str, constant: Constant) -> str:
     dtype = constant.type.dtype
-    numbers = [literal(x, dtype) for x in constant.array.ravel()] or ["0"]
+    flat = constant.array.ravel()
+    if dtype.kind == "c":  # as pairs: a constant expression cannot put numbers together
+        dtype = part(dtype)
+        flat = flat.view(dtype)
+    numbers = [literal(x, dtype) for x in flat] or ["0"]
     rows = (", ".join(numbers[k : k + 8]) for k in range(0, len(numbers), 8))
     body = ",\n    ".join(rows)
     return f"static const {stored(dtype)} {name}[] = {{\n    {body}\n}};\n"

@@ -63,6 +63,8 @@ def _identity(fold: str, dtype: np.dtype[Any]) -> str:
         low = fold in ("max", "argmax")
         if dtype.kind == "b":
             return literal(not low, dtype)
+        if dtype.kind == "c":
+            return literal(complex(-np.inf, -np.inf) if low else complex(np.inf, np.inf), dtype)
         if dtype.kind == "f":
             return literal(-np.inf if low else np.inf, dtype)
         info = np.iinfo(dtype)
@@ -76,9 +78,15 @@ def _update(f: Fold, total: str, value: str) -> str:
         types = (f.dtype, f.dtype)
         text = spell(_SYMBOL[f.fold], f.kernel.helpers, f.dtype, types, [total, value])
         return f"{total} = {text};"
-    better = f"{value} {'>' if f.fold == 'max' else '<'} {total}"
+    better = _better(f, ">" if f.fold == "max" else "<", value, total)
     nan = f" || {value} != {value}" if f.dtype.kind == "f" else ""  # NaN wins, and stays: nothing is above it
+    if f.dtype.kind == "c":  # the first of them, as they differ
+        nan = f" || ({value} != {value} && {total} == {total})"
     return f"if ({better}{nan}) {total} = {value};"
+
+
+def _better(f: Fold, sign: str, value: str, total: str) -> str:
+    return spell(sign, f.kernel.helpers, np.dtype(bool), (f.dtype, f.dtype), [value, total])
 
 
 def reduction(kernel: Kernel, plan: Plan, unit: Unit) -> None:
@@ -94,7 +102,7 @@ def reduction(kernel: Kernel, plan: Plan, unit: Unit) -> None:
         _each_result(f, _position)
     elif f.nest.labels and not f.nest.labels[-1] and f.reduced:
         _in_memory(f)
-    elif not f.reduced or f.dtype.kind != "f" or f.inner < 8:
+    elif not f.reduced or f.dtype.kind not in "fc" or f.inner < 8 or (f.dtype.kind == "c" and f.fold != "+"):
         _each_result(f, _simple)
     elif f.fold in _LINES and not f.nodes:
         _each_result(f, _by_lines)
@@ -121,7 +129,7 @@ def _in_memory(f: Fold) -> None:
 def _simple(f: Fold) -> str:
     total = f.kernel.name("s")
     f.kernel.line(f"{local(f.dtype)} {total} = {_identity(f.fold, f.dtype)};")
-    flat = f.dtype.kind == "f" and f.nest.backwards(f.reduced)
+    flat = f.dtype.kind in "fc" and f.nest.backwards(f.reduced)
     (f.nest.enter_flat if flat else f.nest.enter)(f.reduced)
     f.kernel.line(_update(f, total, f.value()))
     f.nest.leave(1 if flat else len(f.reduced))
@@ -136,8 +144,8 @@ def _position(f: Fold) -> str:
     k.line(f"int64_t {where} = 0, {count} = 0;")
     f.nest.enter(f.reduced)
     value = f.value()
-    nan = f" || ({value} != {value} && {best} == {best})" if f.dtype.kind == "f" else ""
-    k.open(f"if ({value} {sign} {best}{nan})")
+    nan = f" || ({value} != {value} && {best} == {best})" if f.dtype.kind in "fc" else ""
+    k.open(f"if ({_better(f, sign, value, best)}{nan})")
     k.line(f"{best} = {value};")
     k.line(f"{where} = {count};")
     k.close()

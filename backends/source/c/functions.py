@@ -65,7 +65,6 @@ class Function:
     """A graph and where its arrays are."""
 
     def __init__(self, program: Program, graph: Graph, outputs: tuple[Value, ...]) -> None:
-        _refuse_complex(graph)
         graph = _by_name(graph)
         self.program, self.graph, self.outputs = program, graph, outputs
         self.plan = Plan(graph, outputs)
@@ -237,16 +236,3 @@ def _call(node: Node) -> Node:
         types=lambda _, types, params: op.infer(types, params),
     )  # fmt: skip
     return Node(library, node.operands, node.params, node.results, node.location)
-
-
-_NO_COMPLEX = "Backend 'c' does not handle those; use backend 'numpy'."
-
-
-def _refuse_complex(graph: Graph) -> None:
-    for node in graph.nodes:
-        if any(v.type.dtype.kind == "c" for v in (*node.operands, *node.results)):
-            message = f"{node.op.name} has complex operands or results. {_NO_COMPLEX}"
-            raise BackendError(message, op=node.op.name, location=node.location)
-    for value in (*graph.inputs, *graph.outputs):
-        if value.type.dtype.kind == "c":
-            raise BackendError(f"The graph takes or returns complex numbers. {_NO_COMPLEX}")

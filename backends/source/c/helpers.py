@@ -1,7 +1,7 @@
 """Small C functions that generated loops call, each written only where it is needed.
 
 A text is a template: ``T`` stands for the C type, ``U`` for its unsigned type of at least 32 bits,
-``S`` for the short name, ``F`` for the suffix of its libm functions.
+``S`` for the short name, ``F`` for the suffix of its libm functions.  Those of complex numbers are in ``complexes``.
 """
 
 from __future__ import annotations
@@ -11,6 +11,7 @@ from typing import Any
 
 import numpy as np
 
+from wengert.backends.source.c import complexes
 from wengert.ir.types import SHORT_NAMES
 
 __all__ = ["BLOCK", "BODIES", "Helpers"]
@@ -316,14 +317,27 @@ class Helpers:
         if function not in self.texts:
             if name in _FIRST:
                 self.need(_FIRST[name], dtype)
-            self.texts[function] = _instance(_BY_KIND[name][dtype.kind], dtype)
+            if dtype.kind == "c":
+                self._need_complex(name, dtype)
+            else:
+                self.texts[function] = _instance(_BY_KIND[name][dtype.kind], dtype)
         return function
+
+    def _need_complex(self, name: str, dtype: np.dtype[Any]) -> None:
+        for before in complexes.FIRST.get(name, ()):
+            self.need(before, dtype)
+        if name == "narrow":
+            self.need("cplx", np.dtype(np.complex64))
+        sums = {k: _BY_KIND[k]["f"].replace("= 0 + ", "= (T)0 + ") for k in ("block_sum", "pairwise", "push")}
+        self.texts[f"{name}_{SHORT_NAMES[dtype]}"] = _instance((sums | complexes.HELPERS)[name], dtype)
 
 
 def _instance(template: str, dtype: np.dtype[Any]) -> str:
-    kind, width = dtype.kind, 8 * dtype.itemsize
+    kind, width = dtype.kind, 8 * dtype.itemsize // (2 if dtype.kind == "c" else 1)
+    real = "float" if width == 32 else "double"
     c_type = {
-        "f": "float" if width == 32 else "double",
+        "f": real,
+        "c": f"{real} complex",
         "i": f"int{width}_t",
         "u": f"uint{width}_t",
     }[kind]
@@ -331,6 +345,7 @@ def _instance(template: str, dtype: np.dtype[Any]) -> str:
     suffix = "f" if width == 32 else ""
     text = re.sub(r"\bT\b", c_type, template)
     text = re.sub(r"\bU\b", unsigned, text)
+    text = re.sub(r"\bR\b", real, text)
     text = re.sub(r"_S\b", f"_{SHORT_NAMES[dtype]}", text)
     text = re.sub(r"(\d\.\d)F", rf"\g<1>{suffix}", text)
-    return re.sub(r"\b(fmod|floor|copysign)F\b", rf"\g<1>{suffix}", text)
+    return re.sub(r"\b([a-z0-9]+)F\b", rf"\g<1>{suffix}", text)

@@ -11,7 +11,7 @@ import numpy as np
 from wengert.backends.source.c.bodies import Body
 from wengert.backends.source.c.plan import Plan, Unit
 from wengert.backends.source.c.scalars import Kernel, cheap
-from wengert.backends.source.c.spelling import literal, local, spell, stored
+from wengert.backends.source.c.spelling import literal, local, part, spell, stored
 from wengert.backends.source.c.splits import boxes, roots
 from wengert.backends.source.c.views import View, coalesce, pieces_of, whole
 from wengert.ir.graph import Node, Value
@@ -146,6 +146,7 @@ def _run_trusting(nest: Nest, body: Body, kept: Sequence[View]) -> str:
     kernel = nest.kernel
     nan = kernel.name("nan")
     dtype = next(view.base.type.dtype for view, node, _ in body.steps if node.op.name == "scale")
+    dtype = part(dtype) if dtype.kind == "c" else dtype
     kernel.line(f"{local(dtype)} {nan} = 0;  /* a number, as compilers vectorise the loop best then */")
     nest.enter()
     kernel.products = []

@@ -55,7 +55,7 @@ class Product:
     def enter_sum(self, letters: list[str]) -> int:
         """Open the loops of a sum; how many there are."""
         backwards = any(self.stride(view, letters[-1]) < 0 for view in (self.x, self.y))
-        if self.dtype.kind != "f" or len(letters) == 1 or not backwards:
+        if self.dtype.kind not in "fc" or len(letters) == 1 or not backwards:
             self.enter(letters)
             return len(letters)
         open_flat(self.kernel, [f"i{a}" for a in letters], [self.sizes[a] for a in letters])
@@ -91,7 +91,7 @@ def contraction(kernel: Kernel, plan: Plan, unit: Unit) -> None:
     free = [a for a in out_term if sizes[a] != 1]
     summed = [a for a in dict.fromkeys(x_term) if a not in out_term and sizes[a] != 1]
     p = Product(kernel, x, y, whole(node.result), sizes, free, summed, (x_term, y_term, out_term))
-    strong = node.op.scaled and p.dtype.kind == "f"
+    strong = node.op.scaled and p.dtype.kind in "fc"
     if not summed or any(sizes[a] == 0 for a in summed):
         _outer(p, strong)
         return
@@ -136,7 +136,7 @@ def _by_results(p: Product) -> None:
     p.enter(p.free)
     order = sorted(p.summed, key=lambda a: -max(abs(p.stride(p.x, a)), abs(p.stride(p.y, a))))
     last = order[-1]
-    if p.dtype.kind == "f" and p.sizes[last] >= 8:
+    if p.dtype.kind in "fc" and p.sizes[last] >= 8:
         total = _tree(p, order)
     else:
         total = p.kernel.name("s")
@@ -194,7 +194,7 @@ def _repair(p: Product) -> None:
     k.line(f"{local(p.dtype)} {total} = 0;")
     depth = p.enter_sum(p.summed)
     x, y = p.factors()
-    k.line(f"if ({x} != 0 && {y} != 0) {total} += {x} * {y};")
+    k.line(f"if ({x} != 0 && {y} != 0) {total} += {p.spell('*', x, y)};")
     p.leave(p.summed[:depth])
     k.line(f"{p.place()} = {total};")
     k.close()

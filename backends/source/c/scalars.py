@@ -8,7 +8,7 @@ from typing import Any
 import numpy as np
 
 from wengert.backends.source.c.helpers import BODIES, Helpers
-from wengert.backends.source.c.spelling import literal, local, spell, stored
+from wengert.backends.source.c.spelling import library, literal, local, spell, stored
 from wengert.backends.source.c.views import View
 from wengert.ir.build import Builder, Namespace
 from wengert.ir.errors import BackendError
@@ -50,6 +50,7 @@ def weight(node: Node) -> int:
 _CHEAP = {
     "+", "-", "*", "neg", "abs", "<", "<=", ">", ">=", "==", "!=", "&", "|", "^", "~", "and", "or", "xor", "not",
     "?:", "cast", "identity",
+    "real", "imag", "conj", "complex",
 }  # fmt: skip
 
 
@@ -154,15 +155,14 @@ class Kernel:
         dtypes = tuple(v.type.dtype for v in node.operands)
         out = node.result.type.dtype
         if op.name == "scale" and self.products is not None:
-            self.products.append(self.define(out, f"{atoms[0]} * {atoms[1]}"))
+            self.products.append(self.define(out, spell("*", self.helpers, out, dtypes, atoms)))
             return self.products[-1]
         if op.name in BODIES:
             return self.define(out, f"{self.helpers.need(op.name, out)}({', '.join(atoms)})")
         if op.body is not None:
             return self._inline(_body(op, dtypes), atoms, where)
         if op.libm is not None:
-            suffix = "f" if out.itemsize == 4 else ""
-            return self.define(out, f"{op.libm}{suffix}({', '.join(atoms)})")
+            return self.define(out, library(op.libm, self.helpers, out, atoms))
         assert op.symbol is not None
         if op.symbol == "**" and out.kind == "i":
             self.line(f"if ({atoms[1]} < 0) {self.fail('power', where)}")

@@ -12,18 +12,20 @@ from typing import Any, TypeAlias
 
 import numpy as np
 
+from wengert.backends.source.c import complexes
 from wengert.backends.source.c.helpers import Helpers
 from wengert.ir.errors import BackendError
-from wengert.ir.kinds import SYMBOLS
+from wengert.ir.kinds import SYMBOLS, Elementwise
+from wengert.ir.ops import OPS
 from wengert.ir.types import DTYPES, SHORT_NAMES, dtype_class
 
-__all__ = ["SPELLING", "cast", "literal", "local", "spell", "stored"]
+__all__ = ["SPELLING", "cast", "library", "literal", "local", "part", "spell", "stored"]
 
 Spelled: TypeAlias = "Callable[..., str] | None"
-CLASSES = ("bool", "int", "uint", "float")
+CLASSES = ("bool", "int", "uint", "float", "complex")
 
 _LOCAL = {
-    "bool": "bool", "f32": "float", "f64": "double",
+    "bool": "bool", "f32": "float", "f64": "double", "c64": "float complex", "c128": "double complex",
     **{f"i{n}": f"int{n}_t" for n in (8, 16, 32, 64)},
     **{f"u{n}": f"uint{n}_t" for n in (8, 16, 32, 64)},
 }  # fmt: skip
@@ -47,8 +49,17 @@ def wide(dtype: np.dtype[Any]) -> str:
     return "uint64_t" if dtype.itemsize == 8 else "uint32_t"
 
 
+def part(dtype: np.dtype[Any]) -> np.dtype[Any]:
+    """The dtype of the real and the imaginary part."""
+    return np.dtype(np.float32 if dtype == np.complex64 else np.float64)
+
+
 def literal(value: Any, dtype: np.dtype[Any]) -> str:
     """A scalar, exactly: short binary fractions as they are read, other floats in hexadecimal."""
+    if dtype.kind == "c":
+        x, y = (literal(v, part(dtype)) for v in (np.real(value), np.imag(value)))
+        plain = np.imag(value) == 0 and not np.signbit(np.imag(value))
+        return f"({local(dtype)}){x}" if plain else f"cplx_{SHORT_NAMES[dtype]}({x}, {y})"
     if dtype.kind == "b":
         return "true" if value else "false"
     if dtype.kind in "iu":
@@ -105,7 +116,7 @@ def _called(name: str) -> Callable[..., str]:
 
 def _comparison(sign: str) -> Callable[..., str]:
     def spelled(h: Helpers, out: np.dtype[Any], types: Any, x: str, y: str) -> str:
-        if x == y and types[0].kind != "f":  # compilers warn of x != x, unless NaN makes it a question
+        if x == y and types[0].kind not in "fc":  # compilers warn of x != x, unless NaN makes it a question
             return "true" if "=" in sign and sign != "!=" else "false"
         if {t.kind for t in types} != {"i", "u"}:
             return f"{x} {sign} {y}"
@@ -117,12 +128,25 @@ def _comparison(sign: str) -> Callable[..., str]:
     return spelled
 
 
+def _ordered(name: str, *, swap: bool = False) -> Callable[..., str]:
+    """C orders no complex numbers."""
+    return lambda h, out, types, x, y: f"{h.need(name, types[0])}({f'{y}, {x}' if swap else f'{x}, {y}'})"
+
+
+def _put_together(h: Helpers, out: np.dtype[Any], types: Any, x: str, y: str) -> str:
+    return f"{h.need('cplx', out)}({x}, {y})"
+
+
+def _of_complex(name: str) -> Callable[..., str]:
+    return lambda h, out, types, x: f"{name}{_f(types[0])}({x})"
+
+
 def _pow(h: Helpers, out: np.dtype[Any], types: Any, x: str, y: str) -> str:
     return f"pow{_f(out)}({x}, {y})"
 
 
 def _f(dtype: np.dtype[Any]) -> str:
-    return "f" if dtype.itemsize == 4 else ""
+    return "f" if dtype in (np.float32, np.complex64) else ""
 
 
 def _abs(h: Helpers, out: np.dtype[Any], types: Any, x: str) -> str:
@@ -152,18 +176,22 @@ def _every(spelled: Spelled) -> dict[str, Spelled]:
 
 #: None where NumPy has no loop for the class, so that no graph can ask.
 SPELLING: dict[str, dict[str, Spelled]] = {
-    "+": _ints(_wrapping("+"), bool=_plain("||"), float=_plain("+")),
-    "-": _ints(_wrapping("-"), float=_plain("-")),
-    "*": _ints(_wrapping("*"), bool=_plain("&&"), float=_plain("*")),
-    "/": _each(float=_plain("/")),
+    "+": _ints(_wrapping("+"), bool=_plain("||"), float=_plain("+"), complex=_plain("+")),
+    "-": _ints(_wrapping("-"), float=_plain("-"), complex=_plain("-")),
+    "*": _ints(_wrapping("*"), bool=_plain("&&"), float=_plain("*"), complex=_called("mul")),
+    "/": _each(float=_plain("/"), complex=_called("div")),
     "//": _ints(_called("floordiv"), float=_called("floordiv")),
     "%": _ints(_called("mod"), float=_called("mod")),
-    "**": _ints(_called("power"), float=_pow),
+    "**": _ints(_called("power"), float=_pow, complex=_called("power")),
     "neg": _ints(
         lambda h, out, types, x: f"({local(out)})(0u - ({wide(out)}){x})",
-        float=lambda h, out, types, x: f"-{x}"),
-    "abs": _each(bool=_same, int=_abs_int, uint=_same, float=_abs),
-    **{sign: _every(_comparison(sign)) for sign in ("<", "<=", ">", ">=", "==", "!=")},
+        **dict.fromkeys(("float", "complex"), lambda h, out, types, x: f"-{x}")),
+    "abs": _each(bool=_same, int=_abs_int, uint=_same, float=_abs, complex=_of_complex("cabs")),
+    **{sign: _every(_comparison(sign)) for sign in ("==", "!=")},
+    "<": _every(_comparison("<")) | {"complex": _ordered("less")},
+    "<=": _every(_comparison("<=")) | {"complex": _ordered("less_equal")},
+    ">": _every(_comparison(">")) | {"complex": _ordered("less", swap=True)},
+    ">=": _every(_comparison(">=")) | {"complex": _ordered("less_equal", swap=True)},
     "&": _ints(_bits("&"), bool=_plain("&&")),
     "|": _ints(_bits("|"), bool=_plain("||")),
     "^": _ints(_bits("^"), bool=_plain("!=")),
@@ -179,6 +207,10 @@ SPELLING: dict[str, dict[str, Spelled]] = {
     "?:": _every(lambda h, out, types, c, x, y: f"{c} ? {x} : {y}"),
     "cast": _every(lambda h, out, types, x: cast(h, x, types[0], out)),
     "identity": _every(_same),
+    "real": _each(complex=_of_complex("creal")),
+    "imag": _each(complex=_of_complex("cimag")),
+    "conj": _each(complex=_of_complex("conj")),
+    "complex": _each(float=_put_together),
 }  # fmt: skip
 
 
@@ -190,9 +222,17 @@ def cast(helpers: Helpers, atom: str, source: np.dtype[Any], target: np.dtype[An
         return f"{atom} != 0"  # also for 0.5 and NaN
     if source.kind == "f" and target.kind in "iu":
         return f"{helpers.need(f'to_{SHORT_NAMES[target]}', source)}({atom})"
-    if source == np.float64 and target == np.float32:
-        return f"{helpers.need('narrow', source)}({atom})"
+    if source in (np.float64, np.complex128) and target in (np.float32, np.complex64):
+        return f"{helpers.need('narrow', source)}({atom})"  # in a declaration: a real number becomes a real part
     return f"({local(target)}){atom}"
+
+
+def library(name: str, helpers: Helpers, out: np.dtype[Any], atoms: list[str]) -> str:
+    """The call of a libm function."""
+    if out.kind != "c":
+        return f"{name}{_f(out)}({', '.join(atoms)})"
+    called = helpers.need(name, out) if name in complexes.OURS else f"c{name}{_f(out)}"
+    return f"{called}({', '.join(atoms)})"
 
 
 def spell(
@@ -212,9 +252,14 @@ def spell(
 def _check() -> None:
     if missing := set(SYMBOLS) ^ set(SPELLING):
         raise BackendError(f"Backend 'c' and kinds.SYMBOLS differ in {', '.join(sorted(missing))}.")
-    real = {short for short, dtype in DTYPES.items() if dtype.kind != "c"}
-    if missing := real ^ set(_LOCAL):
+    if missing := set(DTYPES) ^ set(_LOCAL):
         raise BackendError(f"Backend 'c' has no C type for {', '.join(sorted(missing))}.")
+    dtype = np.dtype(np.complex128)
+    for op in OPS.values():
+        if not isinstance(op, Elementwise) or op.libm in {None, *complexes.LIBM, *complexes.OURS}:
+            continue
+        if op.result_dtype((dtype,) * op.arity, {}) is not None:
+            raise BackendError(f"Backend 'c' has no {op.libm} of complex numbers.", op=op.name)
 
 
 _check()

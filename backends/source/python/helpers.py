@@ -10,6 +10,13 @@ def _scale(p, t):
         product = np.where(zero, product.dtype.type(0), product)
     return product
 ''',
+    "_complex": '''\
+def _complex(x, y):
+    """x + iy, whatever the parts are."""
+    out = np.empty(np.broadcast_shapes(np.shape(x), np.shape(y)), np.result_type(x, y, np.complex64))
+    out.real, out.imag = x, y
+    return out
+''',
     "_matmul": '''\
 def _matmul(p, t):
     """A matrix product in which a term with an exact zero is zero, even against inf or NaN."""

@@ -42,11 +42,16 @@ def spell_scalar(x: Any, *, typed: bool) -> str:
     kind = x.dtype.kind
     if kind == "f" and not np.isfinite(x):
         text = "np.nan" if np.isnan(x) else "np.inf" if x > 0 else "-np.inf"
-    elif kind == "c" and not np.isfinite(x):
+    elif kind == "c" and not (np.isfinite(x) and _read_back(x.real) and _read_back(x.imag)):
         return f"complex({spell_scalar(x.real, typed=False)}, {spell_scalar(x.imag, typed=False)})"
     else:
         text = repr(x.item())
     return f"{dtype_name(x.dtype)}({text})" if typed else text
+
+
+def _read_back(part: Any) -> bool:
+    """Whether a part of a complex literal is kept by Python, which reads (-0+1j) and (1-0j) as sums."""
+    return bool(part != 0 or not np.signbit(part))
 
 
 def spell_array(array: np.ndarray[Any, Any]) -> str:

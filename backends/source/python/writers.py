@@ -15,7 +15,6 @@ from wengert.backends.source.python.spelling import LIBRARY, OPERATORS, UNARY
 from wengert.ir import kinds
 from wengert.ir.errors import BackendError
 from wengert.ir.graph import Constant, Node, Value
-from wengert.ir.ops import OPS
 from wengert.ir.types import DTYPES
 
 if TYPE_CHECKING:
@@ -45,7 +44,7 @@ def _elementwise(p: Printer, node: Node) -> Expression:
     arguments = ", ".join(part.text for part in parts)
     if op.library is not None:
         return Expression(_from_library(p, node, arguments), depth)
-    name = p.helper("_scale") if op is OPS["scale"] else f"np.{op.function.__name__}"
+    name = p.helper(_OURS[op.name]) if op.name in _OURS else f"np.{op.function.__name__}"
     return Expression(f"{name}({arguments})", depth)
 
 
@@ -60,6 +59,10 @@ def _from_library(p: Printer, node: Node, arguments: str) -> str:
         return f"{module}.{name}({arguments})" + ("" if k is None else f"[{k}]")
     p.globals[f"library_{op.name}"] = libraries.find(op, node.location)
     return f"library_{op.name}({arguments})"
+
+
+#: Elementwise ops without a NumPy function, and the helpers that stand for them.
+_OURS = {"scale": "_scale", "complex": "_complex"}
 
 
 def _cast(p: Printer, node: Node, operand: Value) -> Expression:
