@@ -361,14 +361,6 @@ class Array(Expr):
     def size(self) -> int:
         return self.value.type.size
 
-    @property
-    def itemsize(self) -> int:
-        return self.dtype.itemsize
-
-    @property
-    def nbytes(self) -> int:
-        return self.size * self.itemsize
-
     def __getattr__(self, name: str) -> Any:
         if hasattr(np.ndarray, name) and self.is_plain:
             from wengert.tracer.plain import natively

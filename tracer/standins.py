@@ -186,6 +186,9 @@ def _table() -> dict[int, Any]:
             if not name.startswith("_") and isinstance(function, kinds):
                 found[id(function)] = StandIn(function, making=function in making)
     found.update({id(function): StandIn(function) for function in _MATH})
+    from wengert.tracer.numpy_api.classes import INSTEAD
+
+    found.update({id(getattr(np, name)): instead for name, instead in INSTEAD.items()})
     modules = [ModuleStandIn(module) for module in (np.linalg, np.fft, math, np)]
     found.update({id(module.__wrapped__): module for module in modules})
     for module in modules:
@@ -245,10 +248,19 @@ def in_place(function: Any) -> Iterator[None]:
                     _give_back(getattr(sys.modules[name], "__dict__", {}))
 
 
+@functools.cache
+def _given_back() -> dict[int, Any]:
+    from wengert.tracer.numpy_api.classes import INSTEAD
+
+    return {id(instead): getattr(np, name) for name, instead in INSTEAD.items()}
+
+
 def _give_back(names: dict[str, Any]) -> None:
     for name, value in list(names.items()):
         if type(value) in (StandIn, ModuleStandIn):
             names[name] = value.__wrapped__
+        elif id(value) in _given_back():
+            names[name] = _given_back()[id(value)]
 
 
 @functools.lru_cache(maxsize=65536)
@@ -263,9 +275,9 @@ def _replace_in(names: dict[str, Any]) -> None:
             _replace_name(names, name)
 
 
-def _restore(names: dict[str, Any], name: str, stand_in: Any) -> None:
+def _restore(names: dict[str, Any], name: str, stand_in: Any, original: Any) -> None:
     if names.get(name) is stand_in:  # not bound anew meanwhile
-        names[name] = stand_in.__wrapped__
+        names[name] = original
 
 
 #: Modules that are libraries; the others, by identity and size, that hold nothing; and what the rest holds.
@@ -293,10 +305,11 @@ def _replace_in_module(name: str, module: Any) -> None:
 
 
 def _replace_name(names: dict[str, Any], name: str) -> None:
-    stand_in = _table().get(id(names.get(name)))
+    original = names.get(name)
+    stand_in = _table().get(id(original))
     if stand_in is not None:
         names[name] = stand_in
-        _undo.append(functools.partial(_restore, names, name, stand_in))
+        _undo.append(functools.partial(_restore, names, name, stand_in, original))
 
 
 def _kept(function: types.FunctionType) -> list[Any]:
@@ -331,14 +344,15 @@ def _replace_kept(function: types.FunctionType) -> None:
         _undo.append(functools.partial(setattr, function, "__defaults__", defaults))
     _replace_in(function.__kwdefaults__ or {})
     for cell in function.__closure__ or ():
-        if not _is_empty(cell) and (stand_in := table.get(id(cell.cell_contents))) is not None:
+        original = None if _is_empty(cell) else cell.cell_contents
+        if (stand_in := table.get(id(original))) is not None:
             cell.cell_contents = stand_in
-            _undo.append(functools.partial(_restore_cell, cell, stand_in))
+            _undo.append(functools.partial(_restore_cell, cell, stand_in, original))
 
 
-def _restore_cell(cell: Any, stand_in: Any) -> None:
+def _restore_cell(cell: Any, stand_in: Any, original: Any) -> None:
     if not _is_empty(cell) and cell.cell_contents is stand_in:
-        cell.cell_contents = stand_in.__wrapped__
+        cell.cell_contents = original
 
 
 def _replace_in_function(function: Any, seen: set[int]) -> None:

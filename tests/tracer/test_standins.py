@@ -106,6 +106,19 @@ def test_buffers_and_literals_are_reached(place):
         np.testing.assert_allclose(wg.grad(lambda x: (f(x) * np.array([1.0, 3.0])).sum(), backend=backend)(X), exact, rtol=1e-9, atol=1e-9)
 
 
+CLASSES = {
+    "r_": lambda x: np.r_[x, 1.0, x[0], 0:3, [x[1], 2.0]], "r_ plain": lambda x: np.r_[0:1:3j, 2] * x.sum(), "c_": lambda x: np.c_[x, x**2, [1, 2]],
+    "c_ matrix": lambda x: np.c_[np.outer(x, x), x], "vectorize": lambda x: np.vectorize(lambda t: t**2 if t > 1 else -t)(x),
+    "vectorize two": lambda x: np.vectorize(lambda a, b: (a * b, a + b))(x[:, None], x), "vectorize plain": lambda x: np.vectorize(abs)([-1, 2]) * x,
+    "vectorize otypes": lambda x: np.vectorize(lambda t: t * 2, otypes=[np.float32])(x),
+}  # fmt: skip
+
+
+@pytest.mark.parametrize("name", CLASSES)
+def test_objects_that_make_arrays(name):
+    same(lambda x: CLASSES[name](x), X)
+
+
 def test_nothing_is_left_changed():
     before = {name: dict(vars(module)) for name, module in (("np", np), ("math", math), ("other", other), ("here", sys.modules[__name__]))}
     defaults, statement = other.by_default.__defaults__, builtins.__import__

@@ -125,12 +125,9 @@ def test_flat_assignment_raises():
 
 #: Making plain arrays or numbers of traced values.
 MAKING = {
-    "r_": lambda t: np.r_[t, 1.0],
-    "c_": lambda t: np.c_[t, t],
     "float64": lambda t: np.float64(t[0]), "int64": lambda t: np.int64(t[0]), "bool_": lambda t: np.bool_(t[0]),
     "float": lambda t: float(t[0]), "complex": lambda t: complex(t[0]),
     "%f": lambda t: "%f" % t[0],
-    "vectorize": lambda t: np.vectorize(lambda x: x * 2)(t),
     "ndenumerate": lambda t: list(np.ndenumerate(t)), "memoryview": lambda t: memoryview(t), "bytes": lambda t: bytes(t), "nditer": lambda t: list(np.nditer(t)),
     "rng": lambda t: np.random.default_rng(0).normal(t), "choice": lambda t: np.random.default_rng(0).choice(t), "statistics": lambda t: statistics.mean([t[0], t[1]]),
     "pickle": lambda t: pickle.dumps(t), "hash": lambda t: hash(t), "dict key": lambda t: {t[0]: 1}, "set": lambda t: {t[0]}, "np.save": lambda t: np.save("/nowhere", t),

@@ -153,6 +153,7 @@ _FIXED = ("shape", "dtype", "strides", "T", "real", "imag", "data")
 
 
 _PROPERTIES: dict[str, Any] = {
+    "itemsize": lambda x: x.dtype.itemsize, "nbytes": lambda x: x.size * x.dtype.itemsize,
     "T": movement.transpose, "mT": lambda x: movement.swapaxes(x, -1, -2),
     "real": elementwise.real, "imag": elementwise.imag,
 }
