@@ -214,7 +214,7 @@ class Array(Expr):
             from wengert.tracer.numpy_api.refused import refusal
 
             raise refusal(function)
-        return implementation(*args[:1], *plainly(args[1:]), **kwargs)
+        return implementation(*plainly(implementation, args), **kwargs)
 
     def __array__(self, dtype: Any = None, copy: bool | None = None) -> Any:
         from wengert.tracer.numpy_api import special

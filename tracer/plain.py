@@ -2,6 +2,9 @@
 
 from __future__ import annotations
 
+import functools
+import inspect
+from collections.abc import Iterator
 from typing import Any
 
 import numpy as np
@@ -46,11 +49,26 @@ def _up(result: Any, held: dict[int, tuple[Any, Array]]) -> Any:
     return adopted(result, [array for _, array in held.values()])
 
 
-def plainly(items: Any) -> Any:
-    """Arguments in which arrays of plain numbers, made while tracing, are plain arrays."""
-    if type(items) in (list, tuple):
-        return type(items)(map(plainly, items))
-    return items.numbers.copy() if type(items) is Array and items.is_plain else items  # type: ignore[union-attr]
+def plainly(implementation: Any, args: tuple[Any, ...]) -> Iterator[Any]:
+    """Arguments in which arrays of plain numbers, made while tracing, are plain ones; but for what is written into."""
+    written = _written(implementation)
+    return (x if i in written else _plainly(x) for i, x in enumerate(args))
+
+
+def _plainly(item: Any) -> Any:
+    if type(item) in (list, tuple):
+        return type(item)(map(_plainly, item))
+    return item.numbers.copy() if type(item) is Array and item.is_plain else item  # type: ignore[union-attr]
+
+
+@functools.lru_cache(maxsize=4096)
+def _written(implementation: Any) -> tuple[int, ...]:
+    """The positions of arguments that may be written into: the first one, and ``out``."""
+    try:
+        names = list(inspect.signature(implementation).parameters)
+    except ValueError:
+        return (0,)
+    return (0, names.index("out")) if "out" in names else (0,)
 
 
 def adopted(result: Any, sources: Any = ()) -> Any:

@@ -118,9 +118,9 @@ def traced_call(function: Any, args: tuple[Any, ...], kwargs: dict[str, Any]) ->
     owner = getattr(function, "__self__", None)
     if isinstance(owner, np.ufunc):
         return ufuncs.call(owner, function.__name__, args, kwargs)
-    implementation = FUNCTIONS.get(function) or _MATH.get(function)
+    implementation = FUNCTIONS.get(function) or _MATH.get(function) or function
     # without one, NumPy's own asks us, or is refused the numbers
-    return (implementation or function)(*args[:1], *plainly(args[1:]), **kwargs)
+    return implementation(*plainly(implementation, args), **kwargs)
 
 
 def _float(function: Any) -> Any:

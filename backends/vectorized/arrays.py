@@ -35,8 +35,10 @@ def contract(subscripts: str, x: Any, y: Any) -> Any:
 
 def _matmul(x: Any, y: Any) -> Any:
     """A matrix product; where nothing is summed, an outer one, which is no work for BLAS."""
-    outer = x.ndim > 1 and y.ndim > 1 and x.shape[-1] == 1
-    return np.multiply(x, y) if outer else np.matmul(x, y)
+    if x.ndim > 1 and y.ndim > 1 and x.shape[-1] == 1:
+        return np.multiply(x, y)
+    # BLAS takes no repeated elements, and NumPy's own loop for them is slow: better a copy
+    return np.matmul(*(a.copy() if 0 in a.strides and a.size > a.shape[-1] else a for a in (x, y)))
 
 
 def scale_contract(subscripts: str, p: Any, t: Any) -> Any:

@@ -4,10 +4,10 @@ import io
 
 import numpy as np
 import pytest
-from numpy_alike import INPUTS, name_of, same
+from numpy_alike import COMPLEX, INPUTS, name_of, same
 
 import wengert as wg
-from wengert.tracer.numpy_api import questions, refused
+from wengert.tracer.numpy_api import questions
 
 X, M = INPUTS["vector"], INPUTS["matrix"]
 
@@ -42,7 +42,7 @@ def test_every_function_has_a_case():
 @pytest.mark.parametrize("function", CASES, ids=name_of)
 def test_a_function_does_what_numpy_does(function, sort):
     for case in CASES[function]:
-        same(lambda x, case=case: case(x), INPUTS[sort], refusal=(function, sort) in REFUSED)
+        same(lambda x, case=case: case(x), INPUTS[sort], refusal=sort in COMPLEX or (function, sort) in REFUSED)
 
 
 def test_the_text_of_a_traced_array_is_its_type():
@@ -61,9 +61,13 @@ def test_the_smallest_type_of_a_number_is_not_guessed():
         wg.trace(lambda x: str(np.min_scalar_type(x)))(1.0)
 
 
-@pytest.mark.parametrize("function", refused.TABLE, ids=name_of)
-def test_what_is_refused_says_why_and_what_to_do(function):
-    arguments = {np.savez: lambda x: (io.BytesIO(), x), np.savez_compressed: lambda x: (io.BytesIO(), x), np.save: lambda x: ("f", x), np.savetxt: lambda x: ("f", x), np.is_busday: lambda x: (x,), np.datetime_as_string: lambda x: (x,)}
-    given = arguments.get(function, lambda x: (x, x))
-    with pytest.raises(wg.TraceError, match=rf"test_questions.py:\d+.*np.{function.__name__} \w+ .*\. \w+ .*\."):
-        wg.trace(lambda x: function(*given(x)))(X)
+WORDS = {
+    "save": lambda x: np.save(io.BytesIO(), x), "savez": lambda x: np.savez(io.BytesIO(), x), "savetxt": lambda x: np.savetxt("f", x),
+    "is_busday": lambda x: np.is_busday(x), "datetime_as_string": lambda x: np.datetime_as_string(x),
+}  # fmt: skip
+
+
+@pytest.mark.parametrize("name", WORDS)
+def test_what_is_refused_says_why_and_what_to_do(name):
+    with pytest.raises(wg.TraceError, match=rf"test_questions.py:\d+.*{name} \w+ .*\. \w+ .*\."):
+        wg.trace(WORDS[name])(X)

@@ -103,7 +103,8 @@ class Flat:
         return self.base[self._key(key)] if self.base.ndim else self.copy()[key]
 
     def __setitem__(self, key: Any, new: Any) -> None:
-        self.base[self._key(key) if self.base.ndim else ...] = new
+        if places := np.ravel(np.arange(self.base.size)[key]).tolist():
+            writing.put(self.base, places, new)  # which repeats the values as often as needed, as NumPy does here
 
 
 def _set_flat(self: Array, new: Any) -> None:

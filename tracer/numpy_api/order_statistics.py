@@ -44,7 +44,7 @@ def nanmedian(a, axis=None, out=None, overwrite_input=False, keepdims=NO):
 
 def _nan_wins(ordered: Any, result: Any) -> Any:
     """NaN sorts to the end: where one is, it is the result."""
-    if ordered.dtype.kind != "f":
+    if ordered.dtype.kind not in "fc":
         return result
     last = ordered[-1]
     return np.where(np.isnan(last), last.astype(result.dtype), result)
