@@ -34,8 +34,8 @@ __version__ = "0.1.0"
 
 __all__ = [
     "BackendError", "DerivativeError", "Graph", "GraphFileError", "GraphTypeError", "GuardError", "Program",
-    "TextError", "TraceError", "VerifyError", "WengertError", "available_backends", "backend", "default_backend",
-    "explain", "grad", "hessian", "hvp", "jacobian", "jvp", "linearize", "load", "parse", "source", "stop_gradient",
+    "TextError", "TraceError", "VerifyError", "WengertError", "available_backends", "backend", "check",
+    "default_backend", "explain", "grad", "hessian", "hvp", "jacobian", "jvp", "linearize", "load", "parse", "source", "stop_gradient",
     "trace", "value_and_grad", "vjp",
 ]  # fmt: skip
 
@@ -66,3 +66,10 @@ def explain(f: Any) -> Any:
     from wengert.tools.explain import explain as explained
 
     return explained(f)
+
+
+def check(f: Any, backends: Any = None, *, limit: int | None = None) -> Any:
+    """``check(f)(*args)``: a report on every derivative before it is used; see :mod:`wengert.tools.derivatives`."""
+    from wengert.tools import derivatives
+
+    return derivatives.check(f, backends, limit=derivatives.LIMIT if limit is None else limit)

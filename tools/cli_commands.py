@@ -137,12 +137,7 @@ def run(*, file: Path, values: tuple[str, ...], backend: str | None, with_grad: 
     A number, or a .npy file, for each input.
     """
     program = wg.load(file)
-    names = program.names()
-    if len(values) != len(names):
-        message = f"The graph takes {len(names)} values ({', '.join(names)}); {len(values)} were given."
-        raise MisuseError(message)
-    leaves = [_leaf(text) for text in values]
-    flat = wg.Program(program.graph.evolve(signature=None, results=None), backend)
+    flat, leaves = _flat(program, values, backend)
     try:
         for result in flat(*leaves):
             print(result)
@@ -150,9 +145,36 @@ def run(*, file: Path, values: tuple[str, ...], backend: str | None, with_grad: 
             real = [i for i, v in enumerate(program.graph.inputs) if v.type.dtype.kind in "fc"]
             gradients = wg.grad(_only(flat), argnums=tuple(real))(*leaves)
             for i, gradient in zip(real, gradients, strict=True):
-                print(f"d/d {names[i]}: {gradient}")
+                print(f"d/d {program.names()[i]}: {gradient}")
     except TypeError as error:
         raise MisuseError(str(error)) from error
+
+
+def check(*, file: Path, values: tuple[str, ...], backend: tuple[str, ...]) -> None:
+    """Check the derivatives of a saved graph at VALUES.
+
+    A number, or a .npy file, for each input. Forward mode, reverse mode and differences of the values are compared; the
+    exit code is 1 where something is wrong.
+    """
+    flat, leaves = _flat(wg.load(file), values)
+    for name in backend:
+        protocol.get(name)
+    try:
+        report = wg.check(flat, backend or None)(*leaves)
+    except TypeError as error:
+        raise MisuseError(str(error)) from error
+    print(report)
+    sys.exit(0 if report else 1)
+
+
+def _flat(program: wg.Program, values: tuple[str, ...], backend: str | None = None) -> tuple[wg.Program, list[Any]]:
+    """The program as one of flat arguments, and the arguments."""
+    names = program.names()
+    if len(values) != len(names):
+        message = f"The graph takes {len(names)} values ({', '.join(names)}); {len(values)} were given."
+        raise MisuseError(message)
+    leaves = [_leaf(text) for text in values]
+    return wg.Program(program.graph.evolve(signature=None, results=None), backend), leaves
 
 
 def _only(flat: wg.Program) -> wg.Program:
@@ -241,6 +263,10 @@ def commands() -> Any:
         run: [
             file, argument(["values"], nargs=-1), backend,
             option(["--grad", "with_grad"], is_flag=True, help="The gradient in each real input, too."),
+        ],
+        check: [
+            file, argument(["values"], nargs=-1),
+            option(["--backend"], multiple=True, help="A backend to ask; may be given more than once."),
         ],
         backends: [],
         bench: [write],
