@@ -11,9 +11,11 @@ from attrs import frozen
 from wengert.backends.program import Program
 from wengert.ir.build import Builder
 from wengert.ir.graph import Graph, Location, Node, Value
+from wengert.ir.kinds import Elementwise
 from wengert.ir.types import ArrayType, is_inexact
 from wengert.tools.derivatives.comparison import Entry, Problem, compare, lines, narrowest, wider
 from wengert.tools.derivatives.flow import COMPARISONS, reached, useful, where
+from wengert.tools.explain.local import flows
 from wengert.tools.explain.numbers import number
 
 __all__ = ["Blame", "Culprit", "Kink"]
@@ -108,22 +110,42 @@ def _verdict(node: Node, known: dict[Value, Any], backend: str) -> tuple[list[Cu
         return [], Kink(*place, cause) if cause else None
     culprits: dict[int, Culprit] = {}
     kink = None
-    for entry in _entries(node, known, active, backend):
+    inputs = [np.asarray(known[v]) for v in node.operands]
+    for entry in _entries(node, inputs, active, backend):
+        operand = entry.column.place
         if entry.verdict == "wrong" or _outside(entry):
+            if not flows(node, operand):
+                kink = kink or Kink(*place, "is locally constant, and jumps more often than differences see")
+                continue
             modes = entry.off or tuple(entry.claimed)
-            operand = entry.column.place
             culprits.setdefault(operand, Culprit(*place, operand, modes, entry.claimed[modes[0]], _slope(entry)))
         elif entry.verdict == "undecided" and kink is None:
-            kink = Kink(*place, f"is {entry.cause}")
+            kink = Kink(*place, f"is {entry.cause or 'beyond the largest number'}")
+    if culprits and _only_tied(node, inputs, active, backend):
+        return [], Kink(*place, "is given equal numbers, whose order is a choice")
     return list(culprits.values()), kink
 
 
-def _entries(node: Node, known: dict[Value, Any], active: tuple[int, ...], backend: str) -> list[Entry]:
+def _only_tied(node: Node, inputs: list[Any], active: tuple[int, ...], backend: str) -> bool:
+    """Whether an op that orders numbers is given equal ones, and is right just beside.
+
+    Of three equal numbers the middle one stays where it is when one of them moves, to either side.
+    """
+    if isinstance(node.op, Elementwise) or not any(len(np.unique(inputs[k])) < inputs[k].size for k in active):
+        return False
+    rng = np.random.default_rng(1)
+    beside = list(inputs)
+    for k in active:
+        size = 1e-2 * np.abs(inputs[k]).max(initial=1e-3)
+        beside[k] = (inputs[k] + size * rng.uniform(-1, 1, inputs[k].shape)).astype(inputs[k].dtype)
+    return all(entry.verdict != "wrong" for entry in _entries(node, beside, active, backend))
+
+
+def _entries(node: Node, inputs: list[Any], active: tuple[int, ...], backend: str) -> list[Entry]:
     types = [v.type for v in node.operands]
     program = Program(_alone(node, types))
     double = Program(_alone(node, [wider(t) for t in types]))
     rng = np.random.default_rng(0)
-    inputs = [np.asarray(known[v]) for v in node.operands]
     columns = lines([(k, types[k], inputs[k]) for k in active], ENTRIES, rng)
     ends = [(k, v.type, None) for k, v in enumerate(node.results) if is_inexact(v.type.dtype)]
 

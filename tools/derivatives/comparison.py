@@ -82,8 +82,12 @@ class Entry:
 
     @property
     def verdict(self) -> str:
-        """``agrees``, ``wrong`` or ``undecided``."""
-        return "wrong" if self.off or self.split else "undecided" if self.cause else "agrees"
+        """``agrees``, ``wrong`` or ``undecided``.
+
+        At a kink, too, the modes are one sum over paths; where it overflows, or meets inf - inf, they may differ.
+        """
+        finite = all(map(math.isfinite, self.claimed.values()))
+        return "wrong" if self.off or (self.split and finite) else "undecided" if self.cause or self.split else "agrees"
 
 
 def _distance(x: float, y: float) -> float:
@@ -153,11 +157,12 @@ def lines(arrays: Sequence[tuple[int, ArrayType, Any]], limit: int, rng: np.rand
 
 
 def _scales(value: Any) -> Any:
-    """The scale on which each entry of an argument changes: its own size, or that of its neighbours where it is 0."""
+    """The scale on which each entry of an argument changes: its own size, unless that is much less than what it stands
+    beside (and than 1)."""
     size = np.abs(np.asarray(value)).astype(np.float64)
     size = np.where(np.isfinite(size), size, 0)
     largest = float(size.max(initial=0.0))
-    return np.maximum(size, 1e-3 * largest) if largest else np.ones(size.shape)
+    return np.maximum(size, 1e-3 * min(largest, 1.0)) if largest else np.ones(size.shape)
 
 
 def compare(
@@ -213,7 +218,8 @@ def _against_differences(
     problem: Problem, claimed: dict[str, Any], columns: Sequence[Line], rows: Sequence[Line]
 ) -> list[Entry]:
     dtype = problem.dtype
-    rough = float(np.finfo(narrowest(problem.program.graph)).eps) ** 0.6
+    limits = np.finfo(narrowest(problem.program.graph))
+    rough, smallest = float(limits.eps) ** 0.6, float(limits.tiny) ** 0.5
     nothing = np.full(len(rows), np.nan)
 
     def along(column: Line, h: float) -> Any:
@@ -234,7 +240,7 @@ def _against_differences(
 
             def slack(lists: Any = lists, size: Any = size) -> Any:
                 known = [np.where(np.isfinite(d), np.abs(d), 0) for d in lists.values()]
-                return rough * np.max([*known, np.where(np.isfinite(size), size, 0)], axis=0)
+                return smallest + rough * np.max([*known, np.where(np.isfinite(size), size, 0)], axis=0)
 
             def agrees(slope: Any, error: Any, lists: Any = lists, slack: Any = slack) -> Any:
                 return np.all([np.abs(d - slope) <= 8 * error + slack() for d in lists.values()], axis=0)
@@ -242,6 +248,8 @@ def _against_differences(
             found: Slopes = slopes(lambda h, column=column: along(column, h), column.scale, dtype, agrees)
         allowed = slack()
         for i, row in enumerate(rows):
+            if abs(found.slope[i]) > limits.max / 2:
+                found.cause[i] = "beyond the largest number"
             entries.append(Entry(
                 column, row, {mode: float(d[i]) for mode, d in lists.items()}, float(found.slope[i]),
                 float(found.error[i]), found.cause[i], float(found.left[i]), float(found.right[i]), float(allowed[i]),

@@ -52,7 +52,7 @@ def slopes(
             h = 2.0 ** round(math.log2(unit**0.2 * scale * ratio))
             f = {k: values(k * h) for k in (-2, -1, -0.5, 0.5, 1, 2)}
             _improve(best, start, f, h, scale, unit, SURE[dtype])
-            known = np.array([not cause for cause in best.cause])
+            known = np.array([not cause for cause in best.cause], dtype=bool)
             if np.all(known & agrees(best.slope, best.error)):
                 break
     return best
