@@ -35,8 +35,8 @@ __version__ = "0.1.0"
 __all__ = [
     "BackendError", "DerivativeError", "Graph", "GraphFileError", "GraphTypeError", "GuardError", "Program",
     "TextError", "TraceError", "VerifyError", "WengertError", "available_backends", "backend", "check",
-    "default_backend", "explain", "grad", "hessian", "hvp", "jacobian", "jvp", "linearize", "load", "parse", "source", "stop_gradient",
-    "trace", "value_and_grad", "vjp",
+    "default_backend", "explain", "grad", "hessian", "hvp", "jacobian", "jvp", "linearize", "load", "parse",
+    "source", "stop_gradient", "trace", "value_and_grad", "vjp",
 ]  # fmt: skip
 
 
