@@ -12,6 +12,7 @@ from collections.abc import Callable, Sequence
 from typing import Any
 
 import numpy as np
+from attrs import evolve
 
 from wengert.backends import protocol
 from wengert.backends.program import Program, check_guards
@@ -147,6 +148,12 @@ def _report(
     columns, rows = lines(sized, limit, rng), lines([e for e in ends if e[1].size], limit, rng)
     problem = Problem(program, inputs, active, plain.results, *plain.points(inputs))
     report |= _compared(problem, Blame(flat, known), backends, columns, rows, plain.noisy)
+    lacking = {k.argument: k for k in report["lacks"]}
+    report["arguments"] = tuple(
+        evolve(a, differentiable=False, reason=f"{k.op or 'an op'}{flow.where(k.location)} has no derivative in it.")
+        if (k := lacking.get(a.path)) else a
+        for a in report["arguments"]
+    )
     refused = {(k.op, k.location): flow.Stop(k.op, k.location, "refused") for k in report["lacks"] if k.op is not None}
     return Report(name, **{**report, "stops": (*report["stops"], *refused.values())})
 

@@ -6,7 +6,7 @@ from collections.abc import Iterable
 from typing import Any
 
 import numpy as np
-from attrs import frozen
+from attrs import evolve, frozen
 
 from wengert.backends.program import Program
 from wengert.ir.build import Builder
@@ -26,6 +26,8 @@ ENTRIES = 16
 NODES = 2000
 #: How many where each is compiled first.
 COMPILED = 20
+#: Ops whose results are vectors, each of which may be turned by any phase.
+_TO_A_PHASE = ("svd", "eigh", "eig")
 
 
 @frozen
@@ -121,9 +123,25 @@ def _verdict(node: Node, known: dict[Value, Any], backend: str) -> tuple[list[Cu
             culprits.setdefault(operand, Culprit(*place, operand, modes, entry.claimed[modes[0]], _slope(entry)))
         elif entry.verdict == "undecided" and kink is None:
             kink = Kink(*place, f"is {entry.cause or 'beyond the largest number'}")
-    if culprits and _only_tied(node, inputs, active, backend):
-        return [], Kink(*place, "is given equal numbers, whose order is a choice")
+    if culprits and (choice := _choice(node, inputs, active, backend)):
+        return [], Kink(*place, choice)
     return list(culprits.values()), kink
+
+
+def _choice(node: Node, inputs: list[Any], active: tuple[int, ...], backend: str) -> str:
+    """What the values of an op leave open, and its derivative has to choose; empty where there is nothing."""
+    if isinstance(node.op, Elementwise):
+        return ""
+    if node.op.name in _TO_A_PHASE and any(x.dtype.kind == "c" for x in inputs):
+        return "gives vectors that are determined up to a phase only"
+    if _only_tied(node, inputs, active, backend):
+        return "is given equal numbers, whose order is a choice"
+    mirrored = [np.conj(np.swapaxes(x, -1, -2)) if x.ndim > 1 and x.shape[-1] == x.shape[-2] else None for x in inputs]
+    if all(m is not None and np.allclose(m, x) for m, x in zip(mirrored, inputs, strict=True)):
+        entries = _entries(node, inputs, active, backend, symmetric=True)
+        if all(entry.verdict != "wrong" for entry in entries):
+            return "takes its operand as symmetric, and differences change one entry of it"
+    return ""
 
 
 def _only_tied(node: Node, inputs: list[Any], active: tuple[int, ...], backend: str) -> bool:
@@ -131,7 +149,7 @@ def _only_tied(node: Node, inputs: list[Any], active: tuple[int, ...], backend: 
 
     Of three equal numbers the middle one stays where it is when one of them moves, to either side.
     """
-    if isinstance(node.op, Elementwise) or not any(len(np.unique(inputs[k])) < inputs[k].size for k in active):
+    if not any(len(np.unique(inputs[k])) < inputs[k].size for k in active):
         return False
     rng = np.random.default_rng(1)
     beside = list(inputs)
@@ -141,12 +159,16 @@ def _only_tied(node: Node, inputs: list[Any], active: tuple[int, ...], backend: 
     return all(entry.verdict != "wrong" for entry in _entries(node, beside, active, backend))
 
 
-def _entries(node: Node, inputs: list[Any], active: tuple[int, ...], backend: str) -> list[Entry]:
+def _entries(
+    node: Node, inputs: list[Any], active: tuple[int, ...], backend: str, *, symmetric: bool = False
+) -> list[Entry]:
     types = [v.type for v in node.operands]
     program = Program(_alone(node, types))
     double = Program(_alone(node, [wider(t) for t in types]))
     rng = np.random.default_rng(0)
     columns = lines([(k, types[k], inputs[k]) for k in active], ENTRIES, rng)
+    if symmetric:
+        columns = [evolve(c, vector=c.vector + np.conj(np.swapaxes(c.vector, -1, -2)), index=None) for c in columns]
     ends = [(k, v.type, None) for k, v in enumerate(node.results) if is_inexact(v.type.dtype)]
 
     def values(arrays: list[Any]) -> Any:

@@ -12,7 +12,7 @@ from collections.abc import Callable, Sequence
 from typing import Any
 
 import numpy as np
-from attrs import field, frozen
+from attrs import evolve, field, frozen
 
 from wengert.backends.program import Program
 from wengert.ir.graph import Graph
@@ -37,6 +37,12 @@ class Line:
     index: tuple[int, ...] | None
     part: str = ""
     scale: float = 1.0
+
+    def size(self, array: Any) -> float:
+        """What ``along`` would be if nothing cancelled: sum(abs(vector array))."""
+        if self.index is not None:
+            return float(np.abs(array[self.index]))
+        return float(np.sum(np.abs(np.where(self.vector != 0, array, 0)) * np.abs(self.vector)))
 
     def along(self, array: Any) -> Any:
         """Re(sum(vector array))."""
@@ -98,13 +104,18 @@ def _distance(x: float, y: float) -> float:
 
 @frozen
 class Lack:
-    """A mode that a backend has not for this program."""
+    """A mode that a backend has not for an argument of this program."""
 
     backend: str
     mode: str
+    argument: str
     message: str
     op: str | None = None
     location: Any = None
+
+    def __str__(self) -> str:
+        message = self.message if self.message.endswith(".") else f"{self.message}."
+        return f"{self.mode.capitalize()} mode on {self.backend} is lacking for {self.argument}: {message}"
 
 
 @frozen
@@ -168,7 +179,22 @@ def _scales(value: Any) -> Any:
 def compare(
     problem: Problem, backend: str, columns: Sequence[Line], rows: Sequence[Line]
 ) -> tuple[list[Entry], list[Lack]]:
-    """Every entry of a Jacobian, and the modes that could not be asked."""
+    """Every entry of a Jacobian, and the modes that could not be asked; where some could not, each argument alone is."""
+    entries, lacks = _compare(problem, backend, columns, rows)
+    if not lacks or len(problem.active) == 1:
+        return entries, lacks
+    entries, lacks = [], []
+    for place in problem.active:
+        own = [column for column in columns if column.place == place]
+        found, missing = _compare(evolve(problem, active=(place,)), backend, own, rows)
+        entries += found
+        lacks += missing
+    return entries, lacks
+
+
+def _compare(
+    problem: Problem, backend: str, columns: Sequence[Line], rows: Sequence[Line]
+) -> tuple[list[Entry], list[Lack]]:
     claimed: dict[str, Any] = {}
     lacks: list[Lack] = []
     for mode, ask in (("forward", _pushed), ("reverse", _pulled)):
@@ -177,7 +203,8 @@ def compare(
                 claimed[mode] = ask(problem, backend, columns, rows)
         except Exception as error:  # noqa: BLE001 (whatever a rule does wrong is what the report is about)
             said = str(error) if hasattr(error, "op") else f"{type(error).__name__}: {error}"
-            lacks.append(Lack(backend, mode, said, getattr(error, "op", None), getattr(error, "location", None)))
+            names = ", ".join(problem.program.names()[i] for i in problem.active)
+            lacks.append(Lack(backend, mode, names, said, getattr(error, "op", None), getattr(error, "location", None)))
     if not claimed:
         return [], lacks
     return _against_differences(problem, claimed, columns, rows), lacks
@@ -219,7 +246,7 @@ def _against_differences(
 ) -> list[Entry]:
     dtype = problem.dtype
     limits = np.finfo(narrowest(problem.program.graph))
-    rough, smallest = float(limits.eps) ** 0.6, float(limits.tiny) ** 0.5
+    rough, smallest = float(limits.eps) ** 0.5, float(limits.tiny) ** 0.5
     nothing = np.full(len(rows), np.nan)
 
     def along(column: Line, h: float) -> Any:
@@ -232,21 +259,20 @@ def _against_differences(
         return np.array([row.along(results[row.place]) for row in rows], dtype=np.float64)
 
     base = problem.values(list(problem.points))
+    with np.errstate(all="ignore"):
+        sizes = np.array([0.0 if base is None else row.size(base[row.place]) for row in rows])
     entries = []
     for k, column in enumerate(columns):
         lists = {mode: table[k] for mode, table in claimed.items()}
         with np.errstate(all="ignore"):
-            size = np.abs(along(column, 0.0)) / column.scale
+            weight = _weight(lists, sizes / column.scale, rows)
+            steepest = np.max([np.where(np.isfinite(d), np.abs(d), 0) for d in lists.values()], axis=0)
+            allowed = smallest + rough * np.maximum(weight, steepest)
 
-            def slack(lists: Any = lists, size: Any = size) -> Any:
-                known = [np.where(np.isfinite(d), np.abs(d), 0) for d in lists.values()]
-                return smallest + rough * np.max([*known, np.where(np.isfinite(size), size, 0)], axis=0)
+            def agrees(slope: Any, error: Any, lists: Any = lists, allowed: Any = allowed) -> Any:
+                return np.all([np.abs(d - slope) <= 8 * error + allowed for d in lists.values()], axis=0)
 
-            def agrees(slope: Any, error: Any, lists: Any = lists, slack: Any = slack) -> Any:
-                return np.all([np.abs(d - slope) <= 8 * error + slack() for d in lists.values()], axis=0)
-
-            found: Slopes = slopes(lambda h, column=column: along(column, h), column.scale, dtype, agrees)
-        allowed = slack()
+            found: Slopes = slopes(lambda h, column=column: along(column, h), weight, column.scale, dtype, agrees)
         for i, row in enumerate(rows):
             if abs(found.slope[i]) > limits.max / 2:
                 found.cause[i] = "beyond the largest number"
@@ -255,3 +281,16 @@ def _against_differences(
                 float(found.error[i]), found.cause[i], float(found.left[i]), float(found.right[i]), float(allowed[i]),
             ))  # fmt: skip
     return entries
+
+
+def _weight(claimed: dict[str, Any], sizes: Any, rows: Sequence[Line]) -> Any:
+    """What rounding in a slope is relative to: the value itself, and, as it may come of the same numbers, the largest
+    value in the same result where that is as steep."""
+    steepest: dict[int, float] = {}
+    largest: dict[int, float] = {}
+    slope = np.max([np.where(np.isfinite(d), np.abs(d), 0) for d in claimed.values()], axis=0)
+    sizes = np.where(np.isfinite(sizes), sizes, 0)
+    for row, steep, size in zip(rows, slope, sizes, strict=True):
+        steepest[row.place] = max(steepest.get(row.place, 0.0), float(steep))
+        largest[row.place] = max(largest.get(row.place, 0.0), float(size))
+    return np.maximum(sizes, [min(steepest[row.place], largest[row.place]) for row in rows])

@@ -36,11 +36,16 @@ class Slopes:
 
 
 def slopes(
-    values: Callable[[float], Array], scale: float, dtype: np.dtype[Any], agrees: Callable[[Array, Array], Array]
+    values: Callable[[float], Array],
+    weight: Array,
+    scale: float,
+    dtype: np.dtype[Any],
+    agrees: Callable[[Array, Array], Array],
 ) -> Slopes:
     """The slopes at 0 of ``values(h)``, a vector of functions of one number whose scale of change is ``scale``.
 
-    ``agrees(slope, error)`` says which are what is expected: finer steps are taken for the others alone.
+    Rounding in the values is relative to ``weight * scale``, or to themselves where they are larger.
+    ``agrees(slope, error)`` says which slopes are as expected; while others are not, finer steps are taken.
     """
     unit = float(np.finfo(dtype).eps)
     start = values(0.0)
@@ -51,16 +56,18 @@ def slopes(
         for ratio in LADDER[dtype]:
             h = 2.0 ** round(math.log2(unit**0.2 * scale * ratio))
             f = {k: values(k * h) for k in (-2, -1, -0.5, 0.5, 1, 2)}
-            _improve(best, start, f, h, scale, unit, SURE[dtype])
+            _improve(best, start, f, h, weight, scale, unit, SURE[dtype])
             known = np.array([not cause for cause in best.cause], dtype=bool)
             if np.all(known & agrees(best.slope, best.error)):
                 break
     return best
 
 
-def _improve(best: Slopes, start: Array, f: dict[Any, Array], h: float, scale: float, unit: float, sure: float) -> None:
+def _improve(
+    best: Slopes, start: Array, f: dict[Any, Array], h: float, weight: Array, scale: float, unit: float, sure: float
+) -> None:
     """Take over what this step knows better."""
-    size = np.max(np.abs([start, *f.values()]), axis=0)
+    size = np.maximum(np.max(np.abs([start, *f.values()]), axis=0), weight * scale)
     finite = np.isfinite(size)
     coarse = (8 * (f[1] - f[-1]) - (f[2] - f[-2])) / (12 * h)
     fine = (8 * (f[0.5] - f[-0.5]) - (f[1] - f[-1])) / (6 * h)
@@ -71,7 +78,8 @@ def _improve(best: Slopes, start: Array, f: dict[Any, Array], h: float, scale: f
     gap, wide_gap = np.abs(right - left), np.abs(wide[0] - wide[1])
     slack = np.maximum(16 * noise, sure * np.maximum(np.abs(right), np.abs(left)))
     apart = (gap > slack) & (gap > 0.5 * wide_gap)
-    known = finite & ~apart & (error <= sure * np.maximum(np.abs(fine), size / scale))
+    explained = (error <= sure * np.maximum(np.abs(fine), size / scale)) | (np.abs(fine - coarse) <= 16 * noise)
+    known = finite & ~apart & explained
     steep = (apart & (gap > 1.2 * wide_gap)) | ((np.abs(fine - coarse) > slack) & (np.abs(fine) > 1.2 * np.abs(coarse)))
     steady = np.maximum(np.abs(right - wide[0]), np.abs(left - wide[1])) <= 0.25 * gap
     for i in range(len(fine)):

@@ -137,7 +137,7 @@ class Report:
     stops : tuple of Stop
         The ops that no derivative passes through: ``op``, ``location`` and ``kind``.
     lacks : tuple of Lack
-        What has no derivative: ``backend``, ``mode``, ``message``, ``op`` and ``location``.
+        What has no derivative: ``backend``, ``mode``, ``argument``, ``message``, ``op`` and ``location``.
     worst : Disagreement or None
         The largest disagreement among what could be decided.
     wrong, undecided : tuple of Disagreement
@@ -202,7 +202,7 @@ class Report:
         if self.refusal:
             return [str(self.refusal)]
         lines = [str(a) for a in self.arguments]
-        lines += [f"{lack.mode.capitalize()} mode on {lack.backend} is lacking: {lack.message}" for lack in self.lacks]
+        lines += [str(lack) for lack in self.lacks]
         lines += _some(self.wrong)
         lines += [str(c) for c in self.culprits]
         if self.worst is not None and not self.wrong:

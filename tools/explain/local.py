@@ -164,7 +164,7 @@ _PATTERNS: dict[type[kinds.Op], Callable[[Node, Sequence[np.ndarray]], list[Patt
 def flows(node: Node, k: int) -> bool:
     """Whether a derivative can pass from operand ``k`` to the result."""
     op = node.op
-    if not (is_inexact(node.result.type.dtype) and is_inexact(node.operands[k].type.dtype)):
+    if not (any(is_inexact(v.type.dtype) for v in node.results) and is_inexact(node.operands[k].type.dtype)):
         return False
     if isinstance(op, kinds.Elementwise):
         known = not (isinstance(op.partials[k], kinds.Unknown) and isinstance(node.operands[k], Constant))
