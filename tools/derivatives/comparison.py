@@ -163,6 +163,7 @@ def lines(arrays: Sequence[tuple[int, ArrayType, Any]], limit: int, rng: np.rand
                 found.append(Line(place, unit, index, part, float(sizes[index])))
             if len(units) < n:
                 signs = rng.choice([-1.0, 1.0], type_.shape) * rng.uniform(0.5, 1, type_.shape) * sizes
+                signs[... if value is None else ~np.isfinite(value)] *= value is None
                 found.append(Line(place, (factor * signs).astype(type_.dtype), None, part))
     return found
 
@@ -173,13 +174,13 @@ def _scales(value: Any) -> Any:
     size = np.abs(np.asarray(value)).astype(np.float64)
     size = np.where(np.isfinite(size), size, 0)
     largest = float(size.max(initial=0.0))
-    return np.maximum(size, 1e-3 * min(largest, 1.0)) if largest else np.ones(size.shape)
+    return np.maximum(size, max(1e-3 * min(largest, 1.0), 1e-290)) if largest else np.ones(size.shape)
 
 
 def compare(
     problem: Problem, backend: str, columns: Sequence[Line], rows: Sequence[Line]
 ) -> tuple[list[Entry], list[Lack]]:
-    """Every entry of a Jacobian, and the modes that could not be asked; where some could not, each argument alone is."""
+    """Every entry of a Jacobian, and the modes that could not be asked; if any, each argument is asked alone."""
     entries, lacks = _compare(problem, backend, columns, rows)
     if not lacks or len(problem.active) == 1:
         return entries, lacks
@@ -246,7 +247,7 @@ def _against_differences(
 ) -> list[Entry]:
     dtype = problem.dtype
     limits = np.finfo(narrowest(problem.program.graph))
-    rough, smallest = float(limits.eps) ** 0.5, float(limits.tiny) ** 0.5
+    unit, smallest = float(limits.eps), float(limits.tiny) ** 0.5
     nothing = np.full(len(rows), np.nan)
 
     def along(column: Line, h: float) -> Any:
@@ -267,7 +268,7 @@ def _against_differences(
         with np.errstate(all="ignore"):
             weight = _weight(lists, sizes / column.scale, rows)
             steepest = np.max([np.where(np.isfinite(d), np.abs(d), 0) for d in lists.values()], axis=0)
-            allowed = smallest + rough * np.maximum(weight, steepest)
+            allowed = smallest + unit**0.5 * steepest + unit**0.65 * weight
 
             def agrees(slope: Any, error: Any, lists: Any = lists, allowed: Any = allowed) -> Any:
                 return np.all([np.abs(d - slope) <= 8 * error + allowed for d in lists.values()], axis=0)
@@ -276,6 +277,8 @@ def _against_differences(
         for i, row in enumerate(rows):
             if abs(found.slope[i]) > limits.max / 2:
                 found.cause[i] = "beyond the largest number"
+            if column.index is not None and not np.isfinite(problem.inputs[column.place][column.index]):
+                found.cause[i] = "at infinity" if not np.isnan(problem.inputs[column.place][column.index]) else "at nan"
             entries.append(Entry(
                 column, row, {mode: float(d[i]) for mode, d in lists.items()}, float(found.slope[i]),
                 float(found.error[i]), found.cause[i], float(found.left[i]), float(found.right[i]), float(allowed[i]),

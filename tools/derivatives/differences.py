@@ -54,7 +54,7 @@ def slopes(
     best = Slopes(nan.copy(), np.full(n, np.inf), [""] * n, nan.copy(), nan.copy())
     with np.errstate(all="ignore"):
         for ratio in LADDER[dtype]:
-            h = 2.0 ** round(math.log2(unit**0.2 * scale * ratio))
+            h = 2.0 ** max(round(math.log2(scale) + math.log2(unit**0.2 * ratio)), -1000)
             f = {k: values(k * h) for k in (-2, -1, -0.5, 0.5, 1, 2)}
             _improve(best, start, f, h, weight, scale, unit, SURE[dtype])
             known = np.array([not cause for cause in best.cause], dtype=bool)
