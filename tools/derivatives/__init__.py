@@ -202,7 +202,9 @@ def _excuse(entry: Entry, culprits: list[Culprit], kinks: list[Kink], stops: lis
     for stop in stops:
         if stop.kind == "stop_gradient":
             return f"behind stop_gradient{flow.where(stop.location)}, which differences do not know"
-    return f"at a kink, where {kinks[0]}" if kinks else ""
+    if not kinks:
+        return ""
+    return f"by convention, as {kinks[0]}" if kinks[0].by_convention else f"at a kink, where {kinks[0]}"
 
 
 def _values(plain: Untraced, program: Program, inputs: list[Any], named: tuple[str, ...]) -> list[ValueCheck]:

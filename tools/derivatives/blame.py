@@ -22,8 +22,8 @@ __all__ = ["Blame", "Culprit", "Kink"]
 
 #: The entries of each operand and of the result that one node is asked about.
 ENTRIES = 16
-#: How many nodes are asked.
-NODES = 2000
+#: How many nodes are asked: one of each op and line first, then the next of each.
+NODES = 500
 #: How many where each is compiled first.
 COMPILED = 20
 #: Ops whose results are vectors, each of which may be turned by any phase.
@@ -51,11 +51,13 @@ class Culprit:
 
 @frozen
 class Kink:
-    """An op that has no one derivative at the values it meets, and how that shows."""
+    """An op that has no one derivative at the values it meets, and how that shows; or, ``by_convention``, one that is
+    more than its values say."""
 
     op: str
     location: Location | None
     cause: str
+    by_convention: bool = False
 
     def __str__(self) -> str:
         return f"{self.op}{where(self.location)} {self.cause}"
@@ -76,26 +78,33 @@ class Blame:
         A rule that is wrong is so on every backend: another than ``numpy`` is asked only where that finds nothing.
         """
         touched = reached(self.flat, start, derivatives=False)
-        for name, most in (("numpy", NODES), (backend, NODES if backend != "c" else COMPILED)):
-            culprits: dict[Any, Culprit] = {}
-            kinks: dict[Any, Kink] = {}
-            for node in self._between(touched)[:most]:
-                wrong, kink = self._of(node, name)
-                for culprit in wrong:
-                    if node.operands[culprit.operand] in touched:
-                        culprits.setdefault((culprit.op, culprit.location, culprit.operand), culprit)
-                if kink is not None:
-                    kinks.setdefault((kink.op, kink.location), kink)
-            if culprits or kinks or backend == "numpy":
-                break
+        found = self._asked(touched, "numpy", NODES)
+        if backend == "numpy" or any(found):
+            return found
+        return self._asked(touched, backend, COMPILED if backend == "c" else NODES)
+
+    def _asked(self, touched: set[Value], backend: str, most: int) -> tuple[list[Culprit], list[Kink]]:
+        culprits: dict[Any, Culprit] = {}
+        kinks: dict[Any, Kink] = {}
+        for node in self._between(touched)[:most]:
+            wrong, kink = self._of(node, backend)
+            for culprit in wrong:
+                if node.operands[culprit.operand] in touched:
+                    culprits.setdefault((culprit.op, culprit.location, culprit.operand), culprit)
+            if kink is not None:
+                kinks.setdefault((kink.op, kink.location), kink)
         return list(culprits.values()), list(kinks.values())
 
     def _between(self, touched: set[Value]) -> list[Node]:
-        return [
-            node for node in self.flat.nodes
-            if not (touched.isdisjoint(node.operands) or self.wanted.isdisjoint(node.results))
-            and node.op.name != "stop_gradient"
-        ]  # fmt: skip
+        turns: dict[Any, int] = {}
+        found = []
+        for node in self.flat.nodes:
+            between = not (touched.isdisjoint(node.operands) or self.wanted.isdisjoint(node.results))
+            if between and node.op.name != "stop_gradient":
+                place = (node.op.name, node.location)
+                turns[place] = turns.get(place, 0) + 1
+                found.append((turns[place], node))
+        return [node for _, node in sorted(found, key=lambda pair: pair[0])]
 
     def _of(self, node: Node, backend: str) -> tuple[list[Culprit], Kink | None]:
         key = (id(node), backend)
@@ -123,24 +132,22 @@ def _verdict(node: Node, known: dict[Value, Any], backend: str) -> tuple[list[Cu
             culprits.setdefault(operand, Culprit(*place, operand, modes, entry.claimed[modes[0]], _slope(entry)))
         elif entry.verdict == "undecided" and kink is None:
             kink = Kink(*place, f"is {entry.cause or 'beyond the largest number'}")
-    if culprits and (choice := _choice(node, inputs, active, backend)):
-        return [], Kink(*place, choice)
+    if culprits and _only_tied(node, inputs, active, backend):
+        return [], Kink(*place, "is given equal numbers, whose order is a choice")
+    if culprits and (convention := _convention(node, inputs, active, backend)):
+        return [], Kink(*place, convention, by_convention=True)
     return list(culprits.values()), kink
 
 
-def _choice(node: Node, inputs: list[Any], active: tuple[int, ...], backend: str) -> str:
-    """What the values of an op leave open, and its derivative has to choose; empty where there is nothing."""
-    if isinstance(node.op, Elementwise):
-        return ""
+def _convention(node: Node, inputs: list[Any], active: tuple[int, ...], backend: str) -> str:
+    """What the values of a matrix function leave open, or do not look at; empty where there is nothing."""
     if node.op.name in _TO_A_PHASE and any(x.dtype.kind == "c" for x in inputs):
         return "gives vectors that are determined up to a phase only"
-    if _only_tied(node, inputs, active, backend):
-        return "is given equal numbers, whose order is a choice"
-    mirrored = [np.conj(np.swapaxes(x, -1, -2)) if x.ndim > 1 and x.shape[-1] == x.shape[-2] else None for x in inputs]
-    if all(m is not None and np.allclose(m, x) for m, x in zip(mirrored, inputs, strict=True)):
+    square = not isinstance(node.op, Elementwise) and all(x.ndim > 1 and x.shape[-1] == x.shape[-2] for x in inputs)
+    if square and all(np.allclose(x, np.conj(np.swapaxes(x, -1, -2))) for x in inputs):
         entries = _entries(node, inputs, active, backend, symmetric=True)
         if all(entry.verdict != "wrong" for entry in entries):
-            return "takes its operand as symmetric, and differences change one entry of it"
+            return "takes its operand as symmetric, while differences change one entry of it"
     return ""
 
 
@@ -149,7 +156,7 @@ def _only_tied(node: Node, inputs: list[Any], active: tuple[int, ...], backend: 
 
     Of three equal numbers the middle one stays where it is when one of them moves, to either side.
     """
-    if not any(len(np.unique(inputs[k])) < inputs[k].size for k in active):
+    if isinstance(node.op, Elementwise) or not any(len(np.unique(inputs[k])) < inputs[k].size for k in active):
         return False
     rng = np.random.default_rng(1)
     beside = list(inputs)

@@ -7,6 +7,7 @@ per part; a cotangent g is paired with a tangent t by Re(sum(g t)).
 
 from __future__ import annotations
 
+import functools
 import math
 from collections.abc import Callable, Sequence
 from typing import Any
@@ -18,14 +19,14 @@ from wengert.backends.program import Program
 from wengert.ir.graph import Graph
 from wengert.ir.passes import inline_calls
 from wengert.ir.types import ArrayType, is_inexact
-from wengert.tools.derivatives.differences import Slopes, slopes
+from wengert.tools.derivatives.differences import slopes
 
 __all__ = ["Entry", "Lack", "Line", "Problem", "compare", "lines", "narrowest", "wider"]
 
 #: The most numbers that all directions together may hold.
 MEMORY = 4_000_000
 
-Values = Callable[[list[Any]], Sequence[Any]]
+Values = Callable[[list[Any]], Sequence[Any] | None]
 
 
 @frozen
@@ -273,12 +274,13 @@ def _against_differences(
             def agrees(slope: Any, error: Any, lists: Any = lists, allowed: Any = allowed) -> Any:
                 return np.all([np.abs(d - slope) <= 8 * error + allowed for d in lists.values()], axis=0)
 
-            found: Slopes = slopes(lambda h, column=column: along(column, h), weight, column.scale, dtype, agrees)
+            found = slopes(functools.partial(along, column), weight, column.scale, dtype, agrees)
         for i, row in enumerate(rows):
             if abs(found.slope[i]) > limits.max / 2:
                 found.cause[i] = "beyond the largest number"
-            if column.index is not None and not np.isfinite(problem.inputs[column.place][column.index]):
-                found.cause[i] = "at infinity" if not np.isnan(problem.inputs[column.place][column.index]) else "at nan"
+            here = 0.0 if column.index is None else problem.inputs[column.place][column.index]
+            if not np.isfinite(here) and any(d[i] != 0 for d in lists.values()):  # no number is beside it
+                found.cause[i] = "at nan" if np.isnan(here) else "at infinity"
             entries.append(Entry(
                 column, row, {mode: float(d[i]) for mode, d in lists.items()}, float(found.slope[i]),
                 float(found.error[i]), found.cause[i], float(found.left[i]), float(found.right[i]), float(allowed[i]),

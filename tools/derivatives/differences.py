@@ -82,8 +82,11 @@ def _improve(
     known = finite & ~apart & explained
     steep = (apart & (gap > 1.2 * wide_gap)) | ((np.abs(fine - coarse) > slack) & (np.abs(fine) > 1.2 * np.abs(coarse)))
     steady = np.maximum(np.abs(right - wide[0]), np.abs(left - wide[1])) <= 0.25 * gap
+    still = np.all([(values == start) | (np.isnan(values) & np.isnan(start)) for values in f.values()], axis=0)
     for i in range(len(fine)):
-        if known[i]:
+        if still[i]:
+            best.slope[i], best.error[i], best.cause[i] = 0.0, 0.0, ""
+        elif known[i]:
             if error[i] < best.error[i] or best.cause[i]:
                 best.slope[i], best.error[i], best.cause[i] = fine[i], error[i], ""
         elif not math.isfinite(best.error[i]):  # no step has known it: the finest says why

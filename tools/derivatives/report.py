@@ -231,4 +231,6 @@ class Report:
 def _some(entries: tuple[Disagreement, ...]) -> list[str]:
     lines = [str(d) for d in entries[:SHOWN]]
     rest = len(entries) - SHOWN
-    return lines + ([f"{rest} more entries are {entries[0].verdict}."] if rest > 0 else [])
+    return lines + (
+        [f"And {rest} more {'entry is' if rest == 1 else 'entries are'} {entries[0].verdict}."] if rest > 0 else []
+    )
