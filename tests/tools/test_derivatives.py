@@ -8,6 +8,8 @@ import sys
 import numpy as np
 import pytest
 import samples
+from hypothesis import HealthCheck, given, seed, settings
+from strategies import programs
 
 import wengert as wg
 from wengert.ir.build import Builder
@@ -535,6 +537,27 @@ def test_no_smooth_sample_of_any_op_is_found_wrong(monkeypatch):
         report = wg.check(wg.Program(graph, "numpy"))(*sample.operands)
         bad += [f"{name}: {d}" for d in report.wrong]
     assert bad == []
+
+
+def test_no_random_program_is_found_wrong(monkeypatch):
+    """At kinks, ties, infinities and NaN too: undecided at most."""
+    monkeypatch.setattr(derivatives, "_values", lambda *args: [])
+    decided = []
+
+    @seed(0)
+    @settings(max_examples=60, database=None, deadline=None, suppress_health_check=list(HealthCheck))
+    @given(programs())
+    def check(program):
+        report = wg.check(wg.Program(program.graph, "numpy"), limit=6)(*program.arguments)
+        assert not report.wrong, str(report)
+        decided.append(bool(report.entries))
+
+    check()
+    assert sum(decided) > 30
+
+
+def test_the_facade_has_it():
+    assert "check" in wg.__all__
 
 
 # ----- The command -----

@@ -161,6 +161,8 @@ def _only_tied(node: Node, inputs: list[Any], active: tuple[int, ...], backend: 
     rng = np.random.default_rng(1)
     beside = list(inputs)
     for k in active:
+        if not np.all(np.isfinite(inputs[k])):
+            return False
         size = 1e-2 * np.abs(inputs[k]).max(initial=1e-3)
         beside[k] = (inputs[k] + size * rng.uniform(-1, 1, inputs[k].shape)).astype(inputs[k].dtype)
     return all(entry.verdict != "wrong" for entry in _entries(node, beside, active, backend))

@@ -278,6 +278,8 @@ def _against_differences(
         for i, row in enumerate(rows):
             if abs(found.slope[i]) > limits.max / 2:
                 found.cause[i] = "beyond the largest number"
+            if found.still[i] and all(d[i] == 0 for d in lists.values()):
+                found.slope[i], found.error[i], found.cause[i] = 0.0, 0.0, ""
             here = 0.0 if column.index is None else problem.inputs[column.place][column.index]
             if not np.isfinite(here) and any(d[i] != 0 for d in lists.values()):  # no number is beside it
                 found.cause[i] = "at nan" if np.isnan(here) else "at infinity"

@@ -26,13 +26,17 @@ Array = np.ndarray[Any, Any]
 
 @define
 class Slopes:
-    """For each function along the line: slope and error; where undecided, the cause and the slopes to either side."""
+    """For each function along the line: slope and error; where undecided, the cause and the slopes to either side.
+
+    ``still`` marks what is one value at every step, be it infinite or NaN.
+    """
 
     slope: Array
     error: Array
     cause: list[str]
     left: Array
     right: Array
+    still: Array
 
 
 def slopes(
@@ -51,7 +55,7 @@ def slopes(
     start = values(0.0)
     n = len(start)
     nan = np.full(n, np.nan)
-    best = Slopes(nan.copy(), np.full(n, np.inf), [""] * n, nan.copy(), nan.copy())
+    best = Slopes(nan.copy(), np.full(n, np.inf), [""] * n, nan.copy(), nan.copy(), np.zeros(n, bool))
     with np.errstate(all="ignore"):
         for ratio in LADDER[dtype]:
             h = 2.0 ** max(round(math.log2(scale) + math.log2(unit**0.2 * ratio)), -1000)
@@ -84,9 +88,8 @@ def _improve(
     steady = np.maximum(np.abs(right - wide[0]), np.abs(left - wide[1])) <= 0.25 * gap
     still = np.all([(values == start) | (np.isnan(values) & np.isnan(start)) for values in f.values()], axis=0)
     for i in range(len(fine)):
-        if still[i]:
-            best.slope[i], best.error[i], best.cause[i] = 0.0, 0.0, ""
-        elif known[i]:
+        best.still[i] = still[i]
+        if known[i]:
             if error[i] < best.error[i] or best.cause[i]:
                 best.slope[i], best.error[i], best.cause[i] = fine[i], error[i], ""
         elif not math.isfinite(best.error[i]):  # no step has known it: the finest says why
