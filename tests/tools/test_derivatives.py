@@ -211,6 +211,29 @@ def test_a_fault_that_no_op_has_by_itself(monkeypatch):
     assert "Each op is right by itself: the fault is in how they are put together" in sentences(report)[3]
 
 
+def test_backends_that_differ_at_a_kink(monkeypatch):
+    from wengert.backends import protocol
+
+    backend = protocol.get("python")
+    for mode in ("forward", "reverse"):
+        right = getattr(type(backend), mode)
+
+        def wrong(self, graph, active, right=right):
+            run = right(self, graph, active)
+
+            def shifted(*given):
+                values, moved = run(*given)
+                return values, [t + 0.25 for t in moved]
+
+            return shifted
+
+        monkeypatch.setattr(type(backend), mode, wrong)
+    assert wg.check(np.abs, backends="python")(0.0).ok, "within both slopes: nobody can tell"
+    report = wg.check(np.abs, backends=("numpy", "python"))(0.0)
+    assert [(d.backend, d.elsewhere) for d in report.wrong] == [("python", 0.0)]
+    assert "and the first backend gives 0." in str(report.wrong[0])
+
+
 def test_a_wrong_value_is_found():
     with altered("tanh", libm="sinh"):
         wrong = [v for v in wg.check(lambda x: np.tanh(x) + 0.125, backends=("numpy",))(0.75).values if not v.agrees]

@@ -167,6 +167,7 @@ def _compared(
     results = result_paths(problem.program.graph)
     lacks: list[Lack] = []
     every: list[Disagreement] = []
+    firsts: dict[tuple[int, int], Entry] = {}
     culprits: dict[Any, Culprit] = {}
     kinks: dict[Any, Kink] = {}
     for backend in backends:
@@ -182,7 +183,9 @@ def _compared(
                     culprits.update(((c.op, c.location, c.operand), c) for c in blamed[start][0])
                     kinks.update(((k.op, k.location), k) for k in blamed[start][1])
                 cause = _excuse(entry, *blamed[start], flow.stops(flat, [flat.inputs[start]]))
-            every.append(Disagreement.of(entry, backend, arguments, results, cause))
+            first = firsts.setdefault((id(entry.column), id(entry.row)), entry)
+            elsewhere = entry.apart(first)
+            every.append(Disagreement.of(entry, backend, arguments, results, cause=cause, elsewhere=elsewhere))
     ordered = sorted(every, key=lambda d: -d.amount)
     decided = [d for d in ordered if d.verdict != "undecided"]
     return {

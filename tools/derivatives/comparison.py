@@ -87,6 +87,14 @@ class Entry:
         first, *rest = self.claimed.values()
         return any(not _distance(first, d) <= self.slack for d in rest)
 
+    def apart(self, other: Entry) -> float | None:
+        """What another backend has for this entry, where it is something else; None where it is the same."""
+        for mode, d in self.claimed.items():
+            there = other.claimed.get(mode, d)
+            if math.isfinite(d) and math.isfinite(there) and abs(d - there) > self.slack:
+                return there
+        return None
+
     @property
     def verdict(self) -> str:
         """``agrees``, ``wrong`` or ``undecided``.

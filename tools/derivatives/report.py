@@ -23,6 +23,7 @@ class Disagreement:
 
     ``index`` and ``result_index`` are None for a direction through all entries; ``part`` is ``real`` or ``imaginary``
     for complex numbers.  ``verdict`` is ``agrees``, ``wrong`` or ``undecided``, the last with its ``cause``.
+    ``elsewhere`` is what the first of several backends gives, where it is something else.
     """
 
     backend: str
@@ -42,20 +43,23 @@ class Disagreement:
     cause: str = ""
     left: float | None = None
     right: float | None = None
+    elsewhere: float | None = None
 
     @classmethod
     def of(
-        cls, entry: Entry, backend: str, arguments: dict[int, str], results: list[str], cause: str = ""
-    ) -> Disagreement:
-        """An entry with its names; ``cause`` makes it undecided."""
-        decided = not (entry.cause or cause)
-        verdict = entry.verdict if not cause else "undecided"
+        cls, entry: Entry, backend: str, arguments: dict[int, str], results: list[str], *,
+        cause: str = "", elsewhere: float | None = None,
+    ) -> Disagreement:  # fmt: skip
+        """An entry with its names; ``cause`` makes it undecided, unless backends differ."""
+        decided = elsewhere is not None or not (entry.cause or cause)
+        verdict = "wrong" if elsewhere is not None else "undecided" if cause else entry.verdict
+        modes = entry.off or (tuple(entry.claimed) if entry.split or elsewhere is not None else ())
         sides = (entry.left, entry.right) if entry.cause else (None, None)
         return cls(
             backend, verdict, arguments[entry.column.place], entry.column.index, entry.column.part,
             results[entry.row.place], entry.row.index, entry.row.part, entry.claimed.get("forward"),
             entry.claimed.get("reverse"), None if entry.cause else entry.numeric, entry.error, entry.amount,
-            entry.off or (tuple(entry.claimed) if entry.split else ()), "" if decided else cause or entry.cause, *sides,
+            modes, "" if decided else cause or entry.cause, *sides, elsewhere,
         )  # fmt: skip
 
     @property
@@ -75,6 +79,8 @@ class Disagreement:
             said.append(f"differences of the values give {number(self.numeric)}")
         elif self.left is not None and self.right is not None and self.cause == "at a kink":
             said.append(f"the slope is {number(self.left)} to the left and {number(self.right)} to the right")
+        if self.elsewhere is not None:
+            said.append(f"the first backend gives {number(self.elsewhere)}")
         how = f"undecided {self.cause}" if self.cause else "wrong" if self.verdict == "wrong" else "right"
         return f"The derivative of {self.result_place} in {self.place} on {self.backend} is {how}: {_listed(said)}."
 
