@@ -54,12 +54,12 @@ class Disagreement:
         decided = elsewhere is not None or not (entry.cause or cause)
         verdict = "wrong" if elsewhere is not None else "undecided" if cause else entry.verdict
         modes = entry.off or (tuple(entry.claimed) if entry.split or elsewhere is not None else ())
-        sides = (entry.left, entry.right) if entry.cause else (None, None)
+        left, right = (entry.left, entry.right) if entry.cause else (None, None)
         return cls(
             backend, verdict, arguments[entry.column.place], entry.column.index, entry.column.part,
             results[entry.row.place], entry.row.index, entry.row.part, entry.claimed.get("forward"),
             entry.claimed.get("reverse"), None if entry.cause else entry.numeric, entry.error, entry.amount,
-            modes, "" if decided else cause or entry.cause, *sides, elsewhere,
+            modes, "" if decided else cause or entry.cause, left, right, elsewhere,
         )  # fmt: skip
 
     @property
