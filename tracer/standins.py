@@ -226,26 +226,35 @@ def in_place(function: Any) -> Iterator[None]:
     global _depth  # noqa: PLW0603 (a count of the traces under way, in all threads)
     with _lock:
         _depth += 1
-        if _depth == 1:
-            _table()
-            _imported.clear()
-            _imported.update(sys.modules)
-            builtins.__import__ = _importing
-            for name, module in list(sys.modules.items()):
-                if name not in _passed and _searched.get(name) != (id(module), len(getattr(module, "__dict__", ()))):
-                    _replace_in_module(name, module)
-        _replace_in_function(function, set())
     try:
+        with _lock:
+            if builtins.__import__ is not _importing:
+                _replace_everywhere()
+            _replace_in_function(function, set())
         yield
     finally:
         with _lock:
             _depth -= 1
             if _depth == 0:
-                builtins.__import__ = _import
-                while _undo:
-                    _undo.pop()()
-                for name in sys.modules.keys() - _imported:  # what these took from NumPy
-                    _give_back(getattr(sys.modules[name], "__dict__", {}))
+                _restore_everywhere()
+
+
+def _replace_everywhere() -> None:
+    _table()
+    _imported.clear()
+    _imported.update(sys.modules)
+    builtins.__import__ = _importing
+    _undo.append(functools.partial(setattr, builtins, "__import__", _import))
+    for name, module in list(sys.modules.items()):
+        if name not in _passed and _searched.get(name) != (id(module), len(getattr(module, "__dict__", ()))):
+            _replace_in_module(name, module)
+
+
+def _restore_everywhere() -> None:
+    while _undo:
+        _undo.pop()()
+    for name in sys.modules.keys() - _imported:  # what these took from NumPy
+        _give_back(getattr(sys.modules[name], "__dict__", {}))
 
 
 @functools.cache
@@ -357,7 +366,9 @@ def _restore_cell(cell: Any, stand_in: Any, original: Any) -> None:
 
 def _replace_in_function(function: Any, seen: set[int]) -> None:
     """The closures and defaults of a function, and of the functions that it has there."""
-    while isinstance(function, (functools.partial, types.MethodType)) or hasattr(function, "function"):
+    for _ in range(8):  # partials, methods, traced functions, of one another
+        if not isinstance(function, (functools.partial, types.MethodType)) and not hasattr(function, "function"):
+            break
         function = getattr(function, "func", None) or getattr(function, "__func__", None) or function.function
     if not isinstance(function, types.FunctionType):
         function = vars(type(function)).get("__call__")

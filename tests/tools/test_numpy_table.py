@@ -190,7 +190,7 @@ def test_an_error_that_is_not_ours_is_a_fault():
 
 
 def test_one_refused_argument_is_named():
-    found = probe(lambda x=V, y=W: x * (np.asarray(y) if "traced" in repr(y) else y))
+    found = probe(lambda x=V, y=W: x * y if y.tobytes() else x)
     assert found.kind == DIFFERENTIABLE
     assert found.arguments == {"x": DIFFERENTIABLE, "y": REFUSED}
 

@@ -176,6 +176,13 @@ def _property(name: str, function: Any) -> Any:
     return lambda self: natively(getattr, (self, name), {}) if self.is_plain else function(self)
 
 
+def _namespace(self: Array, *, api_version: Any = None) -> Any:
+    """NumPy, as ndarray has it; while tracing, as the user's modules see it."""
+    from wengert.tracer.standins import stood_in_for
+
+    return np if self.owner.finished else stood_in_for(np)
+
+
 def install() -> None:
     """Give the traced array its methods and properties."""
     for name, function in _METHODS.items():
@@ -185,4 +192,4 @@ def install() -> None:
     for name in _FIXED:
         setattr(Array, name, _fixed(name))
     Array.flat = property(Flat, _set_flat)  # type: ignore[attr-defined]
-    Array.__array_namespace__ = lambda self, *, api_version=None: np  # type: ignore[attr-defined]  # as ndarray has it
+    Array.__array_namespace__ = _namespace  # type: ignore[attr-defined]

@@ -34,7 +34,7 @@ _DECISIONS = {
         "ndarray.__array__"
     ),
     ("a Python number has no derivative.", "Leave x as it is: np.sin(x) in place of math.sin(x)."): (
-        "ndarray.__float__ ndarray.__complex__ ndarray.item"
+        "ndarray.__float__ ndarray.__complex__"
     ),
     ("np.matrix is another class, with its own operators.", "Use 2-d arrays and @."): "asmatrix bmat matrix",
     ("masked arrays have operators of their own.", "Keep the mask as an array: np.where(mask, x, 0)."): "ma",
