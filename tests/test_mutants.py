@@ -1,0 +1,47 @@
+"""Mutation testing itself: mutants of every kind are made and killed, the rules as they are live, and nothing is left behind."""
+
+import mutants
+import mutation
+import numpy as np
+import pytest
+
+from wengert.ir.ops import OPS
+
+#: One of each way to spoil a rule, of each kind of op, and where it is killed.
+CHOSEN = {
+    "add, partial 0: -1 for 1", "subtract, partial 1: -1 times 1.0005", "floor, partial 0: 1 for None",
+    "sqrt, partial 0: 0.5 for 0.5 / out", "tan, partial 0: 1 - out * out for 1 + out * out", "hypot, partial 1: y * out for y / out",
+    "arctan2, partial 1: negated", "maximum, partial 0: x != y for x == y", "where, partial 1: 1.0 for xp.where(c, 1.0, 0.0)",
+    "arcsin, partial 0: (1 - x) * (1 + x) for xp.sqrt((1 - x) * (1 + x))", "ir.ops.exponential._share: 1 for 0.5",
+    "prod, partial: times 1.0005", "sort, jvp: negated", "sort, vjp: None", "take, transpose: negated", "broadcast_to, transpose: times 1.0005",
+    "ir.autodiff.transposition._cumulative: node.params['reverse'] for not node.params['reverse']",
+}  # fmt: skip
+
+
+def test_a_dozen_of_every_kind_are_killed():
+    found = {str(group[0]): group[0] for group in mutation.every() if str(group[0]) in CHOSEN}
+    assert set(found) == CHOSEN
+    assert {"sign", "scale", "none", "constant", "drop", "operator", "condition", "where", "call"} == {m.kind for m in found.values()}
+    kept = {place: place.rule for place in mutants.places()}
+    living = [name for name, mutant in found.items() if mutation.fate(mutant) is None]
+    assert not living
+    assert all(place.rule is rule for place, rule in kept.items())
+
+
+@pytest.mark.parametrize("name", ["sqrt", "maximum", "prod", "sort", "broadcast_to"])
+def test_a_rule_made_anew_as_it_was_lives(name):
+    """So what kills a mutant is what is spoilt in it, and not how it is made."""
+    for place in mutants.places((name,)):
+        if callable(place.rule):
+            mutant = mutants.Mutant(place, "none", "as it was", mutants.remade(mutants.tree_of(place.rule), place.rule))
+            assert mutation.fate(mutant) is None, str(mutant)
+
+
+def test_lambdas_on_one_line_are_told_apart():
+    x, y = np.float64(2.0), np.float64(3.0)
+    for rule, expected in zip(OPS["multiply"].partials, (3.0, 2.0), strict=True):
+        assert mutants.remade(mutants.tree_of(rule), rule)(None, None, x, y) == expected
+
+
+def test_no_reason_is_given_twice_or_in_vain():
+    assert set(mutation.REASONS) <= {str(mutant) for group in mutation.every() for mutant in group}
