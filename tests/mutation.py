@@ -4,13 +4,16 @@
     python tests/mutation.py --only power max       those of some ops
 
 A mutant is killed by the first law that fails for its op, or that it makes raise, or never end; the cheapest laws come first.
-What lives is either the same function (its reason stands in REASONS), or a hole in the tests, and then this program fails.
+What lives is either the same function (its reason stands in tests/mutants_alive.py), or a hole in the tests, and then this program fails.
 """
+
+# ruff: noqa: T201 (it is a program, too, and prints)
 
 import argparse
 import contextlib
 import functools
 import importlib.util
+import multiprocessing
 import signal
 import sys
 import time
@@ -24,8 +27,7 @@ import batches
 import mutants
 import oracles
 from mutants import Mutant
-
-from wengert.ir.ops import OPS
+from mutants_alive import REASONS
 
 ROOT = Path(__file__).parent.parent
 SECONDS = 20.0  # of processor time, after which a mutant counts as one that never ends
@@ -43,16 +45,19 @@ def law(name: str) -> Any:
     return module
 
 
-def rows(name: str, backend: str, dtype: str) -> None:
-    """The conventions, the chapters in which an op is met."""
-    for chapter in chapters(name, dtype):
-        law("conventions").test_every_row(chapter, dtype, backend, count)
+def rows(chapter: str, dtype: str, backend: str) -> Callable[[str], None]:
+    """A chapter of the conventions, for the ops that are met in it."""
+
+    def check(name: str) -> None:
+        if name in met(chapter, dtype):
+            law("conventions").test_every_row(chapter, dtype, backend, count)
+
+    return check
 
 
 @functools.cache
-def chapters(name: str, dtype: str) -> tuple[str, ...]:
-    module = law("conventions")
-    return tuple(c for c in module.REAL if any(n.op.name == name for case in module.cases_of(c, dtype) for n in case.graph.nodes))
+def met(chapter: str, dtype: str) -> set[str]:
+    return {node.op.name for case in law("conventions").cases_of(chapter, dtype) for node in case.graph.nodes}
 
 
 def of_backend(backend: str) -> dict[str, Callable[[str], None]]:
@@ -64,7 +69,7 @@ def of_backend(backend: str) -> dict[str, Callable[[str], None]]:
         "derivative, reverse": lambda n: derivative.test_the_jacobian_is_the_oracles(n, backend, "reverse", count),
         "the whole range": lambda n: n in oracles.SMOOTH and derivative.test_the_derivative_is_right_over_the_whole_range(
             n, backend, "forward", count),
-        "conventions": lambda n: rows(n, backend, "float64"),
+        **{f"conventions, {chapter[0].lower()}{chapter[1:]}": rows(chapter, "float64", backend) for chapter in law("conventions").REAL},
         "an operand alone, forward": lambda n: several(n) and derivative.test_an_operand_alone(n, backend, "forward", count),
         "an operand alone, reverse": lambda n: several(n) and derivative.test_an_operand_alone(n, backend, "reverse", count),
         "dot product": lambda n: products.test_the_two_products_are_one_number(n, backend, count),
@@ -72,14 +77,20 @@ def of_backend(backend: str) -> dict[str, Callable[[str], None]]:
         "second order": lambda n: second.test_hessians(n, backend, count),
         "mpmath, second order": lambda n: n in second.UNARY and second.test_orders_two_and_three_are_mpmaths(n, 2, backend, count),
         "mpmath, third order": lambda n: n in second.UNARY and second.test_orders_two_and_three_are_mpmaths(n, 3, backend, count),
-        "conventions in float32": lambda n: rows(n, backend, "float32"),
+        **{f"conventions in float32, {chapter[0].lower()}{chapter[1:]}": rows(chapter, "float32", backend) for chapter in law("conventions").REAL},
     }  # fmt: skip
 
 
 @functools.cache
 def laws(backend: str) -> dict[tuple[str, str], Callable[[str], None]]:
-    """Those that a rule is put to, by law and backend: of one backend, or of numpy, where all is cheap, and then of graphs."""
-    return {(title, b): check for b in ([backend] if backend else ["numpy", "python"]) for title, check in of_backend(b).items()}
+    """Those that a rule is put to, by law and backend: of one backend; or all of numpy's, and those of graphs that differ."""
+    if backend:
+        return laws_of(backend, ("derivative", "conventions, ", "an operand", "dot", "entry", "second"))
+    return laws_of("numpy", "") | laws_of("python", ("derivative", "an operand", "entry", "second"))
+
+
+def laws_of(backend: str, titles: str | tuple[str, ...]) -> dict[tuple[str, str], Callable[[str], None]]:
+    return {(title, backend): check for title, check in of_backend(backend).items() if title.startswith(titles)}
 
 
 def count(n: int) -> None:
@@ -111,10 +122,16 @@ def limited() -> Iterator[None]:
             signal.signal(signal.SIGPROF, kept)
 
 
-def failing(ops: tuple[str, ...], backend: str) -> tuple[str, str, str] | None:
+#: What fails with the rules as they are, and so tells nothing: law, backend, op.
+FAULTS: set[tuple[str, str, str]] = set()
+
+
+def failing(ops: Iterable[str], backend: str) -> tuple[str, str, str] | None:
     """The first law that fails for one of the ops, the backend, and how it fails; None where all hold."""
     for title, check in laws(backend).items():
         for name in ops:
+            if (*title, name) in FAULTS:
+                continue
             try:
                 with limited():
                     check(name)
@@ -144,9 +161,6 @@ def forget() -> None:
 
 # ----- The campaign -----
 
-#: Mutants that compute the same, and why.  A key is what a mutant is called.
-REASONS: dict[str, str] = {}
-
 
 def every(only: tuple[str, ...] = ()) -> list[list[Mutant]]:
     """The mutants; those of a function that rules share together, as one of them must not live in all the rules."""
@@ -157,33 +171,99 @@ def every(only: tuple[str, ...] = ()) -> list[list[Mutant]]:
     return list(groups.values())
 
 
-def campaign(groups: Iterable[list[Mutant]]) -> Iterator[tuple[Mutant, tuple[str, str] | None]]:
-    """Each mutant, or the first of those that are one, and what killed it."""
-    for group in groups:
-        yield group[0], next((found for m in group[:6] if (found := fate(m))), None)
+def outcome(group: list[Mutant]) -> tuple[str, str, str] | None:
+    """What kills one of the mutants of a group."""
+    return next((found for m in group[:6] if (found := fate(m))), None)
+
+
+def campaign(groups: list[list[Mutant]], jobs: int = 1) -> Iterator[tuple[list[Mutant], tuple[str, str, str] | None]]:
+    """Each group of mutants, and what killed it."""
+    if jobs == 1:
+        yield from ((group, outcome(group)) for group in groups)
+        return
+    GROUPS[:] = groups
+    with multiprocessing.get_context("fork").Pool(jobs) as pool:
+        yield from zip(groups, pool.imap(numbered, range(len(groups)), chunksize=4), strict=True)
+
+
+#: What the processes of a campaign have in common: a rule cannot be sent to one.
+GROUPS: list[list[Mutant]] = []
+
+
+def numbered(i: int) -> tuple[str, str, str] | None:
+    return outcome(GROUPS[i])
+
+
+# ----- The page -----
+
+KINDS = {
+    "sign": "negated, or a sign within turned round", "scale": "times 1.0005, or a constant within",
+    "none": "taken for locally constant", "drop": "a factor, a term or a condition dropped", "operator": "times for divided by, and for or",
+    "constant": "a constant replaced by 1 (1 by 2, true by false)", "condition": "a comparison or a condition turned round",
+    "where": "a branch for a `where`, or its branches exchanged", "call": "an operand for a function of it",
+}  # fmt: skip
+HEAD = """# Mutants of the derivative rules
+
+Written by `make mutants`. Every partial, jvp, vjp and transpose of every op, the functions they are made of, and what `ir.autodiff` and the
+numpy and reference backends do with each kind of op, are spoilt one expression at a time; the laws have to notice.
+
+**{killed} of {made} mutants are killed, {share:.2f} %; {same} of those that live compute the same function, for the reasons below, so {net:.2f} % of
+those that differ are killed; {holes} live without a reason.** Of the killed, {wrong} gave a wrong derivative, {raised} raised, {endless} never ended.
+"""
+
+
+def page(results: list[tuple[Mutant, tuple[str, str, str] | None]]) -> str:
+    """docs/mutants.md."""
+    living = [m for m, found in results if found is None]
+    found = [found for _, found in results if found]
+    same = [m for m in living if str(m) in REASONS]
+    made, how = len(results), Counter(what.split()[0] for *_, what in found)
+    lines = [HEAD.format(killed=len(found), made=made, share=100 * len(found) / made, same=len(same), net=100 * len(found) / (made - len(same)),
+                         holes=len(living) - len(same), wrong=how["wrong"], raised=how["raises"], endless=how["never"])]  # fmt: skip
+    lines += ["| kind | what is done | made | killed |", "|---|---|---|---|"]
+    for kind, words in KINDS.items():
+        fates = [found for m, found in results if m.kind == kind]
+        lines.append(f"| {kind} | {words} | {len(fates)} | {sum(f is not None for f in fates)} |")
+    lines += ["", "| killed by the law | on | mutants |", "|---|---|---|"]
+    by = Counter((title, backend) for title, backend, _ in found)
+    lines += [f"| {title} | {backend} | {n} |" for (title, backend), n in sorted(by.items(), key=lambda item: (-item[1], item[0]))]
+    lines += ["", "## Alive", ""]
+    for reason in [*dict.fromkeys(REASONS.values()), None]:
+        own = [m for m in living if REASONS.get(str(m)) == reason]
+        if own:
+            lines += [f"{reason or 'Without a reason: holes in the tests.'}", "", *(f"- `{m}`" for m in own), ""]
+    return "\n".join(lines)
 
 
 def main() -> None:
     """Run the campaign; exit with 1 where a mutant lives without a reason."""
     parser = argparse.ArgumentParser(description=__doc__.partition("\n")[0])
     parser.add_argument("--only", nargs="*", default=(), help="some ops")
+    parser.add_argument("--jobs", type=int, default=1, help="processes")
     parser.add_argument("--write", type=Path, help="a file to write the page to")
     chosen = parser.parse_args()
     start = time.perf_counter()
-    names = tuple(chosen.only) or tuple(name for name in OPS if batches.differentiable(name))
-    if fault := failing(names, "") or failing(names, "reference"):
-        sys.exit(f"The laws fail with the rules as they are: {': '.join(fault)}.")
     groups = every(tuple(chosen.only))
+    for name, backend in {(name, group[0].place.backend): None for group in groups for name in group[0].place.ops}:
+        while fault := failing([name], backend):
+            print(f"fails with the rules as they are: {', '.join(fault)}, {name}", flush=True)
+            FAULTS.add((*fault[:2], name))
+    print(f"the laws hold: {time.perf_counter() - start:.0f} s", flush=True)
     results = []
-    for mutant, killer in campaign(groups):
+    for (mutant, *_), killer in campaign(groups, chosen.jobs):
         results.append((mutant, killer))
         if killer is None:
-            print(f"lives: {mutant}" + (f" ({REASONS[str(mutant)]})" if str(mutant) in REASONS else ""), flush=True)
+            print(f"lives{' as it should' if str(mutant) in REASONS else ''}: {mutant}", flush=True)
+        elif str(mutant) in REASONS:
+            print(f"killed, though it has a reason to live: {mutant}", flush=True)
         if sys.stderr.isatty():
             print(f"\r{len(results)} of {len(groups)}", end="\r", file=sys.stderr)
-    print(Counter(m.kind for m, k in results))
-    print(Counter(k for m, k in results))
-    print(f"{time.perf_counter() - start:.0f} s, {time.process_time():.0f} s of processor time")
+    text = page(results)
+    print(text.partition("\n|")[0])
+    if chosen.write:
+        chosen.write.write_text(text, encoding="utf-8")
+    print(f"{time.perf_counter() - start:.0f} s, {time.process_time():.0f} s of processor time here")
+    sys.exit(bool(FAULTS) or any(killer is None and str(m) not in REASONS for m, killer in results))
 
 
 if __name__ == "__main__":
