@@ -140,7 +140,7 @@ class Mutant:
     nth: int = 0
 
     def __str__(self) -> str:
-        return f"{self.key or self.place.name}: {self.text}"
+        return f"{self.key or self.place.name}: {self.text}" + (f" ({self.nth + 1})" if self.nth else "")
 
 
 def mutants(place: Place) -> Iterator[Mutant]:
