@@ -174,10 +174,10 @@ def failing(ops: tuple[str, ...], backend: str, known: dict[str, Any]) -> Fate:
     return None
 
 
-def fate(mutant: Mutant) -> Fate:
+def fate(mutant: Mutant, known: dict[str, Any] | None = None) -> Fate:
     """What kills a mutant: the law, and how it failed; None where it lives."""
     place = mutant.place
-    known = {name: faults(name, place.backend) for name in place.ops}
+    known = known or {name: faults(name, place.backend) for name in place.ops}
     with place.holding(mutant.rule):
         forget()
         found = failing(place.ops, place.backend, known)
