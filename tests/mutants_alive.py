@@ -8,7 +8,7 @@ ALIVE: dict[str, tuple[str, ...]] = {
         "fmin, partial 0: x <= y for x < y", "fmin, partial 1: y <= x for y < x",
     ),
     "What stands in for a number that is none is multiplied by 0, whatever it is.": (
-        "power, partial 0: 2 for 1.0", "power, partial 0: 1.0005 for 1.0",
+        "power, partial 0: 2 for 1.0", "power, partial 0: 1.0005 for 1.0", "power, partial 0: 2 for 1 (2)",
     ),
     "1 and -1 are their own reciprocals.": (
         "copysign, partial 0: xp.sign(x) / xp.copysign(1.0, y) for xp.sign(x) * xp.copysign(1.0, y)",

@@ -30,6 +30,8 @@ import oracles
 from mutants import Mutant
 from mutants_alive import REASONS
 
+import wengert as wg
+
 ROOT = Path(__file__).parent.parent
 SECONDS = 20.0  # of processor time, after which a mutant counts as one that never ends
 
@@ -75,6 +77,23 @@ def anew(backend: str) -> Callable[[str], None]:
     return check
 
 
+def complex_rows(backend: str) -> Callable[[str], None]:
+    """The conventions at complex points."""
+
+    def check(name: str) -> None:
+        for row, names in met_at_complex_points():
+            if name in names:
+                law("conventions").test_complex_rows(row, backend, count)
+
+    return check
+
+
+@functools.cache
+def met_at_complex_points() -> list[tuple[Any, set[str]]]:
+    rows = [row for row in law("conventions").ROWS if row.is_complex and not row.waits]
+    return [(row, {node.op.name for node in wg.trace(row.function()).graph(*row.operands()).graph.nodes}) for row in rows]
+
+
 @functools.cache
 def met(chapter: str, dtype: str) -> set[str]:
     return {node.op.name for case in law("conventions").cases_of(chapter, dtype) for node in case.graph.nodes}
@@ -98,6 +117,7 @@ def of_backend(backend: str) -> dict[str, Callable[[str], None]]:
         "mpmath, second order": lambda n: n in second.UNARY and second.test_orders_two_and_three_are_mpmaths(n, 2, backend, count),
         "mpmath, third order": lambda n: n in second.UNARY and second.test_orders_two_and_three_are_mpmaths(n, 3, backend, count),
         **{f"conventions in float32, {chapter[0].lower()}{chapter[1:]}": rows(chapter, "float32", backend) for chapter in law("conventions").REAL},
+        "conventions, complex numbers": complex_rows(backend),
         "conventions traced anew": anew(backend),
     }  # fmt: skip
 

@@ -55,8 +55,8 @@ fmod = Elementwise(function=np.fmod, libm="fmod", types=_float,
     partials=(1, lambda xp, out, x, y: -xp.trunc(x / y)),
     doc="x - y trunc(x / y), with the sign of x; derivative (1, -trunc(x / y)), also at the jumps.")
 power = Elementwise(function=np.power, symbol="**",
-    # x**0 is 1 for every x, so its slope in x is 0, also where 1 / x is no number; where it is one, y x**(y - 1) says so and
-    # is right when differentiated again, in y too.  In y, 0**y is 0 for y > 0 and the slope is taken as 0.
+    # x**0 is 1 for every x, so its slope in x is 0, also where 1 / x is no number; where it is one, y x**(y - 1) says
+    # so, and is right when differentiated again, in y too.  In y, 0**y is 0 for y > 0 and the slope is taken as 0.
     partials=(
         lambda xp, out, x, y: y * xp.power(xp.where((y != 0) | xp.isfinite(1 / x), x, 1.0), y - 1),
         lambda xp, out, x, y: xp.where((x == 0) & (y >= 0), 0.0, xp.log(x) * out)),
