@@ -14,8 +14,12 @@ test: .venv/ready  ## the tests
 check: .venv/ready  ## all that a reviewer would run: lint, types, generated text, tests
 	$(PY) -m wengert.tools.check
 
-soak: .venv/ready  ## the tests, with random examples by the thousand
+soak: .venv/ready  ## the tests, with random examples by the thousand, and the mutants
 	WENGERT_SOAK=1 $(PY) -m pytest -n 2
+	$(MAKE) mutants
+
+mutants: .venv/ready  ## each derivative rule, spoilt in every way: the laws have to notice
+	$(PY) tests/mutation.py --jobs 2 --write docs/mutants.md
 
 bench: .venv/ready  ## what gradients, traces and imports cost here
 	$(PY) -m wengert.tools.bench
@@ -43,4 +47,4 @@ clean:  ## everything that was made, .venv too
 	@echo ../../../root > "$$($(PY) -c 'import sysconfig; print(sysconfig.get_path("purelib"))')/wengert.pth"
 	@touch $@
 
-.PHONY: help demo test check soak bench clean
+.PHONY: help demo test check soak mutants bench clean

@@ -55,9 +55,10 @@ fmod = Elementwise(function=np.fmod, libm="fmod", types=_float,
     partials=(1, lambda xp, out, x, y: -xp.trunc(x / y)),
     doc="x - y trunc(x / y), with the sign of x; derivative (1, -trunc(x / y)), also at the jumps.")
 power = Elementwise(function=np.power, symbol="**",
-    # 0**0 is 1 for every x, so its slope in x is 0; in y, 0**y is 0 for y > 0 and the slope is taken as 0.
+    # x**0 is 1 for every x, so its slope in x is 0, also where 1 / x is no number; where it is one, y x**(y - 1) says
+    # so, and is right when differentiated again, in y too.  In y, 0**y is 0 for y > 0 and the slope is taken as 0.
     partials=(
-        lambda xp, out, x, y: xp.where(y == 0, 0.0, y * xp.power(x, xp.where(y == 0, 1.0, y - 1))),
+        lambda xp, out, x, y: y * xp.power(xp.where((y != 0) | xp.isfinite(1 / x), x, 1.0), y - 1),
         lambda xp, out, x, y: xp.where((x == 0) & (y >= 0), 0.0, xp.log(x) * out)),
     doc="x to the power y. At x = 0: d/dx of x**0 is 0, d/dy of 0**y is 0 for y >= 0.")
 negative = Elementwise(function=np.negative, symbol="neg", linear=(0,),

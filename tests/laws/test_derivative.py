@@ -4,12 +4,16 @@ The Jacobian, from tangents pushed along or cotangents pulled back, against mpma
 values for everything else, at points inside the domain.
 """
 
+import numpy as np
 import oracles
 import pytest
 from batches import BACKENDS, Batch, differentiable, expected_jacobian, extremes, jacobians
+from samples import random
 
+from wengert.backends import protocol
 from wengert.ir.kinds import Elementwise
 from wengert.ir.ops import OPS
+from wengert.ir.types import is_inexact
 
 MODES = ("forward", "reverse")
 NAMES = [name for name in OPS if differentiable(name)]
@@ -48,3 +52,36 @@ def test_the_derivative_is_right_over_the_whole_range(name, backend, mode, cases
     at = [(*(x[i] for x in sample.operands), k, got[k, i], expected[k, i]) for k, i in zip(*bad.nonzero(), strict=True)]
     assert not at, f"{len(at)} of {bad.size}: " + "\n".join(map(str, at[:20]))
     cases(bad.size)
+
+
+def of_several_operands(name):
+    """Smooth samples in float64 with more than one operand to differentiate in; of an elementwise op one shape."""
+    double = [s for s in differentiable(name) if not s.is_complex and s.operands[s.active[0]].dtype == np.float64]
+    made = [s for s in double if s.smooth and len(s.active) > 1]
+    return tuple(s for s in made if not isinstance(OPS[name], Elementwise) or s.operands[0].shape == (3,))
+
+
+@pytest.mark.parametrize("mode", MODES)
+@pytest.mark.parametrize("backend", BACKENDS)
+@pytest.mark.parametrize("name", [name for name in NAMES if of_several_operands(name)])
+def test_an_operand_alone(name, backend, mode, cases):
+    """The others constant: its columns of the Jacobian, in a random direction."""
+    batch, rng, wrong, count = Batch(of_several_operands(name)), random(name), [], 0
+    for k in range(max(len(s.active) for s in batch.samples)):
+        here = [(s, i + s.active[k], o) for s, (i, o) in zip(batch.samples, batch.at, strict=True) if len(s.active) > k]
+        ends = batch.graph.outputs if mode == "reverse" else [batch.graph.inputs[i] for _, i, _ in here]
+        given = [rng.standard_normal((1, *v.type.shape)) if is_inexact(v.type.dtype) else None for v in ends]
+        _, got = getattr(protocol.get(backend), mode)(batch.graph, tuple(i for _, i, _ in here))(batch.inputs, given)
+        for j, (sample, _, o) in enumerate(here):
+            starts = np.cumsum([0, *(sample.operands[a].size for a in sample.active)])
+            columns = expected_jacobian(sample)[:, starts[k] : starts[k + 1]]
+            results = slice(o, o + len(sample.result_types))
+            if mode == "forward":
+                ours, expected = oracles.flat(got[results], sample), columns @ given[j].ravel()
+            else:
+                ours, expected = got[j].ravel(), oracles.flat(given[results], sample) @ columns
+            if oracles.differing(ours, expected, 1e-10 * max(1.0, abs(expected).max(initial=0))).any():
+                wrong.append(f"{sample}, operand {sample.active[k]}: {ours} for {expected}")
+            count += 1
+    assert not wrong, "\n".join(wrong[:20])
+    cases(count)

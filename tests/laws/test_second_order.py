@@ -4,6 +4,7 @@ With H the Hessian of <g, f> (of complex numbers <g, t> is Re(sum(g t))): forwar
 and H t is the difference of first derivatives.  Of scalar functions, orders two and three are mpmath's.
 """
 
+import functools
 import itertools
 
 import numpy as np
@@ -92,6 +93,13 @@ def test_hessians(name, backend, cases):
     cases(4 * len(batch.samples))
 
 
+@functools.cache
+def mpmaths(name, order, points):
+    """The derivatives of a scalar function."""
+    with oracles.mp.workdps(60):
+        return np.array([float(oracles.mp.diff(oracles.MP[name], oracles.mp.mpf(x), order)) for x in points])
+
+
 UNARY = [n for n in NAMES if isinstance(OPS[n], Elementwise) and OPS[n].arity == 1 and n not in ("cast", "stop_gradient", "real", "imag", "conjugate")]
 
 
@@ -107,7 +115,6 @@ def test_orders_two_and_three_are_mpmaths(name, order, backend, cases):
         graph = graph.evolve(outputs=graph.outputs[-1:])
     inputs = [x, *itertools.repeat(np.ones(3), order - 1)]
     _, (got,) = protocol.get(backend).forward(graph, (0,))(inputs, [np.ones((1, 3))])
-    with oracles.mp.workdps(60):
-        expected = np.array([float(oracles.mp.diff(oracles.MP[name], oracles.mp.mpf(v), order)) for v in x.tolist()])
+    expected = mpmaths(name, order, tuple(x.tolist()))
     assert not oracles.differing(got[0], expected, 1e-11 * (abs(expected) + 1e-3)).any(), f"{got[0]} for {expected}"
     cases(3)

@@ -38,6 +38,7 @@ ROWS = (
     choice("k9", "np.fmin(x, y)", (NAN, 1.0), 1.0, (0.0, 1.0), LOSES),
     choice("k10", "np.fmin(x, y)", (1.0, NAN), 1.0, (1.0, 0.0), LOSES),
     choice("k11", "np.fmax(x, y)", (NAN, NAN), NAN, (1.0, 0.0), "NumPy's result is the first NaN."),
+    choice("k19", "np.fmin(x, y)", (NAN, NAN), NAN, (1.0, 0.0), "NumPy's result is the first NaN."),
     choice("11", "np.maximum(x, y)", (NAN, 1.0), NAN, (NAN, 0.0), WINS),
     choice("k12", "np.maximum(x, y)", (1.0, NAN), NAN, (0.0, NAN), WINS),
     choice("k13", "np.maximum(x, y)", (NAN, NAN), NAN, (NAN, NAN), "Each is a NaN operand."),

@@ -67,5 +67,8 @@ ROWS = (
     choice("T56", "np.mod(x, 2)", 4.0, 0.0, 1.0, "x - 2 floor(x / 2), with the step flat at the jump, too."),
     exact("o12", "np.arctan2(x, 1.0)", 0.0, 0.0, -2.0, "That of arctan, by its Taylor series.", order=3),
     exact("o13", "np.arcsinh(x)", 1e100, 230.95165647996451, -1e-200, "-x / (1 + x**2)**1.5.", order=2),
+    exact("o15", "(2 + x)**x", 0.0, 1.0, 1 + math.log(2)**2, "Of x**y at y = 0, the mixed derivative is 1 / x.",
+          order=2),
+    exact("o16", "(2 + x)**x", 0.0, 1.0, math.log(2)**3 + 3 * math.log(2) - 0.75, "By its Taylor series.", order=3),
     exact("o14", "1 / x", 1e-90, 1e90, 2e270, "2 / x**3.", order=2),
 )  # fmt: skip

@@ -81,6 +81,9 @@ POWER_ROWS = (
     exact("w5", "x**-2", 1e-90, 1e180, -2e270, "y x**(y - 1), without the square of the value."),
     exact("w6", "x**y", (1e-200, 1.5), 1e-300, (1.5e-100, -200 * math.log(10) * 1e-300),
           "y x**(y - 1) and log(x) x**y."),
+    choice("w9", "x**y", (INF, 0.0), 1.0, (0.0, INF), FLAT),
+    choice("w10", "x**y", (NAN, 0.0), 1.0, (0.0, NAN), FLAT),
+    exact("w11", "x**y", (5e-324, 0.0), 1.0, (0.0, math.log(5e-324)), FLAT),
     exact("w7", "x**2", -3.0, 9.0, 2.0, "Whole exponents stay exact for a negative base, to any order.", order=2),
     exact("w8", "x**3.0", -3.0, -27.0, 6.0, "Whole exponents stay exact for a negative base, to any order.", order=3),
 )  # fmt: skip

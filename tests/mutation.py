@@ -1,0 +1,321 @@
+"""Mutation testing: the laws against each spoilt rule of tests/mutants.py.
+
+    make mutants                                    every mutant, and docs/mutants.md
+    python tests/mutation.py --only power max       those of some ops
+
+A mutant is killed by the first law that fails for its op, or that it makes raise, or never end; the cheapest laws come first.
+What lives is either the same function (its reason stands in tests/mutants_alive.py), or a hole in the tests, and then this program fails.
+"""
+
+# ruff: noqa: T201 (it is a program, too, and prints)
+
+import argparse
+import contextlib
+import functools
+import importlib.util
+import itertools
+import multiprocessing
+import signal
+import sys
+import time
+import warnings
+from collections import Counter
+from collections.abc import Callable, Iterator
+from pathlib import Path
+from typing import Any, TypeAlias
+
+import batches
+import mutants
+import oracles
+from mutants import Mutant
+from mutants_alive import REASONS
+
+import wengert as wg
+
+ROOT = Path(__file__).parent.parent
+SECONDS = 20.0  # of processor time, after which a mutant counts as one that never ends
+
+
+# ----- Laws -----
+
+
+@functools.cache
+def law(name: str) -> Any:
+    """A file of tests/laws as a module."""
+    spec = importlib.util.spec_from_file_location(f"laws_{name}", ROOT / "tests" / "laws" / f"test_{name}.py")
+    module = importlib.util.module_from_spec(spec)
+    spec.loader.exec_module(module)
+    return module
+
+
+def rows(chapter: str, dtype: str, backend: str) -> Callable[[str], None]:
+    """A chapter of the conventions, for the ops that are met in it."""
+
+    def check(name: str) -> None:
+        if name in met(chapter, dtype):
+            law("conventions").test_every_row(chapter, dtype, backend, count)
+
+    return check
+
+
+def anew(backend: str) -> Callable[[str], None]:
+    """The chapters again, their inner derivatives traced anew: of a second derivative the first, too, is by the rule at hand."""
+
+    def check(name: str) -> None:
+        module = law("conventions")
+        kept = {cache: getattr(module, cache) for cache in ("cases_of", "batch", "answers")}
+        for chapter in module.REAL:
+            if name in met(chapter, "float64") and any(row.order > 1 for row in module.REAL[chapter]):
+                try:
+                    for cache, made in kept.items():  # what is traced now must not be found later
+                        setattr(module, cache, functools.cache(made.__wrapped__))
+                    module.test_every_row(chapter, "float64", backend, count)
+                finally:
+                    for cache, made in kept.items():
+                        setattr(module, cache, made)
+
+    return check
+
+
+def complex_rows(backend: str) -> Callable[[str], None]:
+    """The conventions at complex points."""
+
+    def check(name: str) -> None:
+        for row, names in met_at_complex_points():
+            if name in names:
+                law("conventions").test_complex_rows(row, backend, count)
+
+    return check
+
+
+@functools.cache
+def met_at_complex_points() -> list[tuple[Any, set[str]]]:
+    rows = [row for row in law("conventions").ROWS if row.is_complex and not row.waits]
+    return [(row, {node.op.name for node in wg.trace(row.function()).graph(*row.operands()).graph.nodes}) for row in rows]
+
+
+@functools.cache
+def met(chapter: str, dtype: str) -> set[str]:
+    return {node.op.name for case in law("conventions").cases_of(chapter, dtype) for node in case.graph.nodes}
+
+
+def of_backend(backend: str) -> dict[str, Callable[[str], None]]:
+    """The laws of a backend."""
+    derivative, products, second = law("derivative"), law("dot_product"), law("second_order")
+    several = derivative.of_several_operands
+    return {
+        "derivative, forward": lambda n: derivative.test_the_jacobian_is_the_oracles(n, backend, "forward", count),
+        "derivative, reverse": lambda n: derivative.test_the_jacobian_is_the_oracles(n, backend, "reverse", count),
+        "the whole range": lambda n: n in oracles.SMOOTH and derivative.test_the_derivative_is_right_over_the_whole_range(
+            n, backend, "forward", count),
+        **{f"conventions, {chapter[0].lower()}{chapter[1:]}": rows(chapter, "float64", backend) for chapter in law("conventions").REAL},
+        "an operand alone, forward": lambda n: several(n) and derivative.test_an_operand_alone(n, backend, "forward", count),
+        "an operand alone, reverse": lambda n: several(n) and derivative.test_an_operand_alone(n, backend, "reverse", count),
+        "dot product": lambda n: products.test_the_two_products_are_one_number(n, backend, count),
+        "entry by entry": lambda n: products.test_forward_is_reverse_entry_by_entry(n, backend, count),
+        "second order": lambda n: second.test_hessians(n, backend, count),
+        "mpmath, second order": lambda n: n in second.UNARY and second.test_orders_two_and_three_are_mpmaths(n, 2, backend, count),
+        "mpmath, third order": lambda n: n in second.UNARY and second.test_orders_two_and_three_are_mpmaths(n, 3, backend, count),
+        **{f"conventions in float32, {chapter[0].lower()}{chapter[1:]}": rows(chapter, "float32", backend) for chapter in law("conventions").REAL},
+        "conventions, complex numbers": complex_rows(backend),
+        "conventions traced anew": anew(backend),
+    }  # fmt: skip
+
+
+@functools.cache
+def laws(backend: str) -> dict[tuple[str, str], Callable[[str], None]]:
+    """Those that a rule is put to, by law and backend: of one backend; or all of numpy's, and those of graphs that differ."""
+    if backend:
+        return laws_of(backend, ("derivative", "conventions, ", "an operand", "dot", "entry", "second"))
+    return laws_of("numpy", "") | laws_of("python", ("derivative", "an operand", "entry", "second"))
+
+
+def laws_of(backend: str, titles: str | tuple[str, ...]) -> dict[tuple[str, str], Callable[[str], None]]:
+    return {(title, backend): check for title, check in of_backend(backend).items() if title.startswith(titles)}
+
+
+def count(n: int) -> None:
+    """The laws count their cases; here nobody does."""
+
+
+#: What killed a mutant: a law, the backend, and how; None where it lives.
+Fate: TypeAlias = tuple[str, str, str] | None
+
+
+class EndlessError(Exception):
+    """A law has not come to an end."""
+
+
+def endless(signum: int, frame: Any) -> None:
+    raise EndlessError
+
+
+@contextlib.contextmanager
+def limited() -> Iterator[None]:
+    """EndlessError after SECONDS of processor time, where the system can tell it; and no warnings."""
+    has_clock = hasattr(signal, "setitimer")
+    if has_clock:
+        kept = signal.signal(signal.SIGPROF, endless)
+        signal.setitimer(signal.ITIMER_PROF, SECONDS)
+    try:
+        with warnings.catch_warnings():
+            warnings.simplefilter("ignore")
+            yield
+    finally:
+        if has_clock:
+            signal.setitimer(signal.ITIMER_PROF, 0)
+            signal.signal(signal.SIGPROF, kept)
+
+
+@functools.cache
+def faults(name: str, backend: str) -> dict[tuple[str, str], str]:
+    """The laws that fail for an op with the rules as they are, and so tell nothing, and how."""
+    found: dict[tuple[str, str], str] = {}
+    while fault := failing((name,), backend, {name: found}):
+        found[fault[:2]] = fault[2]
+    return found
+
+
+def failing(ops: tuple[str, ...], backend: str, known: dict[str, Any]) -> Fate:
+    """The first law, but for the known faults, that fails for one of the ops, the backend, and how; None where all hold."""
+    for title, check in laws(backend).items():
+        for name in ops:
+            if title in known[name]:
+                continue
+            try:
+                with limited():
+                    check(name)
+            except EndlessError:
+                return *title, "never ends"
+            except AssertionError:
+                return *title, "wrong"
+            except Exception as error:  # noqa: BLE001 (a spoilt rule may raise anything)
+                return *title, f"raises {type(error).__name__}"
+    return None
+
+
+def fate(mutant: Mutant, known: dict[str, Any] | None = None) -> Fate:
+    """What kills a mutant: the law, and how it failed; None where it lives."""
+    place = mutant.place
+    known = known or {name: faults(name, place.backend) for name in place.ops}
+    with place.holding(mutant.rule):
+        forget()
+        found = failing(place.ops, place.backend, known)
+    forget()
+    return found
+
+
+def forget() -> None:
+    """Clear what the laws remember of an op's derivatives."""
+    batches.jacobians.cache_clear()
+    law("conventions").answers.cache_clear()
+
+
+# ----- The campaign -----
+
+
+def every(only: tuple[str, ...] = ()) -> list[list[Mutant]]:
+    """The mutants; those of a function that rules share together, as one of them must not live in all the rules."""
+    groups: dict[Any, list[Mutant]] = {}
+    for place in mutants.places(only):
+        for i, mutant in enumerate(mutants.mutants(place)):
+            groups.setdefault((mutant.key, mutant.text, mutant.nth) if mutant.key else (place.name, i), []).append(mutant)
+    return list(groups.values())
+
+
+def campaign(groups: list[list[Mutant]], jobs: int = 1) -> Iterator[tuple[Mutant, Fate]]:
+    """The first mutant of each group, and what killed one of them; a process takes those of one place after the other."""
+    TASKS[:] = [list(own) for _, own in itertools.groupby(groups, lambda group: group[0].place.ops)]
+    if jobs == 1:
+        yield from itertools.chain.from_iterable(map(task, range(len(TASKS))))
+        return
+    with multiprocessing.get_context("fork").Pool(jobs) as pool:
+        for own, fates in zip(TASKS, pool.imap(fates_of, range(len(TASKS))), strict=True):
+            yield from zip([group[0] for group in own], fates, strict=True)
+
+
+#: What the processes of a campaign have in common: a rule cannot be sent to one.
+TASKS: list[list[list[Mutant]]] = []
+
+
+def fates_of(i: int) -> list[Fate]:
+    """What kills the mutants of a task."""
+    fates = [next((found for m in group[:6] if (found := fate(m))), None) for group in TASKS[i]]
+    for (title, backend), how in faults(TASKS[i][0][0].place.ops[0], TASKS[i][0][0].place.backend).items():
+        print(f"not asked, as it fails with the rules as they are: {title}, {backend}, {TASKS[i][0][0].place.ops[0]} ({how})", flush=True)
+    return fates
+
+
+def task(i: int) -> Iterator[tuple[Mutant, Fate]]:
+    return zip([group[0] for group in TASKS[i]], fates_of(i), strict=True)
+
+
+# ----- The page -----
+
+KINDS = {
+    "sign": "negated, or a sign within turned round", "scale": "times 1.0005, or a constant within",
+    "none": "taken for locally constant", "drop": "a factor, a term or a condition dropped", "operator": "times for divided by, and for or",
+    "constant": "a constant replaced by 1 (1 by 2, true by false)", "condition": "a comparison or a condition turned round",
+    "where": "a branch for a `where`, or its branches exchanged", "call": "an operand for a function of it",
+}  # fmt: skip
+HEAD = """# Mutants of the derivative rules
+
+Written by `make mutants`. Every partial, jvp, vjp and transpose of every op, the functions they are made of, and what `ir.autodiff` and the
+numpy and reference backends do with each kind of op, are spoilt one expression at a time; the laws have to notice.
+
+**{killed} of {made} mutants are killed, {share:.2f} %; {same} of those that live compute the same function, for the reasons below, so {net:.2f} % of
+those that differ are killed; {holes} live without a reason.** Of the killed, {wrong} gave a wrong derivative, {raised} raised, {endless} never ended.
+"""
+
+
+def page(results: list[tuple[Mutant, Fate]]) -> str:
+    """docs/mutants.md."""
+    living = [m for m, found in results if found is None]
+    found = [found for _, found in results if found]
+    same = [m for m in living if str(m) in REASONS]
+    made, how = len(results), Counter(what.split()[0] for *_, what in found)
+    lines = [HEAD.format(killed=len(found), made=made, share=100 * len(found) / made, same=len(same), net=100 * len(found) / (made - len(same)),
+                         holes=len(living) - len(same), wrong=how["wrong"], raised=how["raises"], endless=how["never"])]  # fmt: skip
+    lines += ["| kind | what is done | made | killed |", "|---|---|---|---|"]
+    for kind, words in KINDS.items():
+        fates = [found for m, found in results if m.kind == kind]
+        lines.append(f"| {kind} | {words} | {len(fates)} | {sum(f is not None for f in fates)} |")
+    lines += ["", "| killed by the law | on | mutants |", "|---|---|---|"]
+    by = Counter((title, backend) for title, backend, _ in found)
+    lines += [f"| {title} | {backend} | {n} |" for (title, backend), n in sorted(by.items(), key=lambda item: (-item[1], item[0]))]
+    lines += ["", "## Alive", ""]
+    for reason in [*dict.fromkeys(REASONS.values()), None]:
+        own = [m for m in living if REASONS.get(str(m)) == reason]
+        if own:
+            lines += [f"{reason or 'Without a reason: holes in the tests.'}", "", *(f"- `{m}`" for m in own), ""]
+    return "\n".join(lines)
+
+
+def main() -> None:
+    """Run the campaign; exit with 1 where a mutant lives without a reason."""
+    parser = argparse.ArgumentParser(description=__doc__.partition("\n")[0])
+    parser.add_argument("--only", nargs="*", default=(), help="some ops")
+    parser.add_argument("--jobs", type=int, default=1, help="processes")
+    parser.add_argument("--write", type=Path, help="a file to write the page to")
+    chosen = parser.parse_args()
+    start = time.perf_counter()
+    groups = every(tuple(chosen.only))
+    results = []
+    for mutant, killer in campaign(groups, chosen.jobs):
+        results.append((mutant, killer))
+        if killer is None:
+            print(f"lives{' as it should' if str(mutant) in REASONS else ''}: {mutant}", flush=True)
+        elif str(mutant) in REASONS:
+            print(f"killed, though it has a reason to live: {mutant}", flush=True)
+        if len(results) % 100 == 0:
+            print(f"{len(results)} of {len(groups)}, {time.perf_counter() - start:.0f} s", flush=True)
+    text = page(results)
+    print(text.partition("\n|")[0])
+    if chosen.write:
+        chosen.write.write_text(text, encoding="utf-8")
+    print(f"{time.perf_counter() - start:.0f} s, {time.process_time():.0f} s of processor time here")
+    sys.exit(any(killer is None and str(m) not in REASONS for m, killer in results))
+
+
+if __name__ == "__main__":
+    main()
