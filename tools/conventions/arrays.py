@@ -13,7 +13,7 @@ SHARE = "The largest share equally."
 OTHERS = "The product of the others."
 MIDDLE = "The middle of all slopes, as for abs."
 EMPTY = "There is nothing to differentiate in."
-OVERFLOWN = "The squares have overflowed, and so has NumPy's value; at inf the root is flat."
+OVERFLOWN = "The squares have overflowed, and so has NumPy's value; its slope is infinite with it, never a silent 0."
 NONE = "It has no identity, and NumPy raises the same."
 
 ROWS = (
@@ -37,7 +37,7 @@ ROWS = (
     exact("129", "np.sum(x)", [], 0.0, [], EMPTY),
     exact("130", "np.prod(x)", [], 1.0, [], EMPTY),
     choice("44", "np.linalg.norm(x)", [0.0, 0.0], 0.0, [0.0, 0.0], MIDDLE),
-    choice("145", "np.linalg.norm(x)", [1e200, 1e200], INF, [0.0, 0.0], OVERFLOWN),
+    choice("145", "np.linalg.norm(x)", [1e200, 1e200], INF, [INF, INF], OVERFLOWN),
     exact("95", "np.var(x)", [2.0, 2.0, 2.0], 0.0, 0.0, "The smallest value, of a smooth function."),
     choice("96", "np.std(x)", [2.0, 2.0, 2.0], 0.0, 0.0, MIDDLE),
     exact("97", "np.std(x)", [2.0], 0.0, 0.0, "It is 0 for every x."),
