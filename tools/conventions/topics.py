@@ -6,17 +6,20 @@ from wengert.tools.conventions.row import Behaviour, choice, exact, refused
 
 INF, NAN = math.inf, math.nan
 LINALG_TEXT = """\
-- **One triangle stands for both.** NumPy's `cholesky`, `eigh` and `eigvalsh` (and `pinv` of a hermitian matrix) read one
-  triangle. They are taken to be functions of the hermitian part: both triangles share the derivative, so the gradient of a
-  function of a symmetric matrix is symmetric. Of a matrix that is filled in one triangle only, write out the other one.
+- **One triangle stands for both.** NumPy's `cholesky`, `eigh` and `eigvalsh` (and `pinv` of a hermitian matrix)
+  read one triangle. They are taken to be functions of the hermitian part: both triangles share the derivative, so
+  the gradient of a function of a symmetric matrix is symmetric. Of a matrix that is filled in one triangle only,
+  write out the other one.
 - **Determinants** are polynomials: their derivatives, to any order, are exact for matrices of every rank.
-- **Singular matrices**: `solve` and `inv` raise NumPy's LinAlgError, at your line; the derivative of `slogdet` is NaN.
+- **Singular matrices**: `solve` and `inv` raise NumPy's LinAlgError, at your line; the derivative of `slogdet` is
+  NaN.
 - **Ranks stay what they are** in `pinv` and `lstsq` (singular values below the cutoff are zeros, and stay zeros).
-- **Equal eigenvalues or singular values**, as far as rounding can tell (a gap of 4 n eps of the largest): the values have the
-  derivative in the basis that NumPy found, diag(V* dA V). Their vectors may be turned into each other, and have none:
-  what depends on that turn is NaN, also where another formula would give a number (a matrix function written with `eigh`).
-- **What completes a basis** (`svd` with `full_matrices=True`, `qr` with `mode="complete"`) has values, and no derivative;
-  the rest of the factorization has one.
+- **Equal eigenvalues or singular values**, as far as rounding can tell (a gap of 4 n eps of the largest): the
+  values have the derivative in the basis that NumPy found, diag(V* dA V). Their vectors may be turned into each
+  other, and have none: what depends on that turn is NaN, also where another formula would give a number (a matrix
+  function written with `eigh`).
+- **What completes a basis** (`svd` with `full_matrices=True`, `qr` with `mode="complete"`) has values, and no
+  derivative; the rest of the factorization has one.
 - **Norms** of zero have derivative 0. A 2-norm whose squares overflow is inf, as in NumPy, with infinite slope.\
 """
 COMPLEX_TEXT = """\
