@@ -8,18 +8,20 @@ from collections.abc import Callable, Sequence
 from typing import Any
 
 import numpy as np
-from attrs import define, frozen
+from attrs import define, field, frozen
 
 from wengert.backends.program import Program, check_guards, is_leaf, results_of
 from wengert.ir.errors import GuardError, TraceError
 from wengert.ir.graph import Constant, Graph
+from wengert.ir.ops.random import is_generator
 from wengert.ir.structure import Signature, Structure, flatten, leaf_paths, unflatten
 from wengert.ir.types import ArrayType, type_of
 from wengert.tracer.array import Array, TraceNamespace
 from wengert.tracer.context import Trace, current_trace, substitute
 from wengert.tracer.environment import Environment, Watch
-from wengert.tracer.location import described
+from wengert.tracer.location import described, refuse
 from wengert.tracer.memory import Buffer, View, look_into
+from wengert.tracer.random import Fresh, Stream, advance, begin, current_key, drawn_from, key_now, replaced, stream_of
 from wengert.tracer.parameters import kept_defaults, keywords, positional, signature_of, statics
 from wengert.tracer.standins import in_place, stood_in_for
 
@@ -33,16 +35,23 @@ STALE = 8
 
 @frozen
 class Bound:
-    """Arguments taken apart: one structure per parameter, and the flat leaves."""
+    """Arguments taken apart: one structure per parameter, and the flat leaves; of a Generator, its key."""
 
     structures: tuple[Structure, ...]
     leaves: list[Any]
     names: list[str]
+    generators: dict[int, Any] = field(factory=dict)
 
     @property
     def statics(self) -> tuple[Any, ...]:
         """The arguments that are not arrays."""
         return tuple(s for structure in self.structures for s in statics(structure))
+
+    @property
+    def shared(self) -> tuple[tuple[int, int], ...]:
+        """Which leaves are Generators, each with the first that is the same one."""
+        first: dict[int, int] = {}
+        return tuple((i, first.setdefault(id(rng), i)) for i, rng in self.generators.items())
 
 
 @define(eq=False)
@@ -54,6 +63,8 @@ class Variant:
     environment: Environment
     watched: tuple[Any, ...]
     watches: list[Watch]
+    drawn: list[Any]  # the Generators to advance: positions of leaves, or the ways to them
+    whole: Program  # gives the keys that they are left with, too
 
     def applies(self) -> bool:
         """Whether what the function reads besides its arguments is as it was."""
@@ -64,10 +75,17 @@ class Variant:
         arrays = []
         for source, value in zip(self.sources, self.program.graph.inputs[-len(self.sources) or None :], strict=False):
             array = source() if callable(source) else source
+            if is_generator(array):
+                array = current_key(getattr(array, "real", array))
             if not isinstance(array, np.ndarray) or type_of(array) != value.type:
                 return None
             arrays.append(np.ascontiguousarray(array, dtype=value.type.dtype).reshape(array.shape))
         return arrays
+
+    def advance(self, bound: Bound, keys: Sequence[Any]) -> None:
+        """Leave the Generators where NumPy would have left them."""
+        for way, key in zip(self.drawn, keys, strict=True):
+            advance(bound.generators[way] if isinstance(way, int) else way() if callable(way) else way, key)
 
 
 class Traced:
@@ -97,7 +115,7 @@ class Traced:
             values = program.run(inputs, self.backend)
             return values, values
 
-        graph, values = self.perform(bound, run)
+        graph, values = self.perform(bound, run, whole=True)
         return results_of(graph, values)
 
     # -- arguments --------------------------------------------------------------------------------
@@ -113,36 +131,50 @@ class Traced:
             structure = flatten(value, is_leaf, leaves)
             structures.append(structure)
             names.extend(leaf_paths(structure, name))
+        generators = {i: leaf for i, leaf in enumerate(leaves) if is_generator(leaf)}
+        for i, rng in generators.items():
+            leaves[i] = key_now(rng)
         for name, leaf in zip(names, leaves, strict=True):
             _check_leaf(name, leaf)
-        return Bound(tuple(structures), leaves, names)
+        return Bound(tuple(structures), leaves, names, generators)
 
     # -- variants -----------------------------------------------------------------------------------
 
     def perform(
-        self, bound: Bound, action: Callable[[Program, list[Any]], tuple[Sequence[Any], Any]]
+        self, bound: Bound, action: Callable[[Program, list[Any]], tuple[Sequence[Any], Any]], *, whole: bool = False
     ) -> tuple[Graph, Any]:
-        """Run ``action(program, inputs)``, which gives (values, result), on the path these arguments take."""
+        """Run ``action(program, inputs)``, which gives (values, result), on the path these arguments take.
+
+        With ``whole``, the values are those of the program's outputs and of the keys that Generators are left with.
+        """
         types = tuple(map(_leaf_type, bound.leaves))
+        signature = (bound.structures, types, bound.shared)
         try:
-            variants = self._variants.get((bound.structures, types), [])
+            variants = self._variants.get(signature, [])
         except TypeError as error:
             raise _unhashable(bound) from error
         inputs = [np.ascontiguousarray(x, t.dtype).reshape(t.shape) for x, t in zip(bound.leaves, types, strict=True)]
         for variant in variants:
             if not variant.applies() or (implicit := variant.implicit()) is None:
                 continue
-            done = _attempt(variant.program, [*inputs, *implicit], action)
+            program = variant.whole if whole else variant.program
+            done = _attempt(program, [*inputs, *implicit], action)
             if done is not None:
                 if variant is not variants[0]:  # a new list: other threads read the old one
-                    self._variants[bound.structures, types] = [variant, *(v for v in variants if v is not variant)]
-                return variant.program.graph, done[1]
-        kept = self._kept(variants)
-        variant = self._new_variant(bound)
-        self._variants[bound.structures, types] = [variant, *kept]
-        values, result = action(variant.program, [*inputs, *(variant.implicit() or [])])
-        check_guards(variant.program.graph, values)
-        return variant.program.graph, result
+                    self._variants[signature] = [variant, *(v for v in variants if v is not variant)]
+                break
+        else:
+            kept = self._kept(variants)
+            variant = self._new_variant(bound)
+            self._variants[signature] = [variant, *kept]
+            implicit, program = variant.implicit() or [], variant.whole if whole else variant.program
+            done = action(program, [*inputs, *implicit])
+            check_guards(program.graph, done[0])
+        if variant.drawn:
+            n = len(variant.program.graph.outputs)
+            values = done[0] if whole else variant.whole.run([*inputs, *implicit], self.backend)
+            variant.advance(bound, values[n : n + len(variant.drawn)])
+        return variant.program.graph, done[1]
 
     def _kept(self, variants: list[Variant]) -> list[Variant]:
         """The variants to keep beside a new one; raises where they are too many branches of one function."""
@@ -160,11 +192,17 @@ class Traced:
         environment = Environment(self.function, bound.statics)
         before = environment.values()
         trace = Trace(_name(self.function))
-        graph, sources = record(self.function, self.signature, bound, bound.leaves, trace)
+        with replaced(environment):
+            graph, sources = record(self.function, self.signature, bound, bound.leaves, trace)
         environment.forget_changed_since(before)
+        positions = {stream_of(rng): i for i, rng in reversed(bound.generators.items())}
+        drawn = [positions.get(stream, environment.way(stream) or stream) for stream, _ in trace.drawn]
+        keys = graph.evolve(outputs=(*graph.outputs, *(key for _, key in trace.drawn)), results=None)
+        program = Program(graph, self.backend)
         return Variant(
-            Program(graph, self.backend), [environment.way(source) or source for source in sources], environment,
+            program, [environment.way(source) or source for source in sources], environment,
             environment.values(), environment.watches(trace.captured, derived=trace.derived),
+            drawn, Program(keys, self.backend) if drawn else program,
         )  # fmt: skip
 
     # -- what users hold ------------------------------------------------------------------------------
@@ -175,7 +213,8 @@ class Traced:
 
     def graph_of(self, bound: Bound) -> Program:
         """The program for arguments that are already bound."""
-        graph, sources = record(self.function, self.signature, bound, bound.leaves)
+        with replaced(Environment(self.function, bound.statics)):
+            graph, sources = record(self.function, self.signature, bound, bound.leaves)
         return Program(with_constants(graph, sources), self.backend)
 
     def on(self, backend: str) -> Traced:
@@ -257,7 +296,10 @@ def record(
             value = trace.argument(_leaf_type(leaf), path, now)
             arguments.append(array := Array(xp, value))
             look_into(array, View(Buffer(value, argument=True)))
-        flat = iter(arguments)
+        given: list[Any] = list(arguments)
+        for i, rng in bound.generators.items():
+            given[i] = begin(trace, rng, arguments[i])
+        flat = iter(given)
         parameters = list(signature.parameters.values())
         values = [stood_in_for(unflatten(structure, flat)) for structure in bound.structures]
         result = _run(trace, function, positional(parameters, values), keywords(parameters, values))
@@ -265,6 +307,7 @@ def record(
         structure = flatten(result, is_leaf, leaves)
         _check_result(function, structure)
         outputs = [xp.lift(leaf) for leaf in leaves]
+        trace.drawn = drawn_from(trace)
         return trace.finish(
             outputs, results=structure,
             signature=Signature(
@@ -301,8 +344,17 @@ def with_constants(graph: Graph, sources: Sequence[Any]) -> Graph:
     if not sources:
         return graph
     values = graph.inputs[-len(sources) :]
-    changes = {v: Constant.of(np.asarray(s)) for v, s in zip(values, sources, strict=True)}
+    changes = {v: Constant.of(_as_constant(s)) for v, s in zip(values, sources, strict=True)}
     return substitute(graph.evolve(inputs=graph.inputs[: -len(sources)]), changes)  # type: ignore[arg-type]
+
+
+def _as_constant(source: Any) -> Any:
+    if isinstance(source, Fresh):
+        raise refuse(
+            "a graph holds a Generator made without a seed, and would draw the same at each call.",
+            "Give np.random.default_rng a seed, or take the Generator as an argument.",
+        )
+    return current_key(source.real) if type(source) is Stream else np.asarray(source)
 
 
 def _attempt(program: Program, inputs: list[Any], action: Any) -> tuple[Any, Any] | None:

@@ -19,6 +19,8 @@ import numpy as np
 from attrs import define
 
 from wengert.ir.build import Expr
+from wengert.ir.ops.random import is_generator
+from wengert.tracer.random import Stream
 from wengert.tracer.standins import StandIn
 
 __all__ = ["Environment", "Watch"]
@@ -41,9 +43,11 @@ class Environment:
             known = len(self._names)
             self.watched: list[Getter] = []
             self.arrays: dict[int, tuple[Any, Getter]] = {}
+            self.generators: dict[int, tuple[Any, Getter]] = {}
+            self.holders: list[tuple[Any, Any]] = []
             self._seen: set[int] = set()
             for root in (function, *statics):
-                self._visit(root, lambda root=root: root, DEPTH)
+                self._visit(root, lambda root=root: root, DEPTH, None)
 
     def values(self) -> tuple[Any, ...]:
         """What is watched, as it is now (types too: 1 is not 1.0)."""
@@ -56,8 +60,9 @@ class Environment:
         self.watched = [get for get, then, now in pairs if then == now]
 
     def way(self, array: Any) -> Getter | None:
-        """How an array was reached, if it was."""
-        found = self.arrays.get(id(array))
+        """How an array, or the Generator that a stream stands for, was reached, if it was."""
+        known = self.generators if type(array) is Stream else self.arrays
+        found = known.get(id(array.real if type(array) is Stream else array))
         return None if found is None else found[1]
 
     def watches(self, captured: list[Any], *, derived: bool) -> list[Watch]:
@@ -75,7 +80,7 @@ class Environment:
                 found.append(Watch(get, array, None))
         return found
 
-    def _visit(self, value: Any, get: Getter, depth: int) -> None:
+    def _visit(self, value: Any, get: Getter, depth: int, holder: Any) -> None:
         if isinstance(value, Expr):  # a leak: its use will say so
             return
         if isinstance(value, _SCALARS):
@@ -85,6 +90,11 @@ class Environment:
             return
         if type(value) in (np.ndarray, np.memmap):
             self.arrays.setdefault(id(value), (value, get))
+            return
+        if is_generator(value) or type(value).__name__ in ("RandomState", "Random"):
+            rng = getattr(value, "real", value)
+            self.generators.setdefault(id(rng), (rng, get))
+            self.holders.append((holder, value))
             return
         if isinstance(value, _FUNCTIONS):
             self.watched.append(get)
@@ -98,7 +108,7 @@ class Environment:
         elif isinstance(value, (set, frozenset, collections.deque)):
             self.watched.append(lambda: tuple(x if isinstance(x, _SCALARS) else id(x) for x in get()))
         for child, way in _children(value, get, self._names):
-            self._visit(child, way, depth - 1)
+            self._visit(child, way, depth - 1, value)
 
 
 @define(eq=False)
