@@ -58,6 +58,8 @@ class Trace:
         self.enclosing: Trace | None = None
         self.streams: dict[Any, Any] = {}  # random generators, and where they are (wengert.tracer.random)
         self.bits: dict[int, Any] = {}
+        self.entropy: Any = None
+        self.fresh = 0
         self.drawn: list[tuple[Any, Value]] = []
 
     @contextlib.contextmanager

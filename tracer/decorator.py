@@ -21,7 +21,18 @@ from wengert.tracer.context import Trace, current_trace, substitute
 from wengert.tracer.environment import Environment, Watch
 from wengert.tracer.location import described, refuse
 from wengert.tracer.memory import Buffer, View, look_into
-from wengert.tracer.random import Fresh, Stream, advance, begin, current_key, drawn_from, key_now, replaced, stream_of
+from wengert.tracer.random import (
+    Entropy,
+    Fresh,
+    Stream,
+    advance,
+    begin,
+    current_key,
+    drawn_from,
+    key_now,
+    replaced,
+    stream_of,
+)
 from wengert.tracer.parameters import kept_defaults, keywords, positional, signature_of, statics
 from wengert.tracer.standins import in_place, stood_in_for
 
@@ -70,11 +81,13 @@ class Variant:
         """Whether what the function reads besides its arguments is as it was."""
         return self.watched == self.environment.values() and all(watch.holds() for watch in self.watches)
 
-    def implicit(self) -> list[Any] | None:
+    def implicit(self, entropy: Entropy) -> list[Any] | None:
         """The implicit inputs as they are now; None where one is no longer what it was traced as."""
         arrays = []
         for source, value in zip(self.sources, self.program.graph.inputs[-len(self.sources) or None :], strict=False):
             array = source() if callable(source) else source
+            if isinstance(array, Fresh):
+                array = entropy.at(array.place)
             if is_generator(array):
                 array = current_key(getattr(array, "real", array))
             if not isinstance(array, np.ndarray) or type_of(array) != value.type:
@@ -154,8 +167,9 @@ class Traced:
         except TypeError as error:
             raise _unhashable(bound) from error
         inputs = [np.ascontiguousarray(x, t.dtype).reshape(t.shape) for x, t in zip(bound.leaves, types, strict=True)]
+        entropy = Entropy()
         for variant in variants:
-            if not variant.applies() or (implicit := variant.implicit()) is None:
+            if not variant.applies() or (implicit := variant.implicit(entropy)) is None:
                 continue
             program = variant.whole if whole else variant.program
             done = _attempt(program, [*inputs, *implicit], action)
@@ -165,9 +179,9 @@ class Traced:
                 break
         else:
             kept = self._kept(variants)
-            variant = self._new_variant(bound)
+            variant = self._new_variant(bound, entropy)
             self._variants[signature] = [variant, *kept]
-            implicit, program = variant.implicit() or [], variant.whole if whole else variant.program
+            implicit, program = variant.implicit(entropy) or [], variant.whole if whole else variant.program
             done = action(program, [*inputs, *implicit])
             check_guards(program.graph, done[0])
         if variant.drawn:
@@ -188,10 +202,11 @@ class Traced:
         # closed-over numbers and arrays come and go: of those that no longer apply, the latest
         return [v for i, v in enumerate(variants) if v in current or i < STALE]
 
-    def _new_variant(self, bound: Bound) -> Variant:
+    def _new_variant(self, bound: Bound, entropy: Entropy) -> Variant:
         environment = Environment(self.function, bound.statics)
         before = environment.values()
         trace = Trace(_name(self.function))
+        trace.entropy = entropy
         with replaced(environment):
             graph, sources = record(self.function, self.signature, bound, bound.leaves, trace)
         environment.forget_changed_since(before)

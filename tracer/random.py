@@ -15,6 +15,7 @@ way.  One that cannot be replaced there (in a tuple) and was drawn from all the 
 from __future__ import annotations
 
 import contextlib
+import copy
 import functools
 import threading
 import types
@@ -26,7 +27,7 @@ import numpy as np
 from attrs import define
 
 from wengert.ir.graph import Graph, Value
-from wengert.ir.ops.random import is_generator, key_of, state_of
+from wengert.ir.ops.random import KINDS, is_generator, key_of, state_of
 from wengert.ir.passes import dead_code
 from wengert.ir.types import type_of
 from wengert.tracer.array import Array, TraceNamespace, is_traced
@@ -34,11 +35,11 @@ from wengert.tracer.context import Trace, current_trace
 from wengert.tracer.location import refuse
 
 __all__ = [
-    "Fresh", "Stream", "advance", "begin", "carry_on", "current_key", "drawn_from", "emit", "from_outside", "key",
-    "key_now", "replaced", "stood_in", "stream_of",
+    "Entropy", "Fresh", "Stream", "advance", "begin", "carry_on", "current_key", "drawn_from", "emit", "from_outside",
+    "key", "key_now", "replaced", "stood_in", "stream_of",
 ]  # fmt: skip
 
-_INSTEAD = "Use rng = np.random.default_rng(seed), or take a Generator rng as an argument, and rng.normal() and the like."
+_INSTEAD = "Use rng = np.random.default_rng(seed), or take a Generator as an argument, and rng.normal() and the like."
 _known: weakref.WeakValueDictionary[int, Stream] = weakref.WeakValueDictionary()
 
 
@@ -62,7 +63,8 @@ class Stream:
         if name in METHODS:
             return functools.partial(METHODS[name], self)
         if name.startswith("_") or not hasattr(np.random.Generator, name):
-            raise AttributeError(f"{type(self).__name__!r} object has no attribute {name!r}")  # noqa: EM102, TRY003
+            message = f"'Generator' object has no attribute {name!r}"
+            raise AttributeError(message)
         raise refuse(
             f"rng.{name} of a Generator cannot be traced.",
             "Its state is wg.key(rng); split it outside the traced function, and pass Generators as arguments.",
@@ -74,11 +76,12 @@ class Stream:
     def __reduce__(self) -> Any:
         return _itself, (self.real,)
 
-    def __copy__(self) -> Any:
+    def __deepcopy__(self, memo: Any = None) -> Any:
+        if current_trace() is None:
+            return copy.deepcopy(self.real)
         raise refuse("a Generator is copied.", "Pass a second Generator as an argument.")
 
-    def __deepcopy__(self, memo: Any) -> Any:
-        return self.__copy__()
+    __copy__ = __deepcopy__
 
 
 def _itself(real: Any) -> Any:
@@ -93,18 +96,25 @@ class Drawn:
     key: Array
 
 
-class Fresh:
-    """A key from the operating system, another at each call; the first is the one that was traced with."""
+class Entropy:
+    """Keys from the operating system for one call: the same ones on every path that is tried."""
 
     def __init__(self) -> None:
-        self.now = key_of(np.random.default_rng())
-        self.used = False
+        self.keys: list[Any] = []
 
-    def __call__(self) -> Any:
-        if self.used:
-            self.now = key_of(np.random.default_rng())
-        self.used = True
-        return self.now
+    def at(self, place: int) -> Any:
+        """The key of the Generator that is made ``place``-th without a seed."""
+        while len(self.keys) <= place:
+            self.keys.append(key_of(np.random.default_rng()))
+        return self.keys[place]
+
+
+@define(eq=False)
+class Fresh:
+    """The source of an implicit input that is another key at each call."""
+
+    place: int
+    now: Any
 
 
 def stream_of(rng: Any) -> Stream:
@@ -209,7 +219,8 @@ def emit(stream: Stream, method: str, shape: tuple[int, ...], dtype: str, *param
     assert trace is not None  # outside, a stream is its Generator
     drawn = key_within(trace, stream)
     xp = TraceNamespace(trace)
-    numbers, drawn.key = xp.emit("draw", drawn.key, *parameters, method=method, shape=shape, dtype=dtype, options=options)
+    params = {"method": method, "shape": shape, "dtype": dtype, "options": options}
+    numbers, drawn.key = xp.emit("draw", drawn.key, *parameters, **params)
     return numbers
 
 
@@ -231,7 +242,12 @@ def default_rng(seed: Any = None) -> Any:
         return stream_of(seed)
     xp = TraceNamespace(trace)
     if seed is None:
-        return _made(trace, None, _fresh(trace, Fresh()))
+        root = trace
+        while root.enclosing is not None:
+            root = root.enclosing
+        root.fresh += 1
+        root.entropy = root.entropy or Entropy()
+        return _made(trace, None, _fresh(trace, Fresh(root.fresh - 1, root.entropy.at(root.fresh - 1))))
     if is_traced((seed,)):
         return _made(trace, None, xp.emit("random_key", xp.cast(xp.wrap(xp.lift(seed)), np.int64)))
     if isinstance(seed, (np.random.BitGenerator, np.random.RandomState)) and id(seed) not in trace.bits:
@@ -280,11 +296,11 @@ def stood_in() -> dict[Any, Callable[..., Any]]:
     import random
 
     found: dict[Any, Callable[..., Any]] = {np.random.default_rng: default_rng, np.random.Generator: default_rng}
-    found.update({(kind := getattr(np.random, n)): _bits(kind) for n in ("PCG64", "PCG64DXSM", "Philox", "SFC64", "MT19937")})
+    found.update({(kind := getattr(np.random, name)): _bits(kind) for name in KINDS if name})
     found[np.random.RandomState] = _refused("np.random.RandomState")
     for module, label in ((np.random, "np.random"), (random, "random")):
         for name, function in vars(module).items():
-            if isinstance(function, (types.MethodType, types.BuiltinMethodType)) and not name.startswith("_"):
+            if callable(function) and name.islower() and name != "test" and not name.startswith("_"):
                 found.setdefault(function, _refused(f"{label}.{name}"))
     return found
 

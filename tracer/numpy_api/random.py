@@ -38,12 +38,8 @@ class Draw:
             raise refuse(f"rng.{method}: the option out= is not traced.", "Leave out= away and use the result.")
         if "size" in arguments:
             arguments["size"] = _counts(arguments["size"])
-        concrete = {name: _number(x) for name, x in arguments.items()}
-        given = {name: x for name, x in concrete.items() if not (name == "method" and method != "multivariate_normal")}
-        if "method" in concrete:
-            given["method"] = concrete["method"]
-        # NumPy's own errors, and the type of the result
-        self.model = getattr(np.random.default_rng(0), method)(**given)
+        # raises NumPy's own errors, and has the type of the result
+        self.model = getattr(np.random.default_rng(0), method)(**{name: _number(x) for name, x in arguments.items()})
 
     @property
     def shape(self) -> tuple[int, ...]:
@@ -171,8 +167,11 @@ def _located(draw: Draw) -> Any:
 
 
 def _weibull(draw: Draw) -> Any:
+    """For a = 0 NumPy gives 0, and draws nothing."""
     a = draw.real("a")
-    return np.where(a == 0, 0.0, np.power(_exponential(draw), 1.0 / a))
+    if 0 in np.asarray(a.value.array) if isinstance(a.value, Constant) else np.any(a == 0):
+        return draw("weibull", draw.real("a", unknown=True))
+    return np.power(_exponential(draw), 1.0 / a)
 
 
 def _triangular(draw: Draw) -> Any:
@@ -185,9 +184,7 @@ def _triangular(draw: Draw) -> Any:
 
 
 def _standard_gamma(draw: Draw) -> Any:
-    dtype = np.dtype(draw.arguments["dtype"])
-    shape = draw.real("shape", unknown=True)
-    return draw("standard_gamma", draw.xp.cast(shape, dtype) if False else shape, dtype=dtype)
+    return draw("standard_gamma", draw.real("shape", unknown=True), dtype=draw.arguments["dtype"])
 
 
 def _multivariate_normal(draw: Draw) -> Any:
@@ -282,9 +279,7 @@ _method("integers", f"low high=None {_SIZE} dtype=int64 endpoint=False", _bounde
 def _items(draw: Draw, name: str) -> Any:
     """What elements are taken from: an array, traced or not; None where a number of them is given."""
     x = draw.arguments[name]
-    if type(x) in (list, tuple):
-        x = np.array(plainly(x) if not _traced(x) else x) if not _traced(x) else draw.array(name)
-    return None if np.ndim(x) == 0 else x
+    return None if np.ndim(x) == 0 and type(x) not in (list, tuple) else draw.array(name)
 
 
 def _choice(draw: Draw) -> Any:
