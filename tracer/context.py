@@ -175,7 +175,8 @@ class Trace:
             graph = substitute(graph, frozen)
         used = set(graph.used_values())
         implicit = [(value, source) for value, source in implicit if value in used]
-        graph = graph.evolve(inputs=(*graph.inputs, *(value for value, _ in implicit)), outputs=graph.outputs[: len(outputs)])
+        inputs = (*graph.inputs, *(value for value, _ in implicit))
+        graph = graph.evolve(inputs=inputs, outputs=graph.outputs[: len(outputs)])
         return graph, [source for _, source in implicit]
 
 

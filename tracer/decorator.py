@@ -21,6 +21,7 @@ from wengert.tracer.context import Trace, current_trace, substitute
 from wengert.tracer.environment import Environment, Watch
 from wengert.tracer.location import described, refuse
 from wengert.tracer.memory import Buffer, View, look_into
+from wengert.tracer.parameters import kept_defaults, keywords, positional, signature_of, statics
 from wengert.tracer.random import (
     Entropy,
     Fresh,
@@ -33,7 +34,6 @@ from wengert.tracer.random import (
     replaced,
     stream_of,
 )
-from wengert.tracer.parameters import kept_defaults, keywords, positional, signature_of, statics
 from wengert.tracer.standins import in_place, stood_in_for
 
 __all__ = ["Bound", "Traced", "Variant", "trace"]

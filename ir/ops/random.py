@@ -120,7 +120,8 @@ METHODS = {
     **{name: (_plainly(name), count) for name, count in {
         "laplace": 0, "logistic": 0, "gumbel": 0, "standard_cauchy": 0, "beta": 2, "f": 2,
         "noncentral_chisquare": 2, "noncentral_f": 3, "standard_t": 1, "vonmises": 2, "wald": 2, "binomial": 2,
-        "geometric": 1, "hypergeometric": 3, "logseries": 1, "negative_binomial": 2, "poisson": 1, "zipf": 1, "weibull": 1}.items()},
+        "geometric": 1, "hypergeometric": 3, "logseries": 1, "negative_binomial": 2, "poisson": 1, "zipf": 1,
+        "weibull": 1}.items()},
     **{name: (_vectors(name), count) for name, count in {
         "dirichlet": 1, "multinomial": 2, "multivariate_hypergeometric": 2}.items()},
 }  # fmt: skip

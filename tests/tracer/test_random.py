@@ -155,6 +155,10 @@ def test_without_a_seed_every_call_draws_anew():
 GLOBAL = default_rng(1)
 
 
+def rebind(seed):
+    globals()["GLOBAL"] = default_rng(seed)
+
+
 class Model:
     def __init__(self):
         self.rng = default_rng(1)
@@ -174,20 +178,20 @@ def helper(x):
 
 
 def test_held_outside_it_is_read_and_advanced_at_each_call():
-    global GLOBAL
     closed, model = default_rng(1), Model()
+    get = lambda: GLOBAL
     for f, rng in (
-        (wg.trace(lambda x: x * closed.normal(size=2)), lambda: closed), (wg.trace(helper), lambda: GLOBAL),
-        (wg.trace(lambda x: helper(x)), lambda: GLOBAL), (model.attribute, lambda: model.rng),
+        (wg.trace(lambda x: x * closed.normal(size=2)), lambda: closed), (wg.trace(helper), get),
+        (wg.trace(lambda x: helper(x)), get), (model.attribute, lambda: model.rng),
         (model.contained, lambda: model.held["rngs"][0]),
     ):  # fmt: skip
-        GLOBAL = default_rng(1)
+        rebind(1)
         theirs = default_rng(1)
         for _ in range(3):
             assert same(f(2.0), 2.0 * theirs.normal(size=2))
             assert type(rng()) is np.random.Generator
             assert rng().bit_generator.state == theirs.bit_generator.state
-    GLOBAL = default_rng(9)  # rebound: another stream
+    rebind(9)  # another stream
     assert same(wg.trace(helper)(2.0), 2.0 * default_rng(9).normal(size=2))
     assert same(wg.jvp(helper, (2.0,), (1.0,))[1], [v := default_rng(9), v.normal(size=2), v.normal(size=2)][-1])
 
@@ -318,8 +322,8 @@ def test_second_order_and_nesting():
         slope = wg.grad(lambda q: q * rng.normal() + q * made.normal() + q * GLOBAL.normal())(p)
         return slope, rng.normal(), made.normal(), GLOBAL.normal()
 
-    global GLOBAL
-    GLOBAL, ours = default_rng(8), default_rng(6)
+    rebind(8)
+    ours = default_rng(6)
     a, b, c = default_rng(6), default_rng(3), default_rng(8)
     slope, *rest = closed(1.0, ours)
     assert np.isclose(slope, a.normal() + b.normal() + c.normal(), rtol=1e-14)

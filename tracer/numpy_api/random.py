@@ -45,7 +45,9 @@ class Draw:
     def shape(self) -> tuple[int, ...]:
         return np.shape(self.model)
 
-    def __call__(self, method: str, *parameters: Any, shape: Any = None, dtype: Any = np.float64, options: Any = ()) -> Any:
+    def __call__(
+        self, method: str, *parameters: Any, shape: Any = None, dtype: Any = np.float64, options: Any = ()
+    ) -> Any:
         """The numbers of an elementary draw."""
         shape = self.shape if shape is None else shape
         return emit(self.stream, method, shape, SHORT_NAMES[np.dtype(dtype)], *parameters, options=options)
@@ -270,7 +272,8 @@ def _bounded(draw: Draw) -> Any:
     wide = np.dtype(np.uint64) if dtype == np.uint64 else np.dtype(np.int64)
     draw.arguments |= {"low": np.asarray(low, wide) if type(low) is int else low,
                        "high": np.asarray(high, wide) if type(high) is int else high}  # fmt: skip
-    return draw("integers", *(draw.xp.cast(draw.array(n), wide) for n in ("low", "high")), dtype=dtype, options=(endpoint,))
+    bounds = [draw.xp.cast(draw.array(name), wide) for name in ("low", "high")]
+    return draw("integers", *bounds, dtype=dtype, options=(endpoint,))
 
 
 _method("integers", f"low high=None {_SIZE} dtype=int64 endpoint=False", _bounded)
