@@ -16,9 +16,10 @@ from wengert.ir.structure import LEAF, Structure, flatten, leaf_paths, unflatten
 from wengert.ir.types import is_inexact, type_of
 from wengert.tracer.array import Array, TraceNamespace
 from wengert.tracer.context import Trace, current_trace
-from wengert.tracer.decorator import Bound, BoundMethod, Traced, record
+from wengert.tracer.decorator import BoundMethod, Traced, record
 from wengert.tracer.numpy_api import FUNCTIONS  # noqa: F401 (gives traced arrays their methods)
 from wengert.tracer.random import carry_on, from_outside
+from wengert.tracer.variants import Bound
 
 __all__ = ["Call", "Callee", "Recorded", "Selection", "matched", "only"]
 

@@ -12,8 +12,9 @@ from wengert.ir.structure import flatten, unflatten
 from wengert.tools.derivatives.comparison import narrowest, wider
 from wengert.tools.derivatives.flow import Argument, static_arguments
 from wengert.tools.derivatives.report import ValueCheck
-from wengert.tracer.decorator import Bound, Traced
+from wengert.tracer.decorator import Traced
 from wengert.tracer.parameters import keywords, positional
+from wengert.tracer.variants import Bound
 
 __all__ = ["Untraced", "same"]
 

@@ -18,7 +18,6 @@ from wengert.ir.graph import Constant
 from wengert.ir.types import SHORT_NAMES
 from wengert.tracer.array import Array, TraceNamespace, refuse
 from wengert.tracer.context import current_trace
-from wengert.tracer.plain import plainly
 from wengert.tracer.random import Stream, emit
 
 __all__ = ["METHODS"]
@@ -62,7 +61,7 @@ class Draw:
     def array(self, name: str) -> Any:
         x = self.arguments[name]
         known = isinstance(x, (Array, np.ndarray, np.generic, int, float))
-        return self.xp.wrap(self.xp.lift(x if known else np.asarray(plainly(x)) if not _traced(x) else x))
+        return self.xp.wrap(self.xp.lift(x if known else x if _traced(x) else np.asarray(x)))
 
     def whole(self, name: str) -> Any:
         """A count."""
