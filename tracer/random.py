@@ -65,10 +65,10 @@ class Stream:
         if name.startswith("_") or not hasattr(np.random.Generator, name):
             message = f"'Generator' object has no attribute {name!r}"
             raise AttributeError(message)
-        raise refuse(
-            f"rng.{name} of a Generator cannot be traced.",
-            "Its state is wg.key(rng); split it outside the traced function, and pass Generators as arguments.",
-        )
+        from wengert.tracer.numpy_api.refused import reason_of
+
+        why, instead = reason_of(f"random.Generator.{name}") or ("it is not known.", "Use another method.")
+        raise refuse(f"rng.{name} cannot be traced: {why}", instead)
 
     def __repr__(self) -> str:
         return repr(self.real)
