@@ -101,7 +101,7 @@ class Traced:
         inputs = [np.ascontiguousarray(x, t.dtype).reshape(t.shape) for x, t in zip(bound.leaves, types, strict=True)]
         entropy = Entropy()
         for variant in variants:
-            if not variant.applies() or (implicit := variant.implicit(entropy)) is None:
+            if not variant.applies(bound) or (implicit := variant.implicit(entropy)) is None:
                 continue
             program = variant.whole if whole else variant.program
             done = _attempt(program, [*inputs, *implicit], action)
@@ -110,7 +110,7 @@ class Traced:
                     self._variants[signature] = [variant, *(v for v in variants if v is not variant)]
                 break
         else:
-            kept = self._kept(variants)
+            kept = self._kept(variants, bound)
             variant = self._new_variant(bound, entropy)
             self._variants[signature] = [variant, *kept]
             implicit, program = variant.implicit(entropy) or [], variant.whole if whole else variant.program
@@ -122,9 +122,9 @@ class Traced:
             variant.advance(bound, values[n : n + len(variant.drawn)])
         return variant.program.graph, done[1]
 
-    def _kept(self, variants: list[Variant]) -> list[Variant]:
+    def _kept(self, variants: list[Variant], bound: Bound) -> list[Variant]:
         """The variants to keep beside a new one; raises where they are too many branches of one function."""
-        current = [v for v in variants if v.applies()]
+        current = [v for v in variants if v.applies(bound)]
         if len(current) >= PATHS:
             message = (
                 f"{self.__name__} has taken {PATHS} different branches for arguments of one type, each "
@@ -149,7 +149,7 @@ class Traced:
         return Variant(
             program, [environment.way(source) or source for source in sources], environment,
             environment.values(), environment.watches(trace.captured, derived=trace.derived),
-            drawn, Program(keys, self.backend) if drawn else program,
+            drawn, Program(keys, self.backend) if drawn else program, environment.met(bound.generators),
         )  # fmt: skip
 
     # -- what users hold ------------------------------------------------------------------------------

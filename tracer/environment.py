@@ -65,6 +65,11 @@ class Environment:
         found = known.get(id(array.real if type(array) is Stream else array))
         return None if found is None else found[1]
 
+    def met(self, given: dict[int, Any]) -> list[tuple[int, ...]]:
+        """For each Generator held outside, which of the given ones it is now."""
+        held = [_read(get) for _, get in self.generators.values()]
+        return [tuple(i for i, rng in given.items() if rng is x) for x in held]
+
     def watches(self, captured: list[Any], *, derived: bool) -> list[Watch]:
         """The arrays that must stay as they are: what plain NumPy made of them is in the graph as a constant.
 

@@ -54,9 +54,12 @@ class Variant:
     watches: list[Watch]
     drawn: list[Any]  # the Generators to advance: positions of leaves, or the ways to them
     whole: Program  # gives the keys that they are left with, too
+    met: list[tuple[int, ...]]  # which Generators among the arguments are held outside, too
 
-    def applies(self) -> bool:
+    def applies(self, bound: Bound) -> bool:
         """Whether what the function reads besides its arguments is as it was."""
+        if bound.generators and self.environment.generators and self.met != self.environment.met(bound.generators):
+            return False
         return self.watched == self.environment.values() and all(watch.holds() for watch in self.watches)
 
     def implicit(self, entropy: Entropy) -> list[Any] | None:

@@ -209,6 +209,36 @@ def test_the_same_generator_twice_is_one_stream():
     assert (rng.bit_generator.state, other.bit_generator.state) == (theirs.bit_generator.state, again.bit_generator.state)
 
 
+def test_an_argument_that_is_also_held_outside():
+    held = default_rng(1)
+
+    def f(x, rng):
+        return x + held.normal(), x + rng.normal()
+
+    traced, other = wg.trace(f), default_rng(2)
+    got = [traced(1.0, rng) for rng in (other, held, other, held)]
+    held, other = default_rng(1), default_rng(2)
+    assert got == [f(1.0, rng) for rng in (other, held, other, held)]
+
+
+@pytest.mark.parametrize(
+    "derive",
+    [
+        lambda f: lambda p, rng: wg.vjp(f, p, rng)[1](1.0), lambda f: lambda p, rng: wg.linearize(f, p, rng),
+        lambda f: wg.hessian(f), lambda f: wg.jacobian(f), lambda f: wg.hessian(wg.trace(f)),
+        lambda f: lambda p, rng: wg.jvp(f, (p, rng), (p, None)), lambda f: wg.value_and_grad(f), lambda f: wg.grad(lambda p, rng: wg.grad(f)(p, rng).sum()),
+    ],
+)  # fmt: skip
+def test_every_derivative_advances_a_generator_once(derive):
+    f = lambda p, rng: np.sum(rng.normal(p[0], p[1], 3) ** 3)
+    for closed in (False, True):
+        rng, theirs = default_rng(2), default_rng(2)
+        theirs.normal(size=3)
+        taken = derive(f) if not closed else (lambda p, _: derive(lambda q, _: f(q, rng))(p, 0))
+        taken(np.array([1.0, 2.0]), rng)
+        assert rng.bit_generator.state == theirs.bit_generator.state
+
+
 def test_a_default_and_a_container():
     kept = default_rng(3)
 
