@@ -20,6 +20,7 @@ from attrs import define
 
 from wengert.ir.build import Expr
 from wengert.ir.ops.random import is_generator
+from wengert.tracer.location import is_ours
 from wengert.tracer.random import Stream
 from wengert.tracer.standins import StandIn
 
@@ -113,7 +114,7 @@ class Environment:
         elif isinstance(value, (set, frozenset, collections.deque)):
             self.watched.append(lambda: tuple(x if isinstance(x, _SCALARS) else id(x) for x in get()))
         for child, way in _children(value, get, self._names):
-            self._visit(child, way, depth - 1, value)
+            self._visit(child, way, depth if _is_derivative(value) else depth - 1, value)
 
 
 @define(eq=False)
@@ -166,6 +167,12 @@ def _is_library(value: Any) -> bool:
     return top in _LIBRARIES and not (top == "wengert" and rest.startswith(("tests", "tools")))
 
 
+def _is_derivative(value: Any) -> bool:
+    """Whether this is a function of ours that stands around one of the user's: wg.grad(f) and the like."""
+    function = value if isinstance(value, types.FunctionType) else type(value)
+    return is_ours(getattr(function, "__module__", None) or "")
+
+
 def _children(value: Any, get: Getter, names: set[str]) -> Iterator[tuple[Any, Getter]]:
     if isinstance(value, types.MethodType):
         yield value.__func__, lambda: get().__func__
@@ -177,6 +184,9 @@ def _children(value: Any, get: Getter, names: set[str]) -> Iterator[tuple[Any, G
     elif isinstance(value, types.FunctionType):
         if not _is_library(value):
             yield from _function(value, names)
+        elif _is_derivative(value):
+            for cell in value.__closure__ or ():
+                yield cell.cell_contents, lambda cell=cell: cell.cell_contents
     elif isinstance(value, dict):
         for key in list(value)[:WIDTH]:
             yield value[key], lambda key=key: get()[key]
@@ -200,9 +210,9 @@ def _instance(value: Any, get: Getter, names: set[str]) -> Iterator[tuple[Any, G
     own = getattr(value, "__dict__", {})
     computed = not _is_library(type(value)) and any(hasattr(type(value), n) for n in ("__getitem__", "__getattr__"))
     yield from _attributes(own, get, set(own) if computed else names)
-    wrapped = own.get("function")  # a traced or otherwise wrapped function
-    if callable(wrapped):
-        yield wrapped, lambda: get().function
+    for name in ("function", "target"):  # a traced or otherwise wrapped function; what a derivative is taken of
+        if callable(own.get(name)):
+            yield own[name], lambda name=name: getattr(get(), name)
     if _is_library(type(value)):
         return
     for cls in type(value).__mro__[:-1]:
