@@ -29,13 +29,14 @@ from wengert.ir.graph import Graph
 from wengert.tracer.decorator import trace
 from wengert.tracer.derivatives import grad, jvp, linearize, stop_gradient, value_and_grad, vjp
 from wengert.tracer.matrices import hessian, hvp, jacobian
+from wengert.tracer.random import key
 
 __version__ = "0.1.0"
 
 __all__ = [
     "BackendError", "DerivativeError", "Graph", "GraphFileError", "GraphTypeError", "GuardError", "Program",
     "TextError", "TraceError", "VerifyError", "WengertError", "available_backends", "backend", "check",
-    "default_backend", "explain", "grad", "hessian", "hvp", "jacobian", "jvp", "linearize", "load", "parse",
+    "default_backend", "explain", "grad", "hessian", "hvp", "jacobian", "jvp", "key", "linearize", "load", "parse",
     "source", "stop_gradient", "trace", "value_and_grad", "vjp",
 ]  # fmt: skip
 

@@ -12,6 +12,7 @@ from wengert.backends import protocol
 from wengert.ir.build import Expr
 from wengert.ir.errors import GuardError
 from wengert.ir.graph import Graph
+from wengert.ir.ops.random import is_generator
 from wengert.ir.structure import Structure, flatten, leaf_paths, unflatten
 from wengert.ir.types import ArrayType, is_inexact, type_of
 
@@ -22,12 +23,20 @@ CACHE_SIZE = 64
 
 
 def is_leaf(value: Any) -> bool:
-    """Whether an argument is an array or number; bool, str and None are static."""
-    return type(value) in (int, float, complex) or isinstance(value, (np.ndarray, np.generic, Expr))
+    """Whether an argument is an array, number or random generator; bool, str and None are static."""
+    if type(value) in (int, float, complex) or isinstance(value, (np.ndarray, np.generic, Expr)):
+        return True
+    return is_generator(value)
 
 
 def as_input(value: Any, type_: ArrayType, name: str) -> Any:
     """The argument as the array that a graph's input wants; raises TypeError where it does not fit."""
+    if is_generator(value):
+        message = (
+            f"Argument {name} is a Generator, which a graph would read and not advance, so that every call drew the "
+            "same. Pass its state as it is now, wg.key(rng), or wg.key(seed)."
+        )
+        raise TypeError(message)
     try:
         given = type_of(value)
     except (TypeError, AttributeError) as error:

@@ -39,6 +39,23 @@ def apply(op: Any, operands: Any, params: dict[str, Any]) -> tuple[np.ndarray, .
     return tuple(map(np.asarray, out)) if isinstance(out, tuple) else (np.asarray(out),)
 
 
+def _pcg64(rng):
+    """The key of a Generator, said again: 1, the two numbers of 128 bits, and the half that is left of one of 64."""
+    state = rng.bit_generator.state
+    numbers = b"".join(state["state"][name].to_bytes(16, "big") for name in ("state", "inc"))
+    return np.array([1, *np.frombuffer(numbers, ">u8"), state["has_uint32"], state["uinteger"]], np.uint64)
+
+
+def _draw(key, *args, method, shape, dtype, options):
+    """From where default_rng(7) starts, as the samples do."""
+    rng = np.random.default_rng(7)
+    assert (key == _pcg64(rng)).all()
+    if method == "choice":
+        return rng.choice(options[0], shape), _pcg64(rng)
+    dtypes = {"dtype": DTYPES[dtype]} if method != "standard_normal" else {}
+    return np.asarray(getattr(rng, method)(*args, size=shape, **dtypes)), _pcg64(rng)
+
+
 def reduced(op, x, axes):
     if op.fold in ("argmax", "argmin"):
         kept = [a for a in range(x.ndim) if a not in axes]
@@ -204,6 +221,8 @@ FORMULAS: dict[str, Callable[..., Any]] = {
     "argsort": lambda x, axis: np.argsort(x, axis=axis, kind="stable"),
     "gcd": lambda x, y: _wrapped(math.gcd, x, y), "lcm": lambda x, y: _wrapped(math.lcm, x, y),
     "nextafter": np.nextafter,
+    "draw": lambda key, *args, **params: _draw(key, *args, **params), "parameter": lambda x, of: x,
+    "random_key": lambda seed: _pcg64(np.random.default_rng(seed if seed.ndim else int(seed))),
     "solve": _lenient, "det": np.linalg.det, "slogdet": lambda x: tuple(np.linalg.slogdet(x)), "cofactors": _cofactors,
     "pinv": lambda x, rtol, hermitian: np.linalg.pinv(half(x) if hermitian else x, rtol, hermitian), "lstsq": _lstsq,
     "cholesky": lambda x: np.linalg.cholesky(half(x)), "qr": lambda x: tuple(np.linalg.qr(x)),

@@ -19,6 +19,7 @@ from wengert.ir.graph import Graph
 from wengert.ir.kinds import Elementwise, Interval, Op, Reduction, Unknown
 from wengert.ir.ops import OPS
 from wengert.ir.ops.library import no_derivative
+from wengert.ir.ops.random import key_of
 from wengert.ir.types import DTYPES, ArrayType, is_inexact
 
 REAL = {short: dtype for short, dtype in DTYPES.items() if dtype.kind != "c"}
@@ -563,10 +564,42 @@ def calls(op: Op, dtypes: dict[str, np.dtype]) -> Iterator[Sample]:
             yield Sample(op, operands, {"graph": graph.evolve(name=name)}, smooth=True)
 
 
+def draws(op: Op, dtypes: dict[str, np.dtype]) -> Iterator[Sample]:
+    """Keys of one kind; every method is compared with NumPy's in tests/tracer/test_random.py."""
+    if np.dtype(np.uint64) not in dtypes.values():
+        return
+    low, high = np.array([0, -5, 3]), np.array([1, 5, 90])
+    for shape in ((), (3,), (0,), (2, 3)):
+        for method, dtype, options in (
+            ("random", "f32", ()), ("standard_normal", "f64", ()), ("standard_exponential", "f64", ("zig",)), ("choice", "i64", (9, True, True)),
+        ):  # fmt: skip
+            params = {"method": method, "shape": shape, "dtype": dtype, "options": options}
+            yield Sample(op, [key_of(np.random.default_rng(7))], params, smooth=True)
+    params = {"method": "integers", "shape": (3,), "dtype": "i32", "options": (False,)}
+    yield Sample(op, [key_of(np.random.default_rng(7)), low, high], params)
+    yield Sample(op, [key_of(np.random.default_rng(7)), low[:0], high[:0]], {**params, "shape": (0,)})
+
+
+def seeds(op: Op, dtypes: dict[str, np.dtype]) -> Iterator[Sample]:
+    for dtype in dtypes.values():
+        if dtype.kind in "iu":
+            yield Sample(op, [np.array(7, dtype)], smooth=True)
+            yield Sample(op, [np.array([1, 2, 3], dtype)], smooth=True)
+            yield Sample(op, [np.array([], dtype)], smooth=True)
+
+
+def parameters(op: Op, dtypes: dict[str, np.dtype]) -> Iterator[Sample]:
+    rng = random(op.name)
+    for dtype in dtypes.values():
+        if dtype.kind == "f":
+            for shape in SHAPES:
+                yield Sample(op, [array(rng, dtype, shape)], {"of": "rng.poisson: lam"}, smooth=True)
+
+
 GENERATORS: dict[str, Callable[[Any, dict[str, np.dtype]], Iterator[Sample]]] = {
     "cast": cast, "einsum": contraction, "scale_einsum": contraction, "take": take,
     "scatter_add": scatter_add, "sort": sorting, "argsort": sorting, "call": calls,
-    **dict.fromkeys(("gcd", "lcm", "nextafter"), pairs),
+    **dict.fromkeys(("gcd", "lcm", "nextafter"), pairs), "draw": draws, "random_key": seeds, "parameter": parameters,
     **dict.fromkeys(("sum", "prod", "max", "min", "any", "all", "argmax", "argmin"), reduction),
     **dict.fromkeys(("cumsum", "cumprod", "cummax", "cummin", "recurrence"), cumulative),
     **dict.fromkeys(MOVES, movement),

@@ -17,6 +17,7 @@ from wengert.ir.graph import Graph, Value
 from wengert.ir.kinds import Interval, Op
 from wengert.ir.ops import OPS
 from wengert.ir.ops.library import no_derivative
+from wengert.ir.ops.random import key_of
 from wengert.ir.types import DTYPES, ArrayType, is_inexact
 
 __all__ = ["DTYPES_ASKED", "Key", "Sample", "joined", "sample", "samples"]
@@ -41,6 +42,8 @@ PARAMS: dict[str, dict[str, Any]] = {
     "pinv": {"rtol": 1e-6, "hermitian": False},
     "lstsq": {"rcond": None},
     "complement": {"of": "vh"},
+    "draw": {"method": "standard_normal", "shape": (2, 3), "dtype": "f64", "options": ()},
+    "parameter": {"of": "rng.poisson: lam"},
 }
 #: Shapes of the operands of linear algebra; square ones are made diagonally dominant.
 MATRICES: dict[str, tuple[tuple[int, ...], ...]] = {
@@ -127,6 +130,10 @@ def joined(samples: Sequence[Sample]) -> Sample:
 
 def _operand_types(op: Op, dtype: np.dtype[Any]) -> list[ArrayType]:
     array = ArrayType(dtype, SHAPE)
+    if op.name == "draw":  # of a key
+        return [ArrayType(DTYPES["u64"] if dtype.kind == "u" else dtype, (7,))]
+    if op.name == "random_key":
+        return [ArrayType(dtype)]
     if op.name in MATRICES:
         return [ArrayType(dtype, shape) for shape in MATRICES[op.name]]
     match op:
@@ -161,6 +168,8 @@ def _values(op: Op, position: int, type_: ArrayType) -> np.ndarray[Any, Any]:
     kind = type_.dtype.kind
     if isinstance(op, kinds.Indexing) and position == 1:
         return np.array([1, 0], type_.dtype)
+    if op.name == "draw":
+        return key_of(np.random.default_rng(0))
     steps = np.arange(type_.size, dtype=np.float64).reshape(type_.shape)
     if kind == "b":
         return np.asarray((steps + position) % 2 == 0)

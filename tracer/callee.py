@@ -15,9 +15,11 @@ from wengert.ir.graph import Graph
 from wengert.ir.structure import LEAF, Structure, flatten, leaf_paths, unflatten
 from wengert.ir.types import is_inexact, type_of
 from wengert.tracer.array import Array, TraceNamespace
-from wengert.tracer.context import current_trace
-from wengert.tracer.decorator import Bound, BoundMethod, Traced, record
+from wengert.tracer.context import Trace, current_trace
+from wengert.tracer.decorator import BoundMethod, Traced, record
 from wengert.tracer.numpy_api import FUNCTIONS  # noqa: F401 (gives traced arrays their methods)
+from wengert.tracer.random import carry_on, from_outside
+from wengert.tracer.variants import Bound
 
 __all__ = ["Call", "Callee", "Recorded", "Selection", "matched", "only"]
 
@@ -179,10 +181,13 @@ class Call:
             operands = [_fitted(xp, x, v.type, n) for x, v, n in
                         zip(self.bound.leaves, target.graph.inputs, self.bound.names, strict=True)]  # fmt: skip
             return Recorded(xp, target.graph, operands)
-        graph, sources = record(target.function, target.signature, self.bound, self.bound.leaves)
-        operands = [xp.lift(x) for x in (*self.bound.leaves, *sources)]
-        if not any(isinstance(x, Array) for x in (*self.bound.leaves, *sources)):
+        inner = Trace(target.__name__)
+        graph, sources = record(target.function, target.signature, self.bound, self.bound.leaves, inner)
+        given = [*self.bound.leaves, *(from_outside(trace, source) for source in sources)]
+        if not any(isinstance(x, Array) for x in given):
             return None
+        operands = [xp.lift(x) for x in given]
+        carry_on(xp, graph, operands, inner.drawn)
         return Recorded(xp, graph, operands)
 
 

@@ -50,15 +50,22 @@ class Trace:
         self.concrete: dict[Value, Any] = {}
         self.deferred: dict[Value, Callable[[], Any]] = {}
         self.captures: dict[int, Capture] = {}
-        self.outer: dict[Value, tuple[Any, Value]] = {}
+        self.outer: dict[Any, tuple[Any, Value]] = {}  # by the value, or random stream, outside
         self.maker: dict[Value, int] = {}
         self.indexed = 0
         self.captured: list[Any] = []
         self.derived = False
+        self.enclosing: Trace | None = None
+        self.streams: dict[Any, Any] = {}  # random generators, and where they are (wengert.tracer.random)
+        self.bits: dict[int, Any] = {}
+        self.entropy: Any = None
+        self.fresh = 0
+        self.drawn: list[tuple[Any, Value]] = []
 
     @contextlib.contextmanager
     def active(self) -> Iterator[Trace]:
         """Within this context, this is the trace under way; afterwards it is finished."""
+        self.enclosing = _current.get()
         token, kept = _current.set(self), refusals.set(self.refusals)
         try:
             yield self
@@ -162,12 +169,14 @@ class Trace:
         self.concrete.clear()
         self.deferred.clear()
         implicit += [(value, array) for array, value in self.outer.values()]
-        graph = self.builder.graph(outputs, **fields)
+        keys = [key for _, key in self.drawn]
+        graph = self.builder.graph([*outputs, *keys], **fields)
         if frozen:
             graph = substitute(graph, frozen)
         used = set(graph.used_values())
         implicit = [(value, source) for value, source in implicit if value in used]
-        graph = graph.evolve(inputs=(*graph.inputs, *(value for value, _ in implicit)))
+        inputs = (*graph.inputs, *(value for value, _ in implicit))
+        graph = graph.evolve(inputs=inputs, outputs=graph.outputs[: len(outputs)])
         return graph, [source for _, source in implicit]
 
 

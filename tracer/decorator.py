@@ -8,66 +8,29 @@ from collections.abc import Callable, Sequence
 from typing import Any
 
 import numpy as np
-from attrs import define, frozen
 
 from wengert.backends.program import Program, check_guards, is_leaf, results_of
 from wengert.ir.errors import GuardError, TraceError
-from wengert.ir.graph import Constant, Graph
+from wengert.ir.graph import Graph
+from wengert.ir.ops.random import is_generator
 from wengert.ir.structure import Signature, Structure, flatten, leaf_paths, unflatten
 from wengert.ir.types import ArrayType, type_of
 from wengert.tracer.array import Array, TraceNamespace
-from wengert.tracer.context import Trace, current_trace, substitute
-from wengert.tracer.environment import Environment, Watch
+from wengert.tracer.context import Trace, current_trace
+from wengert.tracer.environment import Environment
 from wengert.tracer.location import described
 from wengert.tracer.memory import Buffer, View, look_into
 from wengert.tracer.parameters import kept_defaults, keywords, positional, signature_of, statics
+from wengert.tracer.random import Entropy, begin, drawn_from, key_now, replaced, stream_of
 from wengert.tracer.standins import in_place, stood_in_for
+from wengert.tracer.variants import Bound, Variant, with_constants
 
-__all__ = ["Bound", "Traced", "Variant", "trace"]
+__all__ = ["Traced", "record", "trace"]
 
 #: How many branches of one signature are kept before giving up.
 PATHS = 64
 #: How many graphs are kept for other values of closed-over numbers and arrays.
 STALE = 8
-
-
-@frozen
-class Bound:
-    """Arguments taken apart: one structure per parameter, and the flat leaves."""
-
-    structures: tuple[Structure, ...]
-    leaves: list[Any]
-    names: list[str]
-
-    @property
-    def statics(self) -> tuple[Any, ...]:
-        """The arguments that are not arrays."""
-        return tuple(s for structure in self.structures for s in statics(structure))
-
-
-@define(eq=False)
-class Variant:
-    """One path through the function: its program, and where its implicit inputs come from."""
-
-    program: Program
-    sources: list[Any]
-    environment: Environment
-    watched: tuple[Any, ...]
-    watches: list[Watch]
-
-    def applies(self) -> bool:
-        """Whether what the function reads besides its arguments is as it was."""
-        return self.watched == self.environment.values() and all(watch.holds() for watch in self.watches)
-
-    def implicit(self) -> list[Any] | None:
-        """The implicit inputs as they are now; None where one is no longer what it was traced as."""
-        arrays = []
-        for source, value in zip(self.sources, self.program.graph.inputs[-len(self.sources) or None :], strict=False):
-            array = source() if callable(source) else source
-            if not isinstance(array, np.ndarray) or type_of(array) != value.type:
-                return None
-            arrays.append(np.ascontiguousarray(array, dtype=value.type.dtype).reshape(array.shape))
-        return arrays
 
 
 class Traced:
@@ -97,7 +60,7 @@ class Traced:
             values = program.run(inputs, self.backend)
             return values, values
 
-        graph, values = self.perform(bound, run)
+        graph, values = self.perform(bound, run, whole=True)
         return results_of(graph, values)
 
     # -- arguments --------------------------------------------------------------------------------
@@ -113,40 +76,55 @@ class Traced:
             structure = flatten(value, is_leaf, leaves)
             structures.append(structure)
             names.extend(leaf_paths(structure, name))
+        generators = {i: leaf for i, leaf in enumerate(leaves) if is_generator(leaf)}
+        for i, rng in generators.items():
+            leaves[i] = key_now(rng)
         for name, leaf in zip(names, leaves, strict=True):
             _check_leaf(name, leaf)
-        return Bound(tuple(structures), leaves, names)
+        return Bound(tuple(structures), leaves, names, generators)
 
     # -- variants -----------------------------------------------------------------------------------
 
     def perform(
-        self, bound: Bound, action: Callable[[Program, list[Any]], tuple[Sequence[Any], Any]]
+        self, bound: Bound, action: Callable[[Program, list[Any]], tuple[Sequence[Any], Any]], *, whole: bool = False
     ) -> tuple[Graph, Any]:
-        """Run ``action(program, inputs)``, which gives (values, result), on the path these arguments take."""
+        """Run ``action(program, inputs)``, which gives (values, result), on the path these arguments take.
+
+        With ``whole``, the values are those of the program's outputs and of the keys that Generators are left with.
+        """
         types = tuple(map(_leaf_type, bound.leaves))
+        signature = (bound.structures, types, bound.shared)
         try:
-            variants = self._variants.get((bound.structures, types), [])
+            variants = self._variants.get(signature, [])
         except TypeError as error:
             raise _unhashable(bound) from error
         inputs = [np.ascontiguousarray(x, t.dtype).reshape(t.shape) for x, t in zip(bound.leaves, types, strict=True)]
+        entropy = Entropy()
         for variant in variants:
-            if not variant.applies() or (implicit := variant.implicit()) is None:
+            if not variant.applies(bound) or (implicit := variant.implicit(entropy)) is None:
                 continue
-            done = _attempt(variant.program, [*inputs, *implicit], action)
+            program = variant.whole if whole else variant.program
+            done = _attempt(program, [*inputs, *implicit], action)
             if done is not None:
                 if variant is not variants[0]:  # a new list: other threads read the old one
-                    self._variants[bound.structures, types] = [variant, *(v for v in variants if v is not variant)]
-                return variant.program.graph, done[1]
-        kept = self._kept(variants)
-        variant = self._new_variant(bound)
-        self._variants[bound.structures, types] = [variant, *kept]
-        values, result = action(variant.program, [*inputs, *(variant.implicit() or [])])
-        check_guards(variant.program.graph, values)
-        return variant.program.graph, result
+                    self._variants[signature] = [variant, *(v for v in variants if v is not variant)]
+                break
+        else:
+            kept = self._kept(variants, bound)
+            variant = self._new_variant(bound, entropy)
+            self._variants[signature] = [variant, *kept]
+            implicit, program = variant.implicit(entropy) or [], variant.whole if whole else variant.program
+            done = action(program, [*inputs, *implicit])
+            check_guards(program.graph, done[0])
+        if variant.drawn:
+            n = len(variant.program.graph.outputs)
+            values = done[0] if whole else variant.whole.run([*inputs, *implicit], self.backend)
+            variant.advance(bound, values[n : n + len(variant.drawn)])
+        return variant.program.graph, done[1]
 
-    def _kept(self, variants: list[Variant]) -> list[Variant]:
+    def _kept(self, variants: list[Variant], bound: Bound) -> list[Variant]:
         """The variants to keep beside a new one; raises where they are too many branches of one function."""
-        current = [v for v in variants if v.applies()]
+        current = [v for v in variants if v.applies(bound)]
         if len(current) >= PATHS:
             message = (
                 f"{self.__name__} has taken {PATHS} different branches for arguments of one type, each "
@@ -156,15 +134,22 @@ class Traced:
         # closed-over numbers and arrays come and go: of those that no longer apply, the latest
         return [v for i, v in enumerate(variants) if v in current or i < STALE]
 
-    def _new_variant(self, bound: Bound) -> Variant:
+    def _new_variant(self, bound: Bound, entropy: Entropy) -> Variant:
         environment = Environment(self.function, bound.statics)
         before = environment.values()
         trace = Trace(_name(self.function))
-        graph, sources = record(self.function, self.signature, bound, bound.leaves, trace)
+        trace.entropy = entropy
+        with replaced(environment):
+            graph, sources = record(self.function, self.signature, bound, bound.leaves, trace)
         environment.forget_changed_since(before)
+        positions = {stream_of(rng): i for i, rng in reversed(bound.generators.items())}
+        drawn = [positions.get(stream, environment.way(stream) or stream) for stream, _ in trace.drawn]
+        keys = graph.evolve(outputs=(*graph.outputs, *(key for _, key in trace.drawn)), results=None)
+        program = Program(graph, self.backend)
         return Variant(
-            Program(graph, self.backend), [environment.way(source) or source for source in sources], environment,
+            program, [environment.way(source) or source for source in sources], environment,
             environment.values(), environment.watches(trace.captured, derived=trace.derived),
+            drawn, Program(keys, self.backend) if drawn else program, environment.met(bound.generators),
         )  # fmt: skip
 
     # -- what users hold ------------------------------------------------------------------------------
@@ -175,7 +160,8 @@ class Traced:
 
     def graph_of(self, bound: Bound) -> Program:
         """The program for arguments that are already bound."""
-        graph, sources = record(self.function, self.signature, bound, bound.leaves)
+        with replaced(Environment(self.function, bound.statics)):
+            graph, sources = record(self.function, self.signature, bound, bound.leaves)
         return Program(with_constants(graph, sources), self.backend)
 
     def on(self, backend: str) -> Traced:
@@ -257,7 +243,10 @@ def record(
             value = trace.argument(_leaf_type(leaf), path, now)
             arguments.append(array := Array(xp, value))
             look_into(array, View(Buffer(value, argument=True)))
-        flat = iter(arguments)
+        given: list[Any] = list(arguments)
+        for i, rng in bound.generators.items():
+            given[i] = begin(trace, rng, arguments[i])
+        flat = iter(given)
         parameters = list(signature.parameters.values())
         values = [stood_in_for(unflatten(structure, flat)) for structure in bound.structures]
         result = _run(trace, function, positional(parameters, values), keywords(parameters, values))
@@ -265,6 +254,7 @@ def record(
         structure = flatten(result, is_leaf, leaves)
         _check_result(function, structure)
         outputs = [xp.lift(leaf) for leaf in leaves]
+        trace.drawn = drawn_from(trace)
         return trace.finish(
             outputs, results=structure,
             signature=Signature(
@@ -294,15 +284,6 @@ def _name(function: Any) -> str:
         function = function.func
     name = getattr(function, "__name__", type(function).__name__)
     return "function" if name == "<lambda>" else name
-
-
-def with_constants(graph: Graph, sources: Sequence[Any]) -> Graph:
-    """The graph with its implicit inputs replaced by the arrays they stand for."""
-    if not sources:
-        return graph
-    values = graph.inputs[-len(sources) :]
-    changes = {v: Constant.of(np.asarray(s)) for v, s in zip(values, sources, strict=True)}
-    return substitute(graph.evolve(inputs=graph.inputs[: -len(sources)]), changes)  # type: ignore[arg-type]
 
 
 def _attempt(program: Program, inputs: list[Any], action: Any) -> tuple[Any, Any] | None:

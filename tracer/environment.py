@@ -19,6 +19,9 @@ import numpy as np
 from attrs import define
 
 from wengert.ir.build import Expr
+from wengert.ir.ops.random import is_generator
+from wengert.tracer.location import is_ours
+from wengert.tracer.random import Stream
 from wengert.tracer.standins import StandIn
 
 __all__ = ["Environment", "Watch"]
@@ -41,9 +44,11 @@ class Environment:
             known = len(self._names)
             self.watched: list[Getter] = []
             self.arrays: dict[int, tuple[Any, Getter]] = {}
+            self.generators: dict[int, tuple[Any, Getter]] = {}
+            self.holders: list[tuple[Any, Any]] = []
             self._seen: set[int] = set()
             for root in (function, *statics):
-                self._visit(root, lambda root=root: root, DEPTH)
+                self._visit(root, lambda root=root: root, DEPTH, None)
 
     def values(self) -> tuple[Any, ...]:
         """What is watched, as it is now (types too: 1 is not 1.0)."""
@@ -56,9 +61,15 @@ class Environment:
         self.watched = [get for get, then, now in pairs if then == now]
 
     def way(self, array: Any) -> Getter | None:
-        """How an array was reached, if it was."""
-        found = self.arrays.get(id(array))
+        """How an array, or the Generator that a stream stands for, was reached, if it was."""
+        known = self.generators if type(array) is Stream else self.arrays
+        found = known.get(id(array.real if type(array) is Stream else array))
         return None if found is None else found[1]
+
+    def met(self, given: dict[int, Any]) -> list[tuple[int, ...]]:
+        """For each Generator held outside, which of the given ones it is now."""
+        held = [_read(get) for _, get in self.generators.values()]
+        return [tuple(i for i, rng in given.items() if rng is x) for x in held]
 
     def watches(self, captured: list[Any], *, derived: bool) -> list[Watch]:
         """The arrays that must stay as they are: what plain NumPy made of them is in the graph as a constant.
@@ -75,7 +86,7 @@ class Environment:
                 found.append(Watch(get, array, None))
         return found
 
-    def _visit(self, value: Any, get: Getter, depth: int) -> None:
+    def _visit(self, value: Any, get: Getter, depth: int, holder: Any) -> None:
         if isinstance(value, Expr):  # a leak: its use will say so
             return
         if isinstance(value, _SCALARS):
@@ -85,6 +96,11 @@ class Environment:
             return
         if type(value) in (np.ndarray, np.memmap):
             self.arrays.setdefault(id(value), (value, get))
+            return
+        if is_generator(value) or type(value).__name__ in ("RandomState", "Random"):
+            rng = getattr(value, "real", value)
+            self.generators.setdefault(id(rng), (rng, get))
+            self.holders.append((holder, value))
             return
         if isinstance(value, _FUNCTIONS):
             self.watched.append(get)
@@ -98,7 +114,7 @@ class Environment:
         elif isinstance(value, (set, frozenset, collections.deque)):
             self.watched.append(lambda: tuple(x if isinstance(x, _SCALARS) else id(x) for x in get()))
         for child, way in _children(value, get, self._names):
-            self._visit(child, way, depth - 1)
+            self._visit(child, way, depth if _is_derivative(value) else depth - 1, value)
 
 
 @define(eq=False)
@@ -151,6 +167,12 @@ def _is_library(value: Any) -> bool:
     return top in _LIBRARIES and not (top == "wengert" and rest.startswith(("tests", "tools")))
 
 
+def _is_derivative(value: Any) -> bool:
+    """Whether this is a function of ours that stands around one of the user's: wg.grad(f) and the like."""
+    function = value if isinstance(value, types.FunctionType) else type(value)
+    return is_ours(getattr(function, "__module__", None) or "")
+
+
 def _children(value: Any, get: Getter, names: set[str]) -> Iterator[tuple[Any, Getter]]:
     if isinstance(value, types.MethodType):
         yield value.__func__, lambda: get().__func__
@@ -162,6 +184,9 @@ def _children(value: Any, get: Getter, names: set[str]) -> Iterator[tuple[Any, G
     elif isinstance(value, types.FunctionType):
         if not _is_library(value):
             yield from _function(value, names)
+        elif _is_derivative(value):
+            for cell in value.__closure__ or ():
+                yield cell.cell_contents, lambda cell=cell: cell.cell_contents
     elif isinstance(value, dict):
         for key in list(value)[:WIDTH]:
             yield value[key], lambda key=key: get()[key]
@@ -185,9 +210,9 @@ def _instance(value: Any, get: Getter, names: set[str]) -> Iterator[tuple[Any, G
     own = getattr(value, "__dict__", {})
     computed = not _is_library(type(value)) and any(hasattr(type(value), n) for n in ("__getitem__", "__getattr__"))
     yield from _attributes(own, get, set(own) if computed else names)
-    wrapped = own.get("function")  # a traced or otherwise wrapped function
-    if callable(wrapped):
-        yield wrapped, lambda: get().function
+    for name in ("function", "target"):  # a traced or otherwise wrapped function; what a derivative is taken of
+        if callable(own.get(name)):
+            yield own[name], lambda name=name: getattr(get(), name)
     if _is_library(type(value)):
         return
     for cls in type(value).__mro__[:-1]:

@@ -11,6 +11,7 @@ import numpy as np
 
 from wengert.backends.program import is_leaf
 from wengert.ir.build import Expr
+from wengert.ir.ops.random import is_generator
 from wengert.ir.structure import Structure, flatten
 
 __all__ = ["kept_defaults", "keywords", "positional", "signature_of", "statics"]
@@ -48,7 +49,7 @@ def _is_kept(default: Any) -> bool:
     leaves: list[Any] = []
     structure = flatten(default, is_leaf, leaves)  # "no default" is a class, so static
     plain = all(static is None or isinstance(static, (bool, str)) for static in statics(structure))
-    return plain and not any(isinstance(leaf, Expr) for leaf in leaves)
+    return plain and not any(isinstance(leaf, Expr) or is_generator(leaf) for leaf in leaves)
 
 
 def positional(parameters: Parameters, values: Sequence[Any]) -> list[Any]:

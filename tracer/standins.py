@@ -23,6 +23,7 @@ import functools
 import importlib
 import math
 import operator
+import random
 import sys
 import threading
 import types
@@ -35,6 +36,7 @@ from wengert.tracer.array import Array, is_traced
 from wengert.tracer.context import current_trace
 from wengert.tracer.location import is_ours
 from wengert.tracer.plain import adopted, natively, plainly
+from wengert.tracer.random import stood_in
 
 __all__ = ["StandIn", "in_place", "stood_in_for"]
 
@@ -57,17 +59,20 @@ np_fromiter = np.fromiter  # what it iterates over is not known beforehand
 class StandIn:
     # A function of NumPy while a trace is under way; equal to it, and in all else (its docstring too) the function.
 
-    __slots__ = ("__wrapped__", "making")
+    __slots__ = ("__wrapped__", "instead", "making")
     __doc__ = property(lambda self: self.__wrapped__.__doc__)  # type: ignore[assignment]
 
-    def __init__(self, function: Any, *, making: bool = False) -> None:
+    def __init__(self, function: Any, *, making: bool = False, instead: Any = None) -> None:
         self.__wrapped__ = function
         self.making = making
+        self.instead = instead
 
     def __call__(self, *args: Any, **kwargs: Any) -> Any:
         function = self.__wrapped__
         if current_trace() is None:
             return function(*args, **kwargs)
+        if self.instead is not None:
+            return self.instead(*args, **kwargs)
         given = (*args, *kwargs.values())
         if function is np_fromiter or is_traced(given):
             return traced_call(function, args, kwargs)
@@ -86,6 +91,9 @@ class StandIn:
     @property  # type: ignore[misc]
     def __class__(self) -> Any:  # type: ignore[override]
         return type(self.__wrapped__)
+
+    def __instancecheck__(self, instance: object) -> bool:
+        return isinstance(instance, self.__wrapped__)
 
     def __eq__(self, other: object) -> bool:
         return self.__wrapped__ is (other.__wrapped__ if type(other) is StandIn else other)
@@ -189,7 +197,8 @@ def _table() -> dict[int, Any]:
     from wengert.tracer.numpy_api.classes import INSTEAD
 
     found.update({id(getattr(np, name)): instead for name, instead in INSTEAD.items()})
-    modules = [ModuleStandIn(module) for module in (np.linalg, np.fft, math, np)]
+    found.update({id(function): StandIn(function, instead=instead) for function, instead in stood_in().items()})
+    modules = [ModuleStandIn(module) for module in (np.linalg, np.fft, np.random, random, math, np)]
     found.update({id(module.__wrapped__): module for module in modules})
     for module in modules:
         names = {name: found.get(id(value), value) for name, value in vars(module.__wrapped__).items()}

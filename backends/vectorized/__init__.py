@@ -12,7 +12,8 @@ from wengert.backends.vectorized.cotangents import OUT, Adjoints, pull, pull_rea
 from wengert.backends.vectorized.evaluate import Plan
 from wengert.backends.vectorized.tangents import push
 from wengert.ir.errors import BackendError
-from wengert.ir.graph import Graph
+from wengert.ir.graph import Graph, Node
+from wengert.ir.kinds import Elementwise, Library, Unknown
 from wengert.ir.types import is_inexact
 
 __all__ = ["BACKEND", "NumpyBackend"]
@@ -102,13 +103,22 @@ def _backwards(plan: Plan, active: tuple[int, ...]) -> list[tuple[Any, ...]]:
     steps = []
     for node, reads, outs in zip(plan.graph.nodes, plan.reads, plan.outs, strict=True):
         slots = [plan.slot[v] for v in node.operands]
-        targets = [s if s in moving and is_inexact(v.type.dtype) else None
-                   for s, v in zip(slots, node.operands, strict=True)]  # fmt: skip
+        targets = [s if s in moving and is_inexact(v.type.dtype) and _flows(node, k) else None
+                   for k, (s, v) in enumerate(zip(slots, node.operands, strict=True))]  # fmt: skip
         passing = [i for i, v in zip(outs, node.results, strict=True) if is_inexact(v.type.dtype)]
         if passing and any(s is not None for s in targets):
             moving.update(passing)
             steps.append((node, reads, targets, outs))
     return steps[::-1]
+
+
+def _flows(node: Node, k: int) -> bool:
+    """Whether a derivative flows through operand ``k``, which is active; raises where its rule is unknown."""
+    if isinstance(node.op, Elementwise):
+        if isinstance(partial := node.op.partials[k], Unknown):
+            raise partial.refused(node)
+        return partial is not None
+    return not (isinstance(node.op, Library) and node.op.jvp is None)
 
 
 def _kept(plan: Plan, steps: list[tuple[Any, ...]]) -> set[int]:

@@ -44,6 +44,10 @@ def _defined(name, dtype):
         return op.result_dtype(dtypes, {}) is not None
     if isinstance(op, kinds.Reduction):
         return op.fold not in ("and", "or") or dtype.kind == "b"
+    if name in ("draw", "random_key"):
+        return dtype.kind in "iu" if name == "random_key" else dtype == np.uint64
+    if name == "parameter":
+        return dtype.kind == "f"
     if name in CHAPTERS["linalg"].__dict__ or name in CHAPTERS["factorizations"].__dict__:
         return dtype.kind == "f"
     if name == "recurrence":

@@ -225,3 +225,11 @@ def test_isinstance_answers_as_without_tracing():
         expected = (isinstance(x, np.ndarray), isinstance(x, float), isinstance(x, int), np.isscalar(x))
         assert kinds(x) == expected
     assert wg.grad(lambda x: x * 2 if isinstance(x, float) else x * 3)(2.0) == 2.0
+
+
+def test_what_a_derivative_stands_around_is_watched():
+    c = 2.0
+    hessian, slope = wg.hessian(lambda x: c * x**2), wg.grad(wg.grad(lambda x: c * x**2))
+    assert (hessian(1.0), slope(1.0)) == (4.0, 4.0)
+    c = 3.0
+    assert (hessian(1.0), slope(1.0)) == (6.0, 6.0)

@@ -8,12 +8,14 @@ from typing import Any
 import numpy as np
 
 from wengert.backends.program import Program, is_leaf
+from wengert.ir.ops.random import generator_of
 from wengert.ir.structure import flatten, unflatten
 from wengert.tools.derivatives.comparison import narrowest, wider
 from wengert.tools.derivatives.flow import Argument, static_arguments
 from wengert.tools.derivatives.report import ValueCheck
-from wengert.tracer.decorator import Bound, Traced
+from wengert.tracer.decorator import Traced
 from wengert.tracer.parameters import keywords, positional
+from wengert.tracer.variants import Bound
 
 __all__ = ["Untraced", "same"]
 
@@ -43,7 +45,9 @@ class Untraced:
         """The function's own result, the arguments copied."""
         assert isinstance(self.target, Traced)
         parameters = list(self.target.signature.parameters.values())
-        flat = iter([x.copy() if isinstance(x, np.ndarray) else x for x in leaves])
+        held = self.bound.generators  # each call draws from where they are now
+        flat = iter([generator_of(x) if i in held else x.copy() if isinstance(x, np.ndarray) else x
+                     for i, x in enumerate(leaves)])  # fmt: skip
         values = [unflatten(structure, flat) for structure in self.bound.structures]
         with np.errstate(all="ignore"):
             return self.target.function(*positional(parameters, values), **keywords(parameters, values))
@@ -97,7 +101,7 @@ class Untraced:
 
     def _graph(self, leaves: list[Any]) -> Program:
         assert isinstance(self.target, Traced)
-        return self.target.graph_of(Bound(self.bound.structures, list(leaves), self.bound.names))
+        return self.target.graph_of(Bound(self.bound.structures, list(leaves), self.bound.names, self.bound.generators))
 
     def _ints(self) -> list[int]:
         return [i for i, leaf in enumerate(self.bound.leaves) if type(leaf) is int]

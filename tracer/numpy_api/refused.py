@@ -53,6 +53,10 @@ _DECISIONS = {
     ("the global random state is nothing that a graph can replay.", "Use rng = np.random.default_rng(seed)."): (
         "random.*"
     ),
+    ("the state of a traced Generator is a value.", "Use wg.key(rng); make other Generators outside, and pass them."): (
+        "random.Generator.spawn random.Generator.bit_generator"
+    ),
+    ("text and bytes are not traced.", "Use rng.integers(256, size=n, dtype=np.uint8)."): "random.Generator.bytes",
     ("SciPy works on the memory of its arguments.", "Write it with functions of numpy.linalg."): (
         "scipy.linalg.cdf2rdf scipy.linalg.clarkson_woodruff_transform scipy.linalg.cossin scipy.linalg.expm_cond "
         "scipy.linalg.matrix_balance scipy.linalg.ordqz scipy.linalg.qr_delete scipy.linalg.qr_insert "
