@@ -173,6 +173,10 @@ def _lstsq(a, b, rcond):
     return x, np.int32(rank)
 
 
+def _eig(x):
+    return tuple(y.astype(np.result_type(x, np.complex64)) for y in np.linalg.eig(x))
+
+
 COMPLETED = {
     "qr": lambda x: np.linalg.qr(x, "complete")[0][..., min(x.shape[-2:]) :],
     "u": lambda x: np.linalg.svd(x)[0][..., min(x.shape[-2:]) :],
@@ -208,6 +212,7 @@ FORMULAS: dict[str, Callable[..., Any]] = {
     "pinv": lambda x, rtol, hermitian: np.linalg.pinv(half(x) if hermitian else x, rtol, hermitian), "lstsq": _lstsq,
     "cholesky": lambda x: np.linalg.cholesky(half(x)), "qr": lambda x: tuple(np.linalg.qr(x)),
     "svd": lambda x: tuple(np.linalg.svd(x, full_matrices=False)), "svdvals": lambda x: np.linalg.svd(x, compute_uv=False),
+    "eig": _eig,
     "eigh": lambda x, UPLO: tuple(np.linalg.eigh(half(x), UPLO)),
     "eigvalsh": lambda x, UPLO: np.linalg.eigvalsh(half(x), UPLO),
     "complement": lambda x, of: COMPLETED[of](x),
@@ -413,10 +418,10 @@ def jacobian(sample: Sample) -> np.ndarray:
 
 def aligned(sample: Sample, values: Any) -> Any:
     """Vectors that are known up to their signs, with the signs that they have at the sample itself."""
-    if sample.op.name not in ("eigh", "svd"):
+    if sample.op.name not in ("eigh", "eig", "svd"):
         return values
-    at = 1 if sample.op.name == "eigh" else 0
-    sign = np.sign((value(sample)[at] * values[at]).sum(axis=-2))
+    at = 0 if sample.op.name == "svd" else 1
+    sign = np.sign((value(sample)[at].conj() * values[at]).sum(axis=-2).real)
     return (values[0], values[1] * sign[..., None, :]) if at else (
         values[0] * sign[..., None, :], values[1], values[2] * sign[..., None])
 

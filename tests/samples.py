@@ -464,8 +464,11 @@ def one_matrix(op: Op, dtypes: dict[str, np.dtype]) -> Iterator[Sample]:
     rng = random(op.name)
     for dtype in _inexact(dtypes):
         for shape in OBLONG if op.name in ("qr", "svd", "svdvals") else SQUARE:
-            yield Sample(op, [matrix(rng, dtype, shape)], smooth=dtype.kind == "f" or op.name != "svd")  # else: the phase
-        hard = {"slogdet": HARD[:1], "svd": EQUAL, "svdvals": (*EQUAL, *HARD[1:3]), "qr": (), "det": HARD}[op.name]
+            x = matrix(rng, dtype, shape)
+            if op.name == "eig":
+                x = (_normal(rng, dtype, shape) * 0.1 + 2 * np.diag(np.arange(1.0, 1 + shape[-1]))).astype(dtype)
+            yield Sample(op, [x], smooth=dtype.kind == "f" or op.name != "svd")  # else: the phase
+        hard = {"slogdet": HARD[:1], "svd": EQUAL, "svdvals": (*EQUAL, *HARD[1:3]), "qr": (), "eig": EQUAL, "det": HARD}[op.name]
         yield from (Sample(op, [np.array(x, dtype)]) for x in hard)
 
 
@@ -570,6 +573,6 @@ GENERATORS: dict[str, Callable[[Any, dict[str, np.dtype]], Iterator[Sample]]] = 
     **dict.fromkeys(("sum", "prod", "max", "min", "any", "all", "argmax", "argmin"), reduction),
     **dict.fromkeys(("cumsum", "cumprod", "cummax", "cummin", "recurrence"), cumulative),
     **dict.fromkeys(MOVES, movement),
-    **dict.fromkeys(("det", "slogdet", "qr", "svd", "svdvals"), one_matrix), "solve": solve, "cofactors": cofactors,
+    **dict.fromkeys(("det", "slogdet", "qr", "svd", "svdvals", "eig"), one_matrix), "solve": solve, "cofactors": cofactors,
     **dict.fromkeys(("cholesky", "eigh", "eigvalsh"), symmetric), "pinv": pinv, "lstsq": lstsq, "complement": complement,
 }  # fmt: skip

@@ -44,7 +44,7 @@ PARAMS: dict[str, dict[str, Any]] = {
 }
 #: Shapes of the operands of linear algebra; square ones are made diagonally dominant.
 MATRICES: dict[str, tuple[tuple[int, ...], ...]] = {
-    **dict.fromkeys(("det", "slogdet", "cholesky", "eigh", "eigvalsh", "complement"), ((2, 2),)),
+    **dict.fromkeys(("det", "slogdet", "cholesky", "eigh", "eigvalsh", "eig", "complement"), ((2, 2),)),
     "solve": ((2, 2), (2, 3)), "cofactors": ((2, 2), (2, 2)), "lstsq": ((3, 2), (3, 1)),
 }  # fmt: skip
 #: Parameters that mean the same wherever they occur.
