@@ -177,6 +177,24 @@ def _eig(x):
     return tuple(y.astype(np.result_type(x, np.complex64)) for y in np.linalg.eig(x))
 
 
+def _dft(x, sign, axis, norm, kept=None):
+    """By the matrix, with angles reduced before they are rounded."""
+    n = x.shape[axis]
+    turns = np.outer(np.arange(n), np.arange(n)) % n
+    factor = {"ortho": n**-0.5, "forward": 1 / n if sign < 0 else 1.0, "backward": 1.0 if sign < 0 else 1 / n}[norm]
+    out = np.moveaxis(np.tensordot(factor * np.exp(sign * 2j * np.pi * turns / n), x, ([1], [axis])), 0, axis)
+    return np.take(out, range(n if kept is None else kept), axis).astype(np.result_type(x, np.complex64))
+
+
+def _irfft(x, n, axis, norm):
+    """Of the whole, symmetric spectrum."""
+    lines = np.moveaxis(x, axis, 0)
+    whole = np.concatenate((lines, lines[1 : (n + 1) // 2][::-1].conj()))
+    for alone in (0, n // 2) if n % 2 == 0 else (0,):
+        whole[alone] = whole[alone].real
+    return np.moveaxis(_dft(whole, 1, 0, norm).real, 0, axis)
+
+
 COMPLETED = {
     "qr": lambda x: np.linalg.qr(x, "complete")[0][..., min(x.shape[-2:]) :],
     "u": lambda x: np.linalg.svd(x)[0][..., min(x.shape[-2:]) :],
@@ -216,6 +234,8 @@ FORMULAS: dict[str, Callable[..., Any]] = {
     "eigh": lambda x, UPLO: tuple(np.linalg.eigh(half(x), UPLO)),
     "eigvalsh": lambda x, UPLO: np.linalg.eigvalsh(half(x), UPLO),
     "complement": lambda x, of: COMPLETED[of](x),
+    "fft": lambda x, axis, norm: _dft(x, -1, axis, norm), "ifft": lambda x, axis, norm: _dft(x, 1, axis, norm),
+    "rfft": lambda x, n, axis, norm: _dft(x, -1, axis, norm, n // 2 + 1), "irfft": _irfft,
     "call": lambda *xs, graph: CALLEES[graph.name](*xs),
 }
 

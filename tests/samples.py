@@ -526,6 +526,19 @@ def complement(op: Op, dtypes: dict[str, np.dtype]) -> Iterator[Sample]:
         yield Sample(op, [matrix(rng, dtype, shape)], {"of": of}, smooth=True)
 
 
+def transform(op: Op, dtypes: dict[str, np.dtype]) -> Iterator[Sample]:
+    rng = random(op.name)
+    shapes = (((1,), 0), ((2,), 0), ((5,), 0), ((6,), 0), ((2, 3), 0), ((2, 3), 1), ((2, 1, 4), 2), ((3, 1, 2), 0), ((0, 3), 1))
+    for dtype, (shape, axis), norm in itertools.product(_inexact(dtypes), shapes, ("backward", "ortho", "forward")):
+        if (dtype.kind == "f") != (op.name == "rfft"):
+            continue
+        size = shape[axis]
+        for n in (2 * size - 2, 2 * size - 1) if op.name == "irfft" else (size,):
+            if n > 0:
+                params = {"axis": axis, "norm": norm, **({"n": n} if "n" in op.params else {})}
+                yield Sample(op, [array(rng, dtype, shape)], params, smooth=True)
+
+
 # ----- Sub-graphs -----
 
 
@@ -575,4 +588,5 @@ GENERATORS: dict[str, Callable[[Any, dict[str, np.dtype]], Iterator[Sample]]] = 
     **dict.fromkeys(MOVES, movement),
     **dict.fromkeys(("det", "slogdet", "qr", "svd", "svdvals", "eig"), one_matrix), "solve": solve, "cofactors": cofactors,
     **dict.fromkeys(("cholesky", "eigh", "eigvalsh"), symmetric), "pinv": pinv, "lstsq": lstsq, "complement": complement,
+    **dict.fromkeys(("fft", "ifft", "rfft", "irfft"), transform),
 }  # fmt: skip

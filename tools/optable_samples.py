@@ -41,6 +41,8 @@ PARAMS: dict[str, dict[str, Any]] = {
     "pinv": {"rtol": 1e-6, "hermitian": False},
     "lstsq": {"rcond": None},
     "complement": {"of": "vh"},
+    **dict.fromkeys(("fft", "ifft"), {"axis": 1, "norm": "backward"}),
+    "rfft": {"n": 3, "axis": 1, "norm": "backward"}, "irfft": {"n": 4, "axis": 1, "norm": "backward"},
 }
 #: Shapes of the operands of linear algebra; square ones are made diagonally dominant.
 MATRICES: dict[str, tuple[tuple[int, ...], ...]] = {

@@ -13,6 +13,7 @@ from wengert.ir.ops import (
     entire,
     exponential,
     factorizations,
+    fft,
     indexing,
     library,
     linalg,
@@ -34,7 +35,7 @@ CHAPTERS: dict[str, ModuleType] = {
     module.__name__.rpartition(".")[2]: module
     for module in (
         arithmetic, exponential, trigonometric, parts, entire, comparison, special, reductions,
-        movement, contractions, indexing, library, linalg, factorizations, control,
+        movement, contractions, indexing, library, linalg, factorizations, fft, control,
         special_functions, special_functions_gamma, special_functions_bessel, special_functions_entropy,
         special_functions_integrals,
     )
