@@ -177,6 +177,18 @@ def _eig(x):
     return tuple(y.astype(np.result_type(x, np.complex64)) for y in np.linalg.eig(x))
 
 
+def _expm(a, *directions):
+    """By the series of it: sums over all words of a length in which each direction is once, and A elsewhere."""
+    wide = [y.astype(np.result_type(y, np.float64)) for y in (a, *directions)]
+    every = [frozenset(c) for k in range(len(wide)) for c in itertools.combinations(range(1, len(wide)), k)]
+    words = {s: np.broadcast_to(np.eye(a.shape[-1]), a.shape) if not s else 0 * wide[0] for s in every}
+    total = words[every[-1]]
+    for m in range(1, 80):
+        words = {s: (words[s] @ wide[0] + sum((words[s - {i}] @ wide[i] for i in s), 0 * wide[0])) / m for s in every}
+        total = total + words[every[-1]]
+    return total.astype(a.dtype)
+
+
 def _dft(x, sign, axis, norm, kept=None):
     """By the matrix, with angles reduced before they are rounded."""
     n = x.shape[axis]
@@ -236,6 +248,7 @@ FORMULAS: dict[str, Callable[..., Any]] = {
     "complement": lambda x, of: COMPLETED[of](x),
     "fft": lambda x, axis, norm: _dft(x, -1, axis, norm), "ifft": lambda x, axis, norm: _dft(x, 1, axis, norm),
     "rfft": lambda x, n, axis, norm: _dft(x, -1, axis, norm, n // 2 + 1), "irfft": _irfft,
+    "expm": _expm, "expm_along": _expm,
     "call": lambda *xs, graph: CALLEES[graph.name](*xs),
 }
 

@@ -526,6 +526,16 @@ def complement(op: Op, dtypes: dict[str, np.dtype]) -> Iterator[Sample]:
         yield Sample(op, [matrix(rng, dtype, shape)], {"of": of}, smooth=True)
 
 
+def exponential(op: Op, dtypes: dict[str, np.dtype]) -> Iterator[Sample]:
+    rng = random(op.name)
+    for dtype, shape, k in itertools.product(_inexact(dtypes), SQUARE, range(3) if op.name == "expm_along" else (0,)):
+        yield Sample(op, [matrix(rng, dtype, shape) / dtype.type(2) for _ in range(k + 1)], smooth=True)
+    for x, k in itertools.product((*HARD, *EQUAL, [[0.0, 1.0], [0.0, 0.0]]), range(3) if op.name == "expm_along" else (0,)):
+        yield Sample(op, [np.array(x), *(rng.standard_normal(np.shape(x)) for _ in range(k))])
+    if op.name == "expm_along":
+        yield Sample(op, [np.eye(2), np.zeros((2, 2)), 1e100 * np.ones((2, 2))])
+
+
 def transform(op: Op, dtypes: dict[str, np.dtype]) -> Iterator[Sample]:
     rng = random(op.name)
     shapes = (((1,), 0), ((2,), 0), ((5,), 0), ((6,), 0), ((2, 3), 0), ((2, 3), 1), ((2, 1, 4), 2), ((3, 1, 2), 0), ((0, 3), 1))
@@ -588,5 +598,6 @@ GENERATORS: dict[str, Callable[[Any, dict[str, np.dtype]], Iterator[Sample]]] = 
     **dict.fromkeys(MOVES, movement),
     **dict.fromkeys(("det", "slogdet", "qr", "svd", "svdvals", "eig"), one_matrix), "solve": solve, "cofactors": cofactors,
     **dict.fromkeys(("cholesky", "eigh", "eigvalsh"), symmetric), "pinv": pinv, "lstsq": lstsq, "complement": complement,
+    **dict.fromkeys(("expm", "expm_along"), exponential),
     **dict.fromkeys(("fft", "ifft", "rfft", "irfft"), transform),
 }  # fmt: skip

@@ -41,12 +41,13 @@ PARAMS: dict[str, dict[str, Any]] = {
     "pinv": {"rtol": 1e-6, "hermitian": False},
     "lstsq": {"rcond": None},
     "complement": {"of": "vh"},
-    **dict.fromkeys(("fft", "ifft"), {"axis": 1, "norm": "backward"}),
+    "fft": {"axis": 1, "norm": "backward"}, "ifft": {"axis": 1, "norm": "backward"},
     "rfft": {"n": 3, "axis": 1, "norm": "backward"}, "irfft": {"n": 4, "axis": 1, "norm": "backward"},
 }
 #: Shapes of the operands of linear algebra; square ones are made diagonally dominant.
 MATRICES: dict[str, tuple[tuple[int, ...], ...]] = {
     **dict.fromkeys(("det", "slogdet", "cholesky", "eigh", "eigvalsh", "eig", "complement"), ((2, 2),)),
+    "expm": ((2, 2),), "expm_along": ((2, 2), (2, 2)),
     "solve": ((2, 2), (2, 3)), "cofactors": ((2, 2), (2, 2)), "lstsq": ((3, 2), (3, 1)),
 }  # fmt: skip
 #: Parameters that mean the same wherever they occur.

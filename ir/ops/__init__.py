@@ -17,6 +17,7 @@ from wengert.ir.ops import (
     indexing,
     library,
     linalg,
+    matrix_functions,
     movement,
     parts,
     reductions,
@@ -35,7 +36,7 @@ CHAPTERS: dict[str, ModuleType] = {
     module.__name__.rpartition(".")[2]: module
     for module in (
         arithmetic, exponential, trigonometric, parts, entire, comparison, special, reductions,
-        movement, contractions, indexing, library, linalg, factorizations, fft, control,
+        movement, contractions, indexing, library, linalg, factorizations, matrix_functions, fft, control,
         special_functions, special_functions_gamma, special_functions_bessel, special_functions_entropy,
         special_functions_integrals,
     )

@@ -213,7 +213,7 @@ def roots(p):
     if p.ndim != 1:
         message = "Input must be a rank-1 array."
         raise ValueError(message)
-    zero = [not (x != 0) for x in p]
+    zero = [bool(x == 0) for x in p]
     if all(zero):
         return np.array([])
     first, last = zero.index(False), len(zero) - 1 - zero[::-1].index(False)
