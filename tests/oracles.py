@@ -8,6 +8,7 @@ from typing import Any
 
 import mpmath
 import numpy as np
+import scipy.linalg
 from attrs import evolve
 from samples import Sample
 
@@ -130,7 +131,7 @@ def _wrapped(function, x, y):
 
 def shared(sample: Sample) -> bool:
     """Whether an op reads one triangle of its operand, and is taken to be a function of both, which share the derivative."""
-    return sample.op.name in ("cholesky", "eigh", "eigvalsh") or sample.params.get("hermitian", False)
+    return sample.op.name in ("cholesky", "eigh", "eigh_evr", "eigvalsh") or sample.params.get("hermitian", False)
 
 
 def half(x):
@@ -171,6 +172,13 @@ def _lenient(a, b, singular):
 def _lstsq(a, b, rcond):
     x, _, rank, _ = np.linalg.lstsq(a, b, rcond)
     return x, np.int32(rank)
+
+
+def _eigh_evr(x, UPLO):
+    lines = [scipy.linalg.eigh(each, lower=UPLO == "L", driver="evr") for each in half(x).reshape(-1, *x.shape[-2:])] if x.size else []
+    if not lines:
+        return tuple(np.linalg.eigh(x))
+    return np.array([w for w, _ in lines]).reshape(x.shape[:-1]), np.array([v for _, v in lines]).reshape(x.shape)
 
 
 def _eig(x):
@@ -242,7 +250,7 @@ FORMULAS: dict[str, Callable[..., Any]] = {
     "pinv": lambda x, rtol, hermitian: np.linalg.pinv(half(x) if hermitian else x, rtol, hermitian), "lstsq": _lstsq,
     "cholesky": lambda x: np.linalg.cholesky(half(x)), "qr": lambda x: tuple(np.linalg.qr(x)),
     "svd": lambda x: tuple(np.linalg.svd(x, full_matrices=False)), "svdvals": lambda x: np.linalg.svd(x, compute_uv=False),
-    "eig": _eig,
+    "eig": _eig, "eigh_evr": _eigh_evr,
     "eigh": lambda x, UPLO: tuple(np.linalg.eigh(half(x), UPLO)),
     "eigvalsh": lambda x, UPLO: np.linalg.eigvalsh(half(x), UPLO),
     "complement": lambda x, of: COMPLETED[of](x),
@@ -451,7 +459,7 @@ def jacobian(sample: Sample) -> np.ndarray:
 
 def aligned(sample: Sample, values: Any) -> Any:
     """Vectors that are known up to their signs, with the signs that they have at the sample itself."""
-    if sample.op.name not in ("eigh", "eig", "svd"):
+    if sample.op.name not in ("eigh", "eigh_evr", "eig", "svd"):
         return values
     at = 0 if sample.op.name == "svd" else 1
     sign = np.sign((value(sample)[at].conj() * values[at]).sum(axis=-2).real)

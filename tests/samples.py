@@ -477,7 +477,7 @@ def symmetric(op: Op, dtypes: dict[str, np.dtype]) -> Iterator[Sample]:
     for dtype, uplo in itertools.product(_inexact(dtypes), "LU" if op.params else "L"):
         params = {"UPLO": uplo} if op.params else {}
         for shape in SQUARE:
-            smooth = dtype.kind == "f" or op.name != "eigh"  # the phase of complex vectors is LAPACK's own
+            smooth = dtype.kind == "f" or not op.name.startswith("eigh")  # the phase of complex vectors is LAPACK's own
             yield Sample(op, [hermitian(rng, dtype, shape)], params, smooth=smooth)
         if op.params:
             yield from (Sample(op, [np.array(x, dtype)], params) for x in EQUAL)
@@ -598,7 +598,7 @@ GENERATORS: dict[str, Callable[[Any, dict[str, np.dtype]], Iterator[Sample]]] = 
     **dict.fromkeys(("cumsum", "cumprod", "cummax", "cummin", "recurrence"), cumulative),
     **dict.fromkeys(MOVES, movement),
     **dict.fromkeys(("det", "slogdet", "qr", "svd", "svdvals", "eig"), one_matrix), "solve": solve, "cofactors": cofactors,
-    **dict.fromkeys(("cholesky", "eigh", "eigvalsh"), symmetric), "pinv": pinv, "lstsq": lstsq, "complement": complement,
+    **dict.fromkeys(("cholesky", "eigh", "eigh_evr", "eigvalsh"), symmetric), "pinv": pinv, "lstsq": lstsq, "complement": complement,
     **dict.fromkeys(("expm", "expm_along"), exponential),
     **dict.fromkeys(("fft", "ifft", "rfft", "irfft"), transform),
 }  # fmt: skip

@@ -46,7 +46,7 @@ PARAMS: dict[str, dict[str, Any]] = {
 }
 #: Shapes of the operands of linear algebra; square ones are made diagonally dominant.
 MATRICES: dict[str, tuple[tuple[int, ...], ...]] = {
-    **dict.fromkeys(("det", "slogdet", "cholesky", "eigh", "eigvalsh", "eig", "complement"), ((2, 2),)),
+    **dict.fromkeys(("det", "slogdet", "cholesky", "eigh", "eigh_evr", "eigvalsh", "eig", "complement"), ((2, 2),)),
     "expm": ((2, 2),), "expm_along": ((2, 2), (2, 2)),
     "solve": ((2, 2), (2, 3)), "cofactors": ((2, 2), (2, 2)), "lstsq": ((3, 2), (3, 1)),
 }  # fmt: skip

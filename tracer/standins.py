@@ -10,6 +10,9 @@ itself is not touched, nor what NumPy, SciPy and other packages of compiled code
 - finds traced values in lists and tuples, where NumPy itself would not look for them;
 - makes of a new array one that traced values may be written into (:mod:`wengert.tracer.memory`).
 
+Of SciPy, if somebody has imported it, the functions in :mod:`wengert.tracer.scipy_api` are stood in for likewise: without
+traced values among the arguments they are SciPy's own.
+
 The first trace puts the stand-ins in place and the last one takes them away, under a lock; nothing is left changed.
 What keeps a function where this does not look (an attribute of an object, a list, a C extension) gets NumPy's own; a
 traced value that is written into an array made so raises, as it does for any array from outside.
@@ -35,6 +38,7 @@ from wengert.tracer.array import Array, is_traced
 from wengert.tracer.context import current_trace
 from wengert.tracer.location import is_ours
 from wengert.tracer.plain import adopted, natively, plainly
+from wengert.tracer.scipy_api import MODULES, functions_of
 
 __all__ = ["StandIn", "in_place", "stood_in_for"]
 
@@ -118,7 +122,7 @@ def traced_call(function: Any, args: tuple[Any, ...], kwargs: dict[str, Any]) ->
     owner = getattr(function, "__self__", None)
     if isinstance(owner, np.ufunc):
         return ufuncs.call(owner, function.__name__, args, kwargs)
-    implementation = FUNCTIONS.get(function) or _MATH.get(function) or function
+    implementation = _scipy.get(id(function)) or FUNCTIONS.get(function) or _MATH.get(function) or function
     # without one, NumPy's own asks us, or is refused the numbers
     return implementation(*plainly(implementation, args), **kwargs)
 
@@ -159,7 +163,7 @@ class ModuleStandIn(types.ModuleType):
         object.__setattr__(self, "__wrapped__", module)
 
     def __getattr__(self, name: str) -> Any:
-        return getattr(self.__wrapped__, name)
+        return stood_in_for(getattr(self.__wrapped__, name))  # scipy's modules, as they are imported
 
     def __setattr__(self, name: str, value: Any) -> None:
         setattr(self.__wrapped__, name, value)
@@ -176,8 +180,8 @@ _DISPATCHED = type(np.sum)
 
 
 @functools.cache
-def _table() -> dict[int, Any]:
-    """What is stood in for, by identity: functions and ufuncs that may meet a traced value, and their modules."""
+def _of_numpy() -> dict[int, Any]:
+    """What of NumPy and math is stood in for."""
     found: dict[int, Any] = {}
     making = {getattr(np, name) for name in _MAKING}
     kinds = (np.ufunc, types.FunctionType, types.BuiltinFunctionType, _DISPATCHED)
@@ -197,6 +201,39 @@ def _table() -> dict[int, Any]:
     return found
 
 
+#: Identity of SciPy's functions to their traced forms.
+_scipy: dict[int, Callable[..., Any]] = {}
+
+
+@functools.cache
+def _of_scipy(module: types.ModuleType) -> dict[int, Any]:
+    """What of a module of SciPy is stood in for."""
+    functions = functions_of(module)
+    _scipy.update({id(function): implementation for function, implementation in functions.values()})
+    stand_ins = {name: StandIn(function) for name, (function, _) in functions.items()}
+    stand_in = ModuleStandIn(module)
+    vars(stand_in).update(stand_ins)
+    return {id(module): stand_in, **{id(each.__wrapped__): each for each in stand_ins.values()}}
+
+
+_tables: dict[tuple[Any, ...], dict[int, Any]] = {}
+
+
+def _table() -> dict[int, Any]:
+    """What is stood in for, by identity: functions and ufuncs that may meet a traced value, and their modules."""
+    there = tuple([sys.modules.get(name) for name in MODULES])
+    if there not in _tables:
+        found, top = dict(_of_numpy()), sys.modules.get("scipy")
+        if top is not None and there != (None,) * len(there):
+            found[id(top)] = ModuleStandIn(top)
+        for module in there:
+            found.update(_of_scipy(module) if module is not None else {})
+        _searched.clear()  # what held nothing may hold something of this
+        _holding.clear()
+        _tables[there] = found
+    return _tables[there]
+
+
 def stood_in_for(value: Any) -> Any:
     """The stand-in for a function or module of NumPy, if this is one."""
     return _table().get(id(value), value)
@@ -214,10 +251,9 @@ _import = builtins.__import__
 def _importing(name: str, globals: Any = None, locals: Any = None, fromlist: Any = (), level: int = 0) -> Any:
     """The import statement: of NumPy, in a user's module, gives the stand-in."""
     module = _import(name, globals, locals, fromlist, level)
-    stand_in = _table().get(id(module))
-    if stand_in is None or globals is None or _is_library(globals.get("__name__", "")):
+    if globals is None or _is_library(globals.get("__name__", "")):
         return module
-    return stand_in
+    return stood_in_for(module)
 
 
 @contextlib.contextmanager
@@ -266,7 +302,7 @@ def _given_back() -> dict[int, Any]:
 
 def _give_back(names: dict[str, Any]) -> None:
     for name, value in list(names.items()):
-        if type(value) in (StandIn, ModuleStandIn):
+        if isinstance(value, ModuleStandIn) or type(value) is StandIn:
             names[name] = value.__wrapped__
         elif id(value) in _given_back():
             names[name] = _given_back()[id(value)]

@@ -12,6 +12,7 @@ import numpy as np
 
 from wengert.ir.errors import BackendError
 from wengert.ir.kinds import Library
+from wengert.ir.ops import factorizations
 from wengert.ir.ops.matrices import flip, matrices
 from wengert.ir.types import ArrayType
 
@@ -51,6 +52,14 @@ def _expm_along(a, *directions):
     return (_scipy("linalg", "expm")(whole)[..., :n, -n:] * scale).astype(a.dtype, copy=False)
 
 
+def _eigh_evr(a, UPLO):
+    if not a.size:
+        return np.linalg.eigh(a, UPLO)
+    lines = [_scipy("linalg", "eigh")(each, lower=UPLO == "L") for each in a.reshape(-1, *a.shape[-2:])]
+    w, v = (np.stack(part) for part in zip(*lines, strict=True))
+    return w.reshape(a.shape[:-1]), v.reshape(a.shape)
+
+
 def _types(op, types, params):
     matrices(op, types, None if op is expm_along else 1, square=True)
     return (ArrayType(types[0].dtype, types[0].shape),)
@@ -71,6 +80,12 @@ def _along_vjp(xp, g, k, out, primals, params):
     return xp.expm_along(flip(xp, primals[0]), *others, g)
 
 
+eigh_evr = Library(function=None, name="eigh_evr", params=("UPLO",),
+    call=_eigh_evr,
+    types=factorizations.eigh.types,
+    jvp=factorizations.eigh.jvp,
+    vjp=factorizations.eigh.vjp,
+    doc="eigh as SciPy has it: by another driver of LAPACK, whose vectors may have other signs.")
 expm_along = Library(function=None, name="expm_along", linear=tuple(range(1, 9)),
     call=_expm_along,
     types=_types,
