@@ -10,8 +10,8 @@ itself is not touched, nor what NumPy, SciPy and other packages of compiled code
 - finds traced values in lists and tuples, where NumPy itself would not look for them;
 - makes of a new array one that traced values may be written into (:mod:`wengert.tracer.memory`).
 
-Of SciPy, if somebody has imported it, the functions in :mod:`wengert.tracer.scipy_api` are stood in for likewise: without
-traced values among the arguments they are SciPy's own.
+Of SciPy, if somebody has imported it, the functions in :mod:`wengert.tracer.scipy_api` are stood in for likewise; where
+no argument is traced they are SciPy's own.
 
 The first trace puts the stand-ins in place and the last one takes them away, under a lock; nothing is left changed.
 What keeps a function where this does not look (an attribute of an object, a list, a C extension) gets NumPy's own; a

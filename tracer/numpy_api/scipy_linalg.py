@@ -1,7 +1,7 @@
 """scipy.linalg on traced arrays, mostly as compositions of numpy.linalg.
 
-``overwrite_a``, ``lwork`` and ``lapack_driver`` change no result, and are not looked at; nor is ``check_finite``: what is
-NaN or infinite flows on.  Signs and phases of eigenvectors are those of numpy.linalg.
+``overwrite_a``, ``lwork`` and ``lapack_driver`` change no result, and are not looked at; nor is ``check_finite``: what
+is NaN or infinite flows on.  Signs and phases of eigenvectors are those of numpy.linalg.
 """
 
 from __future__ import annotations
@@ -280,7 +280,8 @@ def block_diag(*arrs):
     dtype, width, at, rows = np.result_type(*(x.dtype for x in blocks)), sum(x.shape[1] for x in blocks), 0, []
     for x in blocks:
         m, n = x.shape
-        rows.append(np.concatenate((np.zeros((m, at), dtype), x.astype(dtype), np.zeros((m, width - at - n), dtype)), 1))
+        before, behind = np.zeros((m, at), dtype), np.zeros((m, width - at - n), dtype)
+        rows.append(np.concatenate((before, x.astype(dtype), behind), 1))
         at += n
     return np.concatenate(rows)
 
@@ -294,7 +295,7 @@ def khatri_rao(a, b):
 
 
 TABLE = {f"scipy.linalg.{function.__name__}": function for function in (
-    solve, inv, det, solve_triangular, cho_factor, cho_solve, lstsq, pinv, pinvh, norm, cholesky, qr, svd, svdvals, eigh,
-    eigvalsh, eig, eigvals, expm, expm_frechet, cosm, sinm, tanm, coshm, sinhm, tanhm, toeplitz, hankel, circulant,
+    solve, inv, det, solve_triangular, cho_factor, cho_solve, lstsq, pinv, pinvh, norm, cholesky, qr, svd, svdvals,
+    eigh, eigvalsh, eig, eigvals, expm, expm_frechet, cosm, sinm, tanm, coshm, sinhm, tanhm, toeplitz, hankel, circulant,
     block_diag, khatri_rao,
 )} | {"scipy.linalg.kron": lambda a, b: np.kron(a, b)}  # fmt: skip
