@@ -478,7 +478,8 @@ def symmetric(op: Op, dtypes: dict[str, np.dtype]) -> Iterator[Sample]:
         params = {"UPLO": uplo} if op.params else {}
         for shape in SQUARE:
             smooth = dtype.kind == "f" or not op.name.startswith("eigh")  # the phase of complex vectors is LAPACK's own
-            yield Sample(op, [hermitian(rng, dtype, shape)], params, smooth=smooth)
+            jumps = op.name == "eigh_evr" and shape[-1] > 2  # its signs hang on the last bits
+            yield Sample(op, [hermitian(rng, dtype, shape)], params, smooth=smooth and not jumps)
         if op.params:
             yield from (Sample(op, [np.array(x, dtype)], params) for x in EQUAL)
 

@@ -38,7 +38,7 @@ from wengert.tracer.array import Array, is_traced
 from wengert.tracer.context import current_trace
 from wengert.tracer.location import is_ours
 from wengert.tracer.plain import adopted, natively, plainly
-from wengert.tracer.scipy_api import MODULES, functions_of
+from wengert.tracer.scipy_api import MODULES, TRACED, functions_of
 
 __all__ = ["StandIn", "in_place", "stood_in_for"]
 
@@ -122,7 +122,7 @@ def traced_call(function: Any, args: tuple[Any, ...], kwargs: dict[str, Any]) ->
     owner = getattr(function, "__self__", None)
     if isinstance(owner, np.ufunc):
         return ufuncs.call(owner, function.__name__, args, kwargs)
-    implementation = _scipy.get(id(function)) or FUNCTIONS.get(function) or _MATH.get(function) or function
+    implementation = TRACED.get(function) or FUNCTIONS.get(function) or _MATH.get(function) or function
     # without one, NumPy's own asks us, or is refused the numbers
     return implementation(*plainly(implementation, args), **kwargs)
 
@@ -201,19 +201,12 @@ def _of_numpy() -> dict[int, Any]:
     return found
 
 
-#: Identity of SciPy's functions to their traced forms.
-_scipy: dict[int, Callable[..., Any]] = {}
-
-
 @functools.cache
 def _of_scipy(module: types.ModuleType) -> dict[int, Any]:
     """What of a module of SciPy is stood in for."""
-    functions = functions_of(module)
-    _scipy.update({id(function): implementation for function, implementation in functions.values()})
-    stand_ins = {name: StandIn(function) for name, (function, _) in functions.items()}
-    stand_in = ModuleStandIn(module)
-    vars(stand_in).update(stand_ins)
-    return {id(module): stand_in, **{id(each.__wrapped__): each for each in stand_ins.values()}}
+    names, stand_in = {n: StandIn(f) for n, f in functions_of(module).items()}, ModuleStandIn(module)
+    vars(stand_in).update(names)
+    return {id(module): stand_in, **{id(each.__wrapped__): each for each in names.values()}}
 
 
 _tables: dict[tuple[Any, ...], dict[int, Any]] = {}

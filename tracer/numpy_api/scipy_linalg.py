@@ -1,7 +1,7 @@
 """scipy.linalg on traced arrays, mostly as compositions of numpy.linalg.
 
 ``overwrite_a``, ``lwork`` and ``lapack_driver`` change no result, and are not looked at; nor is ``check_finite``: what
-is NaN or infinite flows on.  Signs and phases of eigenvectors are those of numpy.linalg.
+is NaN or infinite flows on.
 """
 
 from __future__ import annotations
@@ -167,7 +167,10 @@ def eigh(
     part = slice(None) if subset_by_index is None else slice(subset_by_index[0], subset_by_index[1] + 1)
     if eigvals_only:
         return np.linalg.eigvalsh(a, "L" if lower else "U")[..., part]
-    w, v = np.linalg.eigh(a, "L" if lower else "U")
+    xp, (x,) = inexact(a)
+    _matrices(x, square=True)
+    found = xp.eigh if driver in ("ev", "evd") else xp.eigh_evr
+    w, v = found(x, UPLO="L" if lower else "U")
     return w[..., part], v[..., part]
 
 
@@ -296,6 +299,6 @@ def khatri_rao(a, b):
 
 TABLE = {f"scipy.linalg.{function.__name__}": function for function in (
     solve, inv, det, solve_triangular, cho_factor, cho_solve, lstsq, pinv, pinvh, norm, cholesky, qr, svd, svdvals,
-    eigh, eigvalsh, eig, eigvals, expm, expm_frechet, cosm, sinm, tanm, coshm, sinhm, tanhm, toeplitz, hankel, circulant,
-    block_diag, khatri_rao,
+    eigh, eigvalsh, eig, eigvals, expm, expm_frechet, cosm, sinm, tanm, coshm, sinhm, tanhm, toeplitz, hankel,
+    circulant, block_diag, khatri_rao,
 )} | {"scipy.linalg.kron": lambda a, b: np.kron(a, b)}  # fmt: skip
