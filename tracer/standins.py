@@ -25,7 +25,6 @@ import contextlib
 import functools
 import importlib
 import math
-import operator
 import sys
 import threading
 import types
@@ -34,9 +33,10 @@ from typing import Any
 
 import numpy as np
 
-from wengert.tracer.array import Array, is_traced
+from wengert.tracer.array import is_traced
 from wengert.tracer.context import current_trace
 from wengert.tracer.location import is_ours
+from wengert.tracer.math_api import MATH
 from wengert.tracer.plain import adopted, natively, plainly
 from wengert.tracer.scipy_api import MODULES, TRACED, functions_of
 
@@ -122,37 +122,9 @@ def traced_call(function: Any, args: tuple[Any, ...], kwargs: dict[str, Any]) ->
     owner = getattr(function, "__self__", None)
     if isinstance(owner, np.ufunc):
         return ufuncs.call(owner, function.__name__, args, kwargs)
-    implementation = TRACED.get(function) or FUNCTIONS.get(function) or _MATH.get(function) or function
+    implementation = TRACED.get(function) or FUNCTIONS.get(function) or MATH.get(function) or function
     # without one, NumPy's own asks us, or is refused the numbers
     return implementation(*plainly(implementation, args), **kwargs)
-
-
-def _float(function: Any) -> Any:
-    """A function of NumPy that gives a Python number, as math does."""
-
-    def number(*args: Any) -> Any:
-        result = function(*args)
-        return result.xp.cast(result, result.dtype, weak=True) if type(result) is Array else result
-
-    return number
-
-
-#: What Python's math has in NumPy; NaN and infinity where math raises.
-_SAME = """
-    sin cos tan sinh cosh tanh exp expm1 log2 log10 log1p sqrt hypot copysign fmod degrees radians fabs isnan isinf
-    isfinite
-""".split()
-_MATH: dict[Any, Any] = {
-    **{getattr(math, name): _float(getattr(np, name)) for name in _SAME},
-    **{getattr(math, name.replace("arc", "a")): _float(getattr(np, name)) for name in (
-        "arcsin", "arccos", "arctan", "arctan2", "arcsinh", "arccosh", "arctanh")},
-    math.pow: _float(np.float_power),
-    math.log: _float(lambda x, base=None: np.log(x) if base is None else np.log(x) / np.log(base)),
-    math.floor: lambda x: int(np.floor(x)), math.ceil: lambda x: int(np.ceil(x)), math.trunc: lambda x: int(x),
-    math.fsum: _float(lambda items: np.sum(np.stack(list(items)))),
-    math.prod: lambda items, start=1: functools.reduce(operator.mul, items, start),
-    math.dist: _float(lambda p, q: np.sqrt(sum((x - y) ** 2 for x, y in zip(p, q, strict=True)))),
-}  # fmt: skip
 
 
 class ModuleStandIn(types.ModuleType):
@@ -189,7 +161,7 @@ def _of_numpy() -> dict[int, Any]:
         for name, function in list(vars(module).items()):
             if not name.startswith("_") and isinstance(function, kinds):
                 found[id(function)] = StandIn(function, making=function in making)
-    found.update({id(function): StandIn(function) for function in _MATH})
+    found.update({id(function): StandIn(function) for function in MATH})
     from wengert.tracer.numpy_api.classes import INSTEAD
 
     found.update({id(getattr(np, name)): instead for name, instead in INSTEAD.items()})
