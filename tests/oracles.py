@@ -8,6 +8,7 @@ from typing import Any
 
 import mpmath
 import numpy as np
+import scipy.linalg
 from attrs import evolve
 from samples import Sample
 
@@ -147,7 +148,7 @@ def _wrapped(function, x, y):
 
 def shared(sample: Sample) -> bool:
     """Whether an op reads one triangle of its operand, and is taken to be a function of both, which share the derivative."""
-    return sample.op.name in ("cholesky", "eigh", "eigvalsh") or sample.params.get("hermitian", False)
+    return sample.op.name in ("cholesky", "eigh", "eigh_evr", "eigvalsh") or sample.params.get("hermitian", False)
 
 
 def half(x):
@@ -190,6 +191,47 @@ def _lstsq(a, b, rcond):
     return x, np.int32(rank)
 
 
+def _eigh_evr(x, UPLO):
+    lines = [scipy.linalg.eigh(each, lower=UPLO == "L", driver="evr") for each in half(x).reshape(-1, *x.shape[-2:])] if x.size else []
+    if not lines:
+        return tuple(np.linalg.eigh(x))
+    return np.array([w for w, _ in lines]).reshape(x.shape[:-1]), np.array([v for _, v in lines]).reshape(x.shape)
+
+
+def _eig(x):
+    return tuple(y.astype(np.result_type(x, np.complex64)) for y in np.linalg.eig(x))
+
+
+def _expm(a, *directions):
+    """By the series of it: sums over all words of a length in which each direction is once, and A elsewhere."""
+    wide = [y.astype(np.result_type(y, np.float64)) for y in (a, *directions)]
+    every = [frozenset(c) for k in range(len(wide)) for c in itertools.combinations(range(1, len(wide)), k)]
+    words = {s: np.broadcast_to(np.eye(a.shape[-1]), a.shape) if not s else 0 * wide[0] for s in every}
+    total = words[every[-1]]
+    for m in range(1, 80):
+        words = {s: (words[s] @ wide[0] + sum((words[s - {i}] @ wide[i] for i in s), 0 * wide[0])) / m for s in every}
+        total = total + words[every[-1]]
+    return total.astype(a.dtype)
+
+
+def _dft(x, sign, axis, norm, kept=None):
+    """By the matrix, with angles reduced before they are rounded."""
+    n = x.shape[axis]
+    turns = np.outer(np.arange(n), np.arange(n)) % n
+    factor = {"ortho": n**-0.5, "forward": 1 / n if sign < 0 else 1.0, "backward": 1.0 if sign < 0 else 1 / n}[norm]
+    out = np.moveaxis(np.tensordot(factor * np.exp(sign * 2j * np.pi * turns / n), x, ([1], [axis])), 0, axis)
+    return np.take(out, range(n if kept is None else kept), axis).astype(np.result_type(x, np.complex64))
+
+
+def _irfft(x, n, axis, norm):
+    """Of the whole, symmetric spectrum."""
+    lines = np.moveaxis(x, axis, 0)
+    whole = np.concatenate((lines, lines[1 : (n + 1) // 2][::-1].conj()))
+    for alone in (0, n // 2) if n % 2 == 0 else (0,):
+        whole[alone] = whole[alone].real
+    return np.moveaxis(_dft(whole, 1, 0, norm).real, 0, axis)
+
+
 COMPLETED = {
     "qr": lambda x: np.linalg.qr(x, "complete")[0][..., min(x.shape[-2:]) :],
     "u": lambda x: np.linalg.svd(x)[0][..., min(x.shape[-2:]) :],
@@ -227,9 +269,13 @@ FORMULAS: dict[str, Callable[..., Any]] = {
     "pinv": lambda x, rtol, hermitian: np.linalg.pinv(half(x) if hermitian else x, rtol, hermitian), "lstsq": _lstsq,
     "cholesky": lambda x: np.linalg.cholesky(half(x)), "qr": lambda x: tuple(np.linalg.qr(x)),
     "svd": lambda x: tuple(np.linalg.svd(x, full_matrices=False)), "svdvals": lambda x: np.linalg.svd(x, compute_uv=False),
+    "eig": _eig, "eigh_evr": _eigh_evr,
     "eigh": lambda x, UPLO: tuple(np.linalg.eigh(half(x), UPLO)),
     "eigvalsh": lambda x, UPLO: np.linalg.eigvalsh(half(x), UPLO),
     "complement": lambda x, of: COMPLETED[of](x),
+    "fft": lambda x, axis, norm: _dft(x, -1, axis, norm), "ifft": lambda x, axis, norm: _dft(x, 1, axis, norm),
+    "rfft": lambda x, n, axis, norm: _dft(x, -1, axis, norm, n // 2 + 1), "irfft": _irfft,
+    "expm": _expm, "expm_along": _expm,
     "call": lambda *xs, graph: CALLEES[graph.name](*xs),
 }
 
@@ -432,10 +478,10 @@ def jacobian(sample: Sample) -> np.ndarray:
 
 def aligned(sample: Sample, values: Any) -> Any:
     """Vectors that are known up to their signs, with the signs that they have at the sample itself."""
-    if sample.op.name not in ("eigh", "svd"):
+    if sample.op.name not in ("eigh", "eigh_evr", "eig", "svd"):
         return values
-    at = 1 if sample.op.name == "eigh" else 0
-    sign = np.sign((value(sample)[at] * values[at]).sum(axis=-2))
+    at = 0 if sample.op.name == "svd" else 1
+    sign = np.sign((value(sample)[at].conj() * values[at]).sum(axis=-2).real)
     return (values[0], values[1] * sign[..., None, :]) if at else (
         values[0] * sign[..., None, :], values[1], values[2] * sign[..., None])
 

@@ -465,8 +465,11 @@ def one_matrix(op: Op, dtypes: dict[str, np.dtype]) -> Iterator[Sample]:
     rng = random(op.name)
     for dtype in _inexact(dtypes):
         for shape in OBLONG if op.name in ("qr", "svd", "svdvals") else SQUARE:
-            yield Sample(op, [matrix(rng, dtype, shape)], smooth=dtype.kind == "f" or op.name != "svd")  # else: the phase
-        hard = {"slogdet": HARD[:1], "svd": EQUAL, "svdvals": (*EQUAL, *HARD[1:3]), "qr": (), "det": HARD}[op.name]
+            x = matrix(rng, dtype, shape)
+            if op.name == "eig":
+                x = (_normal(rng, dtype, shape) * 0.1 + 2 * np.diag(np.arange(1.0, 1 + shape[-1]))).astype(dtype)
+            yield Sample(op, [x], smooth=dtype.kind == "f" or op.name != "svd")  # else: the phase
+        hard = {"slogdet": HARD[:1], "svd": EQUAL, "svdvals": (*EQUAL, *HARD[1:3]), "qr": (), "eig": EQUAL, "det": HARD}[op.name]
         yield from (Sample(op, [np.array(x, dtype)]) for x in hard)
 
 
@@ -475,8 +478,9 @@ def symmetric(op: Op, dtypes: dict[str, np.dtype]) -> Iterator[Sample]:
     for dtype, uplo in itertools.product(_inexact(dtypes), "LU" if op.params else "L"):
         params = {"UPLO": uplo} if op.params else {}
         for shape in SQUARE:
-            smooth = dtype.kind == "f" or op.name != "eigh"  # the phase of complex vectors is LAPACK's own
-            yield Sample(op, [hermitian(rng, dtype, shape)], params, smooth=smooth)
+            smooth = dtype.kind == "f" or not op.name.startswith("eigh")  # the phase of complex vectors is LAPACK's own
+            jumps = op.name == "eigh_evr" and shape[-1] > 2  # its signs hang on the last bits
+            yield Sample(op, [hermitian(rng, dtype, shape)], params, smooth=smooth and not jumps)
         if op.params:
             yield from (Sample(op, [np.array(x, dtype)], params) for x in EQUAL)
 
@@ -522,6 +526,30 @@ def complement(op: Op, dtypes: dict[str, np.dtype]) -> Iterator[Sample]:
     rng = random(op.name)
     for dtype, shape, of in itertools.product(_inexact(dtypes), OBLONG, ("qr", "u", "vh")):
         yield Sample(op, [matrix(rng, dtype, shape)], {"of": of}, smooth=True)
+
+
+def exponential(op: Op, dtypes: dict[str, np.dtype]) -> Iterator[Sample]:
+    rng = random(op.name)
+    for dtype, shape in itertools.product(_inexact(dtypes), SQUARE):
+        for k in ((1, 2) if shape == (2, 2) else (1,)) if op.name == "expm_along" else (0,):
+            yield Sample(op, [matrix(rng, dtype, shape) / dtype.type(2) for _ in range(k + 1)], smooth=True)
+    for x, k in itertools.product((*HARD, *EQUAL, [[0.0, 1.0], [0.0, 0.0]]), (1, 2) if op.name == "expm_along" else (0,)):
+        yield Sample(op, [np.array(x), *(rng.standard_normal(np.shape(x)) for _ in range(k))])
+    if op.name == "expm_along":
+        yield Sample(op, [np.eye(2), np.zeros((2, 2)), 1e100 * np.ones((2, 2))])
+
+
+def transform(op: Op, dtypes: dict[str, np.dtype]) -> Iterator[Sample]:
+    rng = random(op.name)
+    shapes = (((1,), 0), ((2,), 0), ((5,), 0), ((6,), 0), ((2, 3), 0), ((2, 3), 1), ((2, 1, 4), 2), ((3, 1, 2), 0), ((0, 3), 1))
+    for dtype, (shape, axis), norm in itertools.product(_inexact(dtypes), shapes, ("backward", "ortho", "forward")):
+        if (dtype.kind == "f") != (op.name == "rfft"):
+            continue
+        size = shape[axis]
+        for n in (2 * size - 2, 2 * size - 1) if op.name == "irfft" else (size,):
+            if n > 0:
+                params = {"axis": axis, "norm": norm, **({"n": n} if "n" in op.params else {})}
+                yield Sample(op, [array(rng, dtype, shape)], params, smooth=True)
 
 
 # ----- Sub-graphs -----
@@ -603,6 +631,8 @@ GENERATORS: dict[str, Callable[[Any, dict[str, np.dtype]], Iterator[Sample]]] = 
     **dict.fromkeys(("sum", "prod", "max", "min", "any", "all", "argmax", "argmin"), reduction),
     **dict.fromkeys(("cumsum", "cumprod", "cummax", "cummin", "recurrence"), cumulative),
     **dict.fromkeys(MOVES, movement),
-    **dict.fromkeys(("det", "slogdet", "qr", "svd", "svdvals"), one_matrix), "solve": solve, "cofactors": cofactors,
-    **dict.fromkeys(("cholesky", "eigh", "eigvalsh"), symmetric), "pinv": pinv, "lstsq": lstsq, "complement": complement,
+    **dict.fromkeys(("det", "slogdet", "qr", "svd", "svdvals", "eig"), one_matrix), "solve": solve, "cofactors": cofactors,
+    **dict.fromkeys(("cholesky", "eigh", "eigh_evr", "eigvalsh"), symmetric), "pinv": pinv, "lstsq": lstsq, "complement": complement,
+    **dict.fromkeys(("expm", "expm_along"), exponential),
+    **dict.fromkeys(("fft", "ifft", "rfft", "irfft"), transform),
 }  # fmt: skip

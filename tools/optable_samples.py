@@ -44,10 +44,13 @@ PARAMS: dict[str, dict[str, Any]] = {
     "complement": {"of": "vh"},
     "draw": {"method": "standard_normal", "shape": (2, 3), "dtype": "f64", "options": ()},
     "parameter": {"of": "rng.poisson: lam"},
+    "fft": {"axis": 1, "norm": "backward"}, "ifft": {"axis": 1, "norm": "backward"},
+    "rfft": {"n": 3, "axis": 1, "norm": "backward"}, "irfft": {"n": 4, "axis": 1, "norm": "backward"},
 }
 #: Shapes of the operands of linear algebra; square ones are made diagonally dominant.
 MATRICES: dict[str, tuple[tuple[int, ...], ...]] = {
-    **dict.fromkeys(("det", "slogdet", "cholesky", "eigh", "eigvalsh", "complement"), ((2, 2),)),
+    **dict.fromkeys(("det", "slogdet", "cholesky", "eigh", "eigh_evr", "eigvalsh", "eig", "complement"), ((2, 2),)),
+    "expm": ((2, 2),), "expm_along": ((2, 2), (2, 2)),
     "solve": ((2, 2), (2, 3)), "cofactors": ((2, 2), (2, 2)), "lstsq": ((3, 2), (3, 1)),
 }  # fmt: skip
 #: Parameters that mean the same wherever they occur.

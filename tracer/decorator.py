@@ -268,7 +268,7 @@ def _run(trace: Trace, function: Callable[..., Any], args: list[Any], kwargs: di
     """Call the function; where NumPy hides our error behind one of its own, or the function passes over it, ours
     comes out."""
     try:
-        result = function(*args, **kwargs)
+        result = stood_in_for(function)(*args, **kwargs)
     except Exception as error:
         if trace.refusals and not isinstance(error, TraceError):
             raise trace.refusals[0].with_traceback(error.__traceback__) from None

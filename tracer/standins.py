@@ -10,6 +10,9 @@ itself is not touched, nor what NumPy, SciPy and other packages of compiled code
 - finds traced values in lists and tuples, where NumPy itself would not look for them;
 - makes of a new array one that traced values may be written into (:mod:`wengert.tracer.memory`).
 
+Of SciPy, if somebody has imported it, the functions in :mod:`wengert.tracer.scipy_api` are stood in for likewise; where
+no argument is traced they are SciPy's own.
+
 The first trace puts the stand-ins in place and the last one takes them away, under a lock; nothing is left changed.
 What keeps a function where this does not look (an attribute of an object, a list, a C extension) gets NumPy's own; a
 traced value that is written into an array made so raises, as it does for any array from outside.
@@ -22,7 +25,6 @@ import contextlib
 import functools
 import importlib
 import math
-import operator
 import random
 import sys
 import threading
@@ -32,11 +34,13 @@ from typing import Any
 
 import numpy as np
 
-from wengert.tracer.array import Array, is_traced
+from wengert.tracer.array import is_traced
 from wengert.tracer.context import current_trace
 from wengert.tracer.location import is_ours
+from wengert.tracer.math_api import MATH
 from wengert.tracer.plain import adopted, natively, plainly
 from wengert.tracer.random import stood_in
+from wengert.tracer.scipy_api import MODULES, TRACED, functions_of
 
 __all__ = ["StandIn", "in_place", "stood_in_for"]
 
@@ -126,37 +130,9 @@ def traced_call(function: Any, args: tuple[Any, ...], kwargs: dict[str, Any]) ->
     owner = getattr(function, "__self__", None)
     if isinstance(owner, np.ufunc):
         return ufuncs.call(owner, function.__name__, args, kwargs)
-    implementation = FUNCTIONS.get(function) or _MATH.get(function) or function
+    implementation = TRACED.get(function) or FUNCTIONS.get(function) or MATH.get(function) or function
     # without one, NumPy's own asks us, or is refused the numbers
     return implementation(*plainly(implementation, args), **kwargs)
-
-
-def _float(function: Any) -> Any:
-    """A function of NumPy that gives a Python number, as math does."""
-
-    def number(*args: Any) -> Any:
-        result = function(*args)
-        return result.xp.cast(result, result.dtype, weak=True) if type(result) is Array else result
-
-    return number
-
-
-#: What Python's math has in NumPy; NaN and infinity where math raises.
-_SAME = """
-    sin cos tan sinh cosh tanh exp expm1 log2 log10 log1p sqrt hypot copysign fmod degrees radians fabs isnan isinf
-    isfinite
-""".split()
-_MATH: dict[Any, Any] = {
-    **{getattr(math, name): _float(getattr(np, name)) for name in _SAME},
-    **{getattr(math, name.replace("arc", "a")): _float(getattr(np, name)) for name in (
-        "arcsin", "arccos", "arctan", "arctan2", "arcsinh", "arccosh", "arctanh")},
-    math.pow: _float(np.float_power),
-    math.log: _float(lambda x, base=None: np.log(x) if base is None else np.log(x) / np.log(base)),
-    math.floor: lambda x: int(np.floor(x)), math.ceil: lambda x: int(np.ceil(x)), math.trunc: lambda x: int(x),
-    math.fsum: _float(lambda items: np.sum(np.stack(list(items)))),
-    math.prod: lambda items, start=1: functools.reduce(operator.mul, items, start),
-    math.dist: _float(lambda p, q: np.sqrt(sum((x - y) ** 2 for x, y in zip(p, q, strict=True)))),
-}  # fmt: skip
 
 
 class ModuleStandIn(types.ModuleType):
@@ -167,7 +143,7 @@ class ModuleStandIn(types.ModuleType):
         object.__setattr__(self, "__wrapped__", module)
 
     def __getattr__(self, name: str) -> Any:
-        return getattr(self.__wrapped__, name)
+        return stood_in_for(getattr(self.__wrapped__, name))  # scipy's modules, as they are imported
 
     def __setattr__(self, name: str, value: Any) -> None:
         setattr(self.__wrapped__, name, value)
@@ -184,8 +160,8 @@ _DISPATCHED = type(np.sum)
 
 
 @functools.cache
-def _table() -> dict[int, Any]:
-    """What is stood in for, by identity: functions and ufuncs that may meet a traced value, and their modules."""
+def _of_numpy() -> dict[int, Any]:
+    """What of NumPy and math is stood in for."""
     found: dict[int, Any] = {}
     making = {getattr(np, name) for name in _MAKING}
     kinds = (np.ufunc, types.FunctionType, types.BuiltinFunctionType, _DISPATCHED)
@@ -193,7 +169,7 @@ def _table() -> dict[int, Any]:
         for name, function in list(vars(module).items()):
             if not name.startswith("_") and isinstance(function, kinds):
                 found[id(function)] = StandIn(function, making=function in making)
-    found.update({id(function): StandIn(function) for function in _MATH})
+    found.update({id(function): StandIn(function) for function in MATH})
     from wengert.tracer.numpy_api.classes import INSTEAD
 
     found.update({id(getattr(np, name)): instead for name, instead in INSTEAD.items()})
@@ -204,6 +180,32 @@ def _table() -> dict[int, Any]:
         names = {name: found.get(id(value), value) for name, value in vars(module.__wrapped__).items()}
         vars(module).update(names)
     return found
+
+
+@functools.cache
+def _of_scipy(module: types.ModuleType) -> dict[int, Any]:
+    """What of a module of SciPy is stood in for."""
+    names, stand_in = {n: StandIn(f) for n, f in functions_of(module).items()}, ModuleStandIn(module)
+    vars(stand_in).update(names)
+    return {id(module): stand_in, **{id(each.__wrapped__): each for each in names.values()}}
+
+
+_tables: dict[tuple[Any, ...], dict[int, Any]] = {}
+
+
+def _table() -> dict[int, Any]:
+    """What is stood in for, by identity: functions and ufuncs that may meet a traced value, and their modules."""
+    there = tuple([sys.modules.get(name) for name in MODULES])
+    if there not in _tables:
+        found, top = dict(_of_numpy()), sys.modules.get("scipy")
+        if top is not None and there != (None,) * len(there):
+            found[id(top)] = ModuleStandIn(top)
+        for module in there:
+            found.update(_of_scipy(module) if module is not None else {})
+        _searched.clear()  # what held nothing may hold something of this
+        _holding.clear()
+        _tables[there] = found
+    return _tables[there]
 
 
 def stood_in_for(value: Any) -> Any:
@@ -223,10 +225,9 @@ _import = builtins.__import__
 def _importing(name: str, globals: Any = None, locals: Any = None, fromlist: Any = (), level: int = 0) -> Any:
     """The import statement: of NumPy, in a user's module, gives the stand-in."""
     module = _import(name, globals, locals, fromlist, level)
-    stand_in = _table().get(id(module))
-    if stand_in is None or globals is None or _is_library(globals.get("__name__", "")):
+    if globals is None or _is_library(globals.get("__name__", "")):
         return module
-    return stand_in
+    return stood_in_for(module)
 
 
 @contextlib.contextmanager
@@ -275,7 +276,7 @@ def _given_back() -> dict[int, Any]:
 
 def _give_back(names: dict[str, Any]) -> None:
     for name, value in list(names.items()):
-        if type(value) in (StandIn, ModuleStandIn):
+        if isinstance(value, ModuleStandIn) or type(value) is StandIn:
             names[name] = value.__wrapped__
         elif id(value) in _given_back():
             names[name] = _given_back()[id(value)]

@@ -13,9 +13,11 @@ from wengert.ir.ops import (
     entire,
     exponential,
     factorizations,
+    fft,
     indexing,
     library,
     linalg,
+    matrix_functions,
     movement,
     parts,
     random,
@@ -35,7 +37,7 @@ CHAPTERS: dict[str, ModuleType] = {
     module.__name__.rpartition(".")[2]: module
     for module in (
         arithmetic, exponential, trigonometric, parts, entire, comparison, special, reductions,
-        movement, contractions, indexing, library, linalg, factorizations, control, random,
+        movement, contractions, indexing, library, linalg, factorizations, matrix_functions, fft, control, random,
         special_functions, special_functions_gamma, special_functions_bessel, special_functions_entropy,
         special_functions_integrals,
     )

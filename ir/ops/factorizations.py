@@ -19,6 +19,8 @@ from wengert.ir.ops.matrices import (
     diagonal,
     divided_gaps,
     eye,
+    eyes,
+    flip,
     hermitian_part,
     lower,
     matrices,
@@ -238,6 +240,59 @@ def _eigvalsh_vjp(xp, g, k, out, primals, params):
     return conj(xp, hermitian_part(xp, mul(xp, xp.scale(v, row(xp, g)), adjoint(xp, v))))
 
 
+# ----- Eigenvalues of any matrix -----
+
+
+def _eig(a):
+    dtype = np.result_type(a.dtype, np.complex64)
+    return tuple(x.astype(dtype) for x in np.linalg.eig(a))
+
+
+def _eig_types(op, types, params):
+    stack, n, _ = matrices(op, types, square=True)
+    dtype = np.result_type(types[0].dtype, np.complex64)
+    return (ArrayType(dtype, (*stack, n)), ArrayType(dtype, types[0].shape))
+
+
+def _pinned(xp, v):
+    """1 / v where LAPACK turned a vector so that its largest component is real; 0 elsewhere."""
+    n = v.shape[-1]
+    size = xp.where(xp.imag(v) == 0, xp.absolute(v), -1.0)
+    first = xp.argmax(size, axis=len(v.shape) - 2) if n else np.zeros(v.shape[:-1], np.int64)
+    here = xp.equal(row(xp, first), np.arange(n, dtype=np.int64)[:, None])
+    return xp.where(here, 1 / xp.where(here, v, v.dtype.type(1)), v.dtype.type(0))
+
+
+def _eig_jvp(xp, out, primals, tangents, params):
+    """With M = V^-1 dA V: dw = diag(M), and dV = Y + V diag(c), Y = V (F o M).
+
+    c keeps each vector of length 1 with its largest component real, as LAPACK has it: Re c = -Re(v* y),
+    Im c = -Im(y_k) / v_k.
+    """
+    (w, v), one = out, out[0].dtype.type(1)
+    m = mul(xp, solved(xp, v, eyes(xp, v)), xp.scale(one, tangents[0]), v)  # a solve would spread what is NaN
+    y = mul(xp, v, xp.scale(divided_gaps(xp, w), m))
+    along, at = len(v.shape) - 2, _pinned(xp, v)
+    length = xp.real(xp.sum(xp.scale(conj(xp, v), y), axis=along))
+    phase = xp.imag(xp.sum(xp.scale(at, y), axis=along))
+    c = xp.scale(one, length) + xp.scale(w.dtype.type(1j), phase)
+    return diagonal(xp, m), y - xp.scale(v, row(xp, c))
+
+
+def _eig_vjp(xp, g, k, out, primals, params):
+    (w, v), (gw, gv), (a,) = out, g, primals
+    one, i = w.dtype.type(1), w.dtype.type(1j)
+    terms = [] if gw is None else [on_diagonal(xp, gw)]
+    if gv is not None:
+        gc = xp.sum(xp.scale(v, gv), axis=len(v.shape) - 2)
+        length = xp.scale(conj(xp, v), row(xp, xp.scale(one, xp.real(gc))))
+        phase = xp.scale(_pinned(xp, v), row(xp, xp.scale(i, xp.imag(gc))))
+        terms.append(xp.scale(divided_gaps(xp, w), mul(xp, flip(xp, v), gv - length - phase)))
+    inverse = solved(xp, v, eyes(xp, v))
+    share = mul(xp, flip(xp, inverse), sum(terms[1:], terms[0]), flip(xp, v))
+    return share if a.dtype.kind == "c" else xp.real(share)
+
+
 # ----- What completes an orthonormal basis -----
 
 
@@ -314,6 +369,12 @@ eigvalsh = Library(function=None, name="eigvalsh", params=("UPLO",),
     jvp=_eigvalsh_jvp,
     vjp=_eigvalsh_vjp,
     doc="The eigenvalues of eigh; at equal ones, the derivative in the basis that NumPy finds.")
+eig = Library(function=None, name="eig",
+    call=_eig,
+    types=_eig_types,
+    jvp=_eig_jvp,
+    vjp=_eig_vjp,
+    doc="Eigenvalues and vectors, complex; vectors of length 1 with the largest component real, as LAPACK has them.")
 complement = Library(function=None, name="complement", params=("of",),
     call=_complement,
     types=_complement_types,

@@ -67,7 +67,9 @@ SMOOTH = {
     **{f"vector norm {o}": (lambda x, o=o: LA.norm(x, o, -1), TALL) for o in (None, 1, 2, 3, 0.5, -2, INF, -INF)},
     "vector_norm": (lambda x: LA.vector_norm(x, axis=(0, 2), ord=3), STACK), "matrix_norm": (lambda x: LA.matrix_norm(far(x), ord=2), STACK),
     **{f"cond {p}": (lambda x, p=p: LA.cond(far(x), p), SQUARE) for p in (None, 2, -2, 1, -1, INF, "fro", "nuc")},
-    "polyfit in y": (lambda y: np.polyfit(np.arange(4.0), y[:, 0], 2), TALL), "polyfit in x": (lambda x: np.polyfit(x[:, 0], np.arange(4.0), 1), TALL),
+    "eigvals": (lambda x: LA.eigvals(far(x)), STACK), "eig": (lambda x: tuple(LA.eig(far(x))), SQUARE), "roots": (lambda x: _parts(np.roots(x[0])), WIDE),
+    "complex eigvals": (lambda x: _parts(LA.eigvals(x + TURN)), SQUARE), "complex eig": (lambda x: tuple(map(_parts, LA.eig(x + TURN))), SQUARE),
+    "of complex matrices": (lambda x: _of_complex(x + 1j * TURN), SQUARE), "polyfit in y": (lambda y: np.polyfit(np.arange(4.0), y[:, 0], 2), TALL), "polyfit in x": (lambda x: np.polyfit(x[:, 0], np.arange(4.0), 1), TALL),
     "polyfit with weights": (lambda y: np.polyfit(np.arange(4.0), y, 1, w=2 + y[:, 0], cov=True), TALL),
 }  # fmt: skip
 
@@ -75,6 +77,23 @@ SMOOTH = {
 def _svd(a, **options):
     u, s, vh = LA.svd(a, full_matrices=False, **options)
     return s, (u * np.exp(-s)[..., None, :]) @ vh, u * u, vh * vh
+
+
+TURN = np.array([[1.0, 5.0, 0.0], [-5.0, 2.0, 1.0], [0.5, 0.0, 3.0]])
+
+
+def _parts(z):
+    return np.stack((np.real(z), np.imag(z)))
+
+
+def _of_complex(x):
+    """What of a complex matrix does not depend on the phases of vectors."""
+    h = x + np.conj(x.T) + np.diag([4.0, 8.0, 12.0])
+    w, v = LA.eigh(h)
+    u, s, vh = LA.svd(x)
+    parts = (v * np.exp(-w / 5)) @ np.conj(v.T), (u * np.exp(-s / 5)) @ vh, LA.cholesky(h + 9 * np.eye(3)), LA.pinv(x[:, :2]), LA.inv(x), LA.eig(x)[1]
+    qr, sign, found = LA.qr(x[:, :2]), LA.slogdet(x), LA.lstsq(x[:, :2], x * x)[0]
+    return tuple(map(_parts, (*parts, *qr, *sign, found, LA.det(x)))), LA.norm(x), LA.norm(x, 2), LA.cond(x)
 
 
 def _lstsq(a, b):
@@ -343,7 +362,7 @@ def test_derivatives_print_as_stand_alone_numpy(name):
 
 def test_what_is_refused():
     for f, words in (
-        (LA.eig, "eigh"), (LA.eigvals, "eigvalsh"), (lambda x: LA.qr(x, "raw"), "reduced"),
+        (lambda x: LA.qr(x, "raw"), "reduced"),
         (lambda x: LA.pinv(x, rtol=x[:, 0]), "one number"),
     ):  # fmt: skip
         with pytest.raises(wg.TraceError, match=words):

@@ -11,6 +11,7 @@ from wengert.tracer.numpy_api import (
     contractions,
     creation,
     elementwise,
+    fft,
     histograms,
     joining,
     linalg,
@@ -42,7 +43,7 @@ FUNCTIONS: dict[Any, Any] = {
     **pieces.TABLE, **questions.TABLE,
     **statistics.TABLE, **order_statistics.TABLE, **nan.TABLE, **calculus.TABLE, **products.TABLE,
     **polynomials.TABLE, **scimath.TABLE,
-    **linalg.TABLE, **norms.TABLE,
+    **linalg.TABLE, **norms.TABLE, **fft.TABLE,
 }  # fmt: skip
 
 operators.install()

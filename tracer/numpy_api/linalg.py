@@ -8,7 +8,7 @@ from typing import Any
 
 import numpy as np
 from numpy.linalg import LinAlgError
-from numpy.linalg._linalg import EighResult, QRResult, SlogdetResult, SVDResult
+from numpy.linalg._linalg import EighResult, EigResult, QRResult, SlogdetResult, SVDResult
 
 from wengert.tracer.array import Array, refuse
 from wengert.tracer.numpy_api.support import array_of, arrays_of, deliver
@@ -280,6 +280,19 @@ def eigvalsh(a, UPLO="L"):
     return xp.eigvalsh(x, UPLO=_triangle(UPLO))
 
 
+def eig(a):
+    """NumPy's results are real where every eigenvalue of a real matrix is: that outcome is a guard."""
+    xp, x = _one(a, square=True)
+    w, v = xp.eig(x)
+    if x.dtype.kind != "c" and np.all(np.imag(w) == 0):
+        w, v = np.real(w), np.real(v)
+    return EigResult(w, v)
+
+
+def eigvals(a):
+    return eig(a).eigenvalues
+
+
 def svdvals(x, /):
     return svd(x, compute_uv=False)
 
@@ -344,6 +357,7 @@ TABLE = {
     np.linalg.tensorsolve: tensorsolve, np.linalg.tensorinv: tensorinv, np.linalg.matrix_power: matrix_power,
     np.linalg.multi_dot: multi_dot, np.linalg.det: det, np.linalg.slogdet: slogdet, np.linalg.cholesky: cholesky,
     np.linalg.qr: qr, np.linalg.svd: svd, np.linalg.svdvals: svdvals, np.linalg.eigh: eigh,
-    np.linalg.eigvalsh: eigvalsh, np.linalg.outer: outer, np.linalg.cross: cross, np.linalg.vecdot: vecdot,
+    np.linalg.eigvalsh: eigvalsh, np.linalg.eig: eig, np.linalg.eigvals: eigvals,
+    np.linalg.outer: outer, np.linalg.cross: cross, np.linalg.vecdot: vecdot,
     np.linalg.diagonal: diagonal, np.linalg.trace: trace, np.linalg.matrix_transpose: matrix_transpose,
 }  # fmt: skip

@@ -8,7 +8,6 @@ from typing import Any
 import numpy as np
 from numpy.linalg import LinAlgError
 
-from wengert.tracer.array import refuse
 from wengert.tracer.numpy_api.linalg import _matrices, inexact, inverse, svd
 from wengert.tracer.numpy_api.support import array_of, arrays_of
 
@@ -207,18 +206,29 @@ def _check_fit(order: int, x: Any, y: Any, weights: list[Any]) -> None:
             raise TypeError(message)
 
 
-def _complex_result(name: str) -> Any:
-    def function(*args: Any, **kwargs: Any) -> Any:
-        raise refuse(
-            f"{name} gives complex numbers, whose derivatives are not supported yet.",
-            "For a symmetric matrix use np.linalg.eigh or np.linalg.eigvalsh.",
-        )
-
-    return function
+def roots(p):
+    """The eigenvalues of the companion matrix; which coefficients at the ends are zero is a guard."""
+    _, p = array_of(p)
+    p = np.atleast_1d(p)
+    if p.ndim != 1:
+        message = "Input must be a rank-1 array."
+        raise ValueError(message)
+    zero = [bool(x == 0) for x in p]
+    if all(zero):
+        return np.array([])
+    first, last = zero.index(False), len(zero) - 1 - zero[::-1].index(False)
+    trailing = len(zero) - 1 - last
+    _, (p,) = inexact(p[first : last + 1])
+    n = p.size
+    if n < 2:
+        return np.zeros(trailing)
+    companion = np.concatenate((-p[None, 1:] / p[0], np.eye(n - 2, n - 1, dtype=p.dtype)), 0)
+    found = np.linalg.eigvals(companion)
+    return np.concatenate((found, np.zeros(trailing, found.dtype))) if trailing else found
 
 
 TABLE = {
     np.linalg.norm: norm, np.linalg.vector_norm: vector_norm, np.linalg.matrix_norm: matrix_norm,
     np.linalg.cond: cond, np.linalg.matrix_rank: matrix_rank, np.polyfit: polyfit,
-    np.linalg.eig: _complex_result("np.linalg.eig"), np.linalg.eigvals: _complex_result("np.linalg.eigvals"),
+    np.roots: roots,
 }  # fmt: skip

@@ -28,6 +28,10 @@ LIBRARY: dict[str, Any] = {
     "qr": lambda x: f"np.linalg.qr({x})",
     "svd": lambda x: f"np.linalg.svd({x}, full_matrices=False)",
     "svdvals": lambda x: f"np.linalg.svd({x}, compute_uv=False)",
+    **{name: lambda x, axis, norm, name=name: f"np.fft.{name}({x}, axis={axis}, norm={norm!r})"
+       for name in ("fft", "ifft")},
+    **{name: lambda x, n, axis, norm, name=name: f"np.fft.{name}({x}, {n}, {axis}, {norm!r})"
+       for name in ("rfft", "irfft")},
     "eigh": lambda x, UPLO: f"np.linalg.eigh({x}, {UPLO!r})",
     "eigvalsh": lambda x, UPLO: f"np.linalg.eigvalsh({x}, {UPLO!r})",
 }

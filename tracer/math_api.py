@@ -1,0 +1,42 @@
+"""Python's math on traced values, as NumPy has it."""
+
+from __future__ import annotations
+
+import functools
+import math
+import operator
+from typing import Any
+
+import numpy as np
+
+from wengert.tracer.array import Array
+
+__all__ = ["MATH"]
+
+
+def _float(function: Any) -> Any:
+    """A function of NumPy that gives a Python number, as math does."""
+
+    def number(*args: Any) -> Any:
+        result = function(*args)
+        return result.xp.cast(result, result.dtype, weak=True) if type(result) is Array else result
+
+    return number
+
+
+#: What Python's math has in NumPy; NaN and infinity where math raises.
+_SAME = """
+    sin cos tan sinh cosh tanh exp expm1 log2 log10 log1p sqrt hypot copysign fmod degrees radians fabs isnan isinf
+    isfinite
+""".split()
+MATH: dict[Any, Any] = {
+    **{getattr(math, name): _float(getattr(np, name)) for name in _SAME},
+    **{getattr(math, name.replace("arc", "a")): _float(getattr(np, name)) for name in (
+        "arcsin", "arccos", "arctan", "arctan2", "arcsinh", "arccosh", "arctanh")},
+    math.pow: _float(np.float_power),
+    math.log: _float(lambda x, base=None: np.log(x) if base is None else np.log(x) / np.log(base)),
+    math.floor: lambda x: int(np.floor(x)), math.ceil: lambda x: int(np.ceil(x)), math.trunc: lambda x: int(x),
+    math.fsum: _float(lambda items: np.sum(np.stack(list(items)))),
+    math.prod: lambda items, start=1: functools.reduce(operator.mul, items, start),
+    math.dist: _float(lambda p, q: np.sqrt(sum((x - y) ** 2 for x, y in zip(p, q, strict=True)))),
+}  # fmt: skip
