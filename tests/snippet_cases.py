@@ -92,7 +92,7 @@ ARGUMENTS = {
         "kalman_likelihood": (0.3, 0.5, series(5)),
         "kalman_joseph": (definite(3) / 5, definite(2) / 5, some(3, 2)),
         "extended_kalman": (0.2, np.array([[2.0, 1.5, 2.4], [2.1, 1.3, 2.2]]), np.array([[2.0, 1.0], [-1.0, 1.0], [0.0, -2.0]])),
-        "unscented_transform": (np.array([2.0, 0.4]), definite(2) / 20),
+        "unscented_transform": (np.array([2.0, 0.4]), some(2, 2)),
         "rts_smoother": (0.2, series(5)),
         "particle_weights": (some(5), 2 * some(5)),
         "exponential_smoothing": (series(6), 0.4),
@@ -181,9 +181,9 @@ ARGUMENTS = {
         "sobel": (some(5, 5),),
         "bilinear": (some(5, 5), np.array([0.3, 2.6, 3.1]), np.array([1.2, 0.7, 3.4])),
         "total_variation": (some(4, 5),),
-        "gaussian_blur": (some(5, 4), 0.8),
+        "gaussian_blur": (some(3, 3), 0.8),
         "unsharp_mask": (_pixels, 0.4),
-        "gamma_correction": (_pixels * np.where(some(6, 6) > 0.5, 0.003, 1), 2.4),
+        "gamma_correction": (_pixels * np.where(some(6, 6) > 0.5, 0.002, 1), 2.4),
         "grey": (above(0, 2, 3, 3), above(0, 3)),
         "hsv_value_saturation": (above(0, 2, 3, 3),),
         "ssim": (above(0, 3, 3), above(0, 3, 4)[:, 1:]),
@@ -203,9 +203,9 @@ ARGUMENTS = {
         "dtw": (some(4), some(3)),
         "viterbi": (some(3, 3), some(3, 4), np.array([0, 3, 1, 2])),
         "hmm_forward": (above(0, 3, 3), above(0, 3, 4), np.array([0.2, 0.5, 0.3]), np.array([1, 0, 3, 3])),
-        "soft_knapsack": (above(0, 4), [2, 1, 3, 2]),
+        "soft_knapsack": (above(0, 4), np.array([2, 1, 3, 2])),
         "floyd_warshall": (above(0.3, 4, 4),),
-        "bellman_ford": (above(0.1, 5), [(0, 1), (0, 2), (1, 2), (2, 3), (1, 3)], 4),
+        "bellman_ford": (above(0.1, 5), np.array([[0, 1], [0, 2], [1, 2], [2, 3], [1, 3]]), 4),
         "thomas": (some(4), above(3, 5), some(4) * 0.7, some(5)),
         "gauss_elimination": (some(4, 4), some(4)),
         "lu_determinant": (definite(3),),
@@ -215,7 +215,7 @@ ARGUMENTS = {
         "jacobi": (definite(3) + 3 * np.eye(3), some(3)),
         "newton_sqrt": (3.7,),
         "bisection": (5.3,),
-        "fixed_point": (0.9,),
+        "fixed_point": (0.5,),
         "secant": (0.7, 1.9),
         "simpson": (0.2, 1.9, 0.7),
         "trapezoid": (0.1, 1.3),
@@ -292,4 +292,10 @@ SNIPPETS = {
     f"{chapter}.{name}": (getattr(CHAPTERS[chapter], name), arguments)
     for chapter, table in ARGUMENTS.items()
     for name, arguments in table.items()
+}
+
+#: What cannot be traced so far: a pattern of the error it must end with.  Never a wrong number.
+NOT_YET = {
+    "filters.lowpass_energy": r"fft\.rfft cannot be traced yet",
+    "filters.spectral_centroid": r"fft\.rfft cannot be traced yet",
 }

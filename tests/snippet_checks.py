@@ -82,20 +82,21 @@ def rebuilt_like(value, make):
     return rebuilt(value, iter([make(np.shape(leaf)) for leaf in leaves(value)]))
 
 
-def differences(function, args, w, h=1e-3):
+def differences(function, args, w, relative=1e-3):
     """The gradient of the weighted sum, by 5-point differences of the plain function."""
-    n = len(vector(args))
+    point = vector(args)
     w = outcome(w)
 
-    def at(step):
+    def at(k, step):
+        e = np.zeros_like(point)
+        e[k] = step
         with np.errstate(all="ignore"):
-            return outcome(function(*moved(args, step))) @ w
+            return outcome(function(*moved(args, e))) @ w
 
-    gradient = np.empty(n)
-    for k in range(n):
-        e = np.zeros(n)
-        e[k] = h
-        gradient[k] = (8 * (at(e) - at(-e)) - (at(2 * e) - at(-2 * e))) / (12 * h)
+    gradient = np.empty_like(point)
+    for k, x in enumerate(point):
+        h = relative * min(1, abs(x) or 1)
+        gradient[k] = (8 * (at(k, h) - at(k, -h)) - (at(k, 2 * h) - at(k, -2 * h))) / (12 * h)
     return gradient
 
 

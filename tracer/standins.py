@@ -31,6 +31,7 @@ from typing import Any
 
 import numpy as np
 
+from wengert.ir.ops import OPS
 from wengert.tracer.array import Array, is_traced
 from wengert.tracer.context import current_trace
 from wengert.tracer.location import is_ours
@@ -133,6 +134,11 @@ def _float(function: Any) -> Any:
     return number
 
 
+def _special(name: str) -> Any:
+    """A function that math and ``scipy.special`` share."""
+    return _float(lambda x: x.xp.apply(OPS[name], x.xp.cast(x, np.float64)))
+
+
 #: What Python's math has in NumPy; NaN and infinity where math raises.
 _SAME = """
     sin cos tan sinh cosh tanh exp expm1 log2 log10 log1p sqrt hypot copysign fmod degrees radians fabs isnan isinf
@@ -142,6 +148,8 @@ _MATH: dict[Any, Any] = {
     **{getattr(math, name): _float(getattr(np, name)) for name in _SAME},
     **{getattr(math, name.replace("arc", "a")): _float(getattr(np, name)) for name in (
         "arcsin", "arccos", "arctan", "arctan2", "arcsinh", "arccosh", "arctanh")},
+    **{getattr(math, name): _special(op) for name, op in (
+        ("erf", "erf"), ("erfc", "erfc"), ("gamma", "gamma"), ("lgamma", "gammaln"))},
     math.pow: _float(np.float_power),
     math.log: _float(lambda x, base=None: np.log(x) if base is None else np.log(x) / np.log(base)),
     math.floor: lambda x: int(np.floor(x)), math.ceil: lambda x: int(np.ceil(x)), math.trunc: lambda x: int(x),

@@ -165,7 +165,7 @@ def power_iteration(A):
     """The largest eigenvalue, until it stands still."""
     v = np.ones(len(A)) / np.sqrt(len(A))
     old, lam = 0.0, 1.0
-    while abs(lam - old) > 1e-13:
+    while abs(lam - old) > 1e-6:
         w = A @ v
         old, lam = lam, v @ w
         v = w / np.linalg.norm(w)
@@ -221,7 +221,7 @@ def secant(a, b):
     x0, x1 = 0.0, 1.0
     for _ in range(12):
         f0, f1 = f(x0), f(x1)
-        if f1 == f0:
+        if abs(f1) < 1e-9:
             break
         x0, x1 = x1, x1 - f1 * (x1 - x0) / (f1 - f0)
     return x1

@@ -24,14 +24,14 @@ def lotka_volterra(params, y0):
         prey, pred = y
         return np.array([alpha * prey - beta * prey * pred, delta * prey * pred - gamma * pred])
 
-    return rk4(rhs, y0, 0.0, 0.1, 10)
+    return rk4(rhs, y0, 0.0, 0.1, 4)
 
 
 def lorenz(state, sigma, rho, beta):
     """Lorenz's butterfly by Euler, the path kept in a buffer."""
-    path = np.empty((12, 3))
+    path = np.empty((8, 3))
     path[0] = state
-    for i in range(11):
+    for i in range(7):
         x, y, z = path[i]
         path[i + 1] = path[i] + 0.01 * np.array([sigma * (y - x), x * (rho - z) - y, x * y - beta * z])
     return path
@@ -41,7 +41,7 @@ def pendulum(theta0, length, g=9.81, friction=0.1):
     """A pendulum, semi-implicit Euler, with names imported from NumPy."""
     y = array([theta0, 0.0])
     energies = []
-    for _ in range(15):
+    for _ in range(7):
         y[1] -= 0.05 * (g / length * sin(y[0]) + friction * y[1])
         y[0] += 0.05 * y[1]
         energies.append(0.5 * (length * y[1]) ** 2 + g * length * (1 - cos(y[0])))
@@ -52,7 +52,7 @@ def sir(beta, gamma, initial):
     """An epidemic: the height of its peak."""
     s, i, r = initial
     infected = [i]
-    for _ in range(20):
+    for _ in range(12):
         new = beta * s * i * 0.5
         rec = gamma * i * 0.5
         s, i, r = s - new, i + new - rec, r + rec
@@ -64,8 +64,8 @@ def van_der_pol(mu, y0):
     """Van der Pol by Heun's method with an adaptive step."""
     f = lambda y: np.array([y[1], mu * (1 - y[0] ** 2) * y[1] - y[0]])
     t, h, y = 0.0, 0.1, y0
-    while t < 1.0:
-        h = min(h, 1.0 - t)
+    while t < 0.6:
+        h = min(h, 0.6 - t)
         k1 = f(y)
         k2 = f(y + h * k1)
         err = np.linalg.norm(h * (k2 - k1) / 2)
@@ -89,7 +89,7 @@ def three_body(pos, vel, mass):
 
     p, v = pos.copy(), vel.copy()
     a = acceleration(p)
-    for _ in range(3):
+    for _ in range(2):
         v += 0.05 * a / 2
         p += 0.05 * v
         a = acceleration(p)
@@ -223,7 +223,7 @@ def fitzhugh_nagumo(current, params):
     """A neuron's voltage, its trace summed by a trapezoid."""
     a, b, tau = params["a"], params["b"], params["tau"]
     v, w = -1.0, -0.5
-    trace = np.zeros(16)
+    trace = np.zeros(8)
     for i in range(trace.size):
         dv = v - v**3 / 3 - w + current
         dw = (v + a - b * w) / tau
@@ -242,7 +242,7 @@ def double_pendulum(y0, m1, m2):
         f = np.array([-m2 * wb**2 * s - (m1 + m2) * 9.81 * np.sin(a), wa**2 * s - 9.81 * np.sin(b)])
         return np.concatenate([[wa, wb], np.linalg.solve(M, f)])
 
-    return rk4(rhs, y0, 0.0, 0.02, 4)
+    return rk4(rhs, y0, 0.0, 0.02, 2)
 
 
 def kepler_equation(M, e):

@@ -63,9 +63,10 @@ def extended_kalman(noise, ranges, beacons):
     return np.concatenate((x, P.ravel()))
 
 
-def unscented_transform(mean, cov):
+def unscented_transform(mean, A):
     """Sigma points from a Cholesky factor, through a polar map."""
     n = len(mean)
+    cov = 0.01 * (A @ A.T + np.eye(n))
     L = np.linalg.cholesky((n + 1.0) * cov)
     points = np.vstack([mean, mean + L.T, mean - L.T])
     w = np.full(2 * n + 1, 0.5 / (n + 1.0))

@@ -27,7 +27,7 @@ def black_scholes_erf(S, K, T, r, sigma):
     return S * phi(d1) - K * math.exp(-r * T) * phi(d1 - sigma * math.sqrt(T))
 
 
-def binomial_tree(S, K, r, sigma, T=1.0, steps=6):
+def binomial_tree(S, K, r, sigma, T=1.0, steps=4):
     """An American put, its tree rolled back in place."""
     dt = T / steps
     u = np.exp(sigma * np.sqrt(dt))
