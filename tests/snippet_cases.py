@@ -4,11 +4,11 @@ The functions know nothing of this table, nor of what is done with them here.
 """
 
 import numpy as np
-from snippets import algorithms, dynamics, filters, finance, geometry, images, learning, optimisation, statistics
+from snippets import algorithms, dynamics, filters, finance, geometry, idioms, images, learning, optimisation, statistics
 
 CHAPTERS = {
     "optimisation": optimisation, "dynamics": dynamics, "filters": filters, "statistics": statistics,
-    "learning": learning, "images": images, "algorithms": algorithms, "finance": finance, "geometry": geometry,
+    "learning": learning, "images": images, "algorithms": algorithms, "finance": finance, "geometry": geometry, "idioms": idioms,
 }  # fmt: skip
 
 
@@ -285,6 +285,38 @@ ARGUMENTS = {
         "catmull_rom": (some(4, 2), 0.4),
         "truss": (np.array([[0.0, 0.0], [1.0, 0.0], [0.5, 0.9], [1.5, 1.0]]), above(1, 5)),
     },
+    "idioms": {
+        "rolling_mean": (some(6),),
+        "pair_energy": (some(4),),
+        "totals_by_key": (some(5),),
+        "outer_table": (some(3),),
+        "squares_of_all": (some(2, 3),),
+        "best_index": (some(4), above(0, 4)),
+        "starred": (some(5),),
+        "swapped": (some(4),),
+        "views_of_views": (some(4, 4),),
+        "one_array_twice": (some(2),),
+        "safe_log": (some(5),),
+        "try_solve": (some(3),),
+        "memoised": (some(3),),
+        "generated": (some(4),),
+        "out_arguments": (some(5),),
+        "pipeline": (some(5),),
+        "winners": (some(3, 4),),
+        "sections": (some(7),),
+        "modulus_phase": (some(4),),
+        "matrix_function": (some(3, 3),),
+        "stirling": (2.3,),
+        "polynomial_objects": (some(4),),
+        "missing_values": (some(5),),
+        "named_results": (some(3),),
+        "guarded": (some(4),),
+        "polynomial_package": (some(4), some(3)),
+        "iterated": (some(3),),
+        "masked_mean": (some(4),),
+        "noisy": (0.3, 1.2),
+        "cubic_roots": (np.array([1.0, -6.0, 11.2, -6.1]),),
+    },
 }
 
 #: Every snippet: "chapter.function": (function, arguments).
@@ -298,4 +330,10 @@ SNIPPETS = {
 NOT_YET = {
     "filters.lowpass_energy": r"fft\.rfft cannot be traced yet",
     "filters.spectral_centroid": r"fft\.rfft cannot be traced yet",
+    "idioms.rolling_mean": "integer is required",  # deque(maxlen=n) takes nothing but Python's own
+    "idioms.polynomial_package": "turned into a plain NumPy array",
+    "idioms.iterated": "turned into a plain NumPy array",
+    "idioms.masked_mean": "turned into a plain NumPy array",
+    "idioms.noisy": "turned into a plain NumPy array",
+    "idioms.cubic_roots": r"numpy\.roots cannot be traced yet",
 }

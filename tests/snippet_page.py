@@ -15,7 +15,7 @@ INTRODUCTION = """\
 # Code as it is written
 
 Written by `python tests/snippet_page.py`. {working} of {all} snippets of plain NumPy, in the style of code that people have,
-are traced as they stand: they import `numpy` and `math` and know nothing of wengert (a test looks). Each is run on
+are traced as they stand: they import NumPy and the standard library and know nothing of wengert (a test looks). Each is run on
 {backends}, from a file too. The value is compared with that of plain NumPy (1e-12), the gradient in reverse and in forward mode
 with 5-point differences of plain NumPy (1e-7, what such differences are good for), and both modes with each other (1e-11);
 all relative to the largest number of the result. `tests/test_snippets.py` asks this of every one.

@@ -6,7 +6,7 @@ from typing import Any
 
 import numpy as np
 
-from wengert.tracer.array import is_traced, namespace_of, refuse
+from wengert.tracer.array import Array, is_traced, namespace_of, refuse
 from wengert.tracer.context import current_trace
 from wengert.tracer.numpy_api.creation import arange, from_items
 from wengert.tracer.numpy_api.movement import broadcast_arrays
@@ -94,8 +94,16 @@ class Vectorized(np.vectorize):
         return whole if self.otypes is None else whole.astype(np.dtype(self.otypes[0]))
 
 
+def enumerated(arr: Any) -> Any:
+    """``np.ndenumerate``; NumPy's own would share the memory of an array that is being filled."""
+    if current_trace() is None or not (isinstance(arr, Array) or is_traced((arr,))):
+        return np.ndenumerate(arr)
+    array = as_array(namespace_of(arr), arr)
+    return ((at, array[at]) for at in np.ndindex(array.shape))
+
+
 #: What stands in for them while tracing.
 INSTEAD: dict[str, Any] = {
     "r_": Joined(np.r_, columns=False), "c_": Joined(np.c_, columns=True), "mgrid": Grid(np.mgrid),
-    "ogrid": Grid(np.ogrid), "vectorize": Vectorized,
+    "ndenumerate": enumerated, "ogrid": Grid(np.ogrid), "vectorize": Vectorized,
 }  # fmt: skip
