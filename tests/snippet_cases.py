@@ -4,7 +4,18 @@ The functions know nothing of this table, nor of what is done with them here.
 """
 
 import numpy as np
-from snippets import algorithms, dynamics, filters, finance, geometry, idioms, images, learning, optimisation, statistics
+from snippets import (
+    algorithms,
+    dynamics,
+    filters,
+    finance,
+    geometry,
+    idioms,
+    images,
+    learning,
+    optimisation,
+    statistics,
+)
 
 CHAPTERS = {
     "optimisation": optimisation, "dynamics": dynamics, "filters": filters, "statistics": statistics,

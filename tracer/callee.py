@@ -144,7 +144,8 @@ class Call:
 
     def _make_real(self, i: int, *, strict: bool, kept: bool) -> bool:
         leaf, name, target = self.bound.leaves[i], self.bound.names[i], self.callee.target
-        kept = kept or (not strict and isinstance(target, Program) and not is_inexact(target.graph.inputs[i].type.dtype))
+        if not strict and isinstance(target, Program):
+            kept = kept or not is_inexact(target.graph.inputs[i].type.dtype)
         if kept and (type(leaf) is int or (isinstance(leaf, Array) and leaf.value.type.dtype.kind == "i")):
             return False
         if type(leaf) is int:

@@ -1,6 +1,7 @@
 """Algorithms of textbooks: tables that are filled, loops that run until they are content."""
 
 import math
+
 import numpy as n
 import numpy as np
 from numpy import arange, zeros
@@ -165,7 +166,7 @@ def power_iteration(A):
     """The largest eigenvalue, until it stands still."""
     v = np.ones(len(A)) / np.sqrt(len(A))
     old, lam = 0.0, 1.0
-    while abs(lam - old) > 1e-6:
+    while abs(lam - old) > 1e-13:
         w = A @ v
         old, lam = lam, v @ w
         v = w / np.linalg.norm(w)
