@@ -128,7 +128,8 @@ def _float(function: Any) -> Any:
     """A function of NumPy that gives a Python number, as math does."""
 
     def number(*args: Any) -> Any:
-        result = function(*args)
+        single = (type(x) is Array and x.dtype == np.float32 for x in args)  # math computes in double precision
+        result = function(*(x.xp.cast(x, np.float64) if s else x for x, s in zip(args, single, strict=True)))
         return result.xp.cast(result, result.dtype, weak=True) if type(result) is Array else result
 
     return number

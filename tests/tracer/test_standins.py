@@ -123,6 +123,11 @@ def test_objects_that_make_arrays(name):
     same(lambda x: CLASSES[name](x), X)
 
 
+def test_math_computes_in_double_precision():
+    x = np.array([0.1], np.float32)
+    assert wg.trace(lambda x: math.sin(x[0]))(x) == pytest.approx(math.sin(x[0]), rel=1e-15)
+
+
 def filled_by_ndenumerate(x):
     out = np.zeros((2, 2))
     for (i, j), v in np.ndenumerate(out):
