@@ -170,6 +170,16 @@ class TestArguments:
         assert pullback(1.0)[1] is None
         assert wg.jvp(lambda x, i: x[i].sum(), (X, labels), (X, None))[1] == pytest.approx(2.4)
 
+    def test_python_ints_without_a_tangent_stay_ints(self):
+        f = lambda x, n, places: (np.arange(n) * x[places]).sum()
+        graph = wg.trace(f).graph(X, 2, [0, 2])
+
+        for target in (f, graph):
+            for places in ([None, None], None):
+                assert wg.jvp(target, (X, 2, [0, 2]), (np.ones(3), None, places))[1] == 1.0
+        np.testing.assert_array_equal(wg.vjp(graph, X, 2, [0, 2])[1](1.0)[0], [0, 0, 1])
+        assert wg.jvp(lambda a, b: a * b[0], (2.0, [3, 5]), (1.0, [1.0, None]))[1] == 5.0
+
 
 class TestNesting:
     def test_inside_a_traced_function(self):

@@ -375,6 +375,8 @@ class Array(Expr):
         raise AttributeError(message)
 
     def __hash__(self) -> int:  # type: ignore[override]
+        if self.shape == () and self.dtype.kind in "iu":  # a key: which one it is becomes a guard
+            return hash(int(self))
         message = "unhashable type: a traced array (as ndarray is)."
         raise TypeError(message)
 

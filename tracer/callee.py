@@ -98,11 +98,14 @@ class Call:
         self.positions = positions
         self.given = given
 
-    def select(self, argnums: int | tuple[int, ...] | None, *, strict: bool = True) -> Selection:
+    def select(
+        self, argnums: int | tuple[int, ...] | None, *, strict: bool = True, tangents: Sequence[Any] | None = None
+    ) -> Selection:
         """The leaves of the chosen positional arguments; ints among them become real numbers.
 
         None chooses those that were given by position: not the ones left to their defaults.
-        With ``strict``, a leaf that no derivative can be taken of is an error; else it is left out.
+        With ``strict``, a leaf that no derivative can be taken of is an error; else it is left out.  So is then an int
+        whose tangent is None, and one that a graph was made for.
         """
         single = isinstance(argnums, (int, np.integer))
         if not (single or argnums is None or all(isinstance(n, (int, np.integer)) for n in argnums)):  # type: ignore[union-attr]
@@ -114,7 +117,8 @@ class Call:
         for number in numbers:
             first, structure = self._argument(number)
             found = range(first, first + structure.leaf_count)
-            moving = [i for i in found if self._make_real(i, strict=strict)]
+            still = [False] * len(found) if tangents is None else _still(structure, tangents[number])
+            moving = [i for i, kept in zip(found, still, strict=True) if self._make_real(i, strict=strict, kept=kept)]
             if strict and not moving and not structure.leaf_count:
                 message = f"Argument {number} of {self.callee.name} holds no array to take a derivative of."
                 raise DerivativeError(message)
@@ -140,8 +144,12 @@ class Call:
             return before, structure
         return before + sum(s.leaf_count for s in structure.children[:inner]), structure.children[inner]
 
-    def _make_real(self, i: int, *, strict: bool) -> bool:
-        leaf, name = self.bound.leaves[i], self.bound.names[i]
+    def _make_real(self, i: int, *, strict: bool, kept: bool) -> bool:
+        leaf, name, target = self.bound.leaves[i], self.bound.names[i], self.callee.target
+        if not strict and isinstance(target, Program):
+            kept = kept or not is_inexact(target.graph.inputs[i].type.dtype)
+        if kept and (type(leaf) is int or (isinstance(leaf, Array) and leaf.value.type.dtype.kind == "i")):
+            return False
         if type(leaf) is int:
             self.bound.leaves[i] = leaf = float(leaf)
         type_ = leaf.value.type if isinstance(leaf, Array) else type_of(leaf)
@@ -222,11 +230,23 @@ def only(structure: Structure, keep: Sequence[bool]) -> Structure:
     return walk(structure)
 
 
+def _still(structure: Structure, tangent: Any) -> list[bool]:
+    """For each leaf, whether its tangent is None."""
+    if structure.kind == "leaf" or tangent is None:
+        return [tangent is None] * structure.leaf_count
+    parts = list(tangent.values()) if isinstance(tangent, dict) else tangent
+    if not isinstance(parts, (tuple, list)) or len(parts) != len(structure.children):
+        return [False] * structure.leaf_count
+    return [flag for child, part in zip(structure.children, parts, strict=True) for flag in _still(child, part)]
+
+
 def matched(structure: Structure, value: Any, what: str, name: str) -> list[Any]:
     """The leaves of a tangent or cotangent that must be nested like ``structure``; None where that is None."""
     from wengert.backends.program import is_leaf
 
     leaves: list[Any] = []
+    if value is None and structure.leaf_count == 0:
+        return leaves
     found = flatten(value, is_leaf, leaves)
     if found != structure:
         paths = ", ".join(leaf_paths(structure, name)) or name

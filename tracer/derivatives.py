@@ -142,7 +142,7 @@ def jvp(f: Any, primals: Sequence[Any], tangents: Sequence[Any], *, backend: str
         message = "jvp takes a tuple of primals and a tuple of as many tangents."
         raise TypeError(message)
     call = callee.call(tuple(primals), {})
-    chosen = call.select(None, strict=False)
+    chosen = call.select(None, strict=False, tangents=tangents)
     names = [call.bound.names[i] for i in chosen.active]
     pairs = zip(chosen.structures, tangents, strict=True)
     flat = [t for s, value in pairs for t in matched(s, value, "tangent", "primal")]

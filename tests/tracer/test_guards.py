@@ -153,3 +153,13 @@ def test_recursion():
 
     assert [factorial(5.0), factorial(3.0)] == [120, 6]
     assert wg.grad(factorial)(3.0) == 11.0
+
+
+def test_an_integer_as_a_key_is_a_guard():
+    f = wg.trace(lambda x, n, labels: x * {2: 3.0, 3: 5.0}[n] * {0: 1.0, 1: 7.0}[labels[0]])
+    graph = f.graph(1.0, 2, np.array([1]))
+
+    assert (f(1.0, 2, np.array([1])), f(1.0, 3, np.array([0]))) == (21.0, 5.0)
+    for n, label in ((3, 1), (2, 0)):
+        with pytest.raises(wg.GuardError):
+            graph(1.0, n, np.array([label]))

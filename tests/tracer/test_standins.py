@@ -111,12 +111,33 @@ CLASSES = {
     "c_ matrix": lambda x: np.c_[np.outer(x, x), x], "vectorize": lambda x: np.vectorize(lambda t: t**2 if t > 1 else -t)(x),
     "vectorize two": lambda x: np.vectorize(lambda a, b: (a * b, a + b))(x[:, None], x), "vectorize plain": lambda x: np.vectorize(abs)([-1, 2]) * x,
     "vectorize otypes": lambda x: np.vectorize(lambda t: t * 2, otypes=[np.float32])(x),
+    "mgrid": lambda x: np.mgrid[0:2, x[0] : x[1] : 3j] * x[0], "mgrid plain": lambda x: np.mgrid[0:2, 0:1:3j] * x[0], "mgrid line": lambda x: np.mgrid[x[0] : 2 : 0.5],
+    "ogrid": lambda x: np.add(*np.ogrid[:3, x[0] : 2 * x[0] : 4j]), "ix_": lambda x: np.outer(x, x)[np.ix_([1, 0], [np.argmax(x), 1])],
+    "ndenumerate": lambda x: [(i, v * j, x[at]) for (i, j), v in np.ndenumerate([[x[0], 2.0]]) for at, _ in np.ndenumerate(x)],
+    "math": lambda x: math.erf(x[0]) + math.erfc(x[1]) + math.gamma(x[0]) * math.lgamma(x[1]),
 }  # fmt: skip
 
 
 @pytest.mark.parametrize("name", CLASSES)
 def test_objects_that_make_arrays(name):
     same(lambda x: CLASSES[name](x), X)
+
+
+def test_math_computes_in_double_precision():
+    x = np.array([0.1], np.float32)
+    assert wg.trace(lambda x: math.sin(x[0]))(x) == pytest.approx(math.sin(x[0]), rel=1e-15)
+
+
+def filled_by_ndenumerate(x):
+    out = np.zeros((2, 2))
+    for (i, j), v in np.ndenumerate(out):
+        out[i, j] = x[i] * x[j] + v
+        out[1, 1] += x[0]
+    return out
+
+
+def test_ndenumerate_sees_what_is_written_meanwhile():
+    same(filled_by_ndenumerate, X)
 
 
 def test_nothing_is_left_changed():

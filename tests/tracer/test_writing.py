@@ -60,6 +60,7 @@ PLAIN = {
     "putmask": lambda b, t: np.putmask(b, np.array([True, False, True]), t),
     "putmask by traced": lambda b, t: np.putmask(b, t > 1, 5.0),
     "put_along_axis": lambda b, t: np.put_along_axis(b, np.array([0, 1]), t[:2], 0),
+    "put_along_axis traced": lambda b, t: np.put_along_axis(b, np.argsort(t)[:2], t[:2], -1), "put traced": lambda b, t: np.put(b, np.argsort(t)[:2], [t[0]]),
     "fill_diagonal": lambda b, t: np.fill_diagonal(b[:, None] * b, t),
     "fill_diagonal number": lambda b, t: np.fill_diagonal(b[:, None] * b, t[0]),
     **{f"{u.__name__}.at": lambda b, t, u=u: u.at(b, [0, 0, 1], t) for u in (
@@ -128,7 +129,7 @@ MAKING = {
     "float64": lambda t: np.float64(t[0]), "int64": lambda t: np.int64(t[0]), "bool_": lambda t: np.bool_(t[0]),
     "float": lambda t: float(t[0]), "complex": lambda t: complex(t[0]),
     "%f": lambda t: "%f" % t[0],
-    "ndenumerate": lambda t: list(np.ndenumerate(t)), "memoryview": lambda t: memoryview(t), "bytes": lambda t: bytes(t), "nditer": lambda t: list(np.nditer(t)),
+    "memoryview": lambda t: memoryview(t), "bytes": lambda t: bytes(t), "nditer": lambda t: list(np.nditer(t)),
     "rng": lambda t: np.random.default_rng(0).normal(t), "choice": lambda t: np.random.default_rng(0).choice(t), "statistics": lambda t: statistics.mean([t[0], t[1]]),
     "pickle": lambda t: pickle.dumps(t), "hash": lambda t: hash(t), "dict key": lambda t: {t[0]: 1}, "set": lambda t: {t[0]}, "np.save": lambda t: np.save("/nowhere", t),
     "ma": lambda t: np.ma.array([1.0, 2.0, 3.0]) + t, "ma reflected": lambda t: t + np.ma.array([1.0, 2.0, 3.0]), "matrix": lambda t: np.matrix(np.eye(3)) @ t,

@@ -11,7 +11,7 @@ from wengert.tracer.array import Array, find_arrays, namespace_of
 from wengert.tracer.numpy_api.elementwise import result_type
 from wengert.tracer.numpy_api.movement import broadcast_arrays, ravel
 from wengert.tracer.numpy_api.positions import constant, places, plain_mask, stand_in, within
-from wengert.tracer.numpy_api.support import array_of, as_array, axis_of, deliver
+from wengert.tracer.numpy_api.support import array_of, as_array, axis_of, deliver, plain_or_array
 
 
 def select(condlist, choicelist, default=0):
@@ -105,7 +105,7 @@ def ix_(*args):
     """Index arrays that span a grid; of a mask its positions, which are a guard."""
     results = []
     for k, arg in enumerate(args):
-        sequence = arg if isinstance(arg, Array) else np.asarray(arg)
+        sequence = plain_or_array(namespace_of(*args), arg)
         if sequence.ndim != 1:
             message = "Cross index must be 1 dimensional"
             raise ValueError(message)

@@ -1,4 +1,4 @@
-"""NumPy's objects that are called or indexed to make arrays: ``np.r_``, ``np.c_``, ``np.vectorize``."""
+"""NumPy's objects that are called or indexed to make arrays: ``np.r_``, ``np.c_``, ``np.mgrid``, ``np.vectorize``."""
 
 from __future__ import annotations
 
@@ -6,14 +6,44 @@ from typing import Any
 
 import numpy as np
 
-from wengert.tracer.array import is_traced, namespace_of, refuse
+from wengert.tracer.array import Array, is_traced, namespace_of, refuse
 from wengert.tracer.context import current_trace
-from wengert.tracer.numpy_api.creation import from_items
+from wengert.tracer.numpy_api.creation import arange, from_items
 from wengert.tracer.numpy_api.movement import broadcast_arrays
 from wengert.tracer.numpy_api.support import as_array
-from wengert.tracer.plain import natively
+from wengert.tracer.plain import adopted, natively
 
 __all__ = ["INSTEAD"]
+
+
+def _points(s: slice) -> Any:
+    """A slice as NumPy's grids read it: a step of n times i means n points, both ends among them."""
+    start, step = 0 if s.start is None else s.start, 1 if s.step is None else s.step
+    if isinstance(step, complex):
+        return np.linspace(start, s.stop, int(abs(step)))
+    return arange(start, s.stop, step)
+
+
+class Grid:
+    """``np.mgrid[0:n, 0:1:5j]`` and ``np.ogrid[...]``, of traced bounds too."""
+
+    def __init__(self, original: Any) -> None:
+        self.original = original
+
+    def __getattr__(self, name: str) -> Any:
+        return getattr(self.original, name)
+
+    def __getitem__(self, key: Any) -> Any:
+        slices = key if isinstance(key, tuple) else (key,)
+        bounds = [(s.start, s.stop, s.step) for s in slices]
+        if current_trace() is None or not is_traced(bounds):
+            return adopted(self.original[key])
+        axes = [_points(s) for s in slices]
+        if not isinstance(key, tuple):
+            return axes[0]
+        dtype = np.result_type(*(axis.dtype for axis in axes))
+        grid = [axis.astype(dtype) for axis in np.meshgrid(*axes, indexing="ij", sparse=self.original.sparse)]
+        return tuple(grid) if self.original.sparse else np.stack(grid)
 
 
 class Joined:
@@ -64,7 +94,16 @@ class Vectorized(np.vectorize):
         return whole if self.otypes is None else whole.astype(np.dtype(self.otypes[0]))
 
 
+def enumerated(arr: Any) -> Any:
+    """``np.ndenumerate``; NumPy's own would share the memory of an array that is being filled."""
+    if current_trace() is None or not (isinstance(arr, Array) or is_traced((arr,))):
+        return np.ndenumerate(arr)
+    array = as_array(namespace_of(arr), arr)
+    return ((at, array[at]) for at in np.ndindex(array.shape))
+
+
 #: What stands in for them while tracing.
 INSTEAD: dict[str, Any] = {
-    "r_": Joined(np.r_, columns=False), "c_": Joined(np.c_, columns=True), "vectorize": Vectorized,
+    "r_": Joined(np.r_, columns=False), "c_": Joined(np.c_, columns=True), "mgrid": Grid(np.mgrid),
+    "ndenumerate": enumerated, "ogrid": Grid(np.ogrid), "vectorize": Vectorized,
 }  # fmt: skip

@@ -58,19 +58,34 @@ def place(arr, mask, vals):
 
 def put(a, ind, v, mode="raise"):
     refuse_plain_out(a)
-    if isinstance(ind, Array) or mode != "raise":
-        raise refuse("np.put with traced indices or a mode is not traced yet.", "Use np.where.")
+    traced = isinstance(ind, Array)
+    if (traced and a.ndim != 1) or mode != "raise":
+        raise refuse(
+            "np.put with a mode, or with traced indices into more than one dimension, is not traced yet.",
+            "Use np.where.",
+        )
+    if traced:
+        a[ind.reshape(-1)] = _repeated(namespace_of(a, ind, v), v, ind.size)
+        return
     at = positions((a.size,), np.asarray(ind))  # negative ones and errors as NumPy has them
     a[np.unravel_index(at.reshape(-1), a.shape)] = _repeated(namespace_of(a, v), v, at.size)
 
 
 def put_along_axis(arr, indices, values, axis):
     refuse_plain_out(arr)
-    if isinstance(indices, Array):
-        raise refuse("np.put_along_axis with traced indices is not traced yet.", "Use np.where.")
-    places = np.arange(arr.size, dtype=np.int64)
-    at = np.take_along_axis(places.reshape(arr.shape) if axis is not None else places, np.asarray(indices), axis)
-    arr[np.unravel_index(at, arr.shape)] = values
+    if not isinstance(indices, Array):
+        places = np.arange(arr.size, dtype=np.int64)
+        at = np.take_along_axis(places.reshape(arr.shape) if axis is not None else places, np.asarray(indices), axis)
+        arr[np.unravel_index(at, arr.shape)] = values
+        return
+    if axis is None:
+        raise refuse("np.put_along_axis with traced indices and no axis is not traced yet.", "Use np.where.")
+    if indices.ndim != arr.ndim:
+        message = "`indices` and `arr` must have the same number of dimensions"
+        raise ValueError(message)
+    grid = list(np.ogrid[tuple(slice(n) for n in arr.shape)])
+    grid[axis] = indices
+    arr[tuple(grid)] = values
 
 
 def fill_diagonal(a, val, wrap=False):
