@@ -245,12 +245,11 @@ class Cumulative(Op):
             raise refuse(self, f"unknown running fold {self.fold!r}.")
 
     def infer(self, types: Types, params: Params) -> Types:
-        if self.fold != "linear":
-            x = _one_operand(self, types)
-        elif len(types) == 2 and types[0] == types[1] and types[0].dtype.kind in "fc":
-            x = types[1]
-        else:
+        x = types[-1] if self.fold == "linear" else _one_operand(self, types)
+        if self.fold == "linear" and (types != (x, x) or x.dtype.kind not in "fc"):
             raise refuse(self, f"expected two inexact operands of one type, got {', '.join(map(str, types))}.")
+        if self.fold in ("max", "min") and x.dtype.kind == "c":
+            raise refuse(self, "complex numbers have no order here.")
         normal_axes(self, (params["axis"],), x.ndim)
         return (x.with_shape(x.shape),)
 

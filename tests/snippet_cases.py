@@ -339,12 +339,8 @@ SNIPPETS = {
 
 #: What cannot be traced so far: a pattern of the error it must end with.  Never a wrong number.
 NOT_YET = {
-    "filters.lowpass_energy": r"fft\.rfft cannot be traced yet",
-    "filters.spectral_centroid": r"fft\.rfft cannot be traced yet",
     "idioms.rolling_mean": "integer is required",  # deque(maxlen=n) takes nothing but Python's own
     "idioms.polynomial_package": "turned into a plain NumPy array",
     "idioms.iterated": "turned into a plain NumPy array",
     "idioms.masked_mean": "turned into a plain NumPy array",
-    "idioms.noisy": "turned into a plain NumPy array",
-    "idioms.cubic_roots": r"numpy\.roots cannot be traced yet",
 }

@@ -21,7 +21,7 @@ MASK = np.array([[True, False, True], [False, True, True]])
 UFUNCS = sorted(
     {u for u in overrides.get_overridable_numpy_ufuncs() if u.nin == 2 and u.signature is None and {"d", "l"} & set("".join(u.types))}
     - {getattr(np.strings, name) for name in ("find", "rfind", "index", "rindex", "count", "startswith", "endswith")},
-    key=lambda u: u.__name__,
+    key=lambda u: (u.__name__, u.types),
 )
 #: Where NumPy's own loops for AVX-512 fold a contiguous axis wrongly: 1.5**2**0.25 comes out as 1.5**0.25.
 VECTOR_FAULTS = ("power", "arctan2")
