@@ -39,7 +39,7 @@ _DECISIONS = {
     ("np.matrix is another class, with its own operators.", "Use 2-d arrays and @."): "asmatrix bmat matrix",
     ("masked arrays have operators of their own.", "Keep the mask as an array: np.where(mask, x, 0)."): "ma",
     ("it walks along the memory of an array.", "Loop over np.ndindex(x.shape), and index: x[i]."): (
-        "nditer nested_iters ndenumerate broadcast"
+        "nditer nested_iters broadcast"
     ),
     ("dates are not traced.", "Work on dates outside the traced function, and pass it numbers."): (
         "busday_count busday_offset is_busday datetime_as_string"
