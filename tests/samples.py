@@ -536,7 +536,6 @@ def exponential(op: Op, dtypes: dict[str, np.dtype]) -> Iterator[Sample]:
             yield Sample(op, [matrix(rng, dtype, shape) / dtype.type(2) for _ in range(k + 1)], smooth=True)
     for x, k in itertools.product((*HARD, *EQUAL, [[0.0, 1.0], [0.0, 0.0]]), (1, 2) if op.name == "expm_along" else (0,)):
         yield Sample(op, [np.array(x), *(rng.standard_normal(np.shape(x)) for _ in range(k))])
-    if op.name == "expm_along":
 
 
 def transform(op: Op, dtypes: dict[str, np.dtype]) -> Iterator[Sample]:
