@@ -37,7 +37,7 @@ def run(code):
 def test_every_ufunc_is_traced_or_refused_in_words(name):
     ufunc = getattr(scipy.special, name)
     given = [X + 0.1 * k for k in range(ufunc.nin)]
-    if name in ("kn", "yn", "expn"):
+    if name in ("kn", "yn", "expn", "eval_hermite", "eval_hermitenorm"):  # of whole orders
         given[0] = np.array([1, 2, 3])
     try:
         got = wg.trace(ufunc)(*given)
@@ -153,7 +153,7 @@ def test_refusals():
         (scipy.special.kolmogorov, "scipy.special.kolmogorov cannot be traced yet"),
         (lambda x: scipy.special.hankel1(1, x), "hankel1"),
         (lambda x: scipy.special.erf(x * 1j), "complex"),
-        (double, "neither NumPy's nor SciPy's"),
+        (double, "in object, which no program can hold"),
         (lambda x: scipy.special._logsumexp.logsumexp(x), "np.log(np.sum(np.exp(x - m)))"),  # under a name of SciPy's own
         (lambda x: scipy.special._logsumexp.softmax(x), "e / e.sum()"),
         (lambda x: scipy.special._basic.polygamma(1, x), "scipy.special.zeta(n + 1, x)"),
