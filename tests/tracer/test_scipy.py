@@ -160,7 +160,7 @@ def test_refusals():
         (lambda x: scipy.special.comb(5, x), "scipy.special.binom"),
         (lambda x: scipy.signal._signaltools.convolve(x, x), "np.convolve"),
         (lambda x: scipy.signal._signaltools.correlate(x, x), "np.correlate"),
-        (lambda x: scipy.linalg._basic.inv(np.outer(x, x)), "np.linalg.inv"), (scipy.linalg._misc.norm, "np.linalg.norm"),
+        (lambda x: scipy.linalg._basic.inv(np.outer(x, x)), "np.linalg.inv"),
         (lambda x: scipy.linalg._basic.solve(np.outer(x, x), x), "np.linalg.solve"),
         (lambda x: scipy.linalg.lu_solve(scipy.linalg.lu_factor(np.eye(3)), x), "np.linalg.solve"),
     ):
