@@ -15,7 +15,7 @@ from wengert.ir.types import ArrayType, is_inexact
 
 #: Ops that only differentiation makes, one without a derivative, and SciPy's, which round float32 in their own ways: the
 #: laws look at those.
-NEVER = {"scale", "scale_einsum", "nextafter", "parameter", *(
+NEVER = {"scale", "scale_einsum", "nextafter", "parameter", "cummax", "cummin", *(
     op.name for op in OPS.values() if isinstance(op, Elementwise) and op.library)}
 #: Ops of complex numbers alone.
 PARTS = {"real", "imag", "complex", "conjugate"}
