@@ -326,7 +326,7 @@ ARGUMENTS = {
         "iterated": (some(3),),
         "masked_mean": (some(4),),
         "noisy": (0.3, 1.2),
-        "cubic_roots": (np.array([1.0, -6.0, 11.2, -6.1]),),
+        "cubic_roots": (np.array([1.0, -7.0, 14.0, -7.5]),),
     },
 }
 

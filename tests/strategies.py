@@ -13,9 +13,9 @@ from wengert.ir.kinds import Elementwise, Reduction
 from wengert.ir.ops import OPS
 from wengert.ir.types import ArrayType, is_inexact
 
-#: Ops that only differentiation makes, one without a derivative, and SciPy's, which round float32 in their own ways: the
-#: laws look at those.
-NEVER = {"scale", "scale_einsum", "nextafter", "parameter", "cummax", "cummin", *(
+#: Ops that only differentiation makes, one without a derivative, randomness, and SciPy's, which round float32 in their own
+#: ways: the laws look at those.
+NEVER = {"scale", "scale_einsum", "complement", "eigh_evr", "expm_along", "nextafter", "draw", "random_key", "parameter", *(
     op.name for op in OPS.values() if isinstance(op, Elementwise) and op.library)}
 #: Ops of complex numbers alone.
 PARTS = {"real", "imag", "complex", "conjugate"}
@@ -78,6 +78,7 @@ def _elementwise(arity: int, dtype: np.dtype) -> list[str]:
 
 ELEMENTWISE = {(n, d): _elementwise(n, d) for n in (1, 2) for d in (FLOAT, SINGLE, INT, BOOL, COMPLEX, PAIR)}
 EVERYWHERE = [op.name for op in OPS.values() if isinstance(op, Reduction) and op.fold not in ("and", "or")]
+MATRIX = ["solve", "cofactors", "det", "slogdet", "pinv", "lstsq", "cholesky", "qr", "svd", "svdvals", "eigh", "eigvalsh", "eig", "expm"]
 BOOLEAN = [op.name for op in OPS.values() if isinstance(op, Reduction) and op.fold in ("and", "or")]
 #: Arithmetic comes more often than its share of the ops.
 COMMON = ["add", "subtract", "multiply", "multiply", "divide", "maximum", "minimum"]
@@ -214,7 +215,8 @@ class _Maker:
         if x is None:
             return None
         axis = self.draw(st.integers(0, x.ndim - 1))
-        name = self.choose(["cumsum", "cumprod", "recurrence", "sort", "argsort"])
+        ordered = [] if x.dtype.kind == "c" else ["cummax", "cummin"]
+        name = self.choose(["cumsum", "cumprod", *ordered, "recurrence", "sort", "argsort"])
         if name == "recurrence":
             carry = self.pick(lambda e: (e.dtype, e.shape) == (x.dtype, x.shape))
             return self.xp.recurrence(carry, x, axis, reverse=self.draw(st.booleans())) if x.dtype.kind == "f" else None
@@ -246,6 +248,57 @@ class _Maker:
         out = "".join(self.draw(st.permutations(out)))
         product = self.xp.einsum(f"{first},{second}->{out}", x, y)
         return product + 0.0 if x.dtype.kind in "fc" else product  # whether a sum of zeros is -0.0 is open
+
+    def tame(self, x: Expr) -> Expr:
+        """Finite numbers of moderate size in its place: LAPACK refuses others."""
+        if x.dtype.kind == "c":
+            return self.xp.complex(self.tame(self.xp.real(x)), self.tame(self.xp.imag(x)))
+        return self.xp.tanh(self.xp.where(self.xp.equal(x, x), x, 0.0))
+
+    def matrix(self) -> Expr | None:
+        """Linear algebra, of matrices that are well conditioned: no singular one, no equal eigenvalues."""
+        x = self.pick(lambda e: e.dtype.kind in "fc" and e.ndim == 2 and e.shape[0] == e.shape[1] > 0)
+        if x is None:
+            flat = self.pick(lambda e: e.dtype.kind in "fc" and e.shape == (3,))
+            if flat is None:
+                return None
+            x = self.xp.reshape(flat, (3, 1)) * self.xp.reshape(self.tame(flat), (1, 3))
+        xp, n, x = self.xp, x.shape[0], self.tame(x)
+        offset = np.diag(3.0 * np.arange(1, n + 1))
+        if x.dtype.kind == "c":  # a phase is a matter of rounding where numbers are real by chance
+            offset = offset + 0.4j * np.triu(np.ones((n, n)))
+        apart = x * np.asarray(0.25, x.dtype) + offset.astype(x.dtype)
+        adjoint = xp.transpose(xp.conjugate(apart) if x.dtype.kind == "c" else apart, (1, 0))
+        name = self.choose(MATRIX)
+        if name in ("solve", "lstsq"):
+            b = self.pick(lambda e: (e.dtype, e.shape) == (x.dtype, x.shape))
+            params: dict[str, Any] = {"singular": "raise"} if name == "solve" else {"rcond": None}
+            out = xp.emit(name, apart, x if b is None else self.tame(b), **params)
+        elif name == "cholesky":
+            out = xp.cholesky(xp.emit("einsum", apart, adjoint, subscripts="ij,jk->ik"))
+        elif name in ("eigh", "eigvalsh"):
+            out = xp.emit(name, apart + adjoint, UPLO=self.choose("LU"))
+        elif name == "pinv":
+            out = xp.emit(name, apart, rtol=None, hermitian=False)
+        else:
+            out = xp.emit(name, x if name in ("cofactors", "expm") else apart)
+        if isinstance(out, Expr):
+            return out
+        for each in out[1:]:
+            self.add(each)
+        return out[0]
+
+    def transform(self) -> Expr | None:
+        x = self.pick(lambda e: e.dtype.kind in "fc" and e.shape and 0 not in e.shape)
+        if x is None:
+            return None
+        axis, norm = self.draw(st.integers(0, x.ndim - 1)), self.choose(["backward", "ortho", "forward"])
+        n, x = x.shape[axis], self.tame(x)
+        if x.dtype.kind == "f":
+            return self.xp.emit("rfft", x, n=n, axis=axis, norm=norm)
+        if self.draw(st.booleans()):
+            return self.xp.emit(self.choose(["fft", "ifft"]), x, axis=axis, norm=norm)
+        return self.xp.emit("irfft", x, n=2 * (n - 1) or 1, axis=axis, norm=norm)
 
     def take(self) -> Expr | None:
         x = self.pick(lambda e: e.shape and 0 not in e.shape)
@@ -359,5 +412,5 @@ def _place(m: _Maker, x: Expr) -> Expr:
 STEPS = [
     *[_Maker.unary] * 5, *[_Maker.binary] * 8, *[_Maker.integral] * 3, *[_Maker.power] * 2, *[_Maker.where] * 2, _Maker.compare,
     _Maker.cast, _Maker.stop, *[_Maker.reduce] * 3, *[_Maker.along] * 2, *[_Maker.move] * 4, *[_Maker.product] * 2,
-    _Maker.take, _Maker.scatter, _Maker.call, _Maker.divisors,
+    _Maker.take, _Maker.scatter, _Maker.call, _Maker.divisors, _Maker.matrix, _Maker.transform,
 ]  # fmt: skip

@@ -160,6 +160,7 @@ class Plan:
             for node, reads, outs in zip(graph.nodes, self.reads, self.outs, strict=True)
             if not needed.isdisjoint(outs)
         ]
+        self.types = [v.type for v in self.slot]
         self.outputs = [self.slot[v] for v in graph.guarded_outputs]
         self.inputs = [self.slot[v] for v in graph.inputs]
 
@@ -182,7 +183,7 @@ class Plan:
                 for i, result in zip(outs, made, strict=True):
                     env[i] = result
             for i in last:
-                env[i] = None
+                env[i] = self.types[i]  # rules may still ask for a dtype
         return env
 
     def _filled(self, inputs: Any) -> list[Any]:

@@ -222,10 +222,10 @@ def _eigh_jvp(xp, out, primals, tangents, params):
 
 def _eigh_vjp(xp, g, k, out, primals, params):
     (w, v), (gw, gv) = out, (None if each is None else conj(xp, each) for each in g)
-    terms = [] if gw is None else [on_diagonal(xp, gw)]
+    terms = [] if gw is None else [xp.scale(v, row(xp, gw))]
     if gv is not None:
-        terms.append(xp.scale(divided_gaps(xp, w), mul(xp, adjoint(xp, v), gv)))
-    return conj(xp, hermitian_part(xp, mul(xp, v, sum(terms[1:], terms[0]), adjoint(xp, v))))
+        terms.append(mul(xp, v, xp.scale(divided_gaps(xp, w), mul(xp, adjoint(xp, v), gv))))
+    return conj(xp, hermitian_part(xp, mul(xp, sum(terms[1:], terms[0]), adjoint(xp, v))))
 
 
 def _eigvalsh_jvp(xp, out, primals, tangents, params):

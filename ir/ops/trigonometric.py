@@ -61,7 +61,7 @@ cos = Elementwise(function=np.cos, libm="cos",
     partials=(lambda xp, out, x: -xp.sin(x),),
     doc="Cosine, x in radians.")
 tan = Elementwise(function=np.tan, libm="tan",
-    partials=(lambda xp, out, x: _sech_squared(xp, _times_i(xp, x)) if out.dtype.kind == "c" else 1 + out * out,),
+    partials=(lambda xp, out, x: _sech_squared(xp, _times_i(xp, x)) if x.dtype.kind == "c" else 1 + out * out,),
     doc="Tangent, x in radians.")
 arcsin = Elementwise(function=np.arcsin, libm="asin",
     partials=(lambda xp, out, x: _over_root(xp, 1, x),),

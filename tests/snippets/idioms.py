@@ -212,5 +212,5 @@ def noisy(loc, scale):
 
 
 def cubic_roots(c):
-    """np.roots, their real parts."""
-    return np.roots(c).real
+    """np.roots, their real parts in order."""
+    return np.sort(np.roots(c).real)
