@@ -57,15 +57,21 @@ def as_input(value: Any, type_: ArrayType, name: str) -> Any:
     return array.reshape(type_.shape)  # ascontiguousarray makes a vector of a 0-d array
 
 
+def broken_guard(graph: Graph, values: Sequence[Any]) -> int | None:
+    """The number of the first guard of the graph that does not hold."""
+    outcomes = zip(graph.guards, values[len(graph.outputs) :], strict=True)
+    return next((i for i, (guard, value) in enumerate(outcomes) if bool(value) is not guard.expected), None)
+
+
 def check_guards(graph: Graph, values: Sequence[Any]) -> None:
     """Raise GuardError, naming the line, unless every guard of the graph holds."""
-    for guard, value in zip(graph.guards, values[len(graph.outputs) :], strict=True):
-        if bool(value) is not guard.expected:
-            message = (
-                f"This graph was traced where a condition was {guard.expected}, and now it is {bool(value)}; "
-                "the branch taken would be another. Trace the function again with these arguments."
-            )
-            raise GuardError(message, location=guard.location)
+    if (i := broken_guard(graph, values)) is not None:
+        guard = graph.guards[i]
+        message = (
+            f"This graph was traced where a condition was {guard.expected}, and now it is {not guard.expected}; "
+            "the branch taken would be another. Trace the function again with these arguments."
+        )
+        raise GuardError(message, location=guard.location)
 
 
 def as_result(array: Any, type_: ArrayType) -> Any:

@@ -412,5 +412,5 @@ def _place(m: _Maker, x: Expr) -> Expr:
 STEPS = [
     *[_Maker.unary] * 5, *[_Maker.binary] * 8, *[_Maker.integral] * 3, *[_Maker.power] * 2, *[_Maker.where] * 2, _Maker.compare,
     _Maker.cast, _Maker.stop, *[_Maker.reduce] * 3, *[_Maker.along] * 2, *[_Maker.move] * 4, *[_Maker.product] * 2,
-    _Maker.take, _Maker.scatter, _Maker.call, _Maker.divisors, _Maker.matrix, _Maker.transform,
+    _Maker.take, _Maker.scatter, _Maker.call, _Maker.divisors, *[_Maker.matrix] * 2, _Maker.transform,
 ]  # fmt: skip

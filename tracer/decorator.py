@@ -9,7 +9,7 @@ from typing import Any
 
 import numpy as np
 
-from wengert.backends.program import Program, check_guards, is_leaf, results_of
+from wengert.backends.program import Program, broken_guard, check_guards, is_leaf, results_of
 from wengert.ir.errors import GuardError, TraceError
 from wengert.ir.graph import Graph
 from wengert.ir.ops.random import is_generator
@@ -100,22 +100,24 @@ class Traced:
             raise _unhashable(bound) from error
         inputs = [np.ascontiguousarray(x, t.dtype).reshape(t.shape) for x, t in zip(bound.leaves, types, strict=True)]
         entropy = Entropy()
-        for variant in variants:
+        waiting, done = variants, None
+        while waiting and done is None:
+            variant, *waiting = waiting
             if not variant.applies(bound) or (implicit := variant.implicit(entropy)) is None:
                 continue
             program = variant.whole if whole else variant.program
-            done = _attempt(program, [*inputs, *implicit], action)
-            if done is not None:
-                if variant is not variants[0]:  # a new list: other threads read the old one
-                    self._variants[signature] = [variant, *(v for v in variants if v is not variant)]
-                break
-        else:
+            done, broken = _attempt(program, [*inputs, *implicit], action)
+            if broken is not None:
+                waiting = variant.beside(broken, [v for v in waiting if v.applies(bound)])
+        if done is None:
             kept = self._kept(variants, bound)
             variant = self._new_variant(bound, entropy)
             self._variants[signature] = [variant, *kept]
             implicit, program = variant.implicit(entropy) or [], variant.whole if whole else variant.program
             done = action(program, [*inputs, *implicit])
             check_guards(program.graph, done[0])
+        elif variant is not variants[0]:  # a new list: other threads read the old one
+            self._variants[signature] = [variant, *(v for v in variants if v is not variant)]
         if variant.drawn:
             n = len(variant.program.graph.outputs)
             values = done[0] if whole else variant.whole.run([*inputs, *implicit], self.backend)
@@ -286,16 +288,16 @@ def _name(function: Any) -> str:
     return "function" if name == "<lambda>" else name
 
 
-def _attempt(program: Program, inputs: list[Any], action: Any) -> tuple[Any, Any] | None:
-    """Run an action on a path that may be the wrong one; None where its guards say so."""
+def _attempt(program: Program, inputs: list[Any], action: Any) -> tuple[tuple[Any, Any] | None, int | None]:
+    """Run an action on a path that may be the wrong one; None where it is, and the first guard that says so."""
     if not program.graph.guards:
-        return action(program, inputs)
+        return action(program, inputs), None
     try:
-        values, result = action(program, inputs)
-        check_guards(program.graph, values)
+        done = action(program, inputs)
     except (GuardError, IndexError, ValueError):
-        return None
-    return values, result
+        return None, None
+    broken = broken_guard(program.graph, done[0])
+    return (done if broken is None else None), broken
 
 
 def _leaf_type(leaf: Any) -> ArrayType:

@@ -56,6 +56,18 @@ class Variant:
     whole: Program  # gives the keys that they are left with, too
     met: list[tuple[int, ...]]  # which Generators among the arguments are held outside, too
 
+    def beside(self, broken: int, variants: list[Variant]) -> list[Variant]:
+        """Where to look once a guard did not hold.
+
+        A function meets the same branches in the same order until one goes the other way: its paths are a tree, of
+        which the paths that part from this one at the broken guard are left.  They went the other way there; or,
+        where a number was asked for, as by ``int(x)``, they found it to be another one, as true as this one's.
+        """
+        outcomes = [guard.expected for guard in self.program.graph.guards[: broken + 1]]
+        ways = [[guard.expected for guard in v.program.graph.guards[: broken + 1]] for v in variants]
+        other = [v for v, way in zip(variants, ways, strict=True) if way == [*outcomes[:-1], not outcomes[-1]]]
+        return other or [v for v, way in zip(variants, ways, strict=True) if way == outcomes]
+
     def applies(self, bound: Bound) -> bool:
         """Whether what the function reads besides its arguments is as it was."""
         if bound.generators and self.environment.generators and self.met != self.environment.met(bound.generators):

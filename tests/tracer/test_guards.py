@@ -5,6 +5,7 @@ import numpy as np
 import pytest
 
 import wengert as wg
+from wengert.tracer import decorator
 
 X, Y, UP = np.arange(1.0, 4.0), -np.arange(1.0, 4.0), np.arange(4.0, 7.0)
 
@@ -73,6 +74,31 @@ def test_each_path_is_followed_and_followed_again(name):
         for x in cases * 2:
             if not np.isnan(x).any():
                 np.testing.assert_array_equal(gradient(x), wg.grad(f)(x))
+
+
+def test_paths_are_a_tree(monkeypatch):
+    """A guard that fails tells which paths are left: 24 paths, and at most two are run where the first branch decides."""
+    def f(x):
+        while x > 1:
+            x = x / 2
+        return x
+
+    def numbers(x):
+        return x * int(x) if x > 0 else -x if x > -5 else x
+
+    runs = []
+    run = decorator._attempt
+    monkeypatch.setattr(decorator, "_attempt", lambda *args: [runs.append(1), run(*args)][1])
+    traced, counted = wg.trace(f), wg.trace(numbers)
+    for x in (2.0 ** np.arange(24)).tolist():
+        assert traced(x) == 1.0
+    traces, runs[:] = sum(runs), []
+    assert traced(0.5) == 0.5 and len(runs) == 2 and traces < 24 * 24 / 2
+    for x in (1.5, 2.5, 3.5, -1.0, -7.0, 4.5):
+        assert counted(x) == numbers(x)
+    runs.clear()
+    assert counted(-1.0) == 1.0 and len(runs) <= 3 and counted(2.5) == 5.0
+    assert len(counted._variants[next(iter(counted._variants))]) == 6  # none was traced twice
 
 
 def test_derivatives_follow_the_path():
