@@ -404,6 +404,8 @@ FOUND: dict[str, Any] = {
         program_of, lambda xp, x: xp.sqrt(x - x), np.array([0.0, 2.0])),
     "complex_eigenvalues_without_their_vectors": functools.partial(
         program_of, lambda xp, x: xp.emit("eigh", x, UPLO="L")[0], np.array([[2.0, 1j], [-1j, 5.0]])),
+    "complex_singular_values_without_their_vectors": functools.partial(
+        program_of, lambda xp, x: xp.emit("svd", x)[1], np.array([[2.0, 1j], [-1j, 5.0], [1.0, 1 + 1j]])),
     "tangent_that_is_read_once": functools.partial(program_of, lambda xp, x: xp.tan(x) - 1.0, np.array([0.5 + 1j, 0.3 - 2j])),
     "shared": functools.partial(program_of, lambda xp, x: (x * x + x, x - x), np.array([0.0, np.inf, 2.0])),
 }

@@ -172,7 +172,7 @@ def _svd_vjp(xp, g, k, out, primals, params):
         return xp.scale(sums, xp.scale(gaps, x))
 
     if gs is not None:
-        inner.append(on_diagonal(xp, gs))
+        inner.append(xp.scale(eye(u, s.shape[-1]), row(xp, gs)))
     if gu is not None:
         ku = mul(xp, uh, gu)
         q = turned(ku)
