@@ -21,6 +21,9 @@ soak: .venv/ready  ## the tests, with random examples by the thousand, and the m
 mutants: .venv/ready  ## each derivative rule, spoilt in every way: the laws have to notice
 	$(PY) tests/mutation.py --jobs 2 --write docs/mutants.md
 
+laws: .venv/ready  ## count the cases of the laws, and measure their worst errors
+	$(PY) -m pytest -q -n 2 tests/laws --laws-page docs/laws.md
+
 bench: .venv/ready  ## what gradients, traces and imports cost here
 	$(PY) -m wengert.tools.bench
 
@@ -47,4 +50,4 @@ clean:  ## everything that was made, .venv too
 	@echo ../../../root > "$$($(PY) -c 'import sysconfig; print(sysconfig.get_path("purelib"))')/wengert.pth"
 	@touch $@
 
-.PHONY: help demo test check soak mutants bench clean
+.PHONY: help demo test check soak mutants laws bench clean

@@ -5,6 +5,7 @@ import os
 from pathlib import Path
 
 import hypothesis
+import law_page
 import pytest
 
 GOLDEN = Path(__file__).parent / "golden"
@@ -24,6 +25,7 @@ hypothesis.settings.load_profile("soak" if os.environ.get("WENGERT_SOAK") else "
 def pytest_addoption(parser):
     rewrite = "rewrite tests/golden with what is generated now"
     parser.addoption("--update-golden", action="store_true", help=rewrite)
+    parser.addoption("--laws-page", metavar="FILE", type=Path, help="write how many cases the laws had, and their worst errors")
 
 
 def pytest_configure(config):
@@ -77,14 +79,18 @@ def golden(request):
     return compare
 
 
-def pytest_terminal_summary(terminalreporter):
+def pytest_terminal_summary(terminalreporter, config):
     """How many cases the laws had (see the fixture `cases`), and what became of the random programs."""
-    counts = {}
+    counts, cases = {}, []
     for report in terminalreporter.getreports("passed"):
         for key, n in report.user_properties:
-            if key == "cases" or key.startswith("agreement: "):
+            if key == "cases":
+                cases.append(n)
+            elif key.startswith("agreement: "):
                 counts.setdefault(key, []).append(n)
-    if cases := counts.pop("cases", None):
-        terminalreporter.write_line(f"laws: {sum(cases):,} cases in {len(cases):,} tests")
+    if cases:
+        terminalreporter.write_line(f"laws: {sum(n for *_, n, _ in cases):,} cases in {len(cases):,} tests")
     for key in sorted(counts):
         terminalreporter.write_line(f"{key}: {sum(counts[key]):,}")
+    if page := config.getoption("--laws-page"):
+        page.write_text(law_page.page(cases))

@@ -134,7 +134,7 @@ def laws_of(backend: str, titles: str | tuple[str, ...]) -> dict[tuple[str, str]
     return {(title, backend): check for title, check in of_backend(backend).items() if title.startswith(titles)}
 
 
-def count(n: int) -> None:
+def count(n: int, error: float = 0.0) -> None:
     """The laws count their cases; here nobody does."""
 
 

@@ -25,14 +25,21 @@ def pytest_collection_modifyitems(config, items):
 
 
 def _waits(callspec):
-    if callspec is None:
-        return False
-    values = callspec.params.values()
-    name = next((x.name if isinstance(x, Op) else x for x in values if isinstance(x, Op) or (isinstance(x, str) and x in OPS)), None)
-    return name in CALLED - STANDING_FOR_ALL and any(x in ("python", "c") for x in values if isinstance(x, str))
+    return _op(callspec) in CALLED - STANDING_FOR_ALL and not {"python", "c"}.isdisjoint(map(str, callspec.params.values()))
+
+
+def _op(callspec):
+    """The name of the op that a law is asked about."""
+    values = callspec.params.values() if callspec else ()
+    return next((x.name if isinstance(x, Op) else x for x in values if isinstance(x, Op) or (isinstance(x, str) and x in OPS)), None)
 
 
 @pytest.fixture
-def cases(record_property):
-    """``cases(n)`` counts n cases of a law; the sum stands at the end of the run."""
-    return lambda n: record_property("cases", n)
+def cases(request, record_property):
+    """``cases(n, error)`` counts n cases of a law, of which the worst is so far off; `--laws-page` makes a page of them."""
+    node = request.node
+
+    def count(n, error=0.0):
+        record_property("cases", [node.path.stem, node.originalname, _op(getattr(node, "callspec", None)), n, error])
+
+    return count

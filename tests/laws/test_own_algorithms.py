@@ -1,8 +1,7 @@
 """Law: the first derivatives of ``reference`` and ``numpy`` are their own: they never ask ``wengert.ir.autodiff``."""
 
-import oracles
 import pytest
-from batches import Batch, differentiable, expected_jacobian
+from batches import Batch, differentiable, expected_jacobian, far
 
 import wengert.ir.autodiff
 from wengert.ir.autodiff import forward, transposition
@@ -30,5 +29,5 @@ def test_both_modes_work_without_it(name, backend, mode, without_autodiff, cases
     chosen = differentiable(name)
     for sample, got in zip(chosen, getattr(Batch(chosen), mode)(backend), strict=True):
         if sample.smooth:
-            assert not oracles.far(sample, got, expected_jacobian(sample)).any(), str(sample)
+            assert not far(sample, got, expected_jacobian(sample)).any(), str(sample)
     cases(len(chosen))
