@@ -4,7 +4,8 @@
 traced values.  So for the time of a trace the *user's* modules see a stand-in for NumPy: where a module, a closure or a
 default holds ``numpy``, ``numpy.linalg``, ``numpy.fft`` or ``math``, or one of their functions, by whatever name, it
 is found by identity and replaced; an ``import`` statement run meanwhile in such a module gives the stand-in too.  NumPy
-itself is not touched, nor what NumPy, SciPy and other packages of compiled code hold.  A stand-in
+itself is not touched (but ``numpy.polynomial``, which is written as users write), nor what NumPy, SciPy and other
+packages of compiled code hold.  A stand-in
 
 - asks at each call whether *this* thread is tracing: otherwise it is the function itself, 0.1 microseconds later;
 - finds traced values in lists and tuples, where NumPy itself would not look for them;
@@ -285,7 +286,8 @@ def _give_back(names: dict[str, Any]) -> None:
 @functools.lru_cache(maxsize=65536)
 def _is_library(name: str) -> bool:
     top = name.partition(".")[0]
-    return top in _LEFT_ALONE or top in sys.stdlib_module_names or is_ours(name)
+    left_alone = top in _LEFT_ALONE and not name.startswith("numpy.polynomial.")
+    return left_alone or top in sys.stdlib_module_names or is_ours(name)
 
 
 def _replace_in(names: dict[str, Any]) -> None:

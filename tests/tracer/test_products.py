@@ -128,15 +128,29 @@ def test_cross_of_flat_vectors_is_numpys():
         np.testing.assert_array_equal(wg.trace(np.cross)(x, y), np.cross(x, y))
 
 
+def held(polynomial):
+    return lambda x: polynomial(x * 2)
+
+
 def test_numpys_polynomial_series_trace_as_they_stand():
-    """Their argument, not their coefficients: those become a plain array inside NumPy, which is refused."""
+    """numpy.polynomial is written as users write: at points and in coefficients, as functions and as classes."""
     x, c = np.array([0.3, -0.7]), np.array([1.0, 2.0, -0.5, 0.25])
-    for name in ("polynomial.polyval", "chebyshev.chebval", "legendre.legval", "hermite.hermval", "hermite_e.hermeval", "laguerre.lagval"):
+    for name, kind in (("polynomial.polyval", "Polynomial"), ("chebyshev.chebval", "Chebyshev"), ("legendre.legval", "Legendre"),
+                       ("hermite.hermval", "Hermite"), ("hermite_e.hermeval", "HermiteE"), ("laguerre.lagval", "Laguerre")):  # fmt: skip
         module, _, function = name.partition(".")
-        series = getattr(np.polynomial, module)
-        value = getattr(series, function)
-        np.testing.assert_allclose(wg.trace(lambda x, value=value: value(x, c))(x), value(x, c), rtol=1e-15)
+        series, of_class = getattr(np.polynomial, module), getattr(np.polynomial, kind)
+        value, basis = getattr(series, function), getattr(series, function.removesuffix("val") + "vander")
         slope = value(x, getattr(series, function.removesuffix("val") + "der")(c))
-        np.testing.assert_allclose(wg.grad(lambda x, value=value: np.sum(value(x, c)))(x), slope, rtol=1e-13)
-        with pytest.raises(wg.TraceError, match="plain NumPy array"):
-            wg.trace(lambda c, value=value: value(0.5, c))(c)
+        for f in (lambda x, value=value: value(x, c), held(of_class(c, [-2, 2], [-1, 1])), lambda x, of_class=of_class: of_class(list(c))(x)):
+            np.testing.assert_allclose(wg.trace(f)(x), value(x, c), rtol=1e-15)
+            np.testing.assert_allclose(wg.grad(lambda x, f=f: np.sum(f(x)))(x), slope, rtol=1e-13)
+        np.testing.assert_allclose(wg.jacobian(lambda c, value=value: value(x, c))(c), basis(x, 3), rtol=1e-14)
+        np.testing.assert_allclose(wg.jacobian(lambda c, of_class=of_class: (of_class(c) ** 2).deriv()(x))(c),
+                                   wg.jacobian(lambda c, of_class=of_class: 2 * of_class(c)(x) * of_class(c).deriv()(x))(c), rtol=1e-11)  # fmt: skip
+    assert isinstance(np.polynomial.polyutils.np, type(np)) and np.polynomial.polyutils.np is np  # nothing is left changed
+
+
+def test_a_polynomials_branches_are_guards():
+    f = wg.trace(lambda c: np.polynomial.Polynomial(c).trim().degree() * c[0])
+    for c in ([2.0, 1.0, 3.0], [2.0, 1.0, 0.0], [2.0, 0.0, 0.0]):
+        assert f(np.array(c)) == np.polynomial.Polynomial(c).trim().degree() * 2.0

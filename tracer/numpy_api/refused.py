@@ -46,10 +46,6 @@ _DECISIONS = {
     ),
     ("structured arrays are not traced.", "Keep the fields as arrays, in a dict or a dataclass."): "lib.recfunctions.*",
     ("it makes an array of objects.", "Write it with functions of whole arrays."): "frompyfunc",
-    ("its coefficients are a plain array.", "Keep the coefficients c as an array, and use np.polyval(c, x)."): (
-        "polynomial.Polynomial polynomial.Chebyshev polynomial.Legendre polynomial.Laguerre polynomial.Hermite "
-        "polynomial.HermiteE"
-    ),
     ("the global random state is nothing that a graph can replay.", "Use rng = np.random.default_rng(seed)."): (
         "random.*"
     ),
