@@ -220,6 +220,8 @@ class _Maker:
         if name == "recurrence":
             carry = self.pick(lambda e: (e.dtype, e.shape) == (x.dtype, x.shape))
             return self.xp.recurrence(carry, x, axis, reverse=self.draw(st.booleans())) if x.dtype.kind == "f" else None
+        if name in ("cummax", "cummin") and x.dtype.kind == "f":
+            x = x + 0.0  # which of two zeros is the larger is open
         if name.startswith("cum"):
             return getattr(self.xp, name)(x, axis, reverse=self.draw(st.booleans())) if x.dtype != BOOL else None
         return getattr(self.xp, name)(x, axis)
