@@ -15,7 +15,7 @@ from wengert.ir.ops import BY_FUNCTION
 from wengert.ir.types import ArrayType, type_of
 from wengert.tracer.context import Trace, current_trace, leaked
 from wengert.tracer.location import at_line, check_dtype, refuse
-from wengert.tracer.memory import Buffer, View, look_into
+from wengert.tracer.memory import Buffer, View, look_into, remembered
 from wengert.tracer.weak import fitted
 
 __all__ = ["Array", "TraceNamespace", "converted", "find_arrays", "namespace_of", "refuse", "strong_apply"]
@@ -59,6 +59,10 @@ class TraceNamespace(Namespace):
 
     def wrap(self, value: Value) -> Array:
         return Array(self, value)
+
+    def constant(self, numbers: Any) -> Array:
+        """A plain array, known while tracing, as one of this trace."""
+        return Array(self, self.builder.constant(np.asarray(numbers)))
 
     def plain(self, numbers: np.ndarray[Any, Any], view: View | None = None) -> Array:
         """An array of plain numbers, made while tracing, into which traced values may come."""
@@ -121,13 +125,10 @@ def namespace_of(*items: Any) -> TraceNamespace:
         trace = current_trace()
         assert trace is not None  # it is that of out=
         return TraceNamespace(trace)
-    best = arrays[0]
     for array in arrays:
         if array.owner.finished:
             raise leaked(array)
-        if array.owner.level > best.owner.level:
-            best = array
-    return best.xp
+    return max(arrays, key=lambda array: array.owner.level).xp
 
 
 class Array(Expr):
@@ -347,8 +348,8 @@ class Array(Expr):
         self.check_alive()
         if (innermost := current_trace()) is not None and innermost is not self.owner:
             raise refuse("an array of an enclosing trace is modified in place.", "Return the new value instead.")
-        if chosen is not None and self.memory is None:
-            look_into(self, View(Buffer(self.value)))
+        if chosen is not None:
+            remembered(self)
         self.origin = None
         if self.memory is None:
             self._value = new
@@ -359,7 +360,7 @@ class Array(Expr):
 
     @property
     def size(self) -> int:
-        return self.value.type.size
+        return self.type.size
 
     def __getattr__(self, name: str) -> Any:
         if hasattr(np.ndarray, name) and self.is_plain:

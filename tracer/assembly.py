@@ -99,7 +99,7 @@ def _from_one(xp: Any, parts: Parts, source: Positions, offset: Positions) -> An
     """Elements of one source."""
     which = int(source.flat[0])
     if which == PLAIN:
-        return xp.wrap(xp.builder.constant(parts.numbers[offset]))  # type: ignore[index]
+        return xp.constant(parts.numbers[offset])  # type: ignore[index]
     return _picked(xp, parts.values[which], offset)
 
 
@@ -123,7 +123,7 @@ def _picked(xp: Any, value: Value, offset: Positions) -> Any:
     box = _box(turned, value.type.shape)
     if box is None:
         flat = xp.reshape(x, (value.type.size,))
-        return xp.take(flat, xp.wrap(xp.builder.constant(offset)), axis=0)
+        return xp.take(flat, xp.constant(offset), axis=0)
     start, size, step = box
     cut = x if size == value.type.shape and set(step) <= {1} else xp.slice(x, start=start, size=size, step=step)
     return xp.transpose(xp.reshape(cut, turned.shape), tuple(order.index(a) for a in range(offset.ndim)))
@@ -158,11 +158,11 @@ def _gathered(xp: Any, parts: Parts, kinds: Positions, source: Positions, offset
     for which in kinds.tolist():
         if which == PLAIN:
             assert parts.numbers is not None  # an element is plain
-            piece = xp.wrap(xp.builder.constant(parts.numbers))
+            piece = xp.constant(parts.numbers)
         else:
             piece = xp.reshape(xp.wrap(parts.values[which]), (parts.values[which].type.size,))
         pieces.append(piece)
         starts[which] = at
         at += piece.shape[0]
     flat = xp.concatenate(pieces, axis=0)
-    return xp.take(flat, xp.wrap(xp.builder.constant(offset + starts[source])), axis=0)
+    return xp.take(flat, xp.constant(offset + starts[source]), axis=0)

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import functools
 import math
 from typing import Any
 
@@ -76,7 +77,7 @@ def _concrete_masks(key: Any) -> Any:
     def plain(item: Any) -> Any:
         if not (isinstance(item, Array) and item.dtype.kind == "b"):
             return item
-        return known_mask(item)
+        return known(item)
 
     items = tuple(map(plain, _items(key)))
     return items if isinstance(key, tuple) else items[0]
@@ -89,11 +90,8 @@ def known(array: Array) -> np.ndarray[Any, Any]:
     array.check_alive()
     now = np.array(array.owner.evaluate(array.value))
     if now.size:
-        array.guarded(array.xp.reduce(_all(), array.xp.equal(array, array.xp.wrap(array.xp.builder.constant(now)))))
+        array.guarded(array.xp.reduce(_all(), array.xp.equal(array, array.xp.constant(now))))
     return now
-
-
-known_mask = known
 
 
 def _all() -> Any:
@@ -102,18 +100,26 @@ def _all() -> Any:
     return OPS["all"]
 
 
+def places(shape: tuple[int, ...]) -> np.ndarray[Any, Any]:
+    """The flat position of each element."""
+    return np.arange(math.prod(shape), dtype=np.int64).reshape(shape)
+
+
 def positions(shape: tuple[int, ...], key: Any) -> np.ndarray[Any, Any]:
     """The flat position of each element that a key chooses: NumPy itself resolves the key."""
-    return np.arange(math.prod(shape), dtype=np.int64).reshape(shape)[key]
+    return np.asarray(places(shape)[key])
+
+
+def gathered(xp: Any, x: Array, chosen: Any) -> Array:
+    """The elements of ``x`` at flat positions."""
+    return xp.take(xp.reshape(x, (x.size,)), xp.constant(np.asarray(chosen, np.int64)), axis=0)
 
 
 def _gather(x: Array, key: Any) -> Array:
     """An advanced key without traced parts: flat positions, known now."""
     if isinstance(key, list):
         key = np.asarray(key) if key else np.asarray(key, dtype=np.int64)
-    chosen = np.asarray(positions(x.shape, key))
-    flat = x.xp.reshape(x, (x.size,))
-    return x.xp.take(flat, x.xp.wrap(x.xp.builder.constant(chosen)), axis=0)
+    return gathered(x.xp, x, positions(x.shape, key))
 
 
 def _is_same_memory(x: Array, chosen: np.ndarray[Any, Any], new: Any) -> bool:
@@ -129,14 +135,12 @@ def _take(x: Array, key: Any) -> Array:
     """A key with traced integers in it."""
     xp = namespace_of(x, *_items(key))
     items = _full(key, x.ndim)
-    traced = [a for a, k in enumerate(items) if isinstance(k, Array)]
-    for axis in traced:
-        if items[axis].dtype.kind not in "iu":
-            message = "arrays used as indices must be of integer (or boolean) type."
-            raise IndexError(message)
-    if len(traced) == 1 and all(k is None or k == slice(None) for a, k in enumerate(items) if a not in traced
-                                if not isinstance(k, np.ndarray)) and not any(
-                                    k is None or isinstance(k, np.ndarray) for k in items):  # fmt: skip
+    traced = [axis for axis, k in enumerate(items) if isinstance(k, Array)]
+    if any(items[axis].dtype.kind not in "iu" for axis in traced):
+        message = "arrays used as indices must be of integer (or boolean) type."
+        raise IndexError(message)
+    whole = sum(isinstance(k, slice) and k == slice(None) for k in items)
+    if len(traced) == 1 and whole == len(items) - 1:
         (axis,) = traced
         return xp.take(x, normal_indices(xp, items[axis], x.shape[axis]), axis=axis)
     return _computed(xp, x, items)
@@ -163,31 +167,23 @@ def _computed(xp: Any, x: Array, items: list[Any]) -> Array:
     NumPy itself says which entry of each index array an element of the result takes: it is asked with arrays that
     count their own entries, on an array with one axis for each of them.
     """
-    counted, sizes, axis = [], [], 0
-    for k in items:
-        if k is None:
-            counted.append(k)
-            continue
-        counted.append(np.arange(k.size).reshape(k.shape) if isinstance(k, Array) else k)
-        sizes.append(k.size if isinstance(k, Array) else x.shape[axis])
-        axis += 1
-    places = np.asarray(positions(tuple(sizes), tuple(counted)))
-    entries = np.unravel_index(places, tuple(sizes)) if places.size else (places,) * len(sizes)
-    flat, valid, stride = np.zeros(places.shape, np.int64), None, 1
-    for axis, k in reversed(list(enumerate(k for k in items if k is not None))):
-        n, entry = x.shape[axis], np.asarray(entries[axis], dtype=np.int64)
+    counted = [np.arange(k.size).reshape(k.shape) if isinstance(k, Array) else k for k in items]
+    keys = [k for k in items if k is not None]  # one for each axis
+    sizes = tuple(k.size if isinstance(k, Array) else n for k, n in zip(keys, x.shape, strict=True))
+    chosen = positions(sizes, tuple(counted))
+    entries = np.unravel_index(chosen, sizes) if chosen.size else (chosen,) * len(sizes)
+    plain, terms, inside, stride = np.zeros(chosen.shape, np.int64), [], [], 1
+    for k, entry, n in reversed(list(zip(keys, entries, x.shape, strict=True))):
         if isinstance(k, Array):
-            index = normal_indices(xp, k, n)
-            inside = xp.logical_and(xp.greater_equal(index, 0), xp.less(index, n))
-            valid = xp.take(xp.reshape(inside, (k.size,)), xp.wrap(xp.builder.constant(entry)), axis=0) if (
-                valid is None) else xp.logical_and(valid, xp.take(
-                    xp.reshape(inside, (k.size,)), xp.wrap(xp.builder.constant(entry)), axis=0))
-            chosen = xp.take(xp.reshape(index, (k.size,)), xp.wrap(xp.builder.constant(entry)), axis=0)
-            flat = xp.add(flat, xp.multiply(chosen, stride))
+            index = gathered(xp, normal_indices(xp, k, n), entry)
+            inside.append(xp.logical_and(xp.greater_equal(index, 0), xp.less(index, n)))
+            terms.append(xp.multiply(index, stride))
         else:
-            flat = xp.add(flat, entry * stride)
+            plain += entry * stride
         stride *= n
-    flat = xp.where(valid, flat, x.size)  # beyond the end: an IndexError when run, never another element
+    flat = functools.reduce(xp.add, terms, xp.constant(plain))
+    # beyond the end: an IndexError when run, never another element
+    flat = xp.where(functools.reduce(xp.logical_and, inside), flat, x.size)
     return xp.take(xp.reshape(x, (x.size,)), flat, axis=0)
 
 
@@ -202,7 +198,7 @@ def set_(x: Array, key: Any, new: Any) -> None:
     key = _plainly(_concrete_masks(key))
     if any(isinstance(k, Array) for k in _items(key)):
         key = _known_integers(key)
-    chosen = np.asarray(positions(x.shape, key))
+    chosen = positions(x.shape, key)
     if _is_same_memory(x, chosen, new):  # the end of x[key] += y: its middle has written it
         return
     xp = x.xp if not is_traced((new,)) else namespace_of(x, new)

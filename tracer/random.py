@@ -163,7 +163,8 @@ def key_within(trace: Trace, rng: Any) -> Drawn:
     if stream not in trace.streams:
         if trace.enclosing is not None:
             outer = key_within(trace.enclosing, stream).key
-            value, now = Value(outer.value.type, None), functools.partial(outer.owner.evaluate, outer.value)
+            value = Value(outer.value.type, None)
+            now: Callable[[], Any] = functools.partial(outer.owner.evaluate, outer.value)
         elif stream.real is None:
             raise refuse("a Generator is used after the trace that made it.", "Return what it draws instead.")
         else:
@@ -256,7 +257,7 @@ def default_rng(seed: Any = None) -> Any:
             "Make the Generator outside, and pass it as an argument.",
         )
     real = np.random.default_rng(seed)
-    return _made(trace, real, xp.wrap(xp.builder.constant(current_key(real))))
+    return _made(trace, real, xp.constant(current_key(real)))
 
 
 def _made(trace: Trace, real: Any, key: Array) -> Stream:

@@ -19,7 +19,8 @@ from wengert.backends.reference.rounding import caster
 from wengert.backends.reference.scalar import XP, Scalar, number, scaler
 from wengert.ir.build import Builder, Expr, Namespace
 from wengert.ir.graph import Graph, Node, Value
-from wengert.ir.kinds import CONJUGATE, Control, Elementwise, Indexing, Library, Partial, Reduction, Unknown
+from wengert.ir.kinds import CONJUGATE, Control, Elementwise, Indexing, Library, Reduction, Unknown
+from wengert.ir.partials import Partial
 from wengert.ir.types import ArrayType, is_inexact
 
 __all__ = [

@@ -8,6 +8,7 @@ written around it (loc + scale * standard_normal), and a parameter without one p
 
 import math
 import sys
+from typing import Any
 
 import numpy as np
 from attrs import frozen
@@ -60,7 +61,7 @@ def state_of(key):
     if sizes.get(number) != len(words):
         message = f"A vector of {len(words) + 1} numbers that begins with {number} is no key; make one by wg.key(seed)."
         raise ValueError(message)
-    state = {"bit_generator": KINDS[number]}
+    state: dict[str, Any] = {"bit_generator": KINDS[number]}
     if number == 5:
         return {**state, "state": {"key": np.array(words[:-1], np.uint32), "pos": words[-1]}}
     if number <= 2:

@@ -8,9 +8,10 @@ from typing import Any
 import numpy as np
 
 from wengert.tracer.array import Array, find_arrays, namespace_of
+from wengert.tracer.indexing import places
 from wengert.tracer.numpy_api.elementwise import result_type
 from wengert.tracer.numpy_api.movement import broadcast_arrays, ravel
-from wengert.tracer.numpy_api.positions import constant, places, plain_mask, stand_in, within
+from wengert.tracer.numpy_api.positions import plain_mask, stand_in, within
 from wengert.tracer.numpy_api.support import array_of, as_array, axis_of, deliver, plain_or_array
 
 
@@ -55,7 +56,7 @@ def choose(a, choices, out=None, mode="raise"):
         raise ValueError(message)
     index = within(xp, index, len(items), "clip" if mode == "raise" else mode)  # a guard finds what is outside
     flat = xp.concatenate([xp.reshape(item, (item.size,)) for item in items], axis=0)
-    here = xp.add(xp.multiply(index, index.size), constant(xp, places(index.shape)))
+    here = xp.add(xp.multiply(index, index.size), xp.constant(places(index.shape)))
     return deliver(xp.take(flat, here, axis=0), out)
 
 
@@ -72,7 +73,7 @@ def compress(condition, a, axis=None, out=None):
     if chosen.size and chosen[-1] >= x.shape[at]:
         message = f"index {chosen[-1]} is out of bounds for axis {at} with size {x.shape[at]}"
         raise IndexError(message)
-    return deliver(xp.take(x, constant(xp, chosen.astype(np.int64)), axis=at), out)
+    return deliver(xp.take(x, xp.constant(chosen.astype(np.int64)), axis=at), out)
 
 
 def extract(condition, arr):
@@ -90,7 +91,7 @@ def take(a, indices, axis=None, out=None, mode="raise"):
     n = x.shape[at]
     if not find_arrays([indices]):
         chosen = np.take(np.arange(n, dtype=np.int64), indices, mode=mode)
-        return deliver(xp.take(x, constant(xp, chosen), axis=at), out)
+        return deliver(xp.take(x, xp.constant(chosen), axis=at), out)
     indices = as_array(xp, indices)
     if indices.dtype.kind not in "biu" or not np.can_cast(indices.dtype, np.int64):
         message = f"Cannot cast array data from {indices.dtype} to int64 according to the rule 'safe'"

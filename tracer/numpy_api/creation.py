@@ -217,7 +217,7 @@ def fromfunction(function, shape, *, dtype=float, like=None, **kwargs):
     return function(*np.indices(shape, dtype), **kwargs)
 
 
-TABLE = {
+TABLE: dict[Any, Any] = {
     np.array: array, np.asarray: asarray, np.asanyarray: asanyarray, np.ascontiguousarray: contiguous,
     np.asfortranarray: contiguous, np.require: require, np.copy: copy, np.fromiter: fromiter,
     np.zeros: _filled(0), np.ones: _filled(1), np.empty: _filled(0), np.full: full, np.eye: eye,

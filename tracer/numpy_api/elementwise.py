@@ -21,10 +21,10 @@ def where(condition, x=None, y=None, /):
 
 def nonzero(a):
     """Positions, plain and known now; that they stay the same becomes a guard."""
-    from wengert.tracer.indexing import known_mask
+    from wengert.tracer.indexing import known
 
     _, x = array_of(a)
-    return np.nonzero(known_mask(x if x.dtype.kind == "b" else x != 0))
+    return np.nonzero(known(x if x.dtype.kind == "b" else x != 0))
 
 
 def flatnonzero(a):

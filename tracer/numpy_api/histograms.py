@@ -14,7 +14,6 @@ import numpy as np
 
 from wengert.tracer.array import Array, namespace_of, refuse
 from wengert.tracer.numpy_api.movement import concatenate, ravel
-from wengert.tracer.numpy_api.positions import constant
 from wengert.tracer.numpy_api.sorting import searchsorted
 from wengert.tracer.numpy_api.support import array_of, as_array
 
@@ -97,7 +96,7 @@ def _equal_edges(xp: Any, first: Any, last: Any, n: int, dtype: Any) -> Array:
     computed = np.result_type(*(end.dtype for end in ends), 0.0)
     low, high = (xp.cast(end, computed) for end in ends)
     step = (high - low) / n
-    edges = constant(xp, np.arange(n, dtype=computed)) * step + low
+    edges = xp.constant(np.arange(n, dtype=computed)) * step + low
     return xp.cast(concatenate([edges, high.reshape(1)]), dtype or computed)
 
 

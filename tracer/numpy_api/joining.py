@@ -8,8 +8,9 @@ from typing import Any
 import numpy as np
 
 from wengert.tracer.array import Array, namespace_of, refuse
+from wengert.tracer.indexing import gathered, places
 from wengert.tracer.numpy_api.movement import concatenate, moveaxis, reshape, transpose
-from wengert.tracer.numpy_api.positions import constant, gathered, places, plain_mask
+from wengert.tracer.numpy_api.positions import plain_mask
 from wengert.tracer.numpy_api.support import array_of, as_array, axis_of, promote
 
 
@@ -44,7 +45,7 @@ def delete(arr, obj, axis=None):
         x, axis = xp.reshape(x, (x.size,)), 0
     at = axis_of(axis, x.ndim)
     left = np.delete(np.arange(x.shape[at], dtype=np.int64), _plain_index("delete", obj))
-    return xp.take(x, constant(xp, left), axis=at)
+    return xp.take(x, xp.constant(left), axis=at)
 
 
 def resize(a, new_shape):

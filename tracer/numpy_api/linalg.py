@@ -78,7 +78,7 @@ def inv(a):
 
 def inverse(xp: Any, x: Any, singular: str = "raise") -> Any:
     """The inverse, as NumPy finds it: the solution with the identity on the right."""
-    return _solved(xp, x, xp.wrap(xp.builder.constant(np.eye(x.shape[-1], dtype=x.dtype))), singular)
+    return _solved(xp, x, xp.constant(np.eye(x.shape[-1], dtype=x.dtype)), singular)
 
 
 def pinv(a, rcond=None, hermitian=False, *, rtol=NO):
@@ -109,7 +109,7 @@ def lstsq(a, b, rcond=None):
     if isinstance(rcond, Array):
         raise refuse("np.linalg.lstsq with a traced cutoff is not traced.", "Give rcond as a number.")
     found, rank = xp.lstsq(x, y, rcond=None if rcond is None else float(rcond))
-    residuals = xp.wrap(xp.builder.constant(np.zeros(0, np.zeros(0, x.dtype).real.dtype)))
+    residuals = xp.constant(np.zeros(0, np.zeros(0, x.dtype).real.dtype))
     if m > n and rank == n:
         rest = y - x @ found
         residuals = np.sum(np.square(np.abs(rest)) if x.dtype.kind == "c" else np.square(rest), axis=0)

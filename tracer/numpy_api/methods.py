@@ -38,7 +38,7 @@ def _item(self: Array, *args: Any) -> Any:
     if not args and self.size != 1:
         message = "can only convert an array of size 1 to a Python scalar"
         raise ValueError(message)
-    key = args[0] if len(args) == 1 else args
+    key: Any = args[0] if len(args) == 1 else args
     flat = args and not isinstance(key, tuple)
     at = np.unravel_index(range(self.size)[key], self.shape) if flat else key or (0,) * self.ndim
     return _tolist(self[at])

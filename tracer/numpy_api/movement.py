@@ -10,7 +10,7 @@ import numpy as np
 
 from wengert.tracer.array import Array, refuse
 from wengert.tracer.memory import share
-from wengert.tracer.numpy_api.positions import constant, stand_in
+from wengert.tracer.numpy_api.positions import stand_in
 from wengert.tracer.numpy_api.support import array_of, arrays_of, as_array, axis_of, deliver, promote
 
 
@@ -235,7 +235,7 @@ def sliding_window_view(x, window_shape, axis=None, *, subok=False, writeable=Fa
     windows = a
     for at, size in zip(axes, map(int, sizes), strict=True):
         starts = np.arange(windows.shape[at] - size + 1, dtype=np.int64)
-        taken = xp.take(windows, constant(xp, starts[:, None] + np.arange(size)), axis=at)
+        taken = xp.take(windows, xp.constant(starts[:, None] + np.arange(size)), axis=at)
         windows = xp.transpose(taken, [*(i for i in range(taken.ndim) if i != at + 1), at + 1])
     return share(a, xp.wrap(windows.value), "windows", None, certain=False)
 
@@ -258,7 +258,7 @@ def repeat(a, repeats, axis=None):
         x, axis = xp.reshape(x, (x.size,)), 0
     at = axis_of(axis, x.ndim)
     where = np.repeat(np.arange(x.shape[at], dtype=np.int64), repeats)
-    return xp.take(x, xp.wrap(xp.builder.constant(where)), axis=at)
+    return xp.take(x, xp.constant(where), axis=at)
 
 
 def array_split(ary, indices_or_sections, axis=0):
@@ -321,7 +321,7 @@ def _triangle(function: Any) -> Any:
     def triangle(m, k=0):
         xp, x = array_of(m)
         keep = function(np.ones(x.shape[-2:], bool), k)
-        return xp.where(xp.wrap(xp.builder.constant(keep)), x, x.dtype.type(0))
+        return xp.where(xp.constant(keep), x, x.dtype.type(0))
 
     return triangle
 

@@ -7,7 +7,7 @@ from typing import Any
 import numpy as np
 
 from wengert.tracer.array import Array, find_arrays
-from wengert.tracer.numpy_api.positions import constant, gathered, places
+from wengert.tracer.indexing import gathered, places
 from wengert.tracer.numpy_api.support import array_of, as_array
 
 #: The option of each mode.
@@ -111,7 +111,7 @@ def _linear_ramp(xp: Any, x: Array, axis: int, before: int, after: int, option: 
     for end, edge, width in zip(ends, (_cut(x, axis, 0, 1), _cut(x, axis, -1, None)), (before, after), strict=True):
         dtype = np.result_type(end.dtype, x.dtype, 0.0)
         first = xp.cast(end, dtype)
-        along = constant(xp, np.arange(width, dtype=dtype).reshape(-1, *(1,) * (x.ndim - axis - 1)))
+        along = xp.constant(np.arange(width, dtype=dtype).reshape(-1, *(1,) * (x.ndim - axis - 1)))
         ramp = along * ((xp.cast(edge, dtype) - first) / max(width, 1)) + first
         ramps.append(xp.floor(ramp) if x.dtype.kind in "iu" else ramp)
     return [ramps[0], np.flip(ramps[1], axis)]

@@ -2,31 +2,15 @@
 
 from __future__ import annotations
 
-import math
 from typing import Any
 
 import numpy as np
 
 from wengert.tracer.array import Array, find_arrays, namespace_of
-from wengert.tracer.indexing import known_mask
+from wengert.tracer.indexing import known, normal_indices
 from wengert.tracer.numpy_api.support import as_array
 
-__all__ = ["constant", "gathered", "places", "plain_mask", "stand_in", "within"]
-
-
-def places(shape: tuple[int, ...]) -> np.ndarray[Any, Any]:
-    """The flat position of each element."""
-    return np.arange(math.prod(shape), dtype=np.int64).reshape(shape)
-
-
-def constant(xp: Any, array: Any) -> Array:
-    """A plain array, known while tracing, as one of this trace."""
-    return xp.wrap(xp.builder.constant(np.asarray(array)))
-
-
-def gathered(xp: Any, x: Array, chosen: Any) -> Array:
-    """The elements of ``x`` at flat positions."""
-    return xp.take(xp.reshape(x, (x.size,)), constant(xp, np.asarray(chosen, np.int64)), axis=0)
+__all__ = ["plain_mask", "stand_in", "within"]
 
 
 def stand_in(x: Any) -> np.ndarray[Any, Any]:
@@ -40,13 +24,11 @@ def plain_mask(condition: Any) -> np.ndarray[Any, Any]:
         return np.asarray(condition, bool)
     xp = namespace_of(condition)
     mask = as_array(xp, condition)
-    return known_mask(mask if mask.dtype.kind == "b" else xp.not_equal(mask, 0))
+    return known(mask if mask.dtype.kind == "b" else xp.not_equal(mask, 0))
 
 
 def within(xp: Any, index: Array, size: int, mode: str) -> Array:
     """Indices as ``mode`` has them: ``raise`` counts from the end, ``clip`` and ``wrap`` bring all inside."""
-    from wengert.tracer.indexing import normal_indices
-
     if mode == "raise":
         return normal_indices(xp, index, size)
     index = xp.cast(index, np.int64)

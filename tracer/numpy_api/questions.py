@@ -8,7 +8,7 @@ import numpy as np
 
 from wengert.tracer.array import Array, namespace_of, refuse
 from wengert.tracer.numpy_api.elementwise import astype
-from wengert.tracer.numpy_api.positions import constant, stand_in
+from wengert.tracer.numpy_api.positions import stand_in
 from wengert.tracer.numpy_api.support import array_of, as_array, axis_of, deliver
 
 
@@ -106,7 +106,7 @@ def _bit_numbers(xp: Any, bitorder: str) -> Array:
     if bitorder not in ("big", "little"):
         message = "'bitorder' must be either 'little' or 'big'"
         raise ValueError(message)
-    return constant(xp, np.arange(8, dtype=np.uint8)[:: -1 if bitorder == "big" else 1])
+    return xp.constant(np.arange(8, dtype=np.uint8)[:: -1 if bitorder == "big" else 1])
 
 
 def _last(x: Any, axis: Any) -> tuple[Any, int]:

@@ -60,8 +60,8 @@ class Draw:
 
     def array(self, name: str) -> Any:
         x = self.arguments[name]
-        known = isinstance(x, (Array, np.ndarray, np.generic, int, float))
-        return self.xp.wrap(self.xp.lift(x if known else x if _traced(x) else np.asarray(x)))
+        known = _traced(x) or isinstance(x, (np.ndarray, np.generic, int, float))
+        return self.xp.wrap(self.xp.lift(x if known else np.asarray(x)))
 
     def whole(self, name: str) -> Any:
         """A count."""
@@ -110,7 +110,8 @@ _EMPTY = inspect.Parameter.empty
 
 def _signature(text: str) -> inspect.Signature:
     """``"loc=0.0 scale=1.0 size=None"``; what follows a star is by keyword alone."""
-    kind, found = inspect.Parameter.POSITIONAL_OR_KEYWORD, []
+    kind: Any = inspect.Parameter.POSITIONAL_OR_KEYWORD
+    found = []
     defaults = {"None": None, "True": True, "False": False, "float64": np.float64, "int64": np.int64}
     for word in text.split():
         if word == "*":

@@ -146,7 +146,8 @@ def qr(a, overwrite_a=False, lwork=None, mode="full", pivoting=False, check_fini
     if mode != "r":
         return tuple(np.linalg.qr(a, "reduced" if mode == "economic" else "complete"))
     _, x = array_of(a)
-    r, below = np.linalg.qr(x, "r"), max(0, x.shape[-2] - x.shape[-1])
+    r: Any = np.linalg.qr(x, "r")
+    below = max(0, x.shape[-2] - x.shape[-1])
     return (np.concatenate((r, np.zeros((*r.shape[:-2], below, r.shape[-1]), r.dtype)), -2),)
 
 

@@ -8,7 +8,7 @@ import numpy as np
 
 from wengert.tracer.array import namespace_of, refuse
 from wengert.tracer.numpy_api.movement import concatenate, moveaxis, ravel
-from wengert.tracer.numpy_api.positions import constant, plain_mask
+from wengert.tracer.numpy_api.positions import plain_mask
 from wengert.tracer.numpy_api.sorting import lexsort, searchsorted
 from wengert.tracer.numpy_api.support import array_of, arrays_of, as_array, promote
 
@@ -33,7 +33,7 @@ def unique(
         return_shape = np.unique(np.zeros(x.shape), return_inverse=True)[1].shape
     xp = x.xp
     if order is None:  # rows without elements are all the same
-        order = constant(xp, np.arange(len(rows)))
+        order = xp.constant(np.arange(len(rows)))
     rows = xp.take(rows, order, axis=0)
     differs = rows[1:] != rows[:-1]
     if rows.dtype.kind in "fc" and equal_nan and (axis is None or x.ndim == 1):
@@ -46,7 +46,7 @@ def unique(
         results.append(order[np.flatnonzero(first)])
     if return_inverse:
         rank = np.argsort(order)
-        inverse = xp.take(constant(xp, np.cumsum(first) - 1), rank, axis=0)
+        inverse = xp.take(xp.constant(np.cumsum(first) - 1), rank, axis=0)
         results.append(inverse.reshape(return_shape))
     if return_counts:
         results.append(np.diff(np.append(np.flatnonzero(first), first.size)))

@@ -23,7 +23,7 @@ def array_of(*items: Any) -> tuple[TraceNamespace, Any]:
     return xp, as_array(xp, items[0])
 
 
-def arrays_of(items: Any) -> tuple[TraceNamespace, list[Array]]:
+def arrays_of(items: Any) -> tuple[TraceNamespace, list[Any]]:
     """The namespace, and every item as an array of it."""
     items = list(items)
     xp = namespace_of(*items)

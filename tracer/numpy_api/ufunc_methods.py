@@ -13,7 +13,7 @@ import numpy as np
 
 from wengert.ir.graph import Constant
 from wengert.tracer.array import Array, find_arrays, namespace_of, refuse
-from wengert.tracer.indexing import known_mask, normal_indices, positions
+from wengert.tracer.indexing import known, normal_indices, positions
 from wengert.tracer.numpy_api import movement, reductions
 from wengert.tracer.numpy_api.support import as_array, axis_of, converted, refuse_plain_out
 from wengert.tracer.numpy_api.ufuncs import called, delivered, held
@@ -231,8 +231,8 @@ def _sums(xp: Any, x: Array, starts: Any, ends: Any) -> Array:
     counts = ends - starts
     segment = np.repeat(np.arange(len(starts)), counts)
     place = np.concatenate([np.arange(i, j) for i, j in zip(starts, ends, strict=True)])
-    taken = xp.take(x, xp.wrap(xp.builder.constant(place)), axis=0)
-    return xp.scatter_add(taken, xp.wrap(xp.builder.constant(segment)), axis=0, size=len(starts))
+    taken = xp.take(x, xp.constant(place), axis=0)
+    return xp.scatter_add(taken, xp.constant(segment), axis=0, size=len(starts))
 
 
 # ----- All pairs, and places -----
@@ -263,7 +263,7 @@ def _at(ufunc: Any, inputs: tuple[Any, ...], kwargs: dict[str, Any]) -> None:
     if traced or (sums and x.dtype.kind != "b"):
         _added(xp, ufunc, x, indices, values)
         return
-    chosen = np.asarray(positions(x.shape, indices))
+    chosen = positions(x.shape, indices)
     operands = [xp.reshape(xp.broadcast_to(xp.wrap(xp.lift(v)), chosen.shape), (chosen.size,)) for v in values]
     flat = xp.reshape(xp.wrap(x.value), (x.size,))
     for turn in _turns(chosen.reshape(-1)):
@@ -277,7 +277,7 @@ def _plain(item: Any) -> Any:
     """An index that is known: a constant, or a mask, which becomes a guard."""
     if isinstance(item, Array) and isinstance(item.value, Constant):
         return item.value.array
-    return known_mask(item) if isinstance(item, Array) and item.dtype.kind == "b" else item
+    return known(item) if isinstance(item, Array) and item.dtype.kind == "b" else item
 
 
 def _turns(places: np.ndarray[Any, Any]) -> list[np.ndarray[Any, Any]]:
@@ -293,8 +293,8 @@ def _turns(places: np.ndarray[Any, Any]) -> list[np.ndarray[Any, Any]]:
 def _added(xp: Any, ufunc: Any, x: Array, indices: Any, values: list[Any]) -> None:
     """Sums and differences, at plain places or at traced indices along the first axis."""
     if not find_arrays((indices,)):
-        chosen = np.asarray(positions(x.shape, indices))
-        where, axis_size, shape = xp.wrap(xp.builder.constant(chosen.reshape(-1))), x.size, chosen.shape
+        chosen = positions(x.shape, indices)
+        where, axis_size, shape = xp.constant(chosen.reshape(-1)), x.size, chosen.shape
         flat: tuple[int, ...] = (chosen.size,)
     elif isinstance(indices, Array) and indices.dtype.kind in "iu" and ufunc in (np.add, np.subtract) and x.ndim:
         where, axis_size = normal_indices(xp, indices, x.shape[0]), x.shape[0]

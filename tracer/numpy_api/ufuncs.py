@@ -55,7 +55,7 @@ def called(ufunc: Any, inputs: tuple[Any, ...], out: Any = None, **options: Any)
     elif ufunc in BY_FUNCTION:
         result = xp.apply(BY_FUNCTION[ufunc], *operands)
     elif getattr(np, ufunc.__name__, None) is not ufunc:
-        result = special.call(ufunc, operands)
+        result = special.call(ufunc, tuple(operands))
     else:
         raise refuse(f"{_name(ufunc)} cannot be traced.", _alternative(ufunc))
     if axes is not None:

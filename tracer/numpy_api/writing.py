@@ -7,7 +7,7 @@ from typing import Any
 import numpy as np
 
 from wengert.tracer.array import Array, namespace_of, refuse
-from wengert.tracer.indexing import known_mask, positions
+from wengert.tracer.indexing import known, positions
 from wengert.tracer.numpy_api.support import as_array, converted, refuse_plain_out
 
 
@@ -50,7 +50,7 @@ def putmask(a, mask, values):
 def place(arr, mask, vals):
     refuse_plain_out(arr)
     xp = namespace_of(arr, mask, vals)
-    plain = known_mask(as_array(xp, mask)) if isinstance(mask, Array) else np.asarray(mask, bool)
+    plain = known(as_array(xp, mask)) if isinstance(mask, Array) else np.asarray(mask, bool)
     plain = plain.reshape(arr.shape)
     if count := int(plain.sum()):
         arr[plain] = _repeated(xp, vals, count)
