@@ -27,7 +27,7 @@ INPUTS = {
     "special": np.array([np.nan, np.inf, -np.inf, 0.0, -0.0, 1.0]),
 }
 
-#: Of these, many a function of NumPy raises and ours refuses in words: right, or an error.
+#: Those of complex numbers.
 COMPLEX = {name for name, x in INPUTS.items() if np.iscomplexobj(x)}
 
 

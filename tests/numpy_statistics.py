@@ -125,7 +125,7 @@ CASES = {
     np.convolve: [
         *(lambda x, m=m, v=v: np.convolve(first_row(x), v, m) for m in ("full", "same", "valid") for v in ([1.0, 2.0], [0.5, -1.0, 2.0, 1.0], np.arange(9), 2)),
         lambda x: np.convolve(x, x), lambda x: np.convolve(first_row(x), first_row(x)), lambda x: np.convolve(np.array([1, 2]), first_row(x)), lambda x: np.convolve(first_row(x), []), lambda x: np.convolve(x, [1, 2], "other"),
-        lambda x: np.convolve(first_row(x), np.array([np.inf, 1.0])),
+        lambda x: np.convolve(first_row(np.real(x)), np.array([np.inf, 1.0])),  # BLAS multiplies infinite complex numbers in a way of its own
     ],
     np.correlate: [
         *(lambda x, m=m, v=v: np.correlate(first_row(x), v, m) for m in ("full", "same", "valid") for v in ([1.0, 2.0], [0.5, -1.0, 2.0, 1.0], np.arange(9), 2)),

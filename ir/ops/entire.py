@@ -8,7 +8,7 @@ import math
 import numpy as np
 
 from wengert.ir.kinds import Elementwise
-from wengert.ir.ops.arithmetic import _float
+from wengert.ir.ops.arithmetic import _float, _inexact
 
 
 def _horner(coefficients, x):
@@ -63,7 +63,7 @@ def _i1(xp, out, x):
     return xp.where(a <= 8, x * _horner(_I1_NEAR, 0.25 * x * x), xp.sign(x) * _far(_I1_FAR, xp, a))
 
 
-sinc = Elementwise(function=np.sinc, types=_float,
+sinc = Elementwise(function=np.sinc, types=_inexact,
     body=lambda xp, x: xp.where(x == 0, 1.0, xp.sin(math.pi * x) / (math.pi * x)),
     partials=(lambda xp, out, x: xp.where(
         xp.absolute(x) < 0.5, x * _horner(_SINC_NEAR, x * x), (xp.cos(math.pi * x) - out) / x),),

@@ -40,6 +40,12 @@ TO_REAL = {
     "arcs": lambda z: np.sum(np.abs(np.arcsin(z) * np.arctan(z) + np.arccosh(z) / np.arcsinh(z))),
     "through reals": lambda z: np.sum((z.real + 1j * z.imag**2).imag * np.abs(z)),
     "prod": lambda z: np.abs(np.prod(z) + np.cumsum(z)[1]),
+    "nanmax": lambda z: np.abs(np.nanmax(z) + np.nanmin(np.where(X > 1, np.nan, z * z))),
+    "nanvar": lambda z: np.nanvar(np.where(X > 1, np.nan, z)) + np.nanstd(z),
+    "convolve": lambda z: np.sum(np.abs(np.convolve(z, 1j * z[:2]))) + np.sum(np.abs(np.correlate(z, z * z, "full"))),
+    "cov": lambda z: np.abs(np.cov(z, z**2)[0, 1]) + np.abs(np.corrcoef(z, z**2)[0, 1]),
+    "interp": lambda z: np.sum(np.abs(np.interp([-1.0, 0.2, 1.5, 9.0], [0.0, 1.0, 2.0], z, left=z[1] * z[0]))),
+    "sinc": lambda z: np.sum(np.abs(np.sinc(z) + np.sinc(z * 0.1)) ** 2),
     "not of z": lambda z: np.sum(np.isfinite(z) * 1.0),
 }
 

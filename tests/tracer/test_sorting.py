@@ -58,7 +58,7 @@ def test_every_function_has_a_case():
 @pytest.mark.parametrize("function", CASES, ids=name_of)
 def test_a_function_does_what_numpy_does(function, sort):
     for case in CASES[function]:
-        same(lambda x, case=case: case(x), INPUTS[sort], refusal=sort in COMPLEX)
+        same(lambda x, case=case: case(x), INPUTS[sort], refusal=function is np.searchsorted and sort in COMPLEX)
 
 
 @pytest.mark.parametrize("i", range(len(SLOPES)))

@@ -7,8 +7,8 @@ from typing import Any
 
 import numpy as np
 
-from wengert.tracer.array import Array, refuse
-from wengert.tracer.numpy_api.support import NO, array_of, arrays_of, as_array, axis_of, deliver, plain_or_array
+from wengert.tracer.array import Array
+from wengert.tracer.numpy_api.support import NO, array_of, arrays_of, as_array, axis_of, plain_or_array
 
 
 def _along(axis: int, key: Any) -> tuple[Any, ...]:
@@ -148,20 +148,6 @@ def trapezoid(y, x=None, dx=1.0, axis=-1):
     return np.sum(steps * both / 2.0, axis)
 
 
-def cumulative_sum(x, /, *, axis=None, dtype=None, out=None, include_initial=False):
-    xp, values = array_of(x)
-    values = xp.reshape(values, (1,)) if values.ndim == 0 else values
-    if axis is None and values.ndim >= 2:
-        message = "For arrays which have more than one dimension ``axis`` argument is required."
-        raise ValueError(message)
-    at = axis_of(axis or 0, values.ndim)
-    total = np.cumsum(values, at, dtype)
-    if include_initial:
-        first = xp.full(tuple(1 if i == at else n for i, n in enumerate(total.shape)), 0, total.dtype)
-        total = np.concatenate([first, total], at)
-    return deliver(total, out)
-
-
 def unwrap(p, discont=None, axis=-1, *, period=2 * math.pi):
     xp, x = array_of(p, discont, period)
     x = xp.cast(x, x.dtype)
@@ -185,8 +171,15 @@ def unwrap(p, discont=None, axis=-1, *, period=2 * math.pi):
 def interp(x, xp, fp, left=None, right=None, period=None):
     """Piecewise linear through the knots; at a knot the derivative is that of the interval to its right."""
     space, items = arrays_of((x, xp, fp))
-    if any(item.dtype.kind == "c" for item in items):
-        raise refuse("np.interp of complex values is not traced yet.", "Interpolate real and imaginary parts.")
+    if items[2].dtype.kind == "c":
+        whole = space.cast(items[2], np.complex128)
+        ends = [[None if end is None else part(end) for end in (left, right)] for part in (np.real, np.imag)]
+        return space.complex(
+            interp(x, xp, space.real(whole), *ends[0], period), interp(x, xp, space.imag(whole), *ends[1], period)
+        )
+    if period is None and any(item.dtype.kind == "c" for item in items):
+        message = "Cannot cast array data from complex to float64: np.interp takes complex numbers as fp= alone."
+        raise TypeError(message)
     points: list[Any] = [space.cast(item, np.float64) for item in items]
     at, knots, heights = points
     if knots.ndim != 1 or heights.ndim != 1:
@@ -244,6 +237,5 @@ TABLE = {
     np.diff: diff, np.ediff1d: ediff1d, np.gradient: gradient, np.trapezoid: trapezoid, np.unwrap: unwrap,
     np.interp: interp,
 }  # fmt: skip
-for _name, _function in (("trapz", trapezoid), ("cumulative_sum", cumulative_sum)):  # of some NumPys
-    if hasattr(np, _name):
-        TABLE[getattr(np, _name)] = _function
+if hasattr(np, "trapz"):  # until NumPy 2.4
+    TABLE[vars(np)["trapz"]] = trapezoid

@@ -6,7 +6,7 @@ from typing import Any
 
 import numpy as np
 
-from wengert.tracer.numpy_api.reductions import freedom_lost, root
+from wengert.tracer.numpy_api.reductions import freedom_lost, root, squares
 from wengert.tracer.numpy_api.support import NO, array_of, as_array, deliver
 
 
@@ -34,11 +34,11 @@ def _running(function: Any, fill: float) -> Any:
 
 
 def _extreme(fold: Any, meet: Any, worst: float) -> Any:
-    """The largest or smallest number; NaN where there is none."""
+    """The largest or smallest number, of complex ones by real part first; NaN where there is none."""
 
     def extreme(a, axis=None, out=None, keepdims=NO, initial=NO, where=NO):
         xp, x = array_of(a, initial, where)
-        if x.dtype.kind != "f":
+        if x.dtype.kind in "biu":
             return fold(x, axis, out, keepdims, initial, where)
         if where is not NO and where is not True:
             if initial is NO:
@@ -48,11 +48,14 @@ def _extreme(fold: Any, meet: Any, worst: float) -> Any:
                 )
                 raise ValueError(message)
             x = np.where(where, x, np.nan)
-        full, missing = _filled(x, worst)
-        best = fold(full, axis, None, keepdims, NO if initial is NO else worst)
+        last = x.dtype.type(complex(worst, worst) if x.dtype.kind == "c" else worst)
+        full, missing = _filled(x, last)
+        best = fold(full, axis, None, keepdims, NO if initial is NO else last)
         # Where the best is what was filled in, those that really are that infinity share the derivative equally.
-        equal = np.sum(np.where(missing, 0, x), axis, keepdims=keepdims) / _count(missing, axis, keepdims, x.dtype)
-        best = np.where(best == worst, equal, best)
+        total = np.sum(np.where(missing, 0, x), axis, keepdims=keepdims)
+        count = _count(missing, axis, keepdims, last.real.dtype)
+        equal = xp.complex(np.real(total) / count, np.imag(total) / count) if x.dtype.kind == "c" else total / count
+        best = np.where(best == last, equal, best)
         best = np.where(np.all(missing, axis, keepdims=keepdims), x.dtype.type(np.nan), best)
         return deliver(best if initial is NO else meet(best, xp.cast(as_array(xp, initial), x.dtype)), out)
 
@@ -95,11 +98,11 @@ def nanvar(a, axis=None, dtype=None, out=None, ddof=0, keepdims=NO, *, where=NO,
     if missing is None:
         return np.var(full, axis, dtype, out, ddof, keepdims, where=where, mean=mean, correction=correction)
     _float_only(dtype)
-    ddof = freedom_lost(ddof, correction)
+    ddof, xp = freedom_lost(ddof, correction), full.xp
     count = _count(missing, axis, True, np.dtype(dtype or full.dtype), where)
     centre = np.sum(full, axis, dtype, keepdims=True, where=where) / count if mean is NO else mean
     apart = np.where(missing, 0, np.subtract(full, centre).astype(full.dtype))
-    total = np.sum(apart * apart, axis, dtype, keepdims=keepdims, where=where)
+    total = np.sum(squares(xp, apart), axis, dtype, keepdims=keepdims, where=where)
     freedom = _count(missing, axis, keepdims, total.dtype, where) - ddof
     return deliver(np.where(freedom <= 0, total.dtype.type(np.nan), total / freedom), out)
 

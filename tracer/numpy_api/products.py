@@ -7,7 +7,7 @@ from typing import Any
 
 import numpy as np
 
-from wengert.tracer.array import Array, refuse
+from wengert.tracer.array import Array
 from wengert.tracer.numpy_api.support import array_of, arrays_of, axis_of, promote
 
 
@@ -120,8 +120,7 @@ def convolve(a, v, mode="full"):
 
 def correlate(a, v, mode="valid"):
     xp, x, y = _sequences(a, v)
-    if x.dtype.kind == "c":
-        raise refuse("np.correlate of complex values is not traced yet.", "Correlate real and imaginary parts.")
+    y = xp.conjugate(y) if y.dtype.kind == "c" else y
     for name, item in (("first", x), ("second", y)):
         if not item.size:
             message = f"{name} array argument cannot be empty"
@@ -134,19 +133,17 @@ def correlate(a, v, mode="valid"):
     return _convolved(xp, x, y[::-1], _mode(mode))
 
 
-def _elementwise(name: str, op: str) -> Any:
-    """A float function of anything real."""
+def sinc(x):
+    xp, values = array_of(x)
+    return xp.sinc(xp.cast(values, values.dtype if values.dtype.kind in "fc" else np.float64))
 
-    def function(x):
-        xp, values = array_of(x)
-        if values.dtype.kind == "c":
-            if name == "i0":
-                message = "i0 not supported for complex values"
-                raise TypeError(message)
-            raise refuse(f"np.{name} of complex values is not traced yet.", "Keep real and imaginary parts apart.")
-        return getattr(xp, op)(xp.cast(values, values.dtype if values.dtype.kind == "f" else np.float64))
 
-    return function
+def i0(x):
+    xp, values = array_of(x)
+    if values.dtype.kind == "c":
+        message = "i0 not supported for complex values"
+        raise TypeError(message)
+    return xp.bessel_i0(xp.cast(values, values.dtype if values.dtype.kind == "f" else np.float64))
 
 
 def kaiser(M, beta):
@@ -154,14 +151,12 @@ def kaiser(M, beta):
     if b.ndim or np.ndim(M):
         message = "np.kaiser takes numbers: a length M and a shape beta."
         raise ValueError(message)
-    b, M = xp.cast(b, np.float64), int(M) if isinstance(M, Array) else M
+    b, M = xp.cast(b, np.result_type(b.dtype, np.float64)), int(M) if isinstance(M, Array) else M
     if M == 1:
-        return xp.full((1,), 1, np.float64)
+        return xp.full((1,), 1, b.dtype)
     middle = (M - 1) / 2.0
     return i0(b * np.sqrt(1 - ((np.arange(0, M) - middle) / middle) ** 2.0)) / i0(b)
 
-
-sinc, i0 = _elementwise("sinc", "sinc"), _elementwise("i0", "bessel_i0")
 
 TABLE = {
     np.cross: cross, np.kron: kron, np.vander: vander, np.convolve: convolve, np.correlate: correlate,

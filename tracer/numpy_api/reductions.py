@@ -138,16 +138,17 @@ def root(variance: Any) -> Any:
     return xp.where(positive, xp.sqrt(xp.where(positive, variance, variance.dtype.type(1))), variance)
 
 
+def squares(xp: Any, x: Any) -> Any:
+    """|x|^2."""
+    return xp.square(x) if x.dtype.kind != "c" else xp.add(xp.square(xp.real(x)), xp.square(xp.imag(x)))
+
+
 def var(a, axis=None, dtype=None, out=None, ddof=0, keepdims=NO, *, where=NO, mean=NO, correction=NO):
     ddof = freedom_lost(ddof, correction)
     xp, x = array_of(a, where, mean)
     dtype = dtype or (np.float64 if x.dtype.kind in "biu" else None)
     centre = globals()["mean"](x, axis, dtype, keepdims=True, where=where) if mean is NO or mean is None else mean
-    apart = xp.subtract(x, centre)
-    squares = xp.square(apart)
-    if apart.dtype.kind == "c":
-        squares = xp.add(xp.square(xp.real(apart)), xp.square(xp.imag(apart)))
-    total = sum_(squares, axis, dtype, None, keepdims, NO, where)
+    total = sum_(squares(xp, xp.subtract(x, centre)), axis, dtype, None, keepdims, NO, where)
     count = _count(xp, x, axis, where, keepdims)
     if isinstance(count, Array):
         return deliver(xp.divide(total, xp.cast(xp.maximum(xp.subtract(count, ddof), 0), total.dtype)), out)
@@ -183,18 +184,21 @@ def cumprod(a, axis=None, dtype=None, out=None):
     return _running("cumprod", a, axis, dtype, out)
 
 
-def cumulative_prod(x, /, *, axis=None, dtype=None, out=None, include_initial=False):
-    xp, a = array_of(x)
-    a = xp.reshape(a, (1,)) if not a.ndim else a
-    if axis is None and a.ndim > 1:
-        message = "For arrays which have more than one dimension ``axis`` argument is required."
-        raise ValueError(message)
-    axis = axis_of(axis or 0, a.ndim)
-    result = _running("cumprod", a, axis, dtype, None)
-    if include_initial:
-        one = xp.full((*a.shape[:axis], 1, *a.shape[axis + 1 :]), 1, result.dtype)
-        result = xp.concatenate([one, result], axis=axis)
-    return deliver(result, out)
+def _cumulative(name: str, first: int) -> Any:
+    def cumulative(x, /, *, axis=None, dtype=None, out=None, include_initial=False):
+        xp, a = array_of(x)
+        a = xp.reshape(a, (1,)) if not a.ndim else a
+        if axis is None and a.ndim > 1:
+            message = "For arrays which have more than one dimension ``axis`` argument is required."
+            raise ValueError(message)
+        axis = axis_of(axis or 0, a.ndim)
+        result = _running(name, a, axis, dtype, None)
+        if include_initial:
+            start = xp.full((*a.shape[:axis], 1, *a.shape[axis + 1 :]), first, result.dtype)
+            result = xp.concatenate([start, result], axis=axis)
+        return deliver(result, out)
+
+    return cumulative
 
 
 def count_nonzero(a, axis=None, *, keepdims=False):
@@ -207,5 +211,7 @@ TABLE: dict[Any, Any] = {
     np.any: any_, np.all: all_, np.argmax: argmax, np.argmin: argmin, np.mean: mean, np.var: var, np.std: std,
     np.ptp: ptp, np.cumsum: cumsum, np.cumprod: cumprod,
     np.count_nonzero: count_nonzero,
-    **({np.cumulative_prod: cumulative_prod} if hasattr(np, "cumulative_prod") else {}),
 }  # fmt: skip
+for _name, _function in (("cumulative_sum", _cumulative("cumsum", 0)), ("cumulative_prod", _cumulative("cumprod", 1))):
+    if hasattr(np, _name):  # from NumPy 2.1 on
+        TABLE[getattr(np, _name)] = _function

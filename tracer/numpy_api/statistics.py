@@ -6,7 +6,7 @@ from typing import Any
 
 import numpy as np
 
-from wengert.tracer.array import Array, refuse
+from wengert.tracer.array import Array
 from wengert.tracer.numpy_api.support import NO, array_of, as_array, plain_or_array
 
 
@@ -79,8 +79,6 @@ def cov(m, y=None, rowvar=True, bias=False, ddof=None, fweights=None, aweights=N
     xp, first = array_of(m, y, fweights, aweights)
     if dtype is None:
         dtype = np.result_type(first.dtype, *([] if y is None else [as_array(xp, y).dtype]), np.float64)
-    if np.dtype(dtype).kind == "c":
-        raise refuse("the covariance of complex values is not traced yet.", "Keep real and imaginary parts apart.")
     x = _observations(xp, first, "m", dtype)
     x = x.T if not rowvar and first.ndim != 1 else x
     if x.shape[0] == 0:
@@ -104,7 +102,7 @@ def cov(m, y=None, rowvar=True, bias=False, ddof=None, fweights=None, aweights=N
         freedom = total - ddof * np.sum(w * importance) / total
     freedom = np.where(freedom <= 0, 0.0, freedom)
     x = x - mean[:, None]
-    products = np.dot(x, (x if w is None else x * w).T) * np.true_divide(1, freedom)
+    products = np.dot(x, np.conjugate((x if w is None else x * w).T)) * np.true_divide(1, freedom)
     return np.squeeze(xp.cast(products, x.dtype))
 
 
@@ -112,8 +110,11 @@ def corrcoef(x, y=None, rowvar=True, *, dtype=None):
     c = cov(x, y, rowvar, dtype=dtype)
     if c.ndim == 0:
         return c / c
-    deviation = np.sqrt(np.diag(c))
-    return np.clip(c / deviation[:, None] / deviation[None, :], -1, 1)
+    deviation = np.sqrt(np.real(np.diag(c)))
+    c = c / deviation[:, None] / deviation[None, :]
+    if c.dtype.kind != "c":
+        return np.clip(c, -1, 1)
+    return c.xp.complex(np.clip(np.real(c), -1, 1), np.clip(np.imag(c), -1, 1))
 
 
 TABLE = {np.average: average, np.cov: cov, np.corrcoef: corrcoef}
