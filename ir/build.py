@@ -15,7 +15,7 @@ import numpy as np
 
 from wengert.ir import keys
 from wengert.ir.errors import GraphTypeError
-from wengert.ir.graph import Constant, Graph, Guard, Location, Node, Value
+from wengert.ir.graph import Constant, Graph, Guard, Location, Node, Renamed, Value
 from wengert.ir.kinds import Cumulative, Elementwise, Op, Reduction
 from wengert.ir.ops import OPS
 from wengert.ir.types import SHORT_NAMES, ArrayType
@@ -167,22 +167,16 @@ class Builder:
     def inline(self, graph: Graph, operands: Sequence[Value]) -> tuple[Value, ...]:
         """Copy a graph's nodes and guards in; its outputs."""
         here = self.location
-        env: dict[Value, Value] = dict(zip(graph.inputs, operands, strict=True))
-
-        def at(value: Value) -> Value:
-            if value not in env:  # only a constant can be new
-                env[value] = self.adopt(value)  # type: ignore[arg-type]
-            return env[value]
-
+        env = Renamed(self.adopt, zip(graph.inputs, operands, strict=True))
         for node in graph.nodes:
             self.location = node.location or here
             types = tuple(v.type for v in node.results)
-            results = self._append(node.op, tuple(at(v) for v in node.operands), node.params, types)
+            results = self._append(node.op, tuple(env[v] for v in node.operands), node.params, types)
             env.update(zip(node.results, results, strict=True))
         self.location = here
         for guard in graph.guards:
-            self.guard(at(guard.value), guard.expected, guard.location)
-        return tuple(at(v) for v in graph.outputs)
+            self.guard(env[guard.value], guard.expected, guard.location)
+        return tuple(env[v] for v in graph.outputs)
 
     def graph(self, outputs: Sequence[Value], **fields: Any) -> Graph:
         """The finished graph."""

@@ -29,7 +29,7 @@ A graph is a straight line: a node may read only inputs, constants and values de
 
 from __future__ import annotations
 
-from collections.abc import Iterator
+from collections.abc import Callable, Iterable, Iterator
 from typing import TYPE_CHECKING, Any
 
 import numpy as np
@@ -41,7 +41,7 @@ if TYPE_CHECKING:
     from wengert.ir.kinds import Op
     from wengert.ir.structure import Signature, Structure
 
-__all__ = ["Constant", "Graph", "Guard", "Location", "Node", "Value"]
+__all__ = ["Constant", "Graph", "Guard", "Location", "Node", "Renamed", "Value"]
 
 
 @frozen(slots=True)
@@ -154,3 +154,15 @@ class Graph:
         from wengert.ir.text import dump  # the printer sits above the data it prints
 
         return dump(self, elide=True)
+
+
+class Renamed(dict[Value, Value]):
+    """What stands for each value of a graph that is written again: a constant is adopted, others are themselves."""
+
+    def __init__(self, adopt: Callable[[Constant], Value], pairs: Iterable[tuple[Value, Value]] = ()) -> None:
+        super().__init__(pairs)
+        self.adopt = adopt
+
+    def __missing__(self, value: Value) -> Value:
+        self[value] = new = self.adopt(value) if isinstance(value, Constant) else value
+        return new

@@ -15,7 +15,7 @@ import numpy as np
 from wengert.ir import kinds
 from wengert.ir.build import Builder, Namespace
 from wengert.ir.errors import DerivativeError
-from wengert.ir.graph import Constant, Graph, Node, Value
+from wengert.ir.graph import Graph, Node, Renamed, Value
 from wengert.ir.ops import OPS
 from wengert.ir.types import ArrayType, is_inexact
 
@@ -36,20 +36,14 @@ def push(
 
     Returns the values of the outputs and their tangents.
     """
-    env: dict[Value, Value] = dict(zip(graph.inputs, operands, strict=True))
+    env = Renamed(builder.adopt, zip(graph.inputs, operands, strict=True))
     dual: dict[Value, Value] = {
         env[v]: t for v, t in zip(graph.inputs, tangents, strict=True) if t is not None
     }
-
-    def at(value: Value) -> Value:
-        if value not in env:
-            env[value] = builder.adopt(value) if isinstance(value, Constant) else value
-        return env[value]
-
     xp = Namespace(builder)
     for node in graph.nodes:
         builder.location = node.location
-        here = tuple(at(v) for v in node.operands)
+        here = tuple(env[v] for v in node.operands)
         results = builder.emit_all(node.op, here, **node.params)
         env.update(zip(node.results, results, strict=True))
         moving = tuple(dual.get(v) for v in here)
@@ -59,8 +53,8 @@ def push(
             pairs = zip(results, moved if isinstance(moved, tuple) else (moved,), strict=True)
             dual.update((v, t) for v, t in pairs if t is not None)
     for guard in graph.guards:
-        builder.guard(at(guard.value), guard.expected, guard.location)
-    outputs = [at(v) for v in graph.outputs]
+        builder.guard(env[guard.value], guard.expected, guard.location)
+    outputs = [env[v] for v in graph.outputs]
     return outputs, [dual.get(v) for v in outputs]
 
 

@@ -3,26 +3,24 @@
 from __future__ import annotations
 
 from collections.abc import Callable, Sequence
-from typing import TypeAlias
 
 from wengert.ir import kinds
 from wengert.ir.build import Builder, Namespace
-from wengert.ir.graph import Constant, Graph, Node, Value
+from wengert.ir.graph import Graph, Node, Value
+from wengert.ir.passes.rewriting import rewritten
 
 __all__ = ["inline_bodies", "inline_calls"]
-
-#: Appends what a node computes to a builder, given the node's operands there.
-Expand: TypeAlias = Callable[[Builder, Node, Sequence[Value]], Sequence[Value]]
 
 
 def inline_calls(graph: Graph) -> Graph:
     """With the body of each called graph in place of the call, to any depth."""
 
-    def expand(b: Builder, node: Node, operands: Sequence[Value]) -> Sequence[Value]:
-        inner = inline_calls(node.params["graph"])
-        return node.op.inline(b, operands, {**node.params, "graph": inner})  # type: ignore[attr-defined]
+    def expand(b: Builder, node: Node, operands: Sequence[Value]) -> Sequence[Value] | None:
+        if not isinstance(node.op, kinds.Control):
+            return None
+        return node.op.inline(b, operands, {**node.params, "graph": inline_calls(node.params["graph"])})
 
-    return _replaced(graph, lambda node: isinstance(node.op, kinds.Control), expand)
+    return rewritten(graph, expand) if any(isinstance(node.op, kinds.Control) for node in graph.nodes) else graph
 
 
 def inline_bodies(graph: Graph, chosen: Callable[[kinds.Elementwise], bool]) -> Graph:
@@ -31,32 +29,11 @@ def inline_bodies(graph: Graph, chosen: Callable[[kinds.Elementwise], bool]) -> 
     def applies(node: Node) -> bool:
         return isinstance(node.op, kinds.Elementwise) and node.op.body is not None and chosen(node.op)
 
-    def expand(b: Builder, node: Node, operands: Sequence[Value]) -> Sequence[Value]:
+    def expand(b: Builder, node: Node, operands: Sequence[Value]) -> Sequence[Value] | None:
+        if not applies(node):
+            return None
         xp = Namespace(b)
         out = node.op.body(xp, *map(xp.wrap, operands))  # type: ignore[attr-defined]
         return (b.convert(xp.lift(out), node.result.type),)
 
-    return _replaced(graph, applies, expand)
-
-
-def _replaced(graph: Graph, applies: Callable[[Node], bool], expand: Expand) -> Graph:
-    """With the nodes that it applies to expanded."""
-    if not any(map(applies, graph.nodes)):
-        return graph
-    b = Builder(graph.name)
-    b.inputs.extend(graph.inputs)
-    env: dict[Value, Value] = {v: v for v in graph.inputs}
-
-    def at(value: Value) -> Value:
-        if value not in env:
-            env[value] = b.adopt(value) if isinstance(value, Constant) else value
-        return env[value]
-
-    for node in graph.nodes:
-        b.location = node.location
-        operands = tuple(at(v) for v in node.operands)
-        results = expand(b, node, operands) if applies(node) else b.emit_all(node.op, operands, **node.params)
-        env.update(zip(node.results, results, strict=True))
-    for guard in graph.guards:
-        b.guard(at(guard.value), guard.expected, guard.location)
-    return graph.evolve(nodes=tuple(b.nodes), outputs=tuple(at(v) for v in graph.outputs), guards=tuple(b.guards))
+    return rewritten(graph, expand) if any(map(applies, graph.nodes)) else graph

@@ -9,24 +9,29 @@ import numpy as np
 
 from wengert.ir import kinds
 from wengert.ir.build import Builder
-from wengert.ir.graph import Constant, Graph, Node, Value
+from wengert.ir.graph import Graph, Node, Value
 from wengert.ir.ops import OPS
+from wengert.ir.passes.rewriting import rewritten
 
 __all__ = ["merge_shapes"]
 
 
 class _Rewriter:
-    """A graph being written again; ``maker`` finds the new node of a new value."""
+    """Rules, and the ``maker`` of each new value: the node that gives it."""
 
-    def __init__(self, graph: Graph) -> None:
-        self.builder = Builder(graph.name)
-        self.same: dict[Value, Value] = {v: v for v in graph.inputs}
+    def __init__(self) -> None:
+        self.builder = Builder()
         self.maker: dict[Value, Node] = {}
 
-    def at(self, value: Value) -> Value:
-        if value not in self.same:
-            self.same[value] = self.builder.adopt(value) if isinstance(value, Constant) else value
-        return self.same[value]
+    def __call__(self, builder: Builder, node: Node, operands: tuple[Value, ...]) -> tuple[Value, ...]:
+        self.builder = builder
+        rule = _RULES.get(node.op.name) or (_early if isinstance(node.op, kinds.Elementwise) else None)
+        result = rule(self, node, operands) if rule is not None else None
+        if result is not None:
+            return (result,)
+        results = builder.emit_all(node.op, operands, **node.params)
+        self.maker.update(dict.fromkeys(results, builder.nodes[-1]))
+        return results
 
     def emit(self, op: kinds.Op, operands: tuple[Value, ...], **params: object) -> Value:
         value = self.builder.emit(op, operands, **params)
@@ -42,24 +47,7 @@ class _Rewriter:
 def merge_shapes(graph: Graph) -> Graph:
     """A reshape of a reshape, a transpose of a transpose and a broadcast of a broadcast are one; one that changes
     nothing is none; an elementwise op on broadcast operands is done once and then broadcast."""
-    rewriter = _Rewriter(graph)
-    b = rewriter.builder
-    b.inputs.extend(graph.inputs)
-    for node in graph.nodes:
-        b.location = node.location
-        operands = tuple(rewriter.at(v) for v in node.operands)
-        rule = _RULES.get(node.op.name) or (_early if isinstance(node.op, kinds.Elementwise) else None)
-        result = rule(rewriter, node, operands) if rule is not None else None
-        if result is not None:
-            rewriter.same[node.result] = result
-            continue
-        results = b.emit_all(node.op, operands, **node.params)
-        rewriter.maker.update(dict.fromkeys(results, b.nodes[-1]))
-        rewriter.same.update(zip(node.results, results, strict=True))
-    for guard in graph.guards:
-        b.guard(rewriter.at(guard.value), guard.expected, guard.location)
-    outputs = tuple(rewriter.at(v) for v in graph.outputs)
-    return graph.evolve(nodes=tuple(b.nodes), outputs=outputs, guards=tuple(b.guards))
+    return rewritten(graph, _Rewriter())
 
 
 def _reshape(rewriter: _Rewriter, node: Node, operands: tuple[Value, ...]) -> Value:

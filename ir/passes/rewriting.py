@@ -1,0 +1,31 @@
+"""A graph written again, node by node."""
+
+from __future__ import annotations
+
+from collections.abc import Callable, Sequence
+from typing import TypeAlias
+
+from wengert.ir.build import Builder
+from wengert.ir.graph import Graph, Node, Renamed, Value
+
+__all__ = ["rewritten"]
+
+#: Appends what stands for a node to a builder, given the node's operands there; None to leave the node as it is.
+Expand: TypeAlias = Callable[[Builder, Node, tuple[Value, ...]], Sequence[Value] | None]
+
+
+def rewritten(graph: Graph, expand: Expand) -> Graph:
+    """With what ``expand`` appends in place of each node."""
+    b = Builder(graph.name)
+    b.inputs.extend(graph.inputs)
+    env = Renamed(b.adopt)
+    for node in graph.nodes:
+        b.location = node.location
+        operands = tuple(env[v] for v in node.operands)
+        results = expand(b, node, operands)
+        if results is None:
+            results = b.emit_all(node.op, operands, **node.params)
+        env.update(zip(node.results, results, strict=True))
+    for guard in graph.guards:
+        b.guard(env[guard.value], guard.expected, guard.location)
+    return graph.evolve(nodes=tuple(b.nodes), outputs=tuple(env[v] for v in graph.outputs), guards=tuple(b.guards))
