@@ -55,10 +55,10 @@ CASES = {
 }  # fmt: skip
 #: What NumPy does and the tracer refuses: (function, sort of array).
 REFUSED = {
-    *((np.take, sort) for sort in ("scalar", "number", "int")),  # the order of a number
-    *((np.apply_over_axes, sort) for sort in ("number", "int")),  # NumPy asks a Python number for its ndim
+    *((np.take, sort) for sort in ("scalar", "number", "int", "complex number")),  # the order of a number
+    *((np.apply_over_axes, sort) for sort in ("number", "int", "complex number")),  # NumPy asks a Python number for its ndim
     (np.select, "small"),  # NumPy finds the dtype with weak numbers, and then does not cast them
-    (np.select, "complex number"),  # Python does not order complex numbers, NumPy does
+    *((f, "complex number") for f in (np.choose, np.extract, np.piecewise, np.select)),  # Python does not order complex numbers, NumPy does
     (np.compress, "empty"),  # NumPy takes elements that are not there
 }
 SLOPES = [

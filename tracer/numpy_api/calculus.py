@@ -8,6 +8,7 @@ from typing import Any
 import numpy as np
 
 from wengert.tracer.array import Array
+from wengert.tracer.numpy_api.sorting import ranked
 from wengert.tracer.numpy_api.support import NO, array_of, arrays_of, as_array, axis_of, plain_or_array
 
 
@@ -173,10 +174,9 @@ def interp(x, xp, fp, left=None, right=None, period=None):
     space, items = arrays_of((x, xp, fp))
     if items[2].dtype.kind == "c":
         whole = space.cast(items[2], np.complex128)
-        ends = [[None if end is None else part(end) for end in (left, right)] for part in (np.real, np.imag)]
-        return space.complex(
-            interp(x, xp, space.real(whole), *ends[0], period), interp(x, xp, space.imag(whole), *ends[1], period)
-        )
+        halves = [[None if end is None else part(end) for end in (left, right)] for part in (np.real, np.imag)]
+        parts = zip((space.real(whole), space.imag(whole)), halves, strict=True)
+        return space.complex(*(interp(x, xp, half, low, high, period) for half, (low, high) in parts))
     if period is None and any(item.dtype.kind == "c" for item in items):
         message = "Cannot cast array data from complex to float64: np.interp takes complex numbers as fp= alone."
         raise TypeError(message)
@@ -207,7 +207,7 @@ def interp(x, xp, fp, left=None, right=None, period=None):
     if knots.size == 1:
         inside = np.broadcast_to(heights[0], at.shape)
     else:
-        passed = _knots_passed(space, at, knots)
+        passed = _knots_passed(at, knots)
         inside = _on_interval(at, knots, heights, np.clip(passed - 1, 0, knots.size - 2))
         inside = np.where(np.isnan(at), at, np.where(at == knots[-1], heights[-1], inside))
     return np.where(at < knots[0], low, np.where(at > knots[-1], high, inside)).astype(np.float64)
@@ -222,15 +222,11 @@ def _on_interval(at: Any, knots: Any, heights: Any, j: Any) -> Any:
     return np.where(np.isnan(value) & ((y0 == y1) | (at == x0)), y0, value)
 
 
-def _knots_passed(space: Any, at: Any, knots: Any) -> Any:
+def _knots_passed(at: Any, knots: Any) -> Any:
     """How many knots are not above each point, known at run time."""
-    n, m = knots.size, at.size
-    if n * m <= 4096:
+    if knots.size * at.size <= 4096:
         return np.sum(knots <= np.reshape(at, (*at.shape, 1)), -1)
-    # A stable sort of the knots and then the points ranks each point behind the knots that it is not below.
-    flat = np.reshape(at, (m,))
-    ranks = np.argsort(np.argsort(np.concatenate([knots, flat]), kind="stable"), kind="stable")[n:]
-    return np.reshape(ranks - np.argsort(np.argsort(flat, kind="stable"), kind="stable"), at.shape)
+    return ranked(knots, at, inclusive=True)
 
 
 TABLE = {

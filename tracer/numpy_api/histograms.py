@@ -150,6 +150,8 @@ def _count(bins: Any, name: str) -> int:
 
 def _bin_of(xp: Any, a: Array, edges: Array) -> Array:
     """Which bin holds each element: 0 below the first edge, and one more above the last, which is in the last bin."""
+    if a.dtype.kind == "c":
+        raise refuse("a histogram of complex values is not traced.", "Take real and imaginary parts apart.")
     at = searchsorted(edges, a, "right")
     return xp.subtract(at, xp.cast(xp.equal(a, edges[-1]), np.int64))
 

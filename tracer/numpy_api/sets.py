@@ -6,7 +6,7 @@ from typing import Any
 
 import numpy as np
 
-from wengert.tracer.array import namespace_of, refuse
+from wengert.tracer.array import namespace_of
 from wengert.tracer.numpy_api.movement import concatenate, moveaxis, ravel
 from wengert.tracer.numpy_api.positions import plain_mask
 from wengert.tracer.numpy_api.sorting import lexsort, searchsorted
@@ -18,8 +18,6 @@ def unique(
 ):
     """Sorted, as NumPy's are (where it may leave them unsorted, too)."""
     _, x = array_of(ar)
-    if x.dtype.kind == "c":
-        raise refuse("np.unique of complex values is not traced.", "Look for real and imaginary parts apart.")
     if axis is not None and x.ndim != 1:
         rows = moveaxis(x, axis, 0)
         rest = rows.shape[1:]

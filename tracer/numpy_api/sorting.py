@@ -82,7 +82,7 @@ def _searched(xp: Any, x: Array, wanted: Array, *, inclusive: bool) -> Array:
     As many steps as the size asks for, whatever the elements: each decides whether ``half`` more come before.
     """
     if x.dtype.kind == "c":
-        raise refuse("searching in complex values is not traced.", "Search in the real parts.")
+        return ranked(x, wanted, inclusive=inclusive)
     before = xp.less_equal if inclusive else xp.less
     at, left = xp.full(wanted.shape, 0, np.int64), x.shape[0]
     while left:
@@ -95,6 +95,18 @@ def _searched(xp: Any, x: Array, wanted: Array, *, inclusive: bool) -> Array:
     # NaN is sorted behind all numbers, and equals itself.
     numbers = xp.full((), x.shape[0], np.int64) if inclusive else np.sum(xp.equal(x, x), dtype=np.int64)
     return xp.where(xp.isnan(wanted), numbers, at)
+
+
+def ranked(x: Any, wanted: Any, *, inclusive: bool) -> Any:
+    """How many elements of the sorted ``x`` come before each wanted one: by the order of both together.
+
+    A stable sort ranks what is wanted behind its equals in ``x``, or before them, depending on which stand first.
+    """
+    flat = np.reshape(wanted, (wanted.size,))
+    both = np.concatenate([x, flat] if inclusive else [flat, x])
+    ranks = np.argsort(np.argsort(both, kind="stable"), kind="stable")
+    ranks = ranks[x.size :] if inclusive else ranks[: wanted.size]
+    return np.reshape(ranks - np.argsort(np.argsort(flat, kind="stable"), kind="stable"), wanted.shape)
 
 
 def digitize(x, bins, right=False):

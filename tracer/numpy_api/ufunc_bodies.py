@@ -85,7 +85,7 @@ def _sign(z: Array) -> Array:
     parts = [xp.isinf(a), xp.isinf(b)]
     some, both = xp.logical_or(*parts), xp.logical_and(*parts)
     unit = [xp.where(inf, xp.sign(x), 0.0) for inf, x in zip(parts, (a, b), strict=True)]
-    z = xp.where(some, xp.complex(*(xp.where(xp.logical_or(both, xp.isnan(xp.add(a, b))), np.nan, u) for u in unit)), z)
+    z = xp.where(some, xp.complex(*(xp.where(both, np.nan, u) for u in unit)), z)
     size = xp.absolute(z)
     return xp.divide(z, xp.where(xp.equal(size, 0), 1.0, size))
 
