@@ -13,6 +13,7 @@ from wengert.ir.kinds import Library
 from wengert.ir.ops.matrices import (
     LETTERS,
     adjoint,
+    along_directions,
     chosen,
     conj,
     eye,
@@ -103,16 +104,6 @@ def _cofactors(a, *directions):
 def _cofactors_types(op, types, params):
     matrices(op, types, None, square=True)
     return (ArrayType(types[0].dtype, types[0].shape),)
-
-
-def _cofactors_jvp(xp, out, primals, tangents, params):
-    """A polynomial in A: one direction more; linear in each direction."""
-    (a, *directions), (da, *moved) = primals, tangents
-    terms = [] if da is None else [xp.cofactors(a, *directions, da)]
-    terms += [
-        xp.cofactors(a, *directions[:i], t, *directions[i + 1 :]) for i, t in enumerate(moved) if t is not None
-    ]
-    return sum(terms[1:], terms[0])
 
 
 def _cofactors_vjp(xp, g, k, out, primals, params):
@@ -245,7 +236,7 @@ solve = Library(function=None, name="solve", params=("singular",), linear=(1,),
 cofactors = Library(function=None, name="cofactors", linear=tuple(range(1, 9)),
     call=_cofactors,
     types=_cofactors_types,
-    jvp=_cofactors_jvp,
+    jvp=along_directions("cofactors"),
     vjp=_cofactors_vjp,
     doc="The derivative of det, a matrix, or the next ones in given directions; exact at every rank.")
 det = Library(function=None, name="det",

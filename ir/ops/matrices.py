@@ -139,6 +139,18 @@ def divided_gaps(xp: Any, w: Any) -> Any:
     return xp.where(one, w.dtype.type(0), 1 / xp.where(one, w.dtype.type(1), apart))
 
 
+def along_directions(name: str) -> Any:
+    """The jvp of an op that is a derivative at a matrix, along directions: one more, and linear in each of them."""
+
+    def jvp(xp: Any, out: Any, primals: Any, tangents: Any, params: Any) -> Any:
+        op, (a, *directions), (da, *moved) = getattr(xp, name), primals, tangents
+        terms = [] if da is None else [op(a, *directions, da)]
+        terms += [op(a, *directions[:i], t, *directions[i + 1 :]) for i, t in enumerate(moved) if t is not None]
+        return sum(terms[1:], terms[0])
+
+    return jvp
+
+
 # -- types ----------------------------------------------------------------------------------------
 
 

@@ -13,7 +13,7 @@ import numpy as np
 from wengert.ir.errors import BackendError
 from wengert.ir.kinds import Library
 from wengert.ir.ops import factorizations
-from wengert.ir.ops.matrices import flip, matrices
+from wengert.ir.ops.matrices import along_directions, flip, matrices
 from wengert.ir.types import ArrayType
 
 
@@ -65,16 +65,6 @@ def _types(op, types, params):
     return (ArrayType(types[0].dtype, types[0].shape),)
 
 
-def _along_jvp(xp, out, primals, tangents, params):
-    """One direction more; linear in each direction."""
-    (a, *directions), (da, *moved) = primals, tangents
-    terms = [] if da is None else [xp.expm_along(a, *directions, da)]
-    terms += [
-        xp.expm_along(a, *directions[:i], t, *directions[i + 1 :]) for i, t in enumerate(moved) if t is not None
-    ]
-    return sum(terms[1:], terms[0])
-
-
 def _along_vjp(xp, g, k, out, primals, params):
     others = [flip(xp, e) for i, e in enumerate(primals) if i not in (0, k)]
     return xp.expm_along(flip(xp, primals[0]), *others, g)
@@ -89,7 +79,7 @@ eigh_evr = Library(function=None, name="eigh_evr", params=("UPLO",),
 expm_along = Library(function=None, name="expm_along", linear=tuple(range(1, 9)),
     call=_expm_along,
     types=_types,
-    jvp=_along_jvp,
+    jvp=along_directions("expm_along"),
     vjp=_along_vjp,
     doc="The derivative of expm, or the next ones, in given directions: the sum over all orders of them.")
 expm = Library(function=None, name="expm",

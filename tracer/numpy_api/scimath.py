@@ -14,8 +14,8 @@ def _real(xp: Any, name: str, x: Any, outside: Any) -> Any:
     array = plain_or_array(xp, x)
     if array.dtype.kind != "c" and np.any(outside(array)):
         raise refuse(
-            f"np.emath.{name} leaves the real numbers here, and complex values are not traced yet.",
-            "Stay inside its real domain.",
+            f"np.emath.{name} leaves the real numbers here: the dtype of its result would depend on values.",
+            "Stay inside its real domain, or give it complex numbers: x + 0j.",
         )
     return array
 
