@@ -100,6 +100,8 @@ class Traced:
             raise _unhashable(bound) from error
         inputs = [np.ascontiguousarray(x, t.dtype).reshape(t.shape) for x, t in zip(bound.leaves, types, strict=True)]
         entropy = Entropy()
+        variant: Any = None
+        implicit: Any = None
         waiting, done = variants, None
         while waiting and done is None:
             variant, *waiting = waiting

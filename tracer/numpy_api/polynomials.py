@@ -130,5 +130,5 @@ TABLE = {
     np.polydiv: polydiv, np.polyder: polyder, np.polyint: polyint, np.poly: poly,
 }  # fmt: skip
 for _two in (np.polynomial.polynomial.polyval2d, np.polynomial.polynomial.polygrid2d):
-    if type(_two) is type(np.polyval):  # what NumPy dispatches, from 2.1 on, is itself written in NumPy's terms
+    if isinstance(_two, type(np.polyval)):  # what NumPy dispatches, from 2.1 on, is itself written in NumPy's terms
         TABLE[_two] = _two.__wrapped__
