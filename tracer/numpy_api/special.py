@@ -19,7 +19,7 @@ from wengert.ir.ops import OPS
 from wengert.tracer.array import Array, TraceNamespace, namespace_of, refuse
 from wengert.tracer.numpy_api.support import array_of, as_array
 
-__all__ = ["WRAPPERS", "advice", "call", "log_softmax", "logsumexp", "polygamma", "softmax"]
+__all__ = ["WRAPPERS", "advice", "call", "log_softmax", "logsumexp", "ops_of", "polygamma", "softmax"]
 
 _MODULES = ("scipy.special._ufuncs", "scipy.special")
 #: Name of SciPy's function to op.
@@ -46,7 +46,8 @@ def _name(ufunc: Any) -> str | None:
     return None
 
 
-def _ops(name: str) -> tuple[Any, ...]:
+def ops_of(name: str) -> tuple[Any, ...]:
+    """The ops that compute what SciPy's ufunc of a name does; none where it is not traced."""
     if name in _SEVERAL:
         return tuple(OPS[each] for each in _SEVERAL[name])
     op = OPS[_ALIASES[name]] if name in _ALIASES else _OPS.get(f"scipy.special.{name}")
@@ -61,7 +62,7 @@ def call(ufunc: Any, inputs: tuple[Any, ...]) -> Any:
             f"the ufunc {ufunc.__name__} is neither NumPy's nor SciPy's, and cannot be traced.",
             "Write it with functions that can (see `wengert ops`).",
         )
-    ops = _ops(name)
+    ops = ops_of(name)
     xp = namespace_of(*inputs)
     arrays = [as_array(xp, x) for x in inputs]
     if not ops:
