@@ -4,8 +4,10 @@ The samples do not touch, so the Jacobian of the graph is block diagonal, and on
 block at once.
 """
 
+import contextlib
 import functools
 import math
+from collections.abc import Iterator
 from typing import Any
 
 import exact
@@ -15,7 +17,10 @@ import pytest
 import samples
 from samples import Sample
 
+import wengert.ir.autodiff
 from wengert.backends import protocol
+from wengert.backends.program import Program
+from wengert.ir.autodiff import forward, transposition
 from wengert.ir.build import Builder
 from wengert.ir.ops import OPS
 from wengert.ir.types import is_inexact
@@ -50,11 +55,12 @@ class Batch:
             outputs += b.emit_all(sample.op, operands, **sample.params)
             self.inputs += sample.operands
         self.graph = b.graph(outputs)
+        self.program = Program(self.graph)  # it keeps what is compiled of it
         self.active = tuple(first + k for s, (first, _) in zip(chosen, self.at, strict=True) for k in s.active)
 
     def values(self, backend: str) -> list[tuple[np.ndarray, ...]]:
         """The results, sample by sample."""
-        return self._split(protocol.get(backend).compile(self.graph)(self.inputs))
+        return self._split(self.program.run(self.inputs, backend))
 
     def _split(self, outputs: Any) -> list[Any]:
         return [tuple(outputs[o : o + len(s.result_types)]) for s, (_, o) in zip(self.samples, self.at, strict=True)]
@@ -75,7 +81,7 @@ class Batch:
                     t[at : at + n] = unit if sample.wide else unit * np.eye(x.size)
                     at += n
                 tangents[first + k] = t.reshape(len(t), *x.shape)
-        run = protocol.get(backend).forward(self.graph, self.active)
+        run = self.program.forward(self.active, backend)
         values, moved = run(self.inputs, [tangents[i] for i in self.active])
         found = []
         for sample, n, ts in zip(self.samples, sizes, self._split(moved), strict=True):
@@ -101,7 +107,7 @@ class Batch:
                     g[at : at + n] = np.conj(unit) if sample.wide else np.conj(unit) * np.eye(type_.size)
                     at += n
                 cotangents.append(g.reshape(k, *type_.shape))
-        run = protocol.get(backend).reverse(self.graph, self.active)
+        run = self.program.reverse(self.active, backend)
         values, moved = run(self.inputs, cotangents)
         back = dict(zip(self.active, moved, strict=True))
         found = []
@@ -140,16 +146,55 @@ def _check_tangents(sample: Sample, tangents: Any, k: int) -> None:
             assert t is None, f"{sample}: a tangent of {type_}"
 
 
-@functools.cache
+#: The laws come op by op (see laws/conftest.py), and ask for the same of an op: what is compiled for one is at hand for the next.
+_recent = functools.lru_cache(maxsize=16)
+
+
+@_recent
+def batch(name: str, differentiated: bool = True) -> Batch:
+    """The samples of an op that can be differentiated, or the others."""
+    return Batch(differentiable(name) if differentiated else tuple(s for s in samples.samples(name) if not s.differentiable))
+
+
+@_recent
+def values(name: str, backend: str) -> list[tuple[np.ndarray, ...]]:
+    """The results of every sample of an op, as they come in ``samples.samples``."""
+    both = {d: iter(own.values(backend) if (own := batch(name, d)).samples else ()) for d in (True, False)}
+    return [next(both[s.differentiable]) for s in samples.samples(name)]
+
+
+@_recent
 def jacobians(name: str, backend: str, mode: str) -> tuple[tuple[Sample, ...], list[np.ndarray]]:
-    """Of every differentiable sample of an op, in one mode of one backend."""
-    chosen = differentiable(name)
-    return chosen, getattr(Batch(chosen), mode)(backend) if chosen else []
+    """Of every differentiable sample of an op, in one mode of one backend; where this is to be the backend's own algorithm, by that."""
+    own = batch(name)
+    with without_autodiff() if backend in ("reference", "numpy") else contextlib.nullcontext():
+        return own.samples, getattr(own, mode)(backend) if own.samples else []
 
 
 @functools.cache
 def differentiable(name: str) -> tuple[Sample, ...]:
     return tuple(s for s in samples.samples(name) if s.differentiable)
+
+
+def forget() -> None:
+    """What was compiled and computed: a rule has changed."""
+    for kept in (batch, values, jacobians):
+        kept.cache_clear()
+
+
+@contextlib.contextmanager
+def without_autodiff() -> Iterator[None]:
+    """Within it, nothing can be asked of ``wengert.ir.autodiff``."""
+    with pytest.MonkeyPatch.context() as patch:
+        for module in (wengert.ir.autodiff, forward, transposition):
+            for name in module.__all__:
+                if name not in ("Linearized", "cotangent_type"):
+                    patch.setattr(module, name, _refuse)
+        yield
+
+
+def _refuse(*args: Any, **kwargs: Any) -> None:
+    raise AssertionError("a backend asked wengert.ir.autodiff for its first derivative")
 
 
 @functools.cache

@@ -207,7 +207,7 @@ def fate(mutant: Mutant, known: dict[str, Any] | None = None) -> Fate:
 
 def forget() -> None:
     """Clear what the laws remember of an op's derivatives."""
-    batches.jacobians.cache_clear()
+    batches.forget()
     law("conventions").answers.cache_clear()
 
 

@@ -1,12 +1,12 @@
 """Functions of square matrices, batched, with all their derivatives.
 
-The k-th derivative along k directions is the corner of the function of one larger matrix (Mathias, "A chain rule for
-matrix functions and applications", 1996; Higham and Relton, "Higher order Frechet derivatives of matrix functions",
-2014).  It is symmetric in the directions; and f'(A)[E] being a sum (integral) of products p(A) E q(A), the cotangent of
+The derivative of exp along directions follows Al-Mohy and Higham, "Computing the Frechet derivative of the matrix
+exponential" (2009): scaling and squaring, differentiated with A scaled; here in all directions at once.  It is symmetric in the directions; and f'(A)[E] being a sum (integral) of products p(A) E q(A), the cotangent of
 E is f'(A^T)[g], without conjugation.
 """
 
 import importlib
+import math
 
 import numpy as np
 
@@ -33,23 +33,52 @@ def _expm(a):
 
 
 def _expm_along(a, *directions):
-    """The corner of the exponential of [[X, E], [0, X]], X the matrix for the directions before, of E of the size of 1:
-    what is linear in E is scaled, exactly, by a power of two."""
-    n = a.shape[-1]
+    """By scaling and squaring, scaled for A alone: what is linear in a direction leaves it as it is."""
     if not a.size:
         return a.copy()
-    whole, scale = a, np.ones((*a.shape[:-2], 1, 1), a.real.dtype)
-    for e in directions:
-        size = abs(e).max(axis=(-2, -1), keepdims=True)
-        power = np.exp2(np.clip(np.frexp(np.where(np.isfinite(size), size, 1))[1], -120, 120)).astype(scale.dtype)
-        scale = scale * power
-        m = whole.shape[-1]
-        larger = np.zeros((*a.shape[:-2], 2 * m, 2 * m), a.dtype)
-        larger[..., :m, :m] = larger[..., m:, m:] = whole
-        for at in range(0, m, n):
-            larger[..., at : at + n, m + at : m + at + n] = e / power
-        whole = larger
-    return (_scipy("linalg", "expm")(whole)[..., :n, -n:] * scale).astype(a.dtype, copy=False)
+    wide = [x.astype(np.result_type(x, np.float64), copy=False) for x in (a, *directions)]
+    size = abs(wide[0]).sum(axis=-2).max(axis=-1)[..., None, None]
+    halvings = np.maximum(np.ceil(np.log2(np.where(np.isfinite(size) & (size > 0), size, 1) / REACH)), 0)
+    x = [np.zeros_like(wide[0]) for _ in range(2 ** len(directions))]
+    for k, e in enumerate(wide):
+        x[2**k // 2] = e * np.exp2(-halvings)
+    total = _pade(x)
+    for k in range(int(halvings.max(initial=0))):
+        total = [np.where(k < halvings, new, old) for new, old in zip(_times(total, total), total, strict=True)]
+    return total[-1].astype(a.dtype)
+
+
+#: [13/13], and up to which norm of A it and its derivative are those of exp to double precision.
+PADE = [math.comb(13, k) / math.perm(26, k) for k in range(14)]
+REACH = 4.74
+
+
+def _times(x, y):
+    """The product of sums of words.  Part s of a sum are the words that hold the directions k of which 2^k is in s,
+    each of them once; those in which one is twice count for nothing."""
+    return [sum(x[t] @ y[s ^ t] for t in range(s + 1) if t | s == s) for s in range(len(x))]
+
+
+def _pade(x):
+    """The approximant p / q of exp: p and q are even + odd and even - odd."""
+    one = [np.eye(x[0].shape[-1]), *(0.0,) * (len(x) - 1)]
+    x2 = _times(x, x)
+    x4 = _times(x2, x2)
+    powers = (one, x2, x4, _times(x4, x2))
+
+    def combined(low):
+        """Every second term from `low` on, up to three squarings, and as far beyond."""
+        front, behind = ([sum(PADE[low + 2 * k + shift] * power[s] for k, power in some) for s in range(len(x))]
+                         for shift, some in ((0, tuple(enumerate(powers))), (6, tuple(enumerate(powers))[1:])))
+        return [f + b for f, b in zip(front, _times(powers[3], behind), strict=True)]
+
+    even, odd = combined(0), _times(x, combined(1))
+    p, q = ([e + sign * o for e, o in zip(even, odd, strict=True)] for sign in (1, -1))
+    found = []
+    for s in range(len(x)):
+        rest = p[s] - sum(q[t] @ found[s ^ t] for t in range(1, s + 1) if t | s == s)
+        found.append(np.linalg.solve(q[0], rest))
+    return found
 
 
 def _eigh_evr(a, UPLO):

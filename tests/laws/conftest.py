@@ -14,23 +14,28 @@ CALLED = {op.name for op in OPS.values() if isinstance(op, Library) or (isinstan
 STANDING_FOR_ALL = {"sort", "solve", "eigh", "fft", "draw", "erf", "digamma", "jv", "xlogy"}
 
 
+@pytest.hookimpl(tryfirst=True)
 def pytest_collection_modifyitems(config, items):
-    if os.environ.get("WENGERT_SOAK"):
-        return
-    waiting = [item for item in items if item.path.parent.name == "laws" and (
-        _waits(getattr(item, "callspec", None)) or (item.path.name == "test_second_order.py" and "c]" in item.name[-3:]))]
+    """Laws first, op by op: what is computed for one law is at hand for the next (see tests/batches.py)."""
+    laws = [item for item in items if item.path.parent.name == "laws"]
+    waiting = [] if os.environ.get("WENGERT_SOAK") else [item for item in laws if _waits(item)]
     config.hook.pytest_deselected(items=waiting)
     out = set(waiting)
-    items[:] = [item for item in items if item not in out]
+    order = {name: i for i, name in enumerate(OPS)}
+    laws = sorted((item for item in laws if item not in out), key=lambda item: order.get(_op(item), -1))
+    items[:] = [*laws, *(item for item in items if item.path.parent.name != "laws")]
 
 
-def _waits(callspec):
-    return _op(callspec) in CALLED - STANDING_FOR_ALL and not {"python", "c"}.isdisjoint(map(str, callspec.params.values()))
+def _waits(item):
+    values = set(map(str, item.callspec.params.values())) if hasattr(item, "callspec") else set()
+    if item.path.name == "test_second_order.py" and "c" in values:
+        return True
+    return _op(item) in CALLED - STANDING_FOR_ALL and not values.isdisjoint({"python", "c"})
 
 
-def _op(callspec):
+def _op(item):
     """The name of the op that a law is asked about."""
-    values = callspec.params.values() if callspec else ()
+    values = item.callspec.params.values() if hasattr(item, "callspec") else ()
     return next((x.name if isinstance(x, Op) else x for x in values if isinstance(x, Op) or (isinstance(x, str) and x in OPS)), None)
 
 
@@ -40,6 +45,6 @@ def cases(request, record_property):
     node = request.node
 
     def count(n, error=0.0):
-        record_property("cases", [node.path.stem, node.originalname, _op(getattr(node, "callspec", None)), n, error])
+        record_property("cases", [node.path.stem, node.originalname, _op(node), n, error])
 
     return count

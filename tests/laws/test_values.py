@@ -7,7 +7,7 @@ the last place, a sum by the rounding of its terms.
 import numpy as np
 import oracles
 import pytest
-from batches import BACKENDS, Batch
+from batches import BACKENDS, values
 from samples import REAL, Sample, samples
 
 from wengert.backends import protocol
@@ -62,14 +62,13 @@ def _defined(name, dtype):
 @pytest.mark.parametrize("backend", BACKENDS)
 @pytest.mark.parametrize("name", OPS)
 def test_values_are_numpys(name, backend, cases):
-    batch = Batch(samples(name))
     wrong = []
-    for sample, got in zip(batch.samples, batch.values(backend), strict=True):
+    for sample, got in zip(samples(name), values(name, backend), strict=True):
         for k, (x, y) in enumerate(zip(got, oracles.value(sample), strict=True)):
             if complaint := unlike(sample, x, y, backend):
                 wrong.append(f"{sample} result {k}: {complaint}")
-    assert not wrong, f"{len(wrong)} of {len(batch.samples)}:\n" + "\n".join(wrong[:20])
-    cases(len(batch.samples))
+    assert not wrong, f"{len(wrong)} of {len(samples(name))}:\n" + "\n".join(wrong[:20])
+    cases(len(samples(name)))
 
 
 def unlike(sample: Sample, got: np.ndarray, expected: np.ndarray, backend: str) -> str | None:
@@ -92,7 +91,7 @@ def unlike(sample: Sample, got: np.ndarray, expected: np.ndarray, backend: str) 
 def tolerance(sample: Sample, expected: np.ndarray, backend: str):
     op, eps = sample.op, oracles.eps(expected.dtype)
     if op.name in ("cofactors", "fft", "ifft", "rfft", "irfft", "expm", "expm_along"):  # the oracle has another way to compute them
-        return (20000 if op.name.startswith("expm") else 200) * eps * max(1.0, abs(expected).max(initial=0))
+        return (512 if op.name == "expm" else 200) * eps * max(1.0, abs(expected).max(initial=0))
     if isinstance(op, kinds.Contraction) or (backend != "numpy" and isinstance(op, kinds.Reduction | kinds.Cumulative)):
         if getattr(op, "fold", "+") not in ("+", "*", "linear"):
             return 0.0
