@@ -165,10 +165,28 @@ def values(name: str, backend: str) -> list[tuple[np.ndarray, ...]]:
 
 @_recent
 def jacobians(name: str, backend: str, mode: str) -> tuple[tuple[Sample, ...], list[np.ndarray]]:
-    """Of every differentiable sample of an op, in one mode of one backend; where this is to be the backend's own algorithm, by that."""
-    own = batch(name)
-    with without_autodiff() if backend in ("reference", "numpy") else contextlib.nullcontext():
-        return own.samples, getattr(own, mode)(backend) if own.samples else []
+    """Of every differentiable sample of an op, in one mode of one backend; where this is to be the backend's own algorithm, by that.
+
+    A batch has the directions of its widest sample.  Where there is nothing to compile, samples as wide as each other are together.
+    """
+    chosen = differentiable(name)
+    if not chosen or backend not in ("reference", "numpy"):
+        return chosen, getattr(batch(name), mode)(backend) if chosen else []
+    found: dict[Sample, np.ndarray] = {}
+    with without_autodiff():
+        for together in batches(name, mode):
+            found.update(zip(together.samples, getattr(together, mode)(backend), strict=True))
+    return chosen, [found[s] for s in chosen]
+
+
+@_recent
+def batches(name: str, mode: str) -> list[Batch]:
+    """The samples that can be differentiated, sorted by how many directions they need."""
+    groups: dict[int, list[Sample]] = {}
+    for s in differentiable(name):
+        n = _columns(s) if mode == "forward" else _wide_rows(s) if s.wide else _rows(s)
+        groups.setdefault(n, []).append(s)
+    return [Batch(tuple(group)) for group in groups.values()]
 
 
 @functools.cache
@@ -178,7 +196,7 @@ def differentiable(name: str) -> tuple[Sample, ...]:
 
 def forget() -> None:
     """What was compiled and computed: a rule has changed."""
-    for kept in (batch, values, jacobians):
+    for kept in (batch, batches, values, jacobians):
         kept.cache_clear()
 
 

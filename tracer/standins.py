@@ -251,14 +251,15 @@ def in_place(function: Any) -> Iterator[None]:
 
 
 def _replace_everywhere() -> None:
-    _table()
+    table = _table()
     _imported.clear()
     _imported.update(sys.modules)
     builtins.__import__ = _importing
     _undo.append(functools.partial(setattr, builtins, "__import__", _import))
-    for name, module in list(sys.modules.items()):
-        if name not in _passed and _searched.get(name) != (id(module), len(getattr(module, "__dict__", ()))):
-            _replace_in_module(name, module)
+    for name in sys.modules.keys() - _passed:
+        module = sys.modules.get(name)
+        if _searched.get(name) != (id(module), len(getattr(module, "__dict__", ()))):
+            _replace_in_module(name, module, table)
 
 
 def _restore_everywhere() -> None:
@@ -291,9 +292,10 @@ def _is_library(name: str) -> bool:
 
 
 def _replace_in(names: dict[str, Any]) -> None:
-    if not _table().keys().isdisjoint(map(id, list(names.values()))):
+    table = _table()
+    if not table.keys().isdisjoint(map(id, list(names.values()))):
         for name in list(names):
-            _replace_name(names, name)
+            _replace_name(names, name, table)
 
 
 def _restore(names: dict[str, Any], name: str, stand_in: Any, original: Any) -> None:
@@ -307,11 +309,11 @@ _searched: dict[str, tuple[int, int]] = {}
 _holding: dict[str, tuple[tuple[int, int], list[str], list[types.FunctionType]]] = {}
 
 
-def _replace_in_module(name: str, module: Any) -> None:
+def _replace_in_module(name: str, module: Any, table: dict[int, Any]) -> None:
     if not isinstance(module, types.ModuleType) or _is_library(name):
         _passed.add(name)
         return
-    table, names = _table(), vars(module)
+    names = vars(module)
     now, known = (id(module), len(names)), _holding.get(name)
     if known is None or known[0] != now:
         held = [n for n, value in list(names.items()) if id(value) in table]
@@ -320,14 +322,14 @@ def _replace_in_module(name: str, module: Any) -> None:
         if not (held or keepers):
             _searched[name] = now
     for n in known[1]:
-        _replace_name(names, n)
+        _replace_name(names, n, table)
     for function in known[2]:
-        _replace_kept(function)
+        _replace_kept(function, table)
 
 
-def _replace_name(names: dict[str, Any], name: str) -> None:
+def _replace_name(names: dict[str, Any], name: str, table: dict[int, Any]) -> None:
     original = names.get(name)
-    stand_in = _table().get(id(original))
+    stand_in = table.get(id(original))
     if stand_in is not None:
         names[name] = stand_in
         _undo.append(functools.partial(_restore, names, name, stand_in, original))
@@ -358,8 +360,8 @@ def _is_empty(cell: Any) -> bool:
     return False
 
 
-def _replace_kept(function: types.FunctionType) -> None:
-    table, defaults = _table(), function.__defaults__ or ()
+def _replace_kept(function: types.FunctionType, table: dict[int, Any]) -> None:
+    defaults = function.__defaults__ or ()
     if any(id(value) in table for value in defaults):
         function.__defaults__ = tuple(table.get(id(value), value) for value in defaults)
         _undo.append(functools.partial(setattr, function, "__defaults__", defaults))
@@ -387,7 +389,7 @@ def _replace_in_function(function: Any, seen: set[int]) -> None:
     if type(function) is not types.FunctionType or id(function) in seen or _is_library(function.__module__ or ""):
         return
     seen.add(id(function))
-    _replace_kept(function)
+    _replace_kept(function, _table())
     _replace_in(function.__globals__)  # of a module that sys.modules does not know, as exec makes
     for value in _kept(function):
         if callable(value) and type(value) is not StandIn and not isinstance(value, type):

@@ -4,6 +4,7 @@ Rules after Giles, "Collected matrix derivative results" (2008), Magnus and Neud
 (1988), and Golub and Pereyra, "The differentiation of pseudo-inverses" (1973).
 """
 
+import functools
 import itertools
 
 import numpy as np
@@ -71,6 +72,28 @@ def _solve_vjp(xp, g, k, out, primals, params):
 # ----- Determinants -----
 
 
+@functools.lru_cache(maxsize=64)
+def _left_out(n, k):
+    """For each tuple of k of n indices: the values that are left; whether the indices are different."""
+    tuples = np.indices((n,) * k).reshape(k, -1)
+    kept = np.ones((n, tuples.shape[1]), bool)
+    for i in tuples:
+        kept[i, np.arange(tuples.shape[1])] = False
+    return kept, kept.sum(axis=0) == n - k
+
+
+@functools.lru_cache(maxsize=16)
+def _terms(k):
+    """For each permutation of k indices: its sign, which entries meet, and whether the first index stays."""
+    letters, found = LETTERS[:k], []
+    for order in itertools.permutations(range(k)):
+        meet = ",".join(f"...{letters[i]}{letters[order[i]]}" for i in range(1, k))
+        place = letters[0] if order[0] == 0 else letters[0] + letters[order[0]]
+        odd = sum(x > y for x, y in itertools.combinations(order, 2)) % 2
+        found.append((-1 if odd else 1, f"...{letters}{',' if k > 1 else ''}{meet}->...{place}", order[0] == 0))
+    return found
+
+
 def _cofactors(a, *directions):
     """With A = U S V, the cofactors of A are conj(U) cof(S) conj(V) times det(U V); those of a diagonal S and their
     derivatives are sums of products of singular values, one left out per direction and one more: no division."""
@@ -78,24 +101,15 @@ def _cofactors(a, *directions):
     if n == 0:
         return a.copy()
     u, s, vh = np.linalg.svd(a)
-    left = np.indices((n,) * (k + 1)).reshape(k + 1, -1)  # each tuple of indices, and the values that it leaves
-    out = np.array([len(set(t)) == k + 1 for t in left.T.tolist()])
-    kept = np.ones((n, left.shape[1]), bool)
-    for i in left:
-        kept[i, np.arange(left.shape[1])] = False
-    products = np.where(kept, s[..., None], 1).prod(axis=-2) * out
+    kept, differ = _left_out(n, k + 1)
+    products = np.where(kept, s[..., None], 1).prod(axis=-2) * differ
     products = products.reshape(*s.shape[:-1], *(n,) * (k + 1))
     turned = [np.swapaxes(u.conj(), -1, -2) @ e @ np.swapaxes(vh.conj(), -1, -2) for e in directions]
     total = np.zeros(a.shape, np.result_type(a, float) if a.dtype.kind == "c" else np.float64)
-    letters = LETTERS[: k + 1]
-    for order in itertools.permutations(range(k + 1)):
-        terms = ",".join(f"...{letters[i]}{letters[order[i]]}" for i in range(1, k + 1))
-        row, col = letters[0], letters[order[0]]
-        subscripts = f"...{letters}{',' if k else ''}{terms}->...{row}{'' if row == col else col}"
+    for sign, subscripts, stays in _terms(k + 1):
         term = np.einsum(subscripts, products, *turned)
-        sign = np.linalg.det(np.eye(k + 1)[list(order)])
         # the entry at (row, col) is what an entry of one more direction there would be multiplied with
-        total += round(sign) * (term[..., None] * np.eye(n) if row == col else term)
+        total += sign * (term[..., None] * np.eye(n) if stays else term)
     phase = np.linalg.det(u) * np.linalg.det(vh)
     whole = np.matmul(np.matmul(u.conj(), total), vh.conj())
     return (phase[..., None, None] * whole).astype(a.dtype)

@@ -1,8 +1,9 @@
 """Functions of square matrices, batched, with all their derivatives.
 
 The derivative of exp along directions follows Al-Mohy and Higham, "Computing the Frechet derivative of the matrix
-exponential" (2009): scaling and squaring, differentiated with A scaled; here in all directions at once.  It is symmetric in the directions; and f'(A)[E] being a sum (integral) of products p(A) E q(A), the cotangent of
-E is f'(A^T)[g], without conjugation.
+exponential" (2009): scaling and squaring, differentiated with A scaled; here in several directions at once.  It is
+symmetric in the directions; and f'(A)[E] being a sum (integral) of products p(A) E q(A), the cotangent of E is
+f'(A^T)[g], without conjugation.
 """
 
 import importlib
