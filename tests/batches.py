@@ -52,11 +52,15 @@ class Batch:
         for sample in chosen:
             self.at.append((len(b.inputs), len(outputs)))
             operands = [b.input(t) for t in sample.types]
-            outputs += b.emit_all(sample.op, operands, **sample.params)
+            outputs += self.results(b, sample, b.emit_all(sample.op, operands, **sample.params))
             self.inputs += sample.operands
         self.graph = b.graph(outputs)
         self.program = Program(self.graph)  # it keeps what is compiled of it
         self.active = tuple(first + k for s, (first, _) in zip(chosen, self.at, strict=True) for k in s.active)
+
+    def results(self, b: Builder, sample: Sample, results: Any) -> Any:
+        """What the graph gives of a sample's results."""
+        return results
 
     def values(self, backend: str) -> list[tuple[np.ndarray, ...]]:
         """The results, sample by sample."""

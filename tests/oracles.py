@@ -477,13 +477,26 @@ def jacobian(sample: Sample) -> np.ndarray:
 
 
 def aligned(sample: Sample, values: Any) -> Any:
-    """Vectors that are known up to their signs, with the signs that they have at the sample itself."""
+    """Vectors that are known up to a sign or phase, with those that they have at the sample itself: no vector has a part of its
+    derivative along itself.  Of singular vectors these are V's, and U's are what belongs to them."""
     if sample.op.name not in ("eigh", "eigh_evr", "eig", "svd"):
         return values
-    at = 0 if sample.op.name == "svd" else 1
-    sign = np.sign((value(sample)[at].conj() * values[at]).sum(axis=-2).real)
-    return (values[0], values[1] * sign[..., None, :]) if at else (
-        values[0] * sign[..., None, :], values[1], values[2] * sign[..., None])
+    if sample.op.name == "svd":
+        turn = _turn((value(sample)[2].conj() * values[2]).sum(axis=-1))
+        return values[0] * turn.conj()[..., None, :], values[1], values[2] * turn[..., None]
+    along = (value(sample)[1].conj() * values[1]).sum(axis=-2)
+    turn = _turn(along.real if sample.op.name == "eig" else along)  # whose phases LAPACK chooses, and our rule knows
+    return values[0], values[1] * turn[..., None, :]
+
+
+def _turn(along):
+    return along.conj() / abs(along)
+
+
+def has_phase(sample: Sample) -> bool:
+    """Whether vectors are known up to a phase.  That the derivative has no part along a vector is no property of a function: there
+    is no second derivative but of what is free of the phase."""
+    return sample.is_complex and sample.op.name in ("eigh", "eigh_evr", "svd")
 
 
 H = 2.0**-10  # below every gap between the samples' numbers, and exact

@@ -471,7 +471,7 @@ def one_matrix(op: Op, dtypes: dict[str, np.dtype]) -> Iterator[Sample]:
             x = matrix(rng, dtype, shape)
             if op.name == "eig":
                 x = (_normal(rng, dtype, shape) * 0.1 + 2 * np.diag(np.arange(1.0, 1 + shape[-1]))).astype(dtype)
-            yield Sample(op, [x], smooth=dtype.kind == "f" or op.name != "svd")  # else: the phase
+            yield Sample(op, [x], smooth=True)
         hard = {"slogdet": HARD[:1], "svd": EQUAL, "svdvals": (*EQUAL, *HARD[1:3]), "qr": (), "eig": EQUAL, "det": HARD}[op.name]
         yield from (Sample(op, [np.array(x, dtype)]) for x in hard)
 
@@ -481,9 +481,8 @@ def symmetric(op: Op, dtypes: dict[str, np.dtype]) -> Iterator[Sample]:
     for dtype, uplo in itertools.product(_inexact(dtypes), "LU" if op.params else "L"):
         params = {"UPLO": uplo} if op.params else {}
         for shape in SQUARE:
-            smooth = dtype.kind == "f" or not op.name.startswith("eigh")  # the phase of complex vectors is LAPACK's own
             jumps = op.name == "eigh_evr" and shape[-1] > 2  # its signs hang on the last bits
-            yield Sample(op, [hermitian(rng, dtype, shape)], params, smooth=smooth and not jumps)
+            yield Sample(op, [hermitian(rng, dtype, shape)], params, smooth=not jumps)
         if op.params:
             yield from (Sample(op, [np.array(x, dtype)], params) for x in EQUAL)
 
