@@ -203,8 +203,8 @@ def _table() -> dict[int, Any]:
             found[id(top)] = ModuleStandIn(top)
         for module in there:
             found.update(_of_scipy(module) if module is not None else {})
-        _searched.clear()  # what held nothing may hold something of this
-        _holding.clear()
+        for known in (_empty, _sizes, _holding):  # what held nothing may hold something of this
+            known.clear()
         _tables[there] = found
     return _tables[there]
 
@@ -226,9 +226,7 @@ _import = builtins.__import__
 def _importing(name: str, globals: Any = None, locals: Any = None, fromlist: Any = (), level: int = 0) -> Any:
     """The import statement: of NumPy, in a user's module, gives the stand-in."""
     module = _import(name, globals, locals, fromlist, level)
-    if globals is None or _is_library(globals.get("__name__", "")):
-        return module
-    return stood_in_for(module)
+    return module if globals is None or _is_library(globals.get("__name__", "")) else stood_in_for(module)
 
 
 @contextlib.contextmanager
@@ -256,10 +254,8 @@ def _replace_everywhere() -> None:
     _imported.update(sys.modules)
     builtins.__import__ = _importing
     _undo.append(functools.partial(setattr, builtins, "__import__", _import))
-    for name in sys.modules.keys() - _passed:
-        module = sys.modules.get(name)
-        if _searched.get(name) != (id(module), len(getattr(module, "__dict__", ()))):
-            _replace_in_module(name, module, table)
+    for name in _unsearched():
+        _replace_in_module(name, sys.modules.get(name), table)
 
 
 def _restore_everywhere() -> None:
@@ -303,10 +299,20 @@ def _restore(names: dict[str, Any], name: str, stand_in: Any, original: Any) -> 
         names[name] = original
 
 
-#: Modules that are libraries; the others, by identity and size, that hold nothing; and what the rest holds.
+#: Modules that are libraries; the others that hold nothing, and their sizes; and what the rest holds.
 _passed: set[str] = set()
-_searched: dict[str, tuple[int, int]] = {}
+_empty: dict[str, types.ModuleType] = {}
+_sizes: dict[str, int] = {}
 _holding: dict[str, tuple[tuple[int, int], list[str], list[types.FunctionType]]] = {}
+
+
+def _unsearched() -> set[str]:
+    """The modules that may hold something: not those that held nothing, and are as large as they were."""
+    modules = list(_empty.values())
+    if [*map(sys.modules.get, _empty)] != modules or [*map(len, map(vars, modules))] != [*_sizes.values()]:
+        for name in [n for n, m in _empty.items() if sys.modules.get(n) is not m or len(vars(m)) != _sizes[n]]:
+            del _empty[name], _sizes[name]
+    return sys.modules.keys() - _passed - _empty.keys()
 
 
 def _replace_in_module(name: str, module: Any, table: dict[int, Any]) -> None:
@@ -320,7 +326,7 @@ def _replace_in_module(name: str, module: Any, table: dict[int, Any]) -> None:
         keepers = [f for f in _functions_of(names) if not table.keys().isdisjoint(map(id, _kept(f)))]
         known = _holding[name] = now, held, keepers
         if not (held or keepers):
-            _searched[name] = now
+            _empty[name], _sizes[name] = module, len(names)
     for n in known[1]:
         _replace_name(names, n, table)
     for function in known[2]:

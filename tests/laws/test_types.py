@@ -5,7 +5,7 @@ import itertools
 import numpy as np
 import oracles
 import pytest
-from batches import BACKENDS, batch, values
+from batches import BACKENDS, batch, values as values_of
 from samples import samples
 
 from wengert.ir.build import Builder
@@ -27,7 +27,7 @@ def test_inferred_types_are_numpys(name, cases):
 @pytest.mark.parametrize("name", OPS)
 def test_results_have_the_inferred_types(name, backend, cases):
     inputs = [x for differentiated in (True, False) for x in batch(name, differentiated).inputs]
-    for sample, got in zip(samples(name), values(name, backend), strict=True):
+    for sample, got in zip(samples(name), values_of(name, backend), strict=True):
         for y, type_ in zip(got, sample.result_types, strict=True):
             assert (y.dtype, y.shape) == (type_.dtype, type_.shape), str(sample)
             assert y.flags.c_contiguous, str(sample)
