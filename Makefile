@@ -9,13 +9,13 @@ demo: .venv/ready  ## train on handwritten digits, save, and run the file on eve
 	$(PY) -m wengert.tools.demo
 
 test: .venv/ready  ## the tests
-	$(PY) -m pytest -n 2
+	$(PY) -m pytest -n 2 --dist worksteal
 
 check: .venv/ready  ## all that a reviewer would run: lint, types, generated text, tests
 	$(PY) -m wengert.tools.check
 
 soak: .venv/ready  ## the tests, with random examples by the thousand, and the mutants
-	WENGERT_SOAK=1 $(PY) -m pytest -n 2
+	WENGERT_SOAK=1 $(PY) -m pytest -n 2 --dist worksteal
 	$(MAKE) mutants
 
 mutants: .venv/ready  ## each derivative rule, spoilt in every way: the laws have to notice

@@ -183,7 +183,8 @@ def _lenient(a, b, singular):
     try:
         return np.linalg.solve(a, b)
     except np.linalg.LinAlgError:
-        return np.where((b == 0).all(0), 0, np.full(b.shape, np.nan, b.dtype))
+        nan = np.full(b.shape, complex(np.nan, np.nan) if b.dtype.kind == "c" else np.nan, b.dtype)
+        return np.where((b == 0).all(0), 0, nan).astype(b.dtype)
 
 
 def _lstsq(a, b, rcond):

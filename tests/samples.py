@@ -494,7 +494,8 @@ def solve(op: Op, dtypes: dict[str, np.dtype]) -> Iterator[Sample]:
             operands = [matrix(rng, dtype, shape), matrix(rng, dtype, (*shape[:-1], columns))]
             yield Sample(op, operands, {"singular": singular}, smooth=True)
     hard = np.array([[[1.0, 2.0], [2.0, 4.0]], [[1.0, 2.0], [2.0, 5.0]]])
-    yield Sample(op, [hard, np.ones((2, 2, 1))], {"singular": "nan"})
+    for dtype in _inexact(dtypes):
+        yield Sample(op, [hard.astype(dtype), np.ones((2, 2, 1), dtype)], {"singular": "nan"})
 
 
 def cofactors(op: Op, dtypes: dict[str, np.dtype]) -> Iterator[Sample]:

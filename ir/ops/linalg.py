@@ -43,7 +43,8 @@ def _solve(a, b, singular):
     if a.ndim > 2:
         return np.stack([_solve(each, right, singular) for each, right in zip(a, b, strict=True)])
     nothing = (b == 0).all(axis=0)  # a zero flows through what is undetermined, as it does through ``scale``
-    return np.where(nothing, b.dtype.type(0), np.full(b.shape, np.nan, b.dtype))
+    unknown = complex(np.nan, np.nan) if b.dtype.kind == "c" else np.nan  # both parts of a number
+    return np.where(nothing, b.dtype.type(0), np.full(b.shape, unknown, b.dtype))
 
 
 def _solve_types(op, types, params):

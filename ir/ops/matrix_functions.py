@@ -75,7 +75,7 @@ def _pade(x):
 
     even, odd = combined(0), _times(x, combined(1))
     p, q = ([e + sign * o for e, o in zip(even, odd, strict=True)] for sign in (1, -1))
-    found = []
+    found: list[np.ndarray] = []
     for s in range(len(x)):
         rest = p[s] - sum(q[t] @ found[s ^ t] for t in range(1, s + 1) if t | s == s)
         found.append(np.linalg.solve(q[0], rest))
