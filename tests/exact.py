@@ -172,14 +172,20 @@ def _qr(a: Any, like: Any) -> Any:
 
 def _svd(a: Any, like: Any) -> Any:
     u, s, vh = mp.svd(a)
-    signs = mp.diag([mp.sign(sum(u[i, k] * mp.mpf(like[0][i, k].item()) for i in range(u.rows))) for k in range(u.cols)])
-    return u * signs, np.array(list(s), object), signs * vh
+    turns = [_turn([vh[k, i] for i in range(vh.cols)], like[2][k]) for k in range(vh.rows)]
+    return u * mp.diag([mp.conj(turn) for turn in turns]), np.array(list(s), object), mp.diag(turns) * vh
 
 
 def _eigh(a: Any, like: Any) -> Any:
     w, v = mp.eighe(_half(a))
-    signs = mp.diag([mp.sign(sum(v[i, k] * mp.mpf(like[1][i, k].item()) for i in range(v.rows))) for k in range(v.cols)])
-    return np.array(list(w), object), v * signs
+    turns = [_turn([v[i, k] for i in range(v.rows)], like[1][:, k]) for k in range(v.cols)]
+    return np.array(list(w), object), v * mp.diag(turns)
+
+
+def _turn(vector: Any, like: Any) -> Any:
+    """The sign or phase that turns a vector to another, as in ``oracles.aligned``."""
+    along = sum(mp.conj(x.item()) * y for x, y in zip(like, vector, strict=True))
+    return mp.conj(along) / abs(along)
 
 
 def _eig(a: Any, like: Any) -> Any:

@@ -203,7 +203,7 @@ def _table() -> dict[int, Any]:
             found[id(top)] = ModuleStandIn(top)
         for module in there:
             found.update(_of_scipy(module) if module is not None else {})
-        for known in (_empty, _sizes, _holding):  # what held nothing may hold something of this
+        for known in (_bare, _sizes, _holding):  # what held nothing may hold something of this
             known.clear()
         _tables[there] = found
     return _tables[there]
@@ -283,15 +283,14 @@ def _give_back(names: dict[str, Any]) -> None:
 @functools.lru_cache(maxsize=65536)
 def _is_library(name: str) -> bool:
     top = name.partition(".")[0]
-    left_alone = top in _LEFT_ALONE and not name.startswith("numpy.polynomial.")
-    return left_alone or top in sys.stdlib_module_names or is_ours(name)
+    alone = top in _LEFT_ALONE and not name.startswith("numpy.polynomial.")
+    return alone or top in sys.stdlib_module_names or is_ours(name)
 
 
 def _replace_in(names: dict[str, Any]) -> None:
     table = _table()
-    if not table.keys().isdisjoint(map(id, list(names.values()))):
-        for name in list(names):
-            _replace_name(names, name, table)
+    for name in [n for n, value in list(names.items()) if id(value) in table]:
+        _replace_name(names, name, table)
 
 
 def _restore(names: dict[str, Any], name: str, stand_in: Any, original: Any) -> None:
@@ -301,18 +300,18 @@ def _restore(names: dict[str, Any], name: str, stand_in: Any, original: Any) -> 
 
 #: Modules that are libraries; the others that hold nothing, and their sizes; and what the rest holds.
 _passed: set[str] = set()
-_empty: dict[str, types.ModuleType] = {}
+_bare: dict[str, types.ModuleType] = {}
 _sizes: dict[str, int] = {}
 _holding: dict[str, tuple[tuple[int, int], list[str], list[types.FunctionType]]] = {}
 
 
 def _unsearched() -> set[str]:
     """The modules that may hold something: not those that held nothing, and are as large as they were."""
-    modules = list(_empty.values())
-    if [*map(sys.modules.get, _empty)] != modules or [*map(len, map(vars, modules))] != [*_sizes.values()]:
-        for name in [n for n, m in _empty.items() if sys.modules.get(n) is not m or len(vars(m)) != _sizes[n]]:
-            del _empty[name], _sizes[name]
-    return sys.modules.keys() - _passed - _empty.keys()
+    known = list(_bare.values())
+    if [*map(sys.modules.get, _bare)] != known or [*map(len, map(vars, known))] != [*_sizes.values()]:
+        for name in [n for n, m in _bare.items() if sys.modules.get(n) is not m or len(vars(m)) != _sizes[n]]:
+            del _bare[name], _sizes[name]
+    return sys.modules.keys() - _passed - _bare.keys()
 
 
 def _replace_in_module(name: str, module: Any, table: dict[int, Any]) -> None:
@@ -326,7 +325,7 @@ def _replace_in_module(name: str, module: Any, table: dict[int, Any]) -> None:
         keepers = [f for f in _functions_of(names) if not table.keys().isdisjoint(map(id, _kept(f)))]
         known = _holding[name] = now, held, keepers
         if not (held or keepers):
-            _empty[name], _sizes[name] = module, len(names)
+            _bare[name], _sizes[name] = module, len(names)
     for n in known[1]:
         _replace_name(names, n, table)
     for function in known[2]:
@@ -359,11 +358,7 @@ def _functions_of(names: dict[str, Any]) -> Iterator[types.FunctionType]:
 
 
 def _is_empty(cell: Any) -> bool:
-    try:
-        cell.cell_contents  # noqa: B018 (it raises where there is none)
-    except ValueError:
-        return True
-    return False
+    return bool(cell == types.CellType())  # which compares no contents where one has none
 
 
 def _replace_kept(function: types.FunctionType, table: dict[int, Any]) -> None:
