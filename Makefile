@@ -22,7 +22,7 @@ mutants: .venv/ready  ## each derivative rule, spoilt in every way: the laws hav
 	$(PY) tests/mutation.py --jobs 2 --write docs/mutants.md
 
 laws: .venv/ready  ## count the cases of the laws, and measure their worst errors
-	$(PY) -m pytest -q -n 2 tests/laws --laws-page docs/laws.md
+	$(PY) -m pytest -q -n 2 --dist worksteal tests/laws --laws-page docs/laws.md
 
 bench: .venv/ready  ## what gradients, traces and imports cost here
 	$(PY) -m wengert.tools.bench

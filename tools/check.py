@@ -48,7 +48,7 @@ STEPS: tuple[tuple[str, Callable[[], bool]], ...] = (
     ("ruff", _command("ruff", "check", ".")),
     ("mypy", _command("mypy")),
     ("op table", _op_table),
-    ("tests", _command("pytest", "-q", "-n", str(min(os.cpu_count() or 1, 8)))),
+    ("tests", _command("pytest", "-q", "-n", str(min(os.cpu_count() or 1, 8)), "--dist", "worksteal")),
 )
 
 

@@ -11,7 +11,7 @@ from wengert.ir.ops import OPS
 #: Calls into NumPy and SciPy run through one printer each for Python and C, whichever function they call: a few stand
 #: for all of them, and `make soak` looks at every one.
 CALLED = {op.name for op in OPS.values() if isinstance(op, Library) or (isinstance(op, Elementwise) and op.library is not None)}
-STANDING_FOR_ALL = {"sort", "solve", "eigh", "fft", "draw", "erf", "digamma", "jv", "xlogy"}
+STANDING_FOR_ALL = {"sort", "solve", "slogdet", "eigh", "fft", "draw", "erf", "digamma", "jv", "xlogy"}
 
 
 @pytest.hookimpl(tryfirst=True)
