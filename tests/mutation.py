@@ -14,6 +14,7 @@ import contextlib
 import functools
 import importlib.util
 import itertools
+import json
 import multiprocessing
 import signal
 import sys
@@ -226,28 +227,21 @@ def every(only: tuple[str, ...] = ()) -> list[list[Mutant]]:
 def campaign(groups: list[list[Mutant]], jobs: int = 1) -> Iterator[tuple[Mutant, Fate]]:
     """The first mutant of each group, and what killed one of them; a process takes those of one place after the other."""
     TASKS[:] = [list(own) for _, own in itertools.groupby(groups, lambda group: group[0].place.ops)]
-    if jobs == 1:
-        yield from itertools.chain.from_iterable(map(task, range(len(TASKS))))
-        return
     with multiprocessing.get_context("fork").Pool(jobs) as pool:
-        for own, fates in zip(TASKS, pool.imap(fates_of, range(len(TASKS))), strict=True):
-            yield from zip([group[0] for group in own], fates, strict=True)
+        for i, fates in pool.imap_unordered(fates_of, range(len(TASKS))):
+            yield from zip([group[0] for group in TASKS[i]], fates, strict=True)
 
 
 #: What the processes of a campaign have in common: a rule cannot be sent to one.
 TASKS: list[list[list[Mutant]]] = []
 
 
-def fates_of(i: int) -> list[Fate]:
+def fates_of(i: int) -> tuple[int, list[Fate]]:
     """What kills the mutants of a task."""
     fates = [next((found for m in group[:6] if (found := fate(m))), None) for group in TASKS[i]]
     for (title, backend), how in faults(TASKS[i][0][0].place.ops[0], TASKS[i][0][0].place.backend).items():
         print(f"not asked, as it fails with the rules as they are: {title}, {backend}, {TASKS[i][0][0].place.ops[0]} ({how})", flush=True)
-    return fates
-
-
-def task(i: int) -> Iterator[tuple[Mutant, Fate]]:
-    return zip([group[0] for group in TASKS[i]], fates_of(i), strict=True)
+    return i, fates
 
 
 # ----- The page -----
@@ -297,18 +291,23 @@ def main() -> None:
     parser.add_argument("--only", nargs="*", default=(), help="some ops")
     parser.add_argument("--jobs", type=int, default=1, help="processes")
     parser.add_argument("--write", type=Path, help="a file to write the page to")
+    parser.add_argument("--keep", type=Path, help="a file of what has been found so far: what is in it is not asked again")
     chosen = parser.parse_args()
     start = time.perf_counter()
     groups = every(tuple(chosen.only))
-    results = []
-    for mutant, killer in campaign(groups, chosen.jobs):
-        results.append((mutant, killer))
+    kept = dict(map(json.loads, chosen.keep.read_text("utf-8").splitlines())) if chosen.keep and chosen.keep.exists() else {}
+    for mutant, killer in campaign([group for group in groups if str(group[0]) not in kept], chosen.jobs):
+        kept[str(mutant)] = killer
+        if chosen.keep:
+            with chosen.keep.open("a", encoding="utf-8") as file:
+                print(json.dumps([str(mutant), killer]), file=file)
         if killer is None:
             print(f"lives{' as it should' if str(mutant) in REASONS else ''}: {mutant}", flush=True)
         elif str(mutant) in REASONS:
             print(f"killed, though it has a reason to live: {mutant}", flush=True)
-        if len(results) % 100 == 0:
-            print(f"{len(results)} of {len(groups)}, {time.perf_counter() - start:.0f} s", flush=True)
+        if len(kept) % 100 == 0:
+            print(f"{len(kept)} of {len(groups)}, {time.perf_counter() - start:.0f} s", flush=True)
+    results = [(group[0], kept[str(group[0])]) for group in groups]
     text = page(results)
     print(text.partition("\n|")[0])
     if chosen.write:
