@@ -19,6 +19,7 @@ import multiprocessing
 import signal
 import sys
 import time
+import types
 import warnings
 from collections import Counter
 from collections.abc import Callable, Iterator
@@ -28,10 +29,11 @@ from typing import Any, TypeAlias
 import batches
 import mutants
 import oracles
-from mutants import Mutant
+from mutants import Mutant, Place
 from mutants_alive import REASONS
 
 import wengert as wg
+from wengert.ir.ops import CHAPTERS
 
 ROOT = Path(__file__).parent.parent
 SECONDS = 20.0  # of processor time, after which a mutant counts as one that never ends
@@ -41,9 +43,10 @@ SECONDS = 20.0  # of processor time, after which a mutant counts as one that nev
 
 
 @functools.cache
-def law(name: str) -> Any:
-    """A file of tests/laws as a module."""
-    spec = importlib.util.spec_from_file_location(f"laws_{name}", ROOT / "tests" / "laws" / f"test_{name}.py")
+def law(name: str, folder: str = "laws") -> Any:
+    """A file of tests/laws, or of another folder, as a module."""
+    file = name if name == "conftest" else f"test_{name}"
+    spec = importlib.util.spec_from_file_location(f"laws_{name}", ROOT / "tests" / folder / f"{file}.py")
     module = importlib.util.module_from_spec(spec)
     spec.loader.exec_module(module)
     return module
@@ -89,6 +92,20 @@ def complex_rows(backend: str) -> Callable[[str], None]:
     return check
 
 
+def on_cuts(backend: str) -> Callable[[str], None]:
+    """A complex function on its branch cut, and the hard points."""
+
+    def check(name: str) -> None:
+        module = law("complex", "tracer")
+        for f in module.CUTS:
+            if f.__name__ == name:
+                module.test_on_a_cut(f, backend)
+        if name in ("absolute", "power", "conjugate", "log", "sqrt", "reciprocal", "tan", "tanh", "arctan", "arcsin"):
+            module.test_hard_points(backend)
+
+    return check
+
+
 @functools.cache
 def met_at_complex_points() -> list[tuple[Any, set[str]]]:
     rows = [row for row in law("conventions").ROWS if row.is_complex and not row.waits]
@@ -119,6 +136,7 @@ def of_backend(backend: str) -> dict[str, Callable[[str], None]]:
         "mpmath, third order": lambda n: n in second.UNARY and second.test_orders_two_and_three_are_mpmaths(n, 3, backend, count),
         **{f"conventions in float32, {chapter[0].lower()}{chapter[1:]}": rows(chapter, "float32", backend) for chapter in law("conventions").REAL},
         "conventions, complex numbers": complex_rows(backend),
+        "complex numbers, on cuts": on_cuts(backend),
         "conventions traced anew": anew(backend),
     }  # fmt: skip
 
@@ -133,6 +151,12 @@ def laws(backend: str) -> dict[tuple[str, str], Callable[[str], None]]:
 
 def laws_of(backend: str, titles: str | tuple[str, ...]) -> dict[tuple[str, str], Callable[[str], None]]:
     return {(title, backend): check for title, check in of_backend(backend).items() if title.startswith(titles)}
+
+
+@functools.cache
+def waits(name: str, backend: str) -> bool:
+    """Whether the laws of an op on a backend are left to `make soak`: then they kill nothing here."""
+    return law("conftest")._waits(types.SimpleNamespace(params={"name": name, "backend": backend}))
 
 
 def count(n: int, error: float = 0.0) -> None:
@@ -181,7 +205,7 @@ def failing(ops: tuple[str, ...], backend: str, known: dict[str, Any]) -> Fate:
     """The first law, but for the known faults, that fails for one of the ops, the backend, and how; None where all hold."""
     for title, check in laws(backend).items():
         for name in ops:
-            if title in known[name]:
+            if title in known[name] or waits(name, title[1]):
                 continue
             try:
                 with limited():
@@ -262,6 +286,19 @@ those that differ are killed; {holes} live without a reason.** Of the killed, {w
 """
 
 
+def chapter(place: Place) -> str:
+    """Where a rule is kept."""
+    return next((f"ops.{title}" for title, module in CHAPTERS.items() if place.owner in vars(module).values()), place.name.partition(",")[0])
+
+
+def chapters() -> dict[str, str]:
+    """How a row of the page begins, by chapter: with how many ops and rules it has."""
+    every: dict[str, list[Place]] = {}
+    for place in mutants.places():
+        every.setdefault(chapter(place), []).append(place)
+    return {title: f"| {title} | {len({op for p in own for op in p.ops})} | {len(own)} |" for title, own in every.items()}
+
+
 def page(results: list[tuple[Mutant, Fate]]) -> str:
     """docs/mutants.md."""
     living = [m for m, found in results if found is None]
@@ -270,7 +307,10 @@ def page(results: list[tuple[Mutant, Fate]]) -> str:
     made, how = len(results), Counter(what.split()[0] for *_, what in found)
     lines = [HEAD.format(killed=len(found), made=made, share=100 * len(found) / made, same=len(same), net=100 * len(found) / (made - len(same)),
                          holes=len(living) - len(same), wrong=how["wrong"], raised=how["raises"], endless=how["never"])]  # fmt: skip
-    lines += ["| kind | what is done | made | killed |", "|---|---|---|---|"]
+    lines += ["| chapter | ops | rules | made | killed | the same |", "|---|---|---|---|---|---|"]
+    columns = [Counter(chapter(m.place) for m in some) for some in ([m for m, _ in results], [m for m, f in results if f], same)]
+    lines += [f"{row} {' | '.join(str(column[title]) for column in columns)} |" for title, row in chapters().items()]
+    lines += ["", "| kind | what is done | made | killed |", "|---|---|---|---|"]
     for kind, words in KINDS.items():
         fates = [found for m, found in results if m.kind == kind]
         lines.append(f"| {kind} | {words} | {len(fates)} | {sum(f is not None for f in fates)} |")

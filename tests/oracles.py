@@ -370,7 +370,7 @@ def _huber(delta, r):
 
 
 def _power_over(x, k):
-    return mp.log(x) if k == 0 else (x**k - 1) / k
+    return mp.log(x) if k == 0 else mp.powm1(x, k) / k
 
 
 def _inverse_power(y, k):
