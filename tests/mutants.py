@@ -87,6 +87,8 @@ TABLES = {
     "numpy.tangents": (tangents._RULES, "numpy"), "numpy.cotangents": (cotangents._RULES, "numpy"),
     "reference.forward": (duals.CASES, "reference"), "reference.reverse": (tape.CASES, "reference"),
 }  # fmt: skip
+#: Ops that show a case of their own: a partial that is not known, or a mirror; results of which some have no tangent.
+SPECIAL = {"jv", "conjugate", "imag", "eigh", "slogdet", "lstsq", "draw", "cummax"}
 DERIVING = ("wengert.ir.ops.", *(module.__name__ for module in (forward, transposition, tangents, cotangents, duals, tape, partials)))
 #: What the caches of these hold is not made from rules, and is slow to make.
 KEPT = (protocol.get, build._plan, matmul.plan)
@@ -118,7 +120,8 @@ def places(only: tuple[str, ...] = ()) -> list[Place]:
             ops = [name for name, op in OPS.items() if type(op) is kind and batches.differentiable(name)]
             ops.sort(key=lambda name: -max(len(s.active) for s in batches.differentiable(name)))
             if ops:
-                found.append(Place(f"{title}, {kind.__name__}", table, kind, tuple(ops[:8]), backend))
+                chosen = (*ops[:8], *(name for name in ops[8:] if name in SPECIAL))
+                found.append(Place(f"{title}, {kind.__name__}", table, kind, chosen, backend))
     return found
 
 

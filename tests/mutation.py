@@ -129,6 +129,7 @@ def of_backend(backend: str) -> dict[str, Callable[[str], None]]:
         **{f"conventions, {chapter[0].lower()}{chapter[1:]}": rows(chapter, "float64", backend) for chapter in law("conventions").REAL},
         "an operand alone, forward": lambda n: several(n) and derivative.test_an_operand_alone(n, backend, "forward", count),
         "an operand alone, reverse": lambda n: several(n) and derivative.test_an_operand_alone(n, backend, "reverse", count),
+        "a result alone, reverse": lambda n: derivative.of_several_results(n) and derivative.test_a_result_alone(n, backend, count),
         "dot product": lambda n: products.test_the_two_products_are_one_number(n, backend, count),
         "entry by entry": lambda n: products.test_forward_is_reverse_entry_by_entry(n, backend, count),
         "second order": lambda n: second.test_hessians(n, backend, count),
@@ -144,9 +145,10 @@ def of_backend(backend: str) -> dict[str, Callable[[str], None]]:
 @functools.cache
 def laws(backend: str) -> dict[tuple[str, str], Callable[[str], None]]:
     """Those that a rule is put to, by law and backend: of one backend; or all of numpy's, and those of graphs that differ."""
+    second = laws_of("numpy", ("second", "mpmath")) if backend == "python" else {}  # of ops whose laws wait on python
     if backend:
-        return laws_of(backend, ("derivative", "conventions, ", "an operand", "dot", "entry", "second"))
-    return laws_of("numpy", "") | laws_of("python", ("derivative", "an operand", "entry", "second"))
+        return laws_of(backend, ("derivative", "conventions, ", "an operand", "a result", "dot", "entry", "second")) | second
+    return laws_of("numpy", "") | laws_of("python", ("derivative", "an operand", "a result", "entry", "second"))
 
 
 def laws_of(backend: str, titles: str | tuple[str, ...]) -> dict[tuple[str, str], Callable[[str], None]]:
