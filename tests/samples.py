@@ -528,6 +528,8 @@ def cofactors(op: Op, dtypes: dict[str, np.dtype]) -> Iterator[Sample]:
     rng = random(op.name)
     for dtype, shape, k in itertools.product(_inexact(dtypes), SQUARE, range(3)):
         yield Sample(op, [matrix(rng, dtype, shape) for _ in range(k + 1)], smooth=True)
+    if np.dtype(np.float64) in dtypes.values():  # the smallest in which three directions are not the end
+        yield Sample(op, [matrix(rng, np.dtype(np.float64), (4, 4)) for _ in range(3)], smooth=True)
     for x, k in itertools.product(HARD, range(3)):
         yield Sample(op, [np.array(x), *(rng.standard_normal(np.shape(x)) for _ in range(k))])
 
