@@ -2,6 +2,7 @@
 
     make mutants                                    every mutant, and docs/mutants.md
     python tests/mutation.py --only power max       those of some ops
+    python tests/mutation.py --keep found.jsonl     what is found is kept, and a run that was interrupted goes on
 
 A mutant is killed by the first law that fails for its op, or that it makes raise, or never end; the cheapest laws come first.
 What lives is either the same function (its reason stands in tests/mutants_alive.py), or a hole in the tests, and then this program fails.
