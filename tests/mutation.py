@@ -4,7 +4,8 @@
     python tests/mutation.py --only power max       those of some ops
     python tests/mutation.py --keep found.jsonl     what is found is kept, and a run that was interrupted goes on
 
-A mutant is killed by the first law that fails for its op, or that it makes raise, or never end; the cheapest laws come first.
+A mutant is killed by the first law that fails for its op, or that it makes raise, or never end; the laws that have killed the op's
+other mutants come first.
 What lives is either the same function (its reason stands in tests/mutants_alive.py), or a hole in the tests, and then this program fails.
 """
 
@@ -205,19 +206,29 @@ def faults(name: str, backend: str) -> dict[tuple[str, str], str]:
 
 def failing(ops: tuple[str, ...], backend: str, known: dict[str, Any]) -> Fate:
     """The first law, but for the known faults, that fails for one of the ops, the backend, and how; None where all hold."""
-    for title, check in laws(backend).items():
-        for name in ops:
-            if title in known[name] or waits(name, title[1]):
-                continue
-            try:
-                with limited():
-                    check(name)
-            except EndlessError:
-                return *title, "never ends"
-            except AssertionError:
-                return *title, "wrong"
-            except Exception as error:  # noqa: BLE001 (a spoilt rule may raise anything)
-                return *title, f"raises {type(error).__name__}"
+    pairs = [(title, name) for title in laws(backend) for name in ops if title not in known[name] and not waits(name, title[1])]
+    for title, name in sorted(pairs, key=lambda pair: -KILLED[ops, pair]):
+        if how := failure(laws(backend)[title], name):
+            KILLED[ops, (title, name)] += 1
+            return *title, how
+    return None
+
+
+#: How many mutants of an op a law has killed: those that kill most come first.
+KILLED: Counter[Any] = Counter()
+
+
+def failure(check: Callable[[str], None], name: str) -> str | None:
+    """How a law fails for an op."""
+    try:
+        with limited():
+            check(name)
+    except EndlessError:
+        return "never ends"
+    except AssertionError:
+        return "wrong"
+    except Exception as error:  # noqa: BLE001 (a spoilt rule may raise anything)
+        return f"raises {type(error).__name__}"
     return None
 
 
