@@ -11,6 +11,7 @@ import __future__
 
 import ast
 import contextlib
+import dis
 import functools
 import inspect
 import sys
@@ -87,6 +88,10 @@ TABLES = {
     "numpy.tangents": (tangents._RULES, "numpy"), "numpy.cotangents": (cotangents._RULES, "numpy"),
     "reference.forward": (duals.CASES, "reference"), "reference.reverse": (tape.CASES, "reference"),
 }  # fmt: skip
+#: Ops that show a case of their own: a partial that is not known, or a mirror; results of which some have no tangent.
+SPECIAL = {"jv", "conjugate", "imag", "eigh", "slogdet", "lstsq", "draw", "cummax"}
+#: Ops that take the reference minutes, and show nothing that `solve` does not.
+DEAR = {"cofactors", "expm_along"}
 DERIVING = ("wengert.ir.ops.", *(module.__name__ for module in (forward, transposition, tangents, cotangents, duals, tape, partials)))
 #: What the caches of these hold is not made from rules, and is slow to make.
 KEPT = (protocol.get, build._plan, matmul.plan)
@@ -115,10 +120,11 @@ def places(only: tuple[str, ...] = ()) -> list[Place]:
                 found.append(Place(f"{name}, {attribute}", op, (attribute, None), (name,)))
     for title, (table, backend) in TABLES.items():
         for kind in () if only else table.keys() - {kinds.Control}:  # a call is what is called
-            ops = [name for name, op in OPS.items() if type(op) is kind and batches.differentiable(name)]
+            ops = [name for name, op in OPS.items() if type(op) is kind and name not in DEAR and batches.differentiable(name)]
             ops.sort(key=lambda name: -max(len(s.active) for s in batches.differentiable(name)))
             if ops:
-                found.append(Place(f"{title}, {kind.__name__}", table, kind, tuple(ops[:8]), backend))
+                chosen = (*ops[:8], *(name for name in ops[8:] if name in SPECIAL))
+                found.append(Place(f"{title}, {kind.__name__}", table, kind, chosen, backend))
     return found
 
 
@@ -199,7 +205,7 @@ def variants(function: Any, seen: frozenset[Any] = frozenset()) -> Iterator[tupl
     for kind, text, other in rewritten(function):
         yield kind, text, other, None
     seen |= {function}
-    for name in function.__code__.co_names:
+    for name in dict.fromkeys(i.argval for i in dis.get_instructions(function) if i.opname == "LOAD_GLOBAL"):
         helper = function.__globals__.get(name)
         if derives(helper) and helper not in seen:
             for kind, text, other, key in variants(helper, seen):

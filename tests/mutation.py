@@ -2,8 +2,10 @@
 
     make mutants                                    every mutant, and docs/mutants.md
     python tests/mutation.py --only power max       those of some ops
+    python tests/mutation.py --keep found.jsonl     what is found is kept, and a run that was interrupted goes on
 
-A mutant is killed by the first law that fails for its op, or that it makes raise, or never end; the cheapest laws come first.
+A mutant is killed by the first law that fails for its op, or that it makes raise, or never end; the laws that have killed the op's
+other mutants come first.
 What lives is either the same function (its reason stands in tests/mutants_alive.py), or a hole in the tests, and then this program fails.
 """
 
@@ -14,6 +16,7 @@ import contextlib
 import functools
 import importlib.util
 import itertools
+import json
 import multiprocessing
 import signal
 import sys
@@ -27,10 +30,11 @@ from typing import Any, TypeAlias
 import batches
 import mutants
 import oracles
-from mutants import Mutant
+from mutants import Mutant, Place
 from mutants_alive import REASONS
 
 import wengert as wg
+from wengert.ir.ops import CHAPTERS
 
 ROOT = Path(__file__).parent.parent
 SECONDS = 20.0  # of processor time, after which a mutant counts as one that never ends
@@ -40,9 +44,10 @@ SECONDS = 20.0  # of processor time, after which a mutant counts as one that nev
 
 
 @functools.cache
-def law(name: str) -> Any:
-    """A file of tests/laws as a module."""
-    spec = importlib.util.spec_from_file_location(f"laws_{name}", ROOT / "tests" / "laws" / f"test_{name}.py")
+def law(name: str, folder: str = "laws") -> Any:
+    """A file of tests/laws, or of another folder, as a module."""
+    file = name if name == "conftest" else f"test_{name}"
+    spec = importlib.util.spec_from_file_location(f"laws_{name}", ROOT / "tests" / folder / f"{file}.py")
     module = importlib.util.module_from_spec(spec)
     spec.loader.exec_module(module)
     return module
@@ -88,6 +93,20 @@ def complex_rows(backend: str) -> Callable[[str], None]:
     return check
 
 
+def on_cuts(backend: str) -> Callable[[str], None]:
+    """A complex function on its branch cut, and the hard points."""
+
+    def check(name: str) -> None:
+        module = law("complex", "tracer")
+        for f in module.CUTS:
+            if f.__name__ == name:
+                module.test_on_a_cut(f, backend)
+        if name in ("absolute", "power", "conjugate", "log", "sqrt", "reciprocal", "tan", "tanh", "arctan", "arcsin"):
+            module.test_hard_points(backend)
+
+    return check
+
+
 @functools.cache
 def met_at_complex_points() -> list[tuple[Any, set[str]]]:
     rows = [row for row in law("conventions").ROWS if row.is_complex and not row.waits]
@@ -111,6 +130,7 @@ def of_backend(backend: str) -> dict[str, Callable[[str], None]]:
         **{f"conventions, {chapter[0].lower()}{chapter[1:]}": rows(chapter, "float64", backend) for chapter in law("conventions").REAL},
         "an operand alone, forward": lambda n: several(n) and derivative.test_an_operand_alone(n, backend, "forward", count),
         "an operand alone, reverse": lambda n: several(n) and derivative.test_an_operand_alone(n, backend, "reverse", count),
+        "a result alone, reverse": lambda n: derivative.of_several_results(n) and derivative.test_a_result_alone(n, backend, count),
         "dot product": lambda n: products.test_the_two_products_are_one_number(n, backend, count),
         "entry by entry": lambda n: products.test_forward_is_reverse_entry_by_entry(n, backend, count),
         "second order": lambda n: second.test_hessians(n, backend, count),
@@ -118,6 +138,7 @@ def of_backend(backend: str) -> dict[str, Callable[[str], None]]:
         "mpmath, third order": lambda n: n in second.UNARY and second.test_orders_two_and_three_are_mpmaths(n, 3, backend, count),
         **{f"conventions in float32, {chapter[0].lower()}{chapter[1:]}": rows(chapter, "float32", backend) for chapter in law("conventions").REAL},
         "conventions, complex numbers": complex_rows(backend),
+        "complex numbers, on cuts": on_cuts(backend),
         "conventions traced anew": anew(backend),
     }  # fmt: skip
 
@@ -125,13 +146,20 @@ def of_backend(backend: str) -> dict[str, Callable[[str], None]]:
 @functools.cache
 def laws(backend: str) -> dict[tuple[str, str], Callable[[str], None]]:
     """Those that a rule is put to, by law and backend: of one backend; or all of numpy's, and those of graphs that differ."""
+    second = laws_of("numpy", ("second", "mpmath")) if backend == "python" else {}  # of ops whose laws wait on python
     if backend:
-        return laws_of(backend, ("derivative", "conventions, ", "an operand", "dot", "entry", "second"))
-    return laws_of("numpy", "") | laws_of("python", ("derivative", "an operand", "entry", "second"))
+        return laws_of(backend, ("derivative", "conventions, ", "an operand", "a result", "dot", "entry", "second")) | second
+    return laws_of("numpy", "") | laws_of("python", ("derivative", "an operand", "a result", "entry", "second"))
 
 
 def laws_of(backend: str, titles: str | tuple[str, ...]) -> dict[tuple[str, str], Callable[[str], None]]:
     return {(title, backend): check for title, check in of_backend(backend).items() if title.startswith(titles)}
+
+
+@functools.cache
+def waits(name: str, backend: str) -> bool:
+    """Whether the laws of an op on a backend are left to `make soak`: then they kill nothing here."""
+    return backend in ("python", "c") and name in law("conftest").CALLED - law("conftest").STANDING_FOR_ALL
 
 
 def count(n: int, error: float = 0.0) -> None:
@@ -178,19 +206,29 @@ def faults(name: str, backend: str) -> dict[tuple[str, str], str]:
 
 def failing(ops: tuple[str, ...], backend: str, known: dict[str, Any]) -> Fate:
     """The first law, but for the known faults, that fails for one of the ops, the backend, and how; None where all hold."""
-    for title, check in laws(backend).items():
-        for name in ops:
-            if title in known[name]:
-                continue
-            try:
-                with limited():
-                    check(name)
-            except EndlessError:
-                return *title, "never ends"
-            except AssertionError:
-                return *title, "wrong"
-            except Exception as error:  # noqa: BLE001 (a spoilt rule may raise anything)
-                return *title, f"raises {type(error).__name__}"
+    pairs = [(title, name) for title in laws(backend) for name in ops if title not in known[name] and not waits(name, title[1])]
+    for title, name in sorted(pairs, key=lambda pair: -KILLED[ops, pair]):
+        if how := failure(laws(backend)[title], name):
+            KILLED[ops, (title, name)] += 1
+            return *title, how
+    return None
+
+
+#: How many mutants of an op a law has killed: those that kill most come first.
+KILLED: Counter[Any] = Counter()
+
+
+def failure(check: Callable[[str], None], name: str) -> str | None:
+    """How a law fails for an op."""
+    try:
+        with limited():
+            check(name)
+    except EndlessError:
+        return "never ends"
+    except AssertionError:
+        return "wrong"
+    except Exception as error:  # noqa: BLE001 (a spoilt rule may raise anything)
+        return f"raises {type(error).__name__}"
     return None
 
 
@@ -226,28 +264,21 @@ def every(only: tuple[str, ...] = ()) -> list[list[Mutant]]:
 def campaign(groups: list[list[Mutant]], jobs: int = 1) -> Iterator[tuple[Mutant, Fate]]:
     """The first mutant of each group, and what killed one of them; a process takes those of one place after the other."""
     TASKS[:] = [list(own) for _, own in itertools.groupby(groups, lambda group: group[0].place.ops)]
-    if jobs == 1:
-        yield from itertools.chain.from_iterable(map(task, range(len(TASKS))))
-        return
     with multiprocessing.get_context("fork").Pool(jobs) as pool:
-        for own, fates in zip(TASKS, pool.imap(fates_of, range(len(TASKS))), strict=True):
-            yield from zip([group[0] for group in own], fates, strict=True)
+        for i, fates in pool.imap_unordered(fates_of, range(len(TASKS))):
+            yield from zip([group[0] for group in TASKS[i]], fates, strict=True)
 
 
 #: What the processes of a campaign have in common: a rule cannot be sent to one.
 TASKS: list[list[list[Mutant]]] = []
 
 
-def fates_of(i: int) -> list[Fate]:
+def fates_of(i: int) -> tuple[int, list[Fate]]:
     """What kills the mutants of a task."""
     fates = [next((found for m in group[:6] if (found := fate(m))), None) for group in TASKS[i]]
     for (title, backend), how in faults(TASKS[i][0][0].place.ops[0], TASKS[i][0][0].place.backend).items():
         print(f"not asked, as it fails with the rules as they are: {title}, {backend}, {TASKS[i][0][0].place.ops[0]} ({how})", flush=True)
-    return fates
-
-
-def task(i: int) -> Iterator[tuple[Mutant, Fate]]:
-    return zip([group[0] for group in TASKS[i]], fates_of(i), strict=True)
+    return i, fates
 
 
 # ----- The page -----
@@ -268,6 +299,19 @@ those that differ are killed; {holes} live without a reason.** Of the killed, {w
 """
 
 
+def chapter(place: Place) -> str:
+    """Where a rule is kept."""
+    return next((f"ops.{title}" for title, module in CHAPTERS.items() if place.owner in vars(module).values()), place.name.partition(",")[0])
+
+
+def chapters() -> dict[str, str]:
+    """How a row of the page begins, by chapter: with how many ops and rules it has."""
+    every: dict[str, list[Place]] = {}
+    for place in mutants.places():
+        every.setdefault(chapter(place), []).append(place)
+    return {title: f"| {title} | {len({op for p in own for op in p.ops})} | {len(own)} |" for title, own in every.items()}
+
+
 def page(results: list[tuple[Mutant, Fate]]) -> str:
     """docs/mutants.md."""
     living = [m for m, found in results if found is None]
@@ -276,7 +320,10 @@ def page(results: list[tuple[Mutant, Fate]]) -> str:
     made, how = len(results), Counter(what.split()[0] for *_, what in found)
     lines = [HEAD.format(killed=len(found), made=made, share=100 * len(found) / made, same=len(same), net=100 * len(found) / (made - len(same)),
                          holes=len(living) - len(same), wrong=how["wrong"], raised=how["raises"], endless=how["never"])]  # fmt: skip
-    lines += ["| kind | what is done | made | killed |", "|---|---|---|---|"]
+    lines += ["| chapter | ops | rules | made | killed | the same |", "|---|---|---|---|---|---|"]
+    columns = [Counter(chapter(m.place) for m in some) for some in ([m for m, _ in results], [m for m, f in results if f], same)]
+    lines += [f"{row} {' | '.join(str(column[title]) for column in columns)} |" for title, row in chapters().items()]
+    lines += ["", "| kind | what is done | made | killed |", "|---|---|---|---|"]
     for kind, words in KINDS.items():
         fates = [found for m, found in results if m.kind == kind]
         lines.append(f"| {kind} | {words} | {len(fates)} | {sum(f is not None for f in fates)} |")
@@ -297,18 +344,23 @@ def main() -> None:
     parser.add_argument("--only", nargs="*", default=(), help="some ops")
     parser.add_argument("--jobs", type=int, default=1, help="processes")
     parser.add_argument("--write", type=Path, help="a file to write the page to")
+    parser.add_argument("--keep", type=Path, help="a file of what has been found so far: what is in it is not asked again")
     chosen = parser.parse_args()
     start = time.perf_counter()
     groups = every(tuple(chosen.only))
-    results = []
-    for mutant, killer in campaign(groups, chosen.jobs):
-        results.append((mutant, killer))
+    kept = dict(map(json.loads, chosen.keep.read_text("utf-8").splitlines())) if chosen.keep and chosen.keep.exists() else {}
+    for mutant, killer in campaign([group for group in groups if str(group[0]) not in kept], chosen.jobs):
+        kept[str(mutant)] = killer
+        if chosen.keep:
+            with chosen.keep.open("a", encoding="utf-8") as file:
+                print(json.dumps([str(mutant), killer]), file=file)
         if killer is None:
             print(f"lives{' as it should' if str(mutant) in REASONS else ''}: {mutant}", flush=True)
         elif str(mutant) in REASONS:
             print(f"killed, though it has a reason to live: {mutant}", flush=True)
-        if len(results) % 100 == 0:
-            print(f"{len(results)} of {len(groups)}, {time.perf_counter() - start:.0f} s", flush=True)
+        if len(kept) % 100 == 0:
+            print(f"{len(kept)} of {len(groups)}, {time.perf_counter() - start:.0f} s", flush=True)
+    results = [(group[0], kept[str(group[0])]) for group in groups]
     text = page(results)
     print(text.partition("\n|")[0])
     if chosen.write:

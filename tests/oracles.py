@@ -164,16 +164,16 @@ def _minors(x):
 
 
 def _cofactors(x, *directions):
-    """Cofactors are polynomials of degree 2 at most for the sizes of the samples: differences are derivatives."""
-    wide = [y.astype(np.result_type(y, np.float64)) for y in (x, *directions)]
-    a, zero = wide[0], 0 * wide[0]
-    match wide[1:]:
+    """Cofactors are polynomials of degree 2, and of 3 in two directions, at most for the sizes of the samples: differences
+    are derivatives."""
+    a, *along = (y.astype(np.result_type(y, np.float64)) for y in (x, *directions))
+    match along:
         case []:
             out = _minors(a)
         case [e]:
             out = (_minors(a + e) - _minors(a - e)) / 2
         case [e, f]:
-            out = _minors(zero + e + f + a) - _minors(a + e) - _minors(a + f) + _minors(a)
+            out = (_minors(a + e + f) - _minors(a + e - f) - _minors(a - e + f) + _minors(a - e - f)) / 4
     return out.astype(x.dtype)
 
 
@@ -371,7 +371,7 @@ def _huber(delta, r):
 
 
 def _power_over(x, k):
-    return mp.log(x) if k == 0 else (x**k - 1) / k
+    return mp.log(x) if k == 0 else mp.powm1(x, k) / k
 
 
 def _inverse_power(y, k):

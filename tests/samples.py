@@ -186,6 +186,28 @@ ROUGH: dict[str, Callable[..., Any]] = {
 }  # fmt: skip
 ARE_REAL = Interval()
 
+#: Where a rule has other formulas than in the interior of the domain: far out, near a removable singularity, reflected.
+ELSEWHERE: dict[str, tuple[tuple[float, ...], ...]] = {
+    "dawsn": ((10.5,), (-1e3,), (40.0,)), "erfcx": ((10.5,), (14.0,), (1e3,), (-5.0,)), "log_ndtr": ((-40.0,), (8.0,)),
+    "exprel": ((0.9,), (-0.9,), (0.0,), (-1.9,), (20.0,)), "ive": ((2.0, -1.5), (1.0, -4.0)),
+    **dict.fromkeys(("ellipk", "ellipe"), ((0.09,), (-0.09,), (0.0,), (0.11,), (-0.2,))),
+    "ellipkm1": ((0.92,), (1.08,), (1.0,), (1e-9,)), "spence": ((0.92,), (1.08,), (1.0,), (1e-9,), (30.0,)),
+    **dict.fromkeys(("sici_s", "shichi_s"), ((0.09,), (-0.09,), (0.0,), (-0.2,), (20.0,))),
+    **dict.fromkeys(("i0e", "i1e"), ((31.0,), (-31.0,), (-1e6,), (25.0,), (1e6,))),
+    **dict.fromkeys(("k0e", "k1e"), ((31.0,), (200.0,), (25.0,), (1e6,))),
+    "digamma": ((-0.3,), (-2.6,), (-1000.001,)), "rgamma": ((-0.3,), (-2.6,), (0.0,), (-1.0,), (-2.0,), (-20.4,)),
+    **dict.fromkeys(("gammainc", "gammaincc"), ((12.0, 11.0), (12.0, 2.5), (12.0, 30.0), (1e5, 99850.0), (12.0, 1e-3))),
+    **dict.fromkeys(("gammaincinv", "gammainccinv"), ((12.0, 0.3), (40.0, 0.6))),
+    **dict.fromkeys(("chdtr", "chdtrc"), ((24.0, 22.0), (80.0, 86.0), (24.0, 5.0), (24.0, 60.0))),
+    **dict.fromkeys(("gdtr", "gdtrc"), ((2.0, 12.0, 5.5), (0.5, 40.0, 86.0), (2.0, 12.0, 15.0))),
+    **dict.fromkeys(("pdtr", "pdtrc"), ((11.5, 11.0), (39.5, 43.0), (11.5, 30.0))),
+    **dict.fromkeys(("rel_entr", "kl_div"), ((0.1, 5.0), (5.0, 0.1), (1e-20, 5.0), (2.0, 2.000000002), (2.000000002, 2.0), (1e-3, 1.000000001e-3))),
+    **dict.fromkeys(("boxcox", "boxcox1p"), ((2.0, 0.0), (2.0, 1e-9), (0.5, 1.5), (30.0, 2.0), (3.0, -2.0), (0.15, 1.0))),
+    **dict.fromkeys(("inv_boxcox", "inv_boxcox1p"), ((0.7, 0.0), (0.7, 1e-9), (0.7, 0.12), (-0.5, -0.15), (0.7, 2.0))),
+    "pseudo_huber": ((0.1, 5.0), (5.0, -0.1)), "owens_t": ((4.0, 0.2), (0.2, 4.0), (-1.5, 3.0)),
+    "arctan2": ((1.0, 0.0), (0.0, 2.0)), "hypot": ((1.0, 0.0), (0.0, 2.0)),
+}  # fmt: skip
+
 
 def rough_complex(z: complex) -> bool:
     """Near a branch cut, which lie on the axes, or a pole or branch point."""
@@ -233,6 +255,8 @@ def elementwise(op: Elementwise, dtypes: dict[str, np.dtype]) -> Iterator[Sample
             continue
         for shape in SHAPES:
             yield Sample(op, _allowed(op, interior(op, rng, each, shape)), smooth=True)
+        if op.name in ELSEWHERE and dtype == np.float64:
+            yield Sample(op, np.array(ELSEWHERE[op.name]).T[..., None], smooth=True)
         at = [edges(d) for d in each] if op.library is None else [FEW[op.arity]] * op.arity
         if op.name.startswith("hyp") and op.library:  # SciPy never comes back from hyp1f1(0, 0.5, inf)
             at = [[x for x in some if x != math.inf] for some in at]
@@ -472,6 +496,10 @@ def one_matrix(op: Op, dtypes: dict[str, np.dtype]) -> Iterator[Sample]:
             if op.name == "eig":
                 x = (_normal(rng, dtype, shape) * 0.1 + 2 * np.diag(np.arange(1.0, 1 + shape[-1]))).astype(dtype)
             yield Sample(op, [x], smooth=True)
+        if op.name == "eig":  # complex vectors of a real matrix too, and largest components that are not the diagonal
+            x = np.array([[1.0, 4.0, 2.0], [0.5, 2.0, 5.0], [1.0, -1.0, 3.0]])
+            turned = x + 1j * np.array([[0.0, 1.0, -1.0], [0.5, 0.0, 1.0], [2.0, -1.0, 0.3]])
+            yield Sample(op, [(turned if dtype.kind == "c" else x).astype(dtype)], smooth=True)
         hard = {"slogdet": HARD[:1], "svd": EQUAL, "svdvals": (*EQUAL, *HARD[1:3]), "qr": (), "eig": EQUAL, "det": HARD}[op.name]
         yield from (Sample(op, [np.array(x, dtype)]) for x in hard)
 
@@ -502,6 +530,8 @@ def cofactors(op: Op, dtypes: dict[str, np.dtype]) -> Iterator[Sample]:
     rng = random(op.name)
     for dtype, shape, k in itertools.product(_inexact(dtypes), SQUARE, range(3)):
         yield Sample(op, [matrix(rng, dtype, shape) for _ in range(k + 1)], smooth=True)
+    if np.dtype(np.float64) in dtypes.values():  # the smallest in which three directions are not the end
+        yield Sample(op, [matrix(rng, np.dtype(np.float64), (4, 4)) for _ in range(3)], smooth=True)
     for x, k in itertools.product(HARD, range(3)):
         yield Sample(op, [np.array(x), *(rng.standard_normal(np.shape(x)) for _ in range(k))])
 

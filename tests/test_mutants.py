@@ -54,3 +54,9 @@ def test_lambdas_on_one_line_are_told_apart():
 
 def test_no_reason_is_given_in_vain(every):
     assert set(mutation.REASONS) <= {str(mutant) for group in every for mutant in group}
+
+
+def test_the_page_lists_the_rules_there_are():
+    kept = (mutation.ROOT / "docs" / "mutants.md").read_text(encoding="utf-8")
+    stale = [row for row in mutation.chapters().values() if row not in kept]
+    assert not stale, f"Run `make mutants`: docs/mutants.md has other numbers of ops and rules than {stale}."

@@ -107,9 +107,9 @@ def step(
     value = evaluate.step(node)
     if active.isdisjoint(node.results):
         return lambda xs: (value(*xs), None)
-    if isinstance(node.op, Library):
-        return library(node, active)
-    record: Record = CASES[type(node.op)](node, active)
+    record: Any = CASES[type(node.op)](node, active)
+    if isinstance(node.op, Library):  # which runs the op itself, and may have several results
+        return record  # type: ignore[no-any-return]
 
     def run(xs: list[Flat]) -> tuple[Sequence[Flat], Pull]:
         (out,) = value(*xs)

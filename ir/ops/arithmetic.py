@@ -19,7 +19,7 @@ def _float(dtypes, params):
 def _absolute_partial(xp, out, x):
     if x.dtype.kind != "c":
         return xp.sign(x)
-    return xp.where(out == 0, 0.0, xp.conjugate(x) / xp.where(out == 0, 1.0, out))
+    return xp.where(out == 0, 0.0, xp.conjugate(x) / out)
 
 
 def _reciprocal(xp, x):

@@ -21,6 +21,7 @@ from wengert.ir.ops.matrices import (
     eye,
     eyes,
     flip,
+    from_lower,
     hermitian_part,
     lower,
     matrices,
@@ -97,7 +98,7 @@ def _qr_jvp(xp, out, primals, tangents, params):
 
 
 def _qr_vjp(xp, g, k, out, primals, params):
-    """(G_Q + Q copyltu(M)) R^-*, M = R G_R* - G_Q* Q, copyltu a hermitian matrix with its lower triangle."""
+    """(G_Q + Q copyltu(M)) R^-*, M = R G_R* - G_Q* Q, copyltu what ``from_lower`` is."""
     (q, r), (gq, gr) = out, (None if each is None else conj(xp, each) for each in g)
     gq = xp.zeros_like(q) if gq is None else gq
     gr = xp.zeros_like(r) if gr is None else gr
@@ -106,9 +107,7 @@ def _qr_vjp(xp, g, k, out, primals, params):
     if r2.shape[-1]:
         gq = gq + mul(xp, behind, adjoint(xp, g2))
     m = mul(xp, r1, adjoint(xp, g1)) - mul(xp, adjoint(xp, gq), q)
-    under = lower(xp, m, 0.0)
-    both = under + adjoint(xp, under) + real(xp, lower(xp, m) - under)
-    share = solved_right(xp, gq + mul(xp, q, both), adjoint(xp, r1))
+    share = solved_right(xp, gq + mul(xp, q, from_lower(xp, m)), adjoint(xp, r1))
     if r2.shape[-1]:
         share = xp.concatenate((share, mul(xp, q, g2)), axis=len(r.shape) - 1)
     return conj(xp, share)

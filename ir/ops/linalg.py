@@ -20,6 +20,7 @@ from wengert.ir.ops.matrices import (
     eye,
     eyes,
     flip,
+    from_lower,
     hermitian_part,
     matrices,
     mul,
@@ -171,6 +172,12 @@ def _pinv_types(op, types, params):
     return (ArrayType(types[0].dtype, (*stack, n, m)),)
 
 
+def _read(xp, a):
+    """The hermitian matrix that NumPy finds in the lower triangle; its derivative both triangles share."""
+    shared = hermitian_part(xp, a)
+    return shared + xp.stop_gradient(from_lower(xp, a) - shared)
+
+
 def _residues(xp, a, p):
     """The projections onto what A does not reach, and onto what it does not read: I - A P and I - P A."""
     m, n = a.shape[-2:]
@@ -181,7 +188,7 @@ def _pinv_jvp(xp, out, primals, tangents, params):
     """Where the rank is constant (Golub and Pereyra): dP = -P dA P + P P* dA* (I - A P) + (I - P A) dA* P* P."""
     (a,), (da,), p = primals, tangents, out
     if params["hermitian"]:
-        a, da = hermitian_part(xp, a), hermitian_part(xp, da)
+        a, da = _read(xp, a), hermitian_part(xp, da)
     back, ph = adjoint(xp, da), adjoint(xp, p)
     unreached, unread = _residues(xp, a, p)
     return (mul(xp, p, ph, mul(xp, back, unreached)) - mul(xp, p, da, p)) + mul(xp, unread, back, mul(xp, ph, p))
@@ -189,7 +196,7 @@ def _pinv_jvp(xp, out, primals, tangents, params):
 
 def _pinv_vjp(xp, g, k, out, primals, params):
     (a,), p = primals, out
-    a = hermitian_part(xp, a) if params["hermitian"] else a
+    a = _read(xp, a) if params["hermitian"] else a
     g, ph = conj(xp, g), adjoint(xp, out)
     gh = adjoint(xp, g)
     unreached, unread = _residues(xp, a, p)

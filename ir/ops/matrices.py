@@ -112,6 +112,12 @@ def hermitian_part(xp: Any, x: Any) -> Any:
     return xp.scale(half, x + adjoint(xp, x))
 
 
+def from_lower(xp: Any, x: Any) -> Any:
+    """The hermitian matrix with the lower triangle of x."""
+    under = lower(xp, x, 0.0)
+    return under + adjoint(xp, under) + real(xp, lower(xp, x) - under)
+
+
 def solved(xp: Any, a: Any, b: Any) -> Any:
     """``a^-1 b``; NaN where a is singular: for rules of ops that have a value there."""
     return xp.solve(a, b, singular="nan")

@@ -43,7 +43,7 @@ def _share_of_ties(xp, out, x, axes):
 def shifted(xp, x, first, axis, reverse):
     """Along the axis, the element before each, in the direction of a running fold; ``first`` before the first."""
     lead = (slice(None),) * axis
-    edge = x[(*lead, slice(-1, None) if reverse else slice(0, 1))]
+    edge = x[(*lead, slice(0, 1))]
     start = xp.ones_like(edge) if first else xp.zeros_like(edge)
     before = x[(*lead, slice(1, None) if reverse else slice(0, -1))]
     return xp.concatenate([before, start] if reverse else [start, before], axis=axis)

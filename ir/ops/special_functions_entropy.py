@@ -109,7 +109,7 @@ kl_div = scipy_special("kl_div",
     body=lambda xp, x, y: _relative(xp, x, y, x * _log_ratio(xp, x, y) - x + y, y),
     partials=(
         lambda xp, out, x, y: _log_ratio(xp, x, y),
-        lambda xp, out, x, y: xp.where((x == 0) & (y == 0), 1.0, 1 - x / y)),
+        lambda xp, out, x, y: xp.where((x == 0) & (y == 0), 1.0, -xp.expm1(_log_ratio(xp, x, y)))),
     domain=(above(0), above(0)),
     doc="x log(x / y) - x + y, inf outside; derivative (NaN, 1) at (0, 0).")
 huber = scipy_special("huber",
@@ -124,7 +124,7 @@ pseudo_huber = scipy_special("pseudo_huber",
     body=_pseudo_huber,
     partials=(
         _pseudo_huber_width,
-        lambda xp, out, delta, r: xp.where((delta == 0) & (r == 0), 0.0, delta * (r / xp.hypot(delta, r)))),
+        lambda xp, out, delta, r: xp.where(delta == 0, 0.0, delta * (r / xp.hypot(delta, r)))),
     domain=(above(0), between(-3, 3)),
     doc="delta**2 (sqrt(1 + (r / delta)**2) - 1); inf for delta < 0.")
 boxcox = scipy_special("boxcox",

@@ -49,9 +49,8 @@ def _sech_squared(xp, x):
     near = xp.square(1 / xp.cosh(x))
     if x.dtype.kind != "c":
         return near
-    far = xp.absolute(xp.real(x)) > 20
-    inner = xp.where(far, x, 0.0)
-    return xp.where(far, 4 * xp.exp(xp.where(xp.real(x) < 0, 2.0, -2.0) * inner), near)
+    far = 4 * xp.exp(xp.where(xp.real(x) < 0, 2.0, -2.0) * x)
+    return xp.where(xp.absolute(xp.real(x)) > 20, far, near)
 
 
 sin = Elementwise(function=np.sin, libm="sin",

@@ -130,6 +130,7 @@ def answers(chapter, dtype, backend):
 @pytest.mark.parametrize("backend", BACKENDS)
 @pytest.mark.parametrize("dtype", ["float64", "float32"])
 @pytest.mark.parametrize("chapter", REAL)
+@pytest.mark.filterwarnings("ignore:floating point number truncated to an integer")
 def test_every_row(chapter, dtype, backend, cases):
     rtol, wrong, n = 1e-12 if dtype == "float64" else 2e-6, [], 0
     for case, (value, *modes) in zip(cases_of(chapter, dtype), answers(chapter, dtype, backend), strict=True):

@@ -85,3 +85,35 @@ def test_an_operand_alone(name, backend, mode, cases):
             count += 1
     assert not wrong, "\n".join(wrong[:20])
     cases(count)
+
+
+def of_several_results(name):
+    """Smooth samples in float64 with more than one result to come back from."""
+    double = [s for s in differentiable(name) if s.smooth and all(x.dtype == np.float64 for x in s.operands)]
+    return tuple(s for s in double if sum(is_inexact(t.dtype) for t in s.result_types) > 1)
+
+
+@pytest.mark.parametrize("backend", BACKENDS)
+@pytest.mark.parametrize("name", [name for name in NAMES if of_several_results(name)])
+def test_a_result_alone(name, backend, cases):
+    """Nothing comes back from the others, which is not the same as zeros: its rows of the Jacobian, in a random direction."""
+    batch, rng, wrong, count = Batch(of_several_results(name)), random(name), [], 0
+    for k in range(max(len(s.result_types) for s in batch.samples)):
+        given = [None] * len(batch.graph.outputs)
+        here = [(s, i, o + k) for s, (i, o) in zip(batch.samples, batch.at, strict=True) if any(is_inexact(t.dtype) for t in s.result_types[k : k + 1])]
+        for sample, _, o in here:
+            t = sample.result_types[k]
+            given[o] = (rng.standard_normal((1, *t.shape)) + (1j * rng.standard_normal((1, *t.shape)) if t.dtype.kind == "c" else 0)).astype(t.dtype)
+        active = tuple(i + a for s, i, _ in here for a in s.active)
+        _, got = protocol.get(backend).reverse(batch.graph, active)(batch.inputs, given)
+        pulled = dict(zip(active, got, strict=True))
+        for sample, i, o in here:
+            sizes = [sum(p.size for p in oracles.parts(np.empty(t.shape, t.dtype))) if is_inexact(t.dtype) else 0 for t in sample.result_types]
+            rows = expected_jacobian(sample)[sum(sizes[:k]) : sum(sizes[: k + 1])]
+            expected = np.concatenate([p.ravel() for p in oracles.parts(given[o].conj())]) @ rows
+            ours = np.concatenate([pulled[i + a].ravel() for a in sample.active])
+            if oracles.differing(ours, expected, 1e-8 * max(1.0, abs(expected).max(initial=0))).any():
+                wrong.append(f"{sample}, result {k}: {ours} for {expected}")
+            count += 1
+    assert not wrong, "\n".join(wrong[:20])
+    cases(count)

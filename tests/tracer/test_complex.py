@@ -217,7 +217,13 @@ def test_hard_points(backend):
     with np.errstate(all="ignore"):
         for f in (np.sqrt, np.log, np.reciprocal):  # infinite, in no direction
             assert not np.isfinite(wg.jacobian(f, holomorphic=True, backend=backend)(0j))
-    np.testing.assert_allclose(wg.jacobian(np.tanh, holomorphic=True, backend=backend)(800 + 1j), 0, atol=1e-300)
+    for z in (800 + 1j, -800 - 1j):
+        np.testing.assert_allclose(wg.jacobian(np.tanh, holomorphic=True, backend=backend)(z), 0, atol=1e-300)
     np.testing.assert_allclose(wg.jacobian(np.arctan, holomorphic=True, backend=backend)(1e200 + 1e200j), 0, atol=1e-300)
-    near = wg.jacobian(np.tanh, holomorphic=True, backend=backend)(25 - 0.5j)
-    np.testing.assert_allclose(near, 4 * cmath.exp(-50 + 1j), rtol=1e-13)
+    z = 1e200 - 3e200j
+    np.testing.assert_allclose(wg.jacobian(np.arcsin, holomorphic=True, backend=backend)(z), -1j / z, rtol=1e-13)
+    z = 0.3 + 25j
+    np.testing.assert_allclose(wg.jacobian(np.tanh, holomorphic=True, backend=backend)(z), 1 / np.cosh(z) ** 2, rtol=1e-13)
+    for f, z, turned in ((np.tanh, 25 - 0.5j, 50 - 1j), (np.tanh, -25 - 0.5j, 50 + 1j), (np.tan, 0.5 + 25j, 50 - 1j)):
+        far = wg.jacobian(f, holomorphic=True, backend=backend)(z)
+        np.testing.assert_allclose(far, 4 * cmath.exp(-turned), rtol=1e-13)

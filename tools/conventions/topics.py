@@ -9,7 +9,7 @@ LINALG_TEXT = """\
 - **One triangle stands for both.** NumPy's `cholesky`, `eigh` and `eigvalsh` (and `pinv` of a hermitian matrix)
   read one triangle. They are taken to be functions of the hermitian part: both triangles share the derivative, so
   the gradient of a function of a symmetric matrix is symmetric. Of a matrix that is filled in one triangle only,
-  write out the other one.
+  that is the derivative at the symmetric one.
 - **Determinants** are polynomials: their derivatives, to any order, are exact for matrices of every rank.
 - **Singular matrices**: `solve` and `inv` raise NumPy's LinAlgError, at your line; the derivative of `slogdet` is
   NaN.
@@ -31,9 +31,13 @@ As for every other op: exact where the slope exists, infinite at a pole.\
 BASIS = "Each eigenvalue moves with its own vector of NumPy's basis."
 ADJUGATE = "The adjugate, which needs no inverse."
 SINGULAR = "A singular matrix has no inverse, and NumPy raises the same."
+RANK = "What is below the cutoff is a zero, and stays one."
 NORM_MIDDLE = "The middle of all slopes, as for abs."
 LOG_SHARES = "The slopes are the shares of exp(x), and ties share."
 BETWEEN = "The two elements in the middle share."
+COUNTS = "A NaN counts, also beside a zero."
+RATIO = "0 / 0 has no logarithm; and it is 0 for x = 0, or y."
+WHOLE = "SciPy truncates the order."
 
 LINALG_ROWS = (
     exact("46", "np.linalg.norm(x, 1)", [0.0, 1.0], 1.0, [0.0, 1.0], "The kink of abs has 0."),
@@ -55,6 +59,18 @@ LINALG_ROWS = (
           ADJUGATE),
     choice("106", "np.linalg.slogdet(x)[1]", [[1.0, 2.0], [2.0, 4.0]], -INF, NAN,
            "The transposed inverse, which a singular matrix has not."),
+    choice("l1", "np.sum(np.linalg.pinv(x, hermitian=True))", [[2.0, 9.0], [0.0, 4.0]], 0.75,
+           [[-0.25, -0.125], [-0.125, -0.0625]], "NumPy reads the lower triangle; both share."),
+    choice("l2", "np.sum(np.linalg.lstsq(x, np.array([1.0, 1.0]), rcond=1e-6)[0])", [[1.0, 0.0], [0.0, 2.0**-30]], 1.0,
+           [[-1.0, 1.0], [1.0, 0.0]], RANK),
+    choice("l3", "np.sum(np.linalg.lstsq(x, np.array([1.0, 1.0, 0.0]), rcond=None)[0])",
+           [[1.0, 0.0], [0.0, 2.0**-51], [0.0, 0.0]], 1.0, [[-1.0, 1.0], [1.0, 0.0], [0.0, 0.0]], RANK),
+    exact("l4", "np.linalg.eigh(x)[1][1, 0]", [[2.0**-70, 0.0], [0.0, 3 * 2.0**-70]], 0.0,
+          [[0.0, -(2.0**68)], [-(2.0**68), 0.0]], "Small eigenvalues are as far apart as large ones."),
+    choice("l5", "np.linalg.eigh(x)[1][1, 0]", [[-1.0, 0.0], [0.0, 2.0**-49 - 1]], 0.0, [[0.0, NAN], [NAN, 0.0]],
+           "A gap of 4 n eps is none."),
+    choice("l6", "np.linalg.svd(x, full_matrices=False)[0][1, 0]", [[0.0], [0.0]], 0.0, [[0.0], [NAN]],
+           "The vector of a zero may point anywhere."),
     refused("107", "np.linalg.inv(x)", [[1.0, 2.0], [2.0, 4.0]], ValueError, SINGULAR),
     exact("108", "np.sum(np.linalg.cholesky(x) * np.array([[0.375, 0.0], [0.25, 0.5]]))",
           [[1.0, 0.0], [0.0, 1.0]], 0.875, [[0.1875, 0.125], [0.125, 0.25]],
@@ -98,6 +114,25 @@ SPECIAL_ROWS = (
     choice("138", "np.nanmax(x)", [NAN, NAN], NAN, 0.0, "Each NaN is left out."),
     exact("88", "special.xlogy(x, y)", (0.0, 0.0), 0.0, (-INF, 0.0),
           "log(y); and it is 0 for x = 0, whatever y."),
+    exact("s1", "special.xlogy(x, y)", (2.0, 0.0), -INF, (-INF, INF), "log(y) and x / y."),
+    choice("s2", "special.xlogy(x, y)", (0.0, NAN), NAN, (NAN, NAN), COUNTS),
+    exact("s3", "special.xlog1py(x, y)", (0.0, -1.0), 0.0, (-INF, 0.0), "As xlogy."),
+    exact("s4", "special.xlog1py(x, y)", (2.0, -1.0), -INF, (-INF, INF), "log1p(y) and x / (1 + y)."),
+    choice("s5", "special.xlog1py(x, y)", (0.0, NAN), NAN, (NAN, NAN), COUNTS),
+    choice("s6", "special.rel_entr(x, y)", (0.0, 0.0), 0.0, (NAN, 0.0), RATIO),
+    exact("s7", "special.rel_entr(x, y)", (2.0, 0.0), INF, (INF, -INF), "1 + log(x / y) and -x / y."),
+    choice("s8", "special.rel_entr(x, y)", (0.0, NAN), NAN, (NAN, NAN), COUNTS),
+    choice("s9", "special.kl_div(x, y)", (0.0, 0.0), 0.0, (NAN, 1.0), RATIO),
+    exact("s10", "special.kl_div(x, y)", (2.0, 0.0), INF, (INF, -INF), "log(x / y) and 1 - x / y."),
+    choice("s11", "special.kl_div(x, y)", (0.0, NAN), NAN, (NAN, NAN), COUNTS),
+    choice("s12", "special.pseudo_huber(x, y)", (0.0, -2.0), 0.0, (2.0, 0.0), "abs(y), and it is 0 for every y."),
+    choice("s13", "special.pseudo_huber(x, y)", (0.0, 0.0), 0.0, (0.0, 0.0), "abs(y), and it is 0 for every y."),
+    exact("s14", "special.ellipk(x)", 1.0, INF, INF, "The limit of the slopes."),
+    exact("s15", "special.ellipkm1(x)", 0.0, INF, -INF, "The limit of the slopes."),
+    choice("s16", "special.gammainc(12.0, x)", 0.0, 0.0, 0.0, "It begins as x**12."),
+    choice("s17", "special.kn(2.5, x)", 1.0, 1.6248388986351774, -3.851585027467589, WHOLE),
+    choice("s18", "special.yn(2.5, x)", 1.0, -1.6506826068162546, 2.52015239233222, WHOLE),
+    choice("s19", "special.expn(2.5, x)", 1.0, 0.14849550677592205, -0.21938393439552029, WHOLE),
     exact("89", "special.entr(x)", 0.0, 0.0, INF, "-1 - log(x)."),
     choice("140", "special.gammaln(x)", 0.0, INF, -INF, "The limit from the right."),
     exact("141", "special.erfinv(x)", 1.0, INF, INF, "The limit of the slopes."),
