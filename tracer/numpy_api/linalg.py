@@ -280,13 +280,20 @@ def eigvalsh(a, UPLO="L"):
     return xp.eigvalsh(x, UPLO=_triangle(UPLO))
 
 
+#: NumPy's eig of a real matrix is complex whatever it finds; before, real where every eigenvalue is.
+COMPLEX_EIG = np.lib.NumpyVersion(np.__version__) >= "2.5.0"
+
+
+def real_if_real(x: Any, w: Any, *vectors: Any) -> tuple[Any, ...]:
+    """Eigenvalues and vectors of x, as reals where x and every eigenvalue are: that outcome is a guard."""
+    found = (w, *vectors)
+    return tuple(map(np.real, found)) if x.dtype.kind != "c" and np.all(np.imag(w) == 0) else found
+
+
 def eig(a):
-    """NumPy's results are real where every eigenvalue of a real matrix is: that outcome is a guard."""
     xp, x = _one(a, square=True)
-    w, v = xp.eig(x)
-    if x.dtype.kind != "c" and np.all(np.imag(w) == 0):
-        w, v = np.real(w), np.real(v)
-    return EigResult(w, v)
+    found = xp.eig(x)
+    return EigResult(*(found if COMPLEX_EIG else real_if_real(x, *found)))
 
 
 def eigvals(a):

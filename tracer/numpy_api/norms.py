@@ -8,7 +8,7 @@ from typing import Any
 import numpy as np
 from numpy.linalg import LinAlgError
 
-from wengert.tracer.numpy_api.linalg import _matrices, inexact, inverse, svd
+from wengert.tracer.numpy_api.linalg import COMPLEX_EIG, _matrices, inexact, inverse, real_if_real, svd
 from wengert.tracer.numpy_api.support import array_of, arrays_of
 
 
@@ -224,6 +224,7 @@ def roots(p):
         return np.zeros(trailing)
     companion = np.concatenate((-p[None, 1:] / p[0], np.eye(n - 2, n - 1, dtype=p.dtype)), 0)
     found = np.linalg.eigvals(companion)
+    (found,) = real_if_real(companion, found) if COMPLEX_EIG else (found,)
     return np.concatenate((found, np.zeros(trailing, found.dtype))) if trailing else found
 
 
