@@ -340,7 +340,6 @@ SNIPPETS = {
 #: What cannot be traced so far: a pattern of the error it must end with.  Never a wrong number.
 NOT_YET = {
     "idioms.rolling_mean": "integer is required",  # deque(maxlen=n) takes nothing but Python's own
-    "idioms.polynomial_package": "turned into a plain NumPy array",
     "idioms.iterated": "turned into a plain NumPy array",
     "idioms.masked_mean": "turned into a plain NumPy array",
 }
