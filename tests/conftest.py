@@ -1,6 +1,7 @@
 """What every test may use: the `golden` fixture, and Hypothesis at two strengths."""
 
 import difflib
+import gc
 import os
 from pathlib import Path
 
@@ -30,6 +31,12 @@ def pytest_addoption(parser):
 
 def pytest_configure(config):
     config.pluginmanager.register(_RootIsTheProduct())
+
+
+def pytest_collection_finish():
+    """The tests themselves, by the ten thousand, are no garbage, and need not be looked through for it again and again."""
+    gc.collect()
+    gc.freeze()
 
 
 class _RootIsTheProduct:
