@@ -67,7 +67,7 @@ SMOOTH = {
     **{f"vector norm {o}": (lambda x, o=o: LA.norm(x, o, -1), TALL) for o in (None, 1, 2, 3, 0.5, -2, INF, -INF)},
     "vector_norm": (lambda x: LA.vector_norm(x, axis=(0, 2), ord=3), STACK), "matrix_norm": (lambda x: LA.matrix_norm(far(x), ord=2), STACK),
     **{f"cond {p}": (lambda x, p=p: LA.cond(far(x), p), SQUARE) for p in (None, 2, -2, 1, -1, INF, "fro", "nuc")},
-    "eigvals": (lambda x: LA.eigvals(far(x)), STACK), "eig": (lambda x: tuple(LA.eig(far(x))), SQUARE), "roots": (lambda x: _parts(np.roots(x[0])), WIDE),
+    "eigvals": (lambda x: LA.eigvals(far(x)).real, STACK), "eig": (lambda x: tuple(map(np.real, LA.eig(far(x)))), SQUARE), "roots": (lambda x: _parts(np.roots(x[0])), WIDE),
     "complex eigvals": (lambda x: _parts(LA.eigvals(x + TURN)), SQUARE), "complex eig": (lambda x: tuple(map(_parts, LA.eig(x + TURN))), SQUARE),
     "of complex matrices": (lambda x: _of_complex(x + 1j * TURN), SQUARE), "polyfit in y": (lambda y: np.polyfit(np.arange(4.0), y[:, 0], 2), TALL), "polyfit in x": (lambda x: np.polyfit(x[:, 0], np.arange(4.0), 1), TALL),
     "polyfit with weights": (lambda y: np.polyfit(np.arange(4.0), y, 1, w=2 + y[:, 0], cov=True), TALL),

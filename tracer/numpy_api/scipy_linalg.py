@@ -11,7 +11,7 @@ from typing import Any
 import numpy as np
 
 from wengert.tracer.array import refuse
-from wengert.tracer.numpy_api.linalg import _adjoint, _flip, _matrices, inexact
+from wengert.tracer.numpy_api.linalg import _adjoint, _flip, _matrices, inexact, real_if_real
 from wengert.tracer.numpy_api.support import array_of, arrays_of
 
 __all__ = ["TABLE"]
@@ -90,7 +90,7 @@ def solve_triangular(a, b, trans=0, lower=False, unit_diagonal=False, overwrite_
 
 
 def cho_factor(a, lower=False, overwrite_a=False, check_finite=True):
-    """The factor, and what SciPy leaves of ``a`` in the other triangle."""
+    """The factor, and ``a`` in the other triangle, where SciPy says nothing (before 1.18 it leaves this)."""
     _, x = array_of(a)
     return cholesky(x, lower) + (np.triu(x, 1) if lower else np.tril(x, -1)), lower
 
@@ -185,9 +185,10 @@ def eig(
 ):  # fmt: skip
     """The values are complex in any case; of a real matrix with real values the vectors are real."""
     _only_defaults("eig", b=b, left=left, homogeneous_eigvals=homogeneous_eigvals)
-    found = np.linalg.eig(a)
-    w = found.eigenvalues + np.zeros((), np.complex64)
-    return (w, found.eigenvectors) if right else w
+    xp, (x,) = inexact(a)
+    _matrices(x, square=True)
+    w, v = xp.eig(x)
+    return (w, real_if_real(x, w, v)[1]) if right else w
 
 
 def eigvals(a, b=None, overwrite_a=False, check_finite=True, homogeneous_eigvals=False):
