@@ -7,6 +7,7 @@ as the function it came from, without that function's source.
 from __future__ import annotations
 
 import dataclasses
+import functools
 import inspect
 from collections.abc import Callable, Iterator
 from typing import Any
@@ -44,14 +45,19 @@ LEAF = Structure("leaf")
 
 
 def _fields(obj: Any) -> tuple[str, tuple[str, ...]] | None:
-    """The kind and field names of a record (named tuple, dataclass, attrs class)."""
+    """The kind and field names of a record (named tuple, dataclass, attrs class); and what else was set on it."""
     if isinstance(obj, tuple) and hasattr(obj, "_fields"):
         return "namedtuple", tuple(obj._fields)
     if dataclasses.is_dataclass(obj):
-        return "dataclass", tuple(f.name for f in dataclasses.fields(obj))
-    if attrs.has(type(obj)):
-        return "attrs", tuple(f.name for f in attrs.fields(type(obj)))
-    return None
+        kind, names = "dataclass", tuple(f.name for f in dataclasses.fields(obj))
+    elif attrs.has(type(obj)):
+        kind, names = "attrs", tuple(f.name for f in attrs.fields(type(obj)))
+    else:
+        return None
+    # a cached property is computed anew from what the fields are
+    others = (n for n in getattr(obj, "__dict__", ()) if n not in names)
+    kept = [n for n in others if not isinstance(getattr(type(obj), n, None), functools.cached_property)]
+    return kind, (*names, *kept)
 
 
 def flatten(obj: Any, is_leaf: Callable[[Any], bool], leaves: list[Any]) -> Structure:

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import functools
 import inspect
+import itertools
 from collections.abc import Callable, Sequence
 from typing import Any
 
@@ -18,7 +19,7 @@ from wengert.ir.types import ArrayType, type_of
 from wengert.tracer.array import Array, TraceNamespace
 from wengert.tracer.context import Trace, current_trace
 from wengert.tracer.environment import Environment
-from wengert.tracer.location import described
+from wengert.tracer.location import described, refuse
 from wengert.tracer.memory import Buffer, View, look_into
 from wengert.tracer.parameters import kept_defaults, keywords, positional, signature_of, statics
 from wengert.tracer.random import Entropy, begin, drawn_from, key_now, replaced, stream_of
@@ -254,6 +255,7 @@ def record(
         parameters = list(signature.parameters.values())
         values = [stood_in_for(unflatten(structure, flat)) for structure in bound.structures]
         result = _run(trace, function, positional(parameters, values), keywords(parameters, values))
+        _check_unchanged(bound, parameters, values, given)
         leaves: list[Any] = []
         structure = flatten(result, is_leaf, leaves)
         _check_result(function, structure)
@@ -266,6 +268,22 @@ def record(
                 kept_defaults(parameters),
             ),
         )  # fmt: skip
+
+
+def _check_unchanged(bound: Bound, parameters: Sequence[Any], values: Sequence[Any], given: Sequence[Any]) -> None:
+    """Containers and records are built anew for the function: what it changes in them, the caller would not see."""
+    known, rest = {id(leaf) for leaf in given}, iter(given)
+    for parameter, structure, value in zip(parameters, bound.structures, values, strict=True):
+        kept, now = list(itertools.islice(rest, structure.leaf_count)), list[Any]()
+        if structure.kind in ("leaf", "static"):
+            continue
+        changed = flatten(value, lambda x: id(x) in known or is_leaf(x), now) != structure
+        if changed or any(x is not y for x, y in zip(kept, now, strict=True)):
+            raise refuse(
+                f"the function changes its argument {parameter.name} ({structure.name or structure.kind}) in place, "
+                "and the caller's would stay as it is.",
+                "Work on a copy, as dict(d), list(l) or dataclasses.replace(o) make one, and return what is new.",
+            )
 
 
 def _run(trace: Trace, function: Callable[..., Any], args: list[Any], kwargs: dict[str, Any]) -> Any:

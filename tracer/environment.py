@@ -28,7 +28,7 @@ __all__ = ["Environment", "Watch"]
 
 Getter = Callable[[], Any]
 DEPTH = 5
-WIDTH = 64
+WIDTH = 1024
 _SCALARS = (int, float, complex, bool, str, bytes, type(None), np.generic)
 _FUNCTIONS = (types.FunctionType, types.BuiltinFunctionType, np.ufunc, type)
 _LIBRARIES = frozenset({"wengert", "numpy", *sys.stdlib_module_names})
@@ -56,9 +56,14 @@ class Environment:
                                             for v in (_read(get) for get in self.watched)))  # fmt: skip
 
     def forget_changed_since(self, before: tuple[Any, ...]) -> None:
-        """Watch no longer what the function itself changed while it was traced: a log, a counter."""
-        pairs = zip(self.watched, before, self.values(), strict=True)
-        self.watched = [get for get, then, now in pairs if then == now]
+        """Watch no longer what the function itself changed while it was traced: a log, a counter.
+
+        Where it made what was not there (``if self.w is None: self.w = np.ones(3)``), the next call is another one.
+        """
+        triples = list(zip(self.watched, before, self.values(), strict=True))
+        self.watched = [get for get, then, now in triples if then == now]
+        if any(then[0] is not now[0] for _, then, now in triples):
+            self.watched.append(object)  # never the same
 
     def way(self, array: Any) -> Getter | None:
         """How an array, or the Generator that a stream stands for, was reached, if it was."""
@@ -107,7 +112,10 @@ class Environment:
         if depth == 0 or id(value) in self._seen:
             return
         self._seen.add(id(value))
-        if type(value) in (list, tuple):
+        if isinstance(value, (list, tuple)):
+            if all(isinstance(x, _SCALARS) for x in value):
+                self.watched.append(lambda: tuple((type(x), x) for x in get()))
+                return
             self.watched.append(lambda: len(get()))
         elif isinstance(value, dict):
             self.watched.append(lambda: tuple(get()))
@@ -190,10 +198,13 @@ def _children(value: Any, get: Getter, names: set[str]) -> Iterator[tuple[Any, G
     elif isinstance(value, dict):
         for key in list(value)[:WIDTH]:
             yield value[key], lambda key=key: get()[key]
-    elif type(value) in (list, tuple):
+    elif isinstance(value, (list, tuple)):
         for i, item in enumerate(value[:WIDTH]):
             yield item, lambda i=i: get()[i]
-    elif isinstance(value, (type, types.ModuleType)):
+    elif isinstance(value, type):
+        if not _is_library(value):
+            yield from _class(value, get, names, set())
+    elif isinstance(value, types.ModuleType):
         if not _is_library(value):
             yield from _attributes(vars(value), get, names)
     else:
@@ -215,19 +226,28 @@ def _instance(value: Any, get: Getter, names: set[str]) -> Iterator[tuple[Any, G
             yield own[name], lambda name=name: getattr(get(), name)
     if _is_library(type(value)):
         return
+    if hasattr(value, "__dict__"):  # what is set on the object later on is another attribute
+        yield " ".join(sorted(names & own.keys())), lambda: " ".join(sorted(names & vars(get()).keys()))
     for cls in type(value).__mro__[:-1]:
         for name, entry in list(vars(cls).items()):
-            if name in own or (name not in names and name != "__call__"):
-                continue
-            if isinstance(entry, types.MemberDescriptorType):
+            if isinstance(entry, types.MemberDescriptorType) and name in names:
                 if (held := _read(lambda name=name: getattr(value, name))) is not _Missing:
                     yield held, lambda name=name: getattr(get(), name)
-            elif isinstance(entry, property):
+            elif isinstance(entry, property) and name in names:
                 yield entry.fget, lambda name=name, cls=cls: vars(cls)[name].fget
-            elif isinstance(entry, (types.FunctionType, staticmethod, classmethod)):
-                yield _plain(entry), lambda name=name: _class_entry(type(get()), name)
-            else:
-                yield entry, lambda name=name: getattr(get(), name)
+    yield from _class(type(value), lambda: type(get()), names, set(own))
+
+
+def _class(cls: type, get: Getter, names: set[str], own: set[str]) -> Iterator[tuple[Any, Getter]]:
+    """What a class and its bases have by the names in use, and its operators: no name in the code calls those."""
+    for base in cls.__mro__[:-1]:
+        for name, entry in list(vars(base).items()):
+            plain = _plain(entry)
+            is_operator = name.startswith("__") and isinstance(plain, types.FunctionType)
+            if name in own or (name not in names and not is_operator):
+                continue
+            if not isinstance(entry, (property, types.MemberDescriptorType)):
+                yield plain, lambda name=name: _class_entry(get(), name)
 
 
 def _class_entry(cls: type, name: str) -> Any:
@@ -246,6 +266,10 @@ def _function(function: types.FunctionType, names: set[str]) -> Iterator[tuple[A
             yield cell.cell_contents, lambda cell=cell: cell.cell_contents
         except ValueError:  # not assigned yet
             continue
+    for i, default in enumerate(function.__defaults__ or ()):
+        yield default, lambda i=i: function.__defaults__[i]
+    for name, default in (function.__kwdefaults__ or {}).items():
+        yield default, lambda name=name: function.__kwdefaults__[name]
     module = function.__globals__
     yield from _attributes(vars(function), lambda: function, names)
     mentioned = {n for code in _codes(function.__code__) for n in (*code.co_names, *code.co_consts)}

@@ -300,3 +300,39 @@ def test_generators_and_coroutines_are_refused_at_decoration():
 def test_scalars_keep_their_kind():
     for x in (1, 2.0, np.float64(2), np.float32(2), np.int8(3), np.array(2.0)):
         same(lambda x: (x + 1, x * 2.0, x / 2, -x), x)
+
+
+@dataclasses.dataclass
+class Layer:
+    w: object
+    mode = "once"
+
+    def __call__(self, x):
+        return np.sum(self.w * x * (2 if self.mode == "twice" else 1))
+
+    @functools.cached_property
+    def norm(self):
+        return np.sum(self.w**2)
+
+
+def test_what_is_set_on_a_record_beside_its_fields():
+    m, f = Layer(np.ones(3)), wg.trace(lambda m, x: m(x) + m.norm)
+    m.mode = "twice"
+    assert f(m, X) == m(X) + 3.0
+    m.mode = "once"
+    assert f(m, X) == m(X) + 3.0 and "norm" not in vars(m)
+    assert m.norm == 3.0
+    np.testing.assert_array_equal(wg.grad(f)(m, X).w, X + 2)
+
+
+@pytest.mark.parametrize("change", [
+    lambda d: d["l"].append(1.0), lambda d: d.update(y=d["x"] * 2), lambda d: setattr(d["o"], "w", d["o"].w * 2), lambda d: d.pop("x"),
+])  # fmt: skip
+def test_changing_a_container_that_was_given_is_refused(change):
+    def f(d):
+        x = d["x"]
+        change(d)
+        return x
+
+    with pytest.raises(wg.TraceError, match=r"changes its argument d \(dict\) in place.*Work on a copy"):
+        wg.trace(f)({"x": 1.0, "l": [2.0], "o": Layer(np.ones(3))})

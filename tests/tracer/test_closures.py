@@ -2,6 +2,7 @@
 """Closed-over and global arrays are implicit inputs; numbers and functions that change trace again."""
 
 import collections
+import sys
 import types
 
 import numpy as np
@@ -233,3 +234,94 @@ def test_what_a_derivative_stands_around_is_watched():
     assert (hessian(1.0), slope(1.0)) == (4.0, 4.0)
     c = 3.0
     assert (hessian(1.0), slope(1.0)) == (6.0, 6.0)
+
+
+# ----- What is read by ways that no name in the function's own code shows -----
+
+CONFIG = {"k": 2.0}
+FACTOR = 2.0
+
+
+class Constants:
+    k = 2.0
+
+    @staticmethod
+    def times(x):
+        return x * Constants.k
+
+    @classmethod
+    def of_class(cls, x):
+        return x * cls.k
+
+
+class Number:
+    def __init__(self, a):
+        self.a = a
+
+    def __add__(self, other):
+        return Number(self.a + FACTOR * other.a)
+
+
+def helper(x, c=CONFIG, *, weights=[1.0, 2.0]):  # noqa: B006 (that it can change is the point)
+    return x * c["k"] * weights[1]
+
+
+class Options:
+    def scaled(self, x):
+        return x * getattr(self, "k", 1.0)
+
+
+@pytest.mark.parametrize("read, owner, name, value", [
+    (lambda x: Constants.times(x), Constants, "k", 3.0), (lambda x: Constants.of_class(x), Constants, "k", 3.0),
+    (lambda x: (Number(x) + Number(x)).a, sys.modules[__name__], "FACTOR", 3.0),
+])  # fmt: skip
+def test_statics_of_classes_and_operators(monkeypatch, read, owner, name, value):
+    f = wg.trace(read)
+    assert f(1.0) == read(1.0)
+    monkeypatch.setattr(owner, name, value)
+    assert f(1.0) == read(1.0)
+
+
+def test_defaults_of_helpers(monkeypatch):
+    f = wg.trace(lambda x: helper(x))
+    assert f(1.0) == 4.0
+    monkeypatch.setitem(CONFIG, "k", 3.0)
+    assert f(1.0) == 6.0
+    monkeypatch.setitem(helper.__kwdefaults__, "weights", [1.0, 5.0])
+    assert f(1.0) == 15.0
+
+
+def test_an_attribute_that_was_not_there():
+    o = Options()
+    f = wg.trace(lambda x: o.scaled(x))
+    assert f(1.0) == 1.0
+    o.k = 2.0
+    assert f(1.0) == 2.0
+    o.scaled = lambda x: x * 7.0
+    assert f(1.0) == 7.0
+
+
+def test_long_lists_and_other_lists():
+    pair = collections.namedtuple("pair", "a b")(2.0, [1.0])
+    numbers = [1.0] * 2000
+    f = wg.trace(lambda x: x * numbers[1999] + x * pair.a + pair.b[0])
+    assert f(1.0) == 4.0
+    numbers[1999] = 5.0
+    pair.b[0] = 2.0
+    assert f(1.0) == 9.0
+
+
+def test_what_is_made_when_first_asked_for():
+    class Net:
+        w = None
+
+        def loss(self, x):
+            if self.w is None:
+                self.w = np.ones(3)
+            return np.sum(self.w * x**2)
+
+    o, x = Net(), np.array([1.0, 2.0, 3.0])
+    g = wg.grad(o.loss)
+    for w in (o.w, np.zeros(3), np.ones(3) * 5):
+        o.w = w
+        np.testing.assert_array_equal(g(x), 2 * x * (np.ones(3) if w is None else w))
