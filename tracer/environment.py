@@ -267,9 +267,9 @@ def _function(function: types.FunctionType, names: set[str]) -> Iterator[tuple[A
         except ValueError:  # not assigned yet
             continue
     for i, default in enumerate(function.__defaults__ or ()):
-        yield default, lambda i=i: function.__defaults__[i]
+        yield default, lambda i=i: (function.__defaults__ or ())[i]
     for name, default in (function.__kwdefaults__ or {}).items():
-        yield default, lambda name=name: function.__kwdefaults__[name]
+        yield default, lambda name=name: (function.__kwdefaults__ or {})[name]
     module = function.__globals__
     yield from _attributes(vars(function), lambda: function, names)
     mentioned = {n for code in _codes(function.__code__) for n in (*code.co_names, *code.co_consts)}
