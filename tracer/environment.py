@@ -31,6 +31,7 @@ DEPTH = 5
 WIDTH = 1024
 _SCALARS = (int, float, complex, bool, str, bytes, type(None), np.generic)
 _FUNCTIONS = (types.FunctionType, types.BuiltinFunctionType, np.ufunc, type)
+_STANDING_AROUND = (types.MethodType, functools.partial)
 _LIBRARIES = frozenset({"wengert", "numpy", *sys.stdlib_module_names})
 
 
@@ -113,16 +114,16 @@ class Environment:
             return
         self._seen.add(id(value))
         if isinstance(value, (list, tuple)):
-            if all(isinstance(x, _SCALARS) for x in value):
-                self.watched.append(lambda: tuple((type(x), x) for x in get()))
-                return
             self.watched.append(lambda: len(get()))
+            if len(value) > WIDTH:
+                self.watched.append(lambda: _shallow(get()[WIDTH:]))
         elif isinstance(value, dict):
             self.watched.append(lambda: tuple(get()))
         elif isinstance(value, (set, frozenset, collections.deque)):
-            self.watched.append(lambda: tuple(x if isinstance(x, _SCALARS) else id(x) for x in get()))
-        for child, way in _children(value, get, self._names):
-            self._visit(child, way, depth if _is_derivative(value) else depth - 1, value)
+            self.watched.append(lambda: _shallow(get()))
+        for child, way in _children(value, get, self._names, is_called=depth == DEPTH):
+            free = _is_derivative(value) or child is type(value) or isinstance(value, _STANDING_AROUND)
+            self._visit(child, way, depth if free else depth - 1, value)
 
 
 @define(eq=False)
@@ -139,6 +140,10 @@ class Watch:
         if self.content is None:
             return now is self.array
         return isinstance(now, np.ndarray) and (now.dtype, now.shape, now.tobytes()) == self.content
+
+
+def _shallow(items: Any) -> tuple[Any, ...]:
+    return tuple(x if isinstance(x, _SCALARS) else id(x) for x in items)
 
 
 def _is_based_on(view: Any, array: Any) -> bool:
@@ -166,22 +171,25 @@ def _codes(code: types.CodeType) -> Iterator[types.CodeType]:
             yield from _codes(constant)
 
 
+def _module_of(value: Any) -> str:
+    """Where a function or class is from; of a class that stands in for another, a descriptor says it."""
+    module = getattr(value, "__module__", None)
+    return module if isinstance(module, str) else ""
+
+
 def _is_library(value: Any) -> bool:
     """Whether a function, class or module is NumPy's, Python's or ours (our tests and examples are users)."""
-    module = getattr(value, "__module__", None) if not isinstance(value, types.ModuleType) else value.__name__
-    if module is None:
-        return True
+    module = value.__name__ if isinstance(value, types.ModuleType) else _module_of(value)
     top, _, rest = module.partition(".")
-    return top in _LIBRARIES and not (top == "wengert" and rest.startswith(("tests", "tools")))
+    return not module or (top in _LIBRARIES and not (top == "wengert" and rest.startswith(("tests", "tools"))))
 
 
 def _is_derivative(value: Any) -> bool:
     """Whether this is a function of ours that stands around one of the user's: wg.grad(f) and the like."""
-    function = value if isinstance(value, types.FunctionType) else type(value)
-    return is_ours(getattr(function, "__module__", None) or "")
+    return is_ours(_module_of(value if isinstance(value, types.FunctionType) else type(value)))
 
 
-def _children(value: Any, get: Getter, names: set[str]) -> Iterator[tuple[Any, Getter]]:
+def _children(value: Any, get: Getter, names: set[str], *, is_called: bool) -> Iterator[tuple[Any, Getter]]:
     if isinstance(value, types.MethodType):
         yield value.__func__, lambda: get().__func__
         yield value.__self__, lambda: get().__self__
@@ -192,6 +200,8 @@ def _children(value: Any, get: Getter, names: set[str]) -> Iterator[tuple[Any, G
     elif isinstance(value, types.FunctionType):
         if not _is_library(value):
             yield from _function(value, names)
+            if not is_called:  # else they are arguments
+                yield from _defaults(value)
         elif _is_derivative(value):
             for cell in value.__closure__ or ():
                 yield cell.cell_contents, lambda cell=cell: cell.cell_contents
@@ -203,7 +213,7 @@ def _children(value: Any, get: Getter, names: set[str]) -> Iterator[tuple[Any, G
             yield item, lambda i=i: get()[i]
     elif isinstance(value, type):
         if not _is_library(value):
-            yield from _class(value, get, names, set())
+            yield from _class(value, get, names)
     elif isinstance(value, types.ModuleType):
         if not _is_library(value):
             yield from _attributes(vars(value), get, names)
@@ -235,18 +245,16 @@ def _instance(value: Any, get: Getter, names: set[str]) -> Iterator[tuple[Any, G
                     yield held, lambda name=name: getattr(get(), name)
             elif isinstance(entry, property) and name in names:
                 yield entry.fget, lambda name=name, cls=cls: vars(cls)[name].fget
-    yield from _class(type(value), lambda: type(get()), names, set(own))
+    yield type(value), lambda: type(get())
 
 
-def _class(cls: type, get: Getter, names: set[str], own: set[str]) -> Iterator[tuple[Any, Getter]]:
+def _class(cls: type, get: Getter, names: set[str]) -> Iterator[tuple[Any, Getter]]:
     """What a class and its bases have by the names in use, and its operators: no name in the code calls those."""
     for base in cls.__mro__[:-1]:
         for name, entry in list(vars(base).items()):
             plain = _plain(entry)
             is_operator = name.startswith("__") and isinstance(plain, types.FunctionType)
-            if name in own or (name not in names and not is_operator):
-                continue
-            if not isinstance(entry, (property, types.MemberDescriptorType)):
+            if (name in names or is_operator) and not isinstance(entry, (property, types.MemberDescriptorType)):
                 yield plain, lambda name=name: _class_entry(get(), name)
 
 
@@ -266,12 +274,15 @@ def _function(function: types.FunctionType, names: set[str]) -> Iterator[tuple[A
             yield cell.cell_contents, lambda cell=cell: cell.cell_contents
         except ValueError:  # not assigned yet
             continue
-    for i, default in enumerate(function.__defaults__ or ()):
-        yield default, lambda i=i: (function.__defaults__ or ())[i]
-    for name, default in (function.__kwdefaults__ or {}).items():
-        yield default, lambda name=name: (function.__kwdefaults__ or {})[name]
     module = function.__globals__
     yield from _attributes(vars(function), lambda: function, names)
     mentioned = {n for code in _codes(function.__code__) for n in (*code.co_names, *code.co_consts)}
     for name in sorted(n for n in mentioned if isinstance(n, str) and n in module):
         yield module[name], lambda name=name: module[name]
+
+
+def _defaults(function: types.FunctionType) -> Iterator[tuple[Any, Getter]]:
+    for i, default in enumerate(function.__defaults__ or ()):
+        yield default, lambda i=i: (function.__defaults__ or ())[i]
+    for name, default in (function.__kwdefaults__ or {}).items():
+        yield default, lambda name=name: (function.__kwdefaults__ or {})[name]

@@ -311,6 +311,37 @@ def test_long_lists_and_other_lists():
     assert f(1.0) == 9.0
 
 
+def test_what_a_function_changes_in_a_list_hides_nothing_beside_it():
+    state, names = [0, 2.0], ["k"]
+    o = Options()
+    o.k = 1.0
+
+    def f(x):
+        state[0] += 1
+        return x * state[1] * sum(getattr(o, name) for name in names)
+
+    traced = wg.trace(f)
+    assert traced(1.0) == 2.0
+    state[1] = 5.0
+    assert traced(1.0) == 5.0
+    o.k = 3.0
+    assert traced(1.0) == 15.0
+
+
+def test_defaults_of_the_function_itself_are_arguments():
+    data = np.ones(3)
+
+    def loss(x, data=data):
+        return np.sum(x * data)
+
+    traced = wg.trace(loss)
+    assert traced(2.0) == 6.0 and wg.grad(loss)(2.0) == 3.0
+    (variants,) = traced._variants.values()
+    assert variants[0].watches == []  # of which nothing is compared
+    data[:] = 2.0
+    assert traced(2.0) == 12.0 and len(variants) == 1
+
+
 def test_what_is_made_when_first_asked_for():
     class Net:
         w = None
