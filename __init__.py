@@ -26,6 +26,7 @@ from wengert.ir.errors import (
     WengertError,
 )
 from wengert.ir.graph import Graph
+from wengert.tracer.control import cond, fori_loop, map_ as map, scan, switch, while_loop  # noqa: A004 (wg.map)
 from wengert.tracer.decorator import trace
 from wengert.tracer.derivatives import grad, jvp, linearize, stop_gradient, value_and_grad, vjp
 from wengert.tracer.matrices import hessian, hvp, jacobian
@@ -36,8 +37,8 @@ __version__ = "0.1.0"
 __all__ = [
     "BackendError", "DerivativeError", "Graph", "GraphFileError", "GraphTypeError", "GuardError", "Program",
     "TextError", "TraceError", "VerifyError", "WengertError", "available_backends", "backend", "check",
-    "default_backend", "explain", "grad", "hessian", "hvp", "jacobian", "jvp", "key", "linearize", "load", "parse",
-    "source", "stop_gradient", "trace", "value_and_grad", "vjp",
+    "cond", "default_backend", "explain", "fori_loop", "grad", "hessian", "hvp", "jacobian", "jvp", "key", "linearize", "load", "map",
+    "parse", "scan", "source", "stop_gradient", "switch", "trace", "value_and_grad", "vjp", "while_loop",
 ]  # fmt: skip
 
 

@@ -31,6 +31,7 @@ from attrs import field, frozen
 
 from wengert.ir.errors import GraphTypeError
 from wengert.ir.partials import CONJUGATE, Interval, Partial, Rule, Unknown, above, between
+from wengert.ir.pieces import Piece, c_strides
 from wengert.ir.types import ArrayType
 
 __all__ = [
@@ -49,6 +50,7 @@ __all__ = [
     "Unknown",
     "above",
     "between",
+    "c_strides",
 ]
 
 Types: TypeAlias = tuple[ArrayType, ...]
@@ -66,8 +68,6 @@ SYMBOLS = (
     "&", "|", "^", "~", "<<", ">>", "and", "or", "xor", "not", "?:", "cast", "identity",
     "real", "imag", "conj", "complex",
 )  # fmt: skip
-
-
 
 
 def refuse(op: Op, message: str) -> GraphTypeError:
@@ -254,32 +254,6 @@ class Cumulative(Op):
         return (x.with_shape(x.shape),)
 
 
-@frozen(slots=True)
-class Piece:
-    """A box of the output, and where its elements come from.
-
-    The element at ``start + step * i`` of the output, ``0 <= i < size``, is element
-    ``offset + sum(strides * i)`` of the flat (C order) operand.  What no piece covers is zero; pieces never overlap in
-    the output.
-    """
-
-    operand: int
-    start: tuple[int, ...]
-    size: tuple[int, ...]
-    offset: int
-    strides: tuple[int, ...]
-    step: tuple[int, ...]
-
-
-def c_strides(shape: tuple[int, ...]) -> tuple[int, ...]:
-    """Strides in elements of a C-ordered array."""
-    strides, step = [], 1
-    for n in reversed(shape):
-        strides.append(step)
-        step *= n
-    return tuple(reversed(strides))
-
-
 @frozen(slots=True, kw_only=True, eq=False, repr=False)
 class Movement(Op):
     """Elements moved, repeated or dropped, as data: linear, and the same for every dtype.
@@ -389,11 +363,17 @@ class Library(Op):
 
 @frozen(slots=True, kw_only=True, eq=False, repr=False)
 class Control(Op):
-    """Sub-graphs run under a rule: ``types(op, types, params)``; ``inline(builder, operands, params)`` emits the same
-    program without the op."""
+    """Sub-graphs run under a rule.
+
+    ``types(op, types, params)`` gives the result types.  ``drive(machine, operands, params)`` says which sub-graph is
+    run when, on what, and gives the results: every interpreter and mode is a *machine* that it is run on
+    (:mod:`wengert.ir.driving`).  ``inline(builder, operands, params)`` emits the same program without the op, where
+    there is one of the same size; None for a loop.
+    """
 
     types: Callable[[Any, Types, Params], Types]
-    inline: Rule
+    drive: Callable[..., Any]
+    inline: Rule | None = None
 
     def infer(self, types: Types, params: Params) -> Types:
         return self.types(self, types, params)

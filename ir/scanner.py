@@ -10,7 +10,7 @@ from typing import Any
 from wengert.ir.errors import TextError
 from wengert.ir.graph import Constant, Location
 from wengert.ir.numerals import NUMERAL, PATH, read_numerals
-from wengert.ir.types import DTYPES, ArrayType, type_of
+from wengert.ir.types import DTYPES, STEPS, ArrayType, type_of
 from wengert.ir.verify import type_complaint
 
 STRING = re.compile(r"'(?:[^'\\\n]|\\.)*'|\"(?:[^\"\\\n]|\\.)*\"")
@@ -22,7 +22,7 @@ ID = re.compile(r"%c?[0-9]+")
 # Python's identifiers are wider than \w: verification tells which these are.
 IDENTIFIER = r"(?:[A-Za-z_]|[^\x00-\x7f])(?:\w|[^\x00-\x7f])*"
 WORD = re.compile(IDENTIFIER)
-TYPE = re.compile(r"([a-z]+[0-9]*)(\*?)\[((?:[0-9]{1,19}(?:,[0-9]{1,19})*)?)\]")
+TYPE = re.compile(r"([a-z]+[0-9]*)(\*?)\[((?:(?:\?|[0-9]{1,19})(?:,[0-9]{1,19})*)?)\]")
 TYPED = re.compile(rf":\s*(?={TYPE.pattern})")
 PARAM = re.compile(rf"({IDENTIFIER})=")
 COMMENT = re.compile(r"#\s*(?:(.*)\.(.*):(-?[0-9]{1,20})\s*$)?.*")
@@ -110,9 +110,8 @@ class Line:
         short, star, sizes = self.expect(TYPE, "a type such as f64[2,3]").groups()
         if short not in DTYPES:
             raise self.error(f"expected a dtype of {', '.join(DTYPES)}, got {short}.")
-        type_ = ArrayType(
-            DTYPES[short], tuple(map(int, sizes.split(","))) if sizes else (), bool(star)
-        )
+        shape = tuple(STEPS if n == "?" else int(n) for n in sizes.split(",")) if sizes else ()
+        type_ = ArrayType(DTYPES[short], shape, bool(star))
         if message := type_complaint(type_):
             raise self.error(message)
         return type_

@@ -11,7 +11,11 @@ from typing import Any
 import numpy as np
 from attrs import field, frozen
 
-__all__ = ["DTYPES", "SHORT_NAMES", "ArrayType", "dtype_class", "is_inexact", "type_of"]
+__all__ = ["DTYPES", "SHORT_NAMES", "STEPS", "ArrayType", "dtype_class", "is_inexact", "is_stack", "type_of"]
+
+#: The first size of a stack: one entry for each step that a loop will have taken.  Loops make and read stacks, and
+#: nothing else does; text has a question mark for it.
+STEPS = -1
 
 #: Every dtype a program may hold.  A closed list: a file can name no other.
 DTYPES: dict[str, np.dtype[Any]] = {
@@ -64,7 +68,7 @@ class ArrayType:
         return ArrayType(self.dtype, shape, self.weak and not shape)
 
     def __str__(self) -> str:
-        sizes = ",".join(map(str, self.shape))
+        sizes = ",".join("?" if n == STEPS else str(n) for n in self.shape)
         return f"{SHORT_NAMES[self.dtype]}{'*' if self.weak else ''}[{sizes}]"
 
     __repr__ = __str__
@@ -92,3 +96,8 @@ def dtype_class(dtype: np.dtype[Any]) -> str:
 def is_inexact(dtype: np.dtype[Any]) -> bool:
     """Whether values of this dtype can carry a tangent (floating or complex)."""
     return dtype.kind in "fc"
+
+
+def is_stack(type_: ArrayType) -> bool:
+    """Whether there are as many of these as a loop took steps."""
+    return type_.shape[:1] == (STEPS,)

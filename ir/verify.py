@@ -31,16 +31,18 @@ import numpy as np
 
 from wengert.ir.errors import GraphTypeError, VerifyError
 from wengert.ir.graph import Constant, Graph, Node, Value
+from wengert.ir.kinds import Control
 from wengert.ir.ops import OPS
 from wengert.ir.storable import INT64, graphs_in, is_data
 from wengert.ir.structure import Signature, Structure
-from wengert.ir.types import DTYPES, SHORT_NAMES, ArrayType
+from wengert.ir.types import DTYPES, SHORT_NAMES, ArrayType, is_stack
 
 __all__ = ["called_graphs", "complaints", "type_complaint", "verify"]
 
 MAX_CALL_DEPTH = 64
 MAX_CALLED_NODES = 10_000_000
 MAX_NDIM = 32
+POLICIES = ("nothing", "contractions", "everything")
 
 Complaints = Iterator[tuple[str, Node | None]]
 
@@ -122,18 +124,30 @@ def _is_bool(value: Any) -> bool:
     return type(value) is bool
 
 
+def _are_graphs(value: Any) -> bool:
+    return type(value) is tuple and all(isinstance(graph, Graph) for graph in value)
+
+
 #: The form of a parameter goes by its name; an op's own rule then checks the value.
 FORMS: dict[str, tuple[str, Callable[[Any], bool]]] = {
     "axes":       ("a tuple of ints",         _are_ints),
     "axis":       ("an int",                  _is_int),
+    "carries":    ("an int",                  _is_int),
+    "condition":  ("a Graph",                 lambda value: isinstance(value, Graph)),
+    "consts":     ("an int",                  _is_int),
     "dtype":      ("the name of a dtype",     lambda value: type(value) is str and value in DTYPES),
     "graph":      ("a Graph",                 lambda value: isinstance(value, Graph)),
+    "graphs":     ("a tuple of Graphs",       _are_graphs),
+    "jvp":        ("a Graph or None",         lambda value: value is None or isinstance(value, Graph)),
+    "length":     ("an int",                  _is_int),
+    "policy":     ("'nothing', 'contractions' or 'everything'", lambda value: value in POLICIES),
     "reverse":    ("a bool",                  _is_bool),
     "shape":      ("a tuple of ints",         _are_ints),
     "size":       ("an int or ints",          lambda value: _is_int(value) or _are_ints(value)),
     "start":      ("a tuple of ints",         _are_ints),
     "step":       ("a tuple of ints",         _are_ints),
     "subscripts": ("ASCII letters",           lambda value: type(value) is str and value.isascii()),
+    "vjp":        ("a Graph or None",         lambda value: value is None or isinstance(value, Graph)),
     "weak":       ("a bool",                  _is_bool),
 }  # fmt: skip
 ANY_DATA = ("None, a bool, an int, a float, a str, a Graph or a tuple of these", is_data)
@@ -153,6 +167,9 @@ def _params_are_as_stated(graph: Graph) -> Complaints:
 def _types_are_inferred(graph: Graph) -> Complaints:
     for node in graph.nodes:
         types = tuple(v.type for v in node.operands)
+        if any(map(is_stack, types)) and not isinstance(node.op, Control):
+            yield f"{node.op.name} does not take stacks, which only loops do.", node
+            continue
         stated = tuple(v.type for v in node.results)
         try:
             inferred = node.op.infer(types, node.params)
@@ -207,7 +224,7 @@ def type_complaint(type_: ArrayType) -> str | None:
         type_.dtype not in SHORT_NAMES
         or type(shape) is not tuple
         or not _are_ints(shape)
-        or min(shape, default=0) < 0
+        or min(shape[is_stack(type_) :], default=0) < 0
     ):
         return (
             f"expected a known dtype and sizes that are counts, got {type_.dtype} {shape!r:.200}."

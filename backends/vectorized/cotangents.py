@@ -122,7 +122,7 @@ def pull_reads(node: Node, k: int) -> frozenset[int]:
     op, every = node.op, range(len(node.operands))
     if isinstance(op, kinds.Elementwise):
         return _partial_reads(op, k, node.result.type.dtype, *(v.type.dtype for v in node.operands))
-    if isinstance(op, kinds.Movement):
+    if isinstance(op, kinds.Movement | kinds.Control):  # a control node has left what it needs on its tape
         return frozenset()
     if isinstance(op, kinds.Reduction | kinds.Cumulative) and not callable(op.partial):
         return frozenset()

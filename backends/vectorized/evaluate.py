@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import functools
 import operator
 from collections.abc import Callable, Iterable
 from typing import Any
@@ -10,13 +11,14 @@ import numpy as np
 
 from wengert.backends.protocol import check_kinds
 from wengert.backends.vectorized import arrays
+from wengert.backends.vectorized.control import Values
 from wengert.ir import kinds
 from wengert.ir.graph import Graph, Node, Value
 from wengert.ir.ops import OPS
 from wengert.ir.passes import dead_code, inline_calls
 from wengert.ir.types import DTYPES
 
-__all__ = ["Plan", "lower"]
+__all__ = ["Plan", "lower", "runner"]
 
 Step = Callable[..., Any]
 
@@ -110,8 +112,13 @@ def _library(node: Node) -> Step:
 
 
 def _control(node: Node) -> Step:
-    message = f"{node.op.name} should have been inlined before this backend lowers a graph."
-    raise TypeError(message)
+    drive, params, machine = node.op.drive, node.params, Values(runner)  # type: ignore[attr-defined]
+
+    def run(*operands: Any) -> Any:
+        made = drive(machine, operands, params)
+        return made if len(made) != 1 else made[0]
+
+    return run
 
 
 _LOWERINGS: dict[type[kinds.Op], Callable[[Node], Step]] = {
@@ -130,6 +137,19 @@ check_kinds("numpy", _LOWERINGS)
 def lower(node: Node) -> Step:
     """The call that computes a node."""
     return _LOWERINGS[type(node.op)](node)
+
+
+@functools.lru_cache(maxsize=512)
+def runner(graph: Graph) -> Callable[[Any], list[Any]]:
+    """A function from inputs to outputs, which may be views of the inputs or of each other."""
+    plan = Plan(graph)
+    frees = plan.frees(plan.outputs)
+
+    def run(inputs: Any) -> list[Any]:
+        env = plan.run(inputs, frees)
+        return [env[i] for i in plan.outputs]
+
+    return run
 
 
 def _sources(graph: Graph) -> dict[Value, Value]:
@@ -155,14 +175,22 @@ class Plan:
         self.reads = [tuple(self.slot[v] for v in _read(node, source)) for node in graph.nodes]
         self.outs = [tuple(self.slot[v] for v in node.results) for node in graph.nodes]
         needed = {s for reads in self.reads for s in reads} | {self.slot[v] for v in graph.guarded_outputs}
-        self.steps = [
-            (lower(node), reads, outs)
-            for node, reads, outs in zip(graph.nodes, self.reads, self.outs, strict=True)
-            if not needed.isdisjoint(outs)
-        ]
+        rows = zip(graph.nodes, self.reads, self.outs, strict=True)
+        self.lowered = [(node, reads, outs) for node, reads, outs in rows if not needed.isdisjoint(outs)]
+        self.steps = [(lower(node), reads, outs) for node, reads, outs in self.lowered]
         self.types = [v.type for v in self.slot]
         self.outputs = [self.slot[v] for v in graph.guarded_outputs]
         self.inputs = [self.slot[v] for v in graph.inputs]
+
+    def position(self, node: Node) -> int:
+        """Where the step of a node is."""
+        return next(i for i, (found, _, _) in enumerate(self.lowered) if found is node)
+
+    def extra(self, node: Node) -> int:
+        """A new slot, for something besides the results of a node."""
+        value = Value(node.results[0].type)
+        self.types.append(value.type)
+        return self.slot.setdefault(value, len(self.slot))
 
     def frees(self, kept: Iterable[int]) -> list[list[int]]:
         """For each step, the slots that nothing reads after it and that are not to be kept."""

@@ -9,6 +9,8 @@ import numpy as np
 
 from wengert.backends.vectorized import arrays
 from wengert.backends.vectorized.arrays import XP, Products
+from wengert.backends.vectorized.control import Dual, Duals, Values
+from wengert.backends.vectorized.evaluate import runner
 from wengert.ir import kinds
 from wengert.ir.graph import Node
 from wengert.ir.types import ArrayType, is_inexact
@@ -132,6 +134,16 @@ def _library(node: Node, out: Any, operands: Sequence[Any], tangents: Tangents, 
     return tuple(stacked(column, k, type_) for column, type_ in zip(columns, types, strict=True))
 
 
+def _control(node: Node, out: Any, operands: Sequence[Any], tangents: Tangents, products: Products) -> Any:
+    """Values and tangents side by side: the values are computed again."""
+    from wengert.backends.vectorized import modes  # which stands above this file
+
+    k = next(len(t) for t in tangents if t is not None)
+    machine = Duals(Values(runner), modes.pushing, modes.pulling, k, products)
+    given = [Dual(x, t) for x, t in zip(operands, tangents, strict=True)]
+    return tuple(d.tangent for d in node.op.drive(machine, given, node.params))  # type: ignore[attr-defined]
+
+
 def stacked(column: Sequence[Any], k: int, type_: ArrayType) -> Any:
     """What a rule gave in each of k directions; None where nothing flows."""
     if any(t is None for t in column):  # in one direction, in all
@@ -147,6 +159,7 @@ _RULES: dict[type[kinds.Op], Callable[[Node, Any, Sequence[Any], Tangents, Produ
     kinds.Contraction: _contraction,
     kinds.Indexing: _indexing,
     kinds.Library: _library,
+    kinds.Control: _control,
 }
 
 

@@ -14,12 +14,11 @@ import numpy as np
 
 from wengert.ir import kinds
 from wengert.ir.build import Builder, Namespace
-from wengert.ir.errors import DerivativeError
 from wengert.ir.graph import Graph, Node, Renamed, Value
 from wengert.ir.ops import OPS
 from wengert.ir.types import ArrayType, is_inexact
 
-__all__ = ["along", "cotangent_type", "push"]
+__all__ = ["Tangent", "along", "cotangent_type", "push"]
 
 Tangent = Value | None
 
@@ -29,10 +28,14 @@ def cotangent_type(type_: ArrayType) -> ArrayType:
     return ArrayType(type_.dtype, type_.shape)
 
 
+#: What a control node and its tangents become: (xp, node, operands, tangents) to results and their tangents.
+Nested = Callable[[Namespace, Node, Sequence[Value], Sequence[Tangent]], tuple[Sequence[Value], Sequence[Tangent]]]
+
+
 def push(
-    builder: Builder, graph: Graph, operands: Sequence[Value], tangents: Sequence[Tangent]
+    builder: Builder, graph: Graph, operands: Sequence[Value], tangents: Sequence[Tangent], control: Nested
 ) -> tuple[list[Value], list[Tangent]]:
-    """Emit the graph and, beside each node, the tangents of its results.
+    """Emit the graph and, beside each node, the tangents of its results; ``control`` does so for control nodes.
 
     Returns the values of the outputs and their tangents.
     """
@@ -44,9 +47,14 @@ def push(
     for node in graph.nodes:
         builder.location = node.location
         here = tuple(env[v] for v in node.operands)
+        moving = tuple(dual.get(v) for v in here)
+        if isinstance(node.op, kinds.Control) and any(t is not None for t in moving):
+            made, moved = control(xp, node, here, moving)
+            env.update(zip(node.results, made, strict=True))
+            dual.update((v, t) for v, t in zip(made, moved, strict=True) if t is not None)
+            continue
         results = builder.emit_all(node.op, here, **node.params)
         env.update(zip(node.results, results, strict=True))
-        moving = tuple(dual.get(v) for v in here)
         if any(t is not None for t in moving) and any(is_inexact(v.type.dtype) for v in results):
             copy = Node(node.op, here, node.params, results, node.location)
             moved = RULES[type(node.op)](xp, copy, moving)
@@ -167,11 +175,6 @@ def _library(xp: Namespace, node: Node, tangents: Sequence[Tangent]) -> Tangent 
     return tuple(None if t is None else partial_value(xp, t, v.type) for t, v in pairs)
 
 
-def _control(xp: Namespace, node: Node, tangents: Sequence[Tangent]) -> Tangent:
-    message = f"{node.op.name}: inline calls before differentiating a graph."
-    raise DerivativeError(message, op=node.op.name, location=node.location)
-
-
 #: The tangent of a node's result; a tuple of them for an op that may have several results.
 RULES: dict[type[kinds.Op], Callable[[Namespace, Node, Sequence[Tangent]], Tangent | tuple[Tangent, ...]]] = {
     kinds.Elementwise: _elementwise,
@@ -181,5 +184,4 @@ RULES: dict[type[kinds.Op], Callable[[Namespace, Node, Sequence[Tangent]], Tange
     kinds.Contraction: _contraction,
     kinds.Indexing: _indexing,
     kinds.Library: _library,
-    kinds.Control: _control,
 }

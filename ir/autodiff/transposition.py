@@ -12,6 +12,7 @@ from wengert.ir.errors import DerivativeError
 from wengert.ir.graph import Node, Value
 from wengert.ir.ops import OPS
 from wengert.ir.ops.reductions import shifted
+from wengert.ir.types import is_stack
 
 __all__ = ["pull"]
 
@@ -22,18 +23,28 @@ def pull(builder: Builder, nodes: Sequence[Node], linear: set[Value], cotangents
     ``linear`` are the values that depend on a tangent; every other operand is known.  ``cotangents`` maps
     values to theirs and is added to in place.
     """
+    from wengert.ir.autodiff.transposed_control import transpose as transpose_control
+
     xp = Namespace(builder)
 
     def give(value: Value, g: Any) -> None:
         new = xp.lift(g)
-        old = cotangents.get(value)
-        cotangents[value] = new if old is None else builder.apply(OPS["add"], old, new)  # type: ignore[arg-type]
+        old: Any = cotangents.get(value)
+        if is_stack(value.type):  # several are added where they are read
+            cotangents[value] = (new,) if old is None else (*old, new)  # type: ignore[assignment]
+        else:
+            cotangents[value] = new if old is None else builder.apply(OPS["add"], old, new)  # type: ignore[arg-type]
 
     for node in reversed(nodes):
         arrived = [cotangents.pop(v, None) for v in node.results]
         if all(g is None for g in arrived):
             continue
         builder.location = node.location
+        if isinstance(node.op, kinds.Control):
+            for operand, share in zip(node.operands, transpose_control(builder, node, linear, arrived), strict=True):
+                if share is not None:
+                    give(operand, xp.wrap(share))
+            continue
         transpose = RULES.get(type(node.op), _not_linear)
         gs = tuple(None if g is None else xp.wrap(g) for g in arrived)
         for k, operand in enumerate(node.operands):

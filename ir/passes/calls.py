@@ -3,37 +3,70 @@
 from __future__ import annotations
 
 from collections.abc import Callable, Sequence
+from typing import Any
 
 from wengert.ir import kinds
 from wengert.ir.build import Builder, Namespace
 from wengert.ir.graph import Graph, Node, Value
 from wengert.ir.passes.rewriting import rewritten
 
-__all__ = ["inline_bodies", "inline_calls"]
+__all__ = ["inline_bodies", "inline_calls", "with_graphs"]
 
 
 def inline_calls(graph: Graph) -> Graph:
-    """With the body of each called graph in place of the call, to any depth."""
+    """With the body of each called graph in place of the call, to any depth, also within loops."""
+    done: dict[Graph, Graph] = {}
+
+    def inlined(graph: Graph) -> Graph:
+        if graph not in done:
+            control = any(isinstance(node.op, kinds.Control) for node in graph.nodes)
+            done[graph] = rewritten(graph, expand) if control else graph
+        return done[graph]
 
     def expand(b: Builder, node: Node, operands: Sequence[Value]) -> Sequence[Value] | None:
         if not isinstance(node.op, kinds.Control):
             return None
-        return node.op.inline(b, operands, {**node.params, "graph": inline_calls(node.params["graph"])})
+        params = with_graphs(node.params, inlined)
+        if node.op.inline is not None:
+            return node.op.inline(b, operands, params)  # type: ignore[no-any-return]
+        return b.emit_all(node.op, operands, **params)
 
-    return rewritten(graph, expand) if any(isinstance(node.op, kinds.Control) for node in graph.nodes) else graph
+    return inlined(graph)
+
+
+def with_graphs(params: dict[str, Any], change: Callable[[Graph], Graph]) -> dict[str, Any]:
+    """Parameters with each graph among them changed."""
+
+    def changed(value: Any) -> Any:
+        if isinstance(value, Graph):
+            return change(value)
+        return tuple(map(changed, value)) if type(value) is tuple else value
+
+    return {name: changed(value) for name, value in params.items()}
 
 
 def inline_bodies(graph: Graph, chosen: Callable[[kinds.Elementwise], bool]) -> Graph:
     """With the chosen elementwise ops that state a body written out in the ops of that body."""
 
+    done: dict[Graph, Graph] = {}
+
+    def written_out(graph: Graph) -> Graph:
+        if graph not in done:
+            done[graph] = rewritten(graph, expand) if any(map(applies, graph.nodes)) else graph
+        return done[graph]
+
     def applies(node: Node) -> bool:
+        if isinstance(node.op, kinds.Control):
+            return True
         return isinstance(node.op, kinds.Elementwise) and node.op.body is not None and chosen(node.op)
 
     def expand(b: Builder, node: Node, operands: Sequence[Value]) -> Sequence[Value] | None:
         if not applies(node):
             return None
+        if isinstance(node.op, kinds.Control):
+            return b.emit_all(node.op, operands, **with_graphs(node.params, written_out))
         xp = Namespace(b)
         out = node.op.body(xp, *map(xp.wrap, operands))  # type: ignore[attr-defined]
         return (b.convert(xp.lift(out), node.result.type),)
 
-    return rewritten(graph, expand) if any(map(applies, graph.nodes)) else graph
+    return written_out(graph)

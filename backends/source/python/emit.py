@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import builtins
+import itertools
 import keyword
 import re
 from collections import Counter
@@ -57,15 +58,18 @@ def _identifier(text: str | None, taken: set[str], fallback: str) -> str:
 
 
 class Printer:
-    def __init__(self, graph: Graph, *, standalone: bool) -> None:
+    """The text of one graph; the printers of the graphs in it, ``within`` it, share what stands above the functions."""
+
+    def __init__(self, graph: Graph, *, standalone: bool, within: Printer | None = None) -> None:
         self.graph = graph
         self.standalone = standalone
         self.lines: list[str] = []
-        self.helpers: dict[str, None] = {}
-        self.imports: dict[str, None] = {"import numpy as np": None}
-        self.globals: dict[str, Any] = {}
         self.names: dict[Value, Expression] = {}
-        self.constants: dict[Value, str] = {}
+        self.helpers: dict[str, None] = {} if within is None else within.helpers
+        self.imports: dict[str, None] = {"import numpy as np": None} if within is None else within.imports
+        self.globals: dict[str, Any] = {} if within is None else within.globals
+        self.constants: dict[Value, str] = {} if within is None else within.constants
+        self.functions: dict[Graph, tuple[str, str]] = {} if within is None else within.functions
         self.count = 0
         self.line: Location | None = None
         broadcast = OPS["broadcast_to"]
@@ -84,9 +88,30 @@ class Printer:
     # -- the whole ------------------------------------------------------------------------------------
 
     def program(self, name: str | None) -> Program:
+        title = _identifier(name or self.graph.name, set(), "program")
+        main = self.function(title)
+        constants = [f"{c} = {text}" for c, text in self.spelled().items()] if self.standalone else []
+        helpers = [HELPERS[h] + "\n" for h in self.helpers]
+        functions = [text + "\n\n" for _, text in self.functions.values()]
+        imports = "\n".join(self.imports) + "\n"
+        text = "\n".join([imports, *constants, *([""] if constants else []), *helpers, *functions, main, ""])
+        return Program(text, title, self.globals)
+
+    def subprogram(self, graph: Graph) -> str:
+        """The name of the function of a graph within this one, printed once."""
+        if graph not in self.functions:
+            name = f"_body{len(self.functions)}"
+            self.functions[graph] = (name, "")
+            printer = Printer(dead_code(graph), standalone=self.standalone, within=self)
+            self.functions[graph] = (name, printer.function(name))
+        return self.functions[graph][0]
+
+    def function(self, title: str) -> str:
+        """The definition of the graph's function."""
         graph, taken = self.graph, set(HELPERS)
-        title = _identifier(name or graph.name, set(), "program")
-        arguments = [_identifier(v.name, taken, f"x{i}") for i, v in enumerate(graph.inputs)]
+        theirs = {v.name for v in graph.inputs}
+        free = (name for i in itertools.count() if (name := f"x{i}") not in theirs)
+        arguments = [_identifier(v.name, taken, name) for v, name in zip(graph.inputs, free, strict=False)]
         for value, argument in zip(graph.inputs, arguments, strict=True):
             self.names[value] = Expression(argument)
         for node in graph.nodes:
@@ -95,12 +120,7 @@ class Printer:
         results = [self.read(v).text for v in graph.guarded_outputs]
         self.lines.append(f"return ({', '.join(results)}{',' if len(results) == 1 else ''})")
         head = [f"def {title}({', '.join(arguments)}):", *self.docstring(arguments)]
-        body = [f"    {line}" for line in self.lines]
-        constants = [f"{c} = {text}" for c, text in self.spelled().items()] if self.standalone else []
-        helpers = [HELPERS[h] + "\n" for h in self.helpers]
-        imports = "\n".join(self.imports) + "\n"
-        text = "\n".join([imports, *constants, *([""] if constants else []), *helpers, *head, *body, ""])
-        return Program(text, title, self.globals)
+        return "\n".join([*head, *(f"    {line}" for line in self.lines)])
 
     def docstring(self, arguments: list[str]) -> list[str]:
         given = ", ".join(f"{a}: {v.type}" for a, v in zip(arguments, self.graph.inputs, strict=True))
@@ -128,6 +148,9 @@ class Printer:
     def statement(self, node: Node) -> None:
         """Print a node, or keep it as an expression for its one reader."""
         expression = WRITERS[type(node.op)](self, node)
+        if len(node.results) > 1 and expression.depth == 0:  # the names of a loop's results
+            self.names.update(zip(node.results, map(Expression, expression.text.split(", ")), strict=True))
+            return
         if len(node.results) > 1:
             self.comment(node.location)
             names = [self.assign(None) for _ in node.results]

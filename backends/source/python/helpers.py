@@ -65,4 +65,11 @@ def _scatter_add(updates, indices, axis, size):
     np.add.at(out, (*(slice(None),) * axis, indices), updates)
     return out
 ''',
+    "_branch": '''\
+def _branch(branches, index):
+    """The branch that an index, never negative, names."""
+    if not 0 <= index < len(branches):
+        raise IndexError(f"switch: index {index} is out of range; there are {len(branches)} branches.")
+    return branches[index]
+''',
 }

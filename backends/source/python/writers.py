@@ -12,6 +12,7 @@ from wengert.backends import libraries, matmul
 from wengert.backends.protocol import check_kinds
 from wengert.backends.source.python.literals import Expression, dtype_name, spell_key
 from wengert.backends.source.python.spelling import LIBRARY, OPERATORS, UNARY
+from wengert.backends.source.python.loops import control
 from wengert.ir import kinds
 from wengert.ir.errors import BackendError
 from wengert.ir.graph import Constant, Node, Value
@@ -246,11 +247,6 @@ def _library(p: Printer, node: Node) -> Expression:
     return Expression(f"{name}({', '.join(xs)}{params})", 1)
 
 
-def _control(p: Printer, node: Node) -> Expression:
-    message = f"{node.op.name} should have been inlined before printing."
-    raise BackendError(message, op=node.op.name)
-
-
 WRITERS: dict[type[kinds.Op], Callable[[Printer, Node], Expression]] = {
     kinds.Elementwise: _elementwise,
     kinds.Reduction: _reduction,
@@ -259,6 +255,6 @@ WRITERS: dict[type[kinds.Op], Callable[[Printer, Node], Expression]] = {
     kinds.Contraction: _contraction,
     kinds.Indexing: _indexing,
     kinds.Library: _library,
-    kinds.Control: _control,
+    kinds.Control: control,
 }
 check_kinds("python", WRITERS)

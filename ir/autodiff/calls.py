@@ -1,0 +1,139 @@
+"""Derivatives of calls: plain ones, those that are run again, and those with a rule of their own."""
+
+from __future__ import annotations
+
+from collections.abc import Sequence
+from typing import Any
+
+from attrs import evolve
+
+from wengert.ir import kinds
+from wengert.ir.autodiff.pushing import Pushed, Tangent, emit, positions, spread, there
+from wengert.ir.autodiff.subgraphs import dual, parted, sweep, transposed, zeros
+from wengert.ir.build import Builder
+from wengert.ir.errors import DerivativeError
+from wengert.ir.graph import Constant, Graph, Node, Value
+from wengert.ir.passes import dead_code
+from wengert.ir.types import is_inexact
+
+__all__ = [
+    "again", "call_fused", "call_split", "checkpoint_fused", "checkpoint_split", "custom_fused", "custom_split",
+]  # fmt: skip
+
+
+def call_fused(
+    b: Builder, params: dict[str, Any], operands: Sequence[Value], tangents: Sequence[Tangent], name: str = "call"
+) -> Pushed:
+    found, n = dual(params["graph"], positions(tangents)), len(params["graph"].outputs)
+    made = emit(b, name, [*operands, *there(tangents)], **{**params, "graph": found.graph})
+    return made[:n], spread(n, found.ends, made[n:])
+
+
+def call_split(
+    b: Builder, params: dict[str, Any], operands: Sequence[Value], tangents: Sequence[Tangent], *, within: bool
+) -> Pushed:
+    parts, n = parted(params["graph"], positions(tangents), within=within), len(params["graph"].outputs)
+    made = emit(b, "call", operands, graph=parts.primal)
+    known = [*(operands[i] for i in parts.inputs), *made[n:]]
+    moved = emit(b, "call", [*known, *there(tangents)], graph=parts.linear) if parts.ends else ()
+    return made[:n], spread(n, parts.ends, moved)
+
+
+# -- checkpoint ----------------------------------------------------------------------------------------------------
+
+
+def checkpoint_fused(b: Builder, params: Any, operands: Sequence[Value], tangents: Sequence[Tangent]) -> Pushed:
+    return call_fused(b, params, operands, tangents, "checkpoint")
+
+
+def checkpoint_split(
+    b: Builder, params: Any, operands: Sequence[Value], tangents: Sequence[Tangent], *, within: bool
+) -> Pushed:
+    if params["policy"] == "everything":
+        return call_split(b, params, operands, tangents, within=within)
+    return again(b, params["graph"], params["policy"], operands, tangents)
+
+
+def again(
+    b: Builder, graph: Graph, policy: str, operands: Sequence[Value], tangents: Sequence[Tangent]
+) -> Pushed:
+    """Values now; tangents by a graph that computes the values again, but for what the policy keeps."""
+    kept = [v for node in graph.nodes if _is_kept(node, policy) for v in node.results]
+    whole = graph.evolve(outputs=(*graph.outputs, *kept))
+    n, m = len(graph.outputs), len(whole.outputs)
+    made = emit(b, "checkpoint", operands, graph=whole, policy=policy)
+    found = sweep(whole, positions(tangents))
+    ends = [i for i in found.ends if i < n]
+    if not ends:
+        return made[:n], [None] * n
+    saved = found.graph.outputs[n:m]
+    inner = _given(found.graph.evolve(outputs=found.graph.outputs[m : m + len(ends)]), saved)
+    moved = emit(b, "checkpoint", [*operands, *there(tangents), *made[n:]], graph=inner, policy=policy)
+    return made[:n], spread(n, ends, moved)
+
+
+def _is_kept(node: Node, policy: str) -> bool:
+    return policy == "contractions" and isinstance(node.op, (kinds.Contraction, kinds.Library))
+
+
+def _given(graph: Graph, values: Sequence[Value]) -> Graph:
+    """The graph with some of its values handed to it, as inputs behind the others."""
+    fresh = {v: Value(v.type) for v in values if v not in graph.inputs and not isinstance(v, Constant)}
+    nodes = tuple(evolve(n, operands=tuple(fresh.get(v, v) for v in n.operands)) for n in graph.nodes)
+    first = {v: i for i, v in reversed(list(enumerate(values)))}
+    given = (fresh[v] if v in fresh and first[v] == i else Value(v.type) for i, v in enumerate(values))
+    outputs = tuple(fresh.get(v, v) for v in graph.outputs)
+    return dead_code(graph.evolve(inputs=(*graph.inputs, *given), nodes=nodes, outputs=outputs))
+
+
+# -- custom rules --------------------------------------------------------------------------------------------------
+
+
+def _tangents(b: Builder, operands: Sequence[Value], tangents: Sequence[Tangent]) -> list[Value]:
+    """A tangent for each inexact operand, zeros where nothing flows."""
+    pairs = zip(operands, tangents, strict=True)
+    return [zeros(b, v) if t is None else t for v, t in pairs if is_inexact(v.type.dtype)]
+
+
+def _inexact(values: Sequence[Value]) -> list[int]:
+    return [i for i, v in enumerate(values) if is_inexact(v.type.dtype)]
+
+
+def _rule(params: dict[str, Any], *, prefer: str) -> Graph:
+    """Of operands, results and tangents of the inexact operands, to tangents of the inexact results.
+
+    A vjp is linear in its cotangents, and its transpose is the jvp.
+    """
+    graph = params["graph"]
+    chosen = prefer if params[prefer] is not None else "vjp" if prefer == "jvp" else "jvp"
+    rule = params[chosen]
+    if rule is None:
+        message = f"custom: the call of {graph.name} states no derivative, neither a jvp nor a vjp."
+        raise DerivativeError(message, op="custom")
+    first = len(graph.inputs) + len(graph.outputs)
+    if chosen == "vjp":
+        count = len(rule.outputs)
+        return transposed(rule, tuple(range(first, len(rule.inputs))), tuple(range(count)))
+    n = len(graph.inputs)
+    results = (Value(v.type) for v in graph.outputs)
+    return rule.evolve(inputs=(*rule.inputs[:n], *results, *rule.inputs[n:]))
+
+
+def custom_fused(b: Builder, params: Any, operands: Sequence[Value], tangents: Sequence[Tangent]) -> Pushed:
+    made = emit(b, "custom", operands, **params)
+    moved = emit(b, "call", [*operands, *made, *_tangents(b, operands, tangents)], graph=_rule(params, prefer="jvp"))
+    return made, spread(len(made), _inexact(made), moved)
+
+
+def custom_split(
+    b: Builder, params: Any, operands: Sequence[Value], tangents: Sequence[Tangent], *, within: bool
+) -> Pushed:
+    """The rule is linear in tangents, and so is its own derivative in them, wherever that is taken: at zero."""
+    made = emit(b, "custom", operands, **params)
+    pairs = [(v, t) for v, t in zip(operands, tangents, strict=True) if is_inexact(v.type.dtype)]
+    at = [*operands, *made, *(zeros(b, v) for v, _ in pairs)]
+    moving = [*([None] * (len(operands) + len(made))), *(t for _, t in pairs)]
+    _, moved = call_split(b, {"graph": _rule(params, prefer="vjp")}, at, moving, within=within)
+    return made, spread(len(made), _inexact(made), moved)  # type: ignore[arg-type]
+
+

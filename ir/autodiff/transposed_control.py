@@ -1,0 +1,99 @@
+"""Transposes of linear control nodes: the same op on transposed graphs, a scan from the other end."""
+
+from __future__ import annotations
+
+import functools
+from collections.abc import Callable, Sequence
+
+from wengert.ir.autodiff.pushing import Scan, positions, spread, there
+from wengert.ir.autodiff.subgraphs import transposed, zeros
+from wengert.ir.build import Builder
+from wengert.ir.errors import DerivativeError
+from wengert.ir.graph import Node, Value
+from wengert.ir.ops import OPS
+
+__all__ = ["transpose"]
+
+#: Cotangents of a node's operands, None where none are due.
+Given = Sequence[Value | tuple[Value, ...] | None]
+
+
+def transpose(b: Builder, node: Node, linear: set[Value], cotangents: Given) -> list[Value | None]:
+    """The cotangents of the linear operands of a node, from those of its results.
+
+    Those of a stack come as a tuple, to be added where they are read.
+    """
+    if node.op.name not in _TRANSPOSES:
+        message = f"{node.op.name} is not linear, so it cannot be transposed."
+        raise DerivativeError(message, op=node.op.name, location=node.location)
+    return _TRANSPOSES[node.op.name](b, node, [v in linear for v in node.operands], cotangents)
+
+
+def _call_transposed(b: Builder, node: Node, linear: Sequence[bool], cotangents: Given) -> list[Value | None]:
+    lin, given = _which(linear), positions(cotangents)  # type: ignore[arg-type]
+    graph = transposed(node.params["graph"], lin, given)
+    known = [v for v, moving in zip(node.operands, linear, strict=True) if not moving]
+    made = b.emit_all(node.op, [*known, *there(cotangents)], **{**node.params, "graph": graph})  # type: ignore[arg-type]
+    return spread(len(linear), lin, made)
+
+
+def _which(flags: Sequence[bool]) -> tuple[int, ...]:
+    return tuple(i for i, flag in enumerate(flags) if flag)
+
+
+def _switch_transposed(b: Builder, node: Node, linear: Sequence[bool], cotangents: Given) -> list[Value | None]:
+    lin, given = _which(linear[1:]), positions(cotangents)  # type: ignore[arg-type]
+    graphs = tuple(transposed(graph, lin, given) for graph in node.params["graphs"])
+    known = [v for v, moving in zip(node.operands, linear, strict=True) if not moving]
+    made = b.emit_all(node.op, [*known, *there(cotangents)], graphs=graphs)  # type: ignore[arg-type]
+    return spread(len(linear), [1 + i for i in lin], made)
+
+
+def _scan_transposed(b: Builder, node: Node, linear: Sequence[bool], cotangents: Given) -> list[Value | None]:
+    """Backwards: the carry is its cotangent, and the cotangents of consts add up beside it.
+
+    What a linear scan carries is linear, also where it begins with zeros that are known.
+    """
+    s, moves = Scan.of(node.params, node.operands), Scan.of(node.params, linear)
+    c, m = len(s.consts), len(s.carry)
+    fixed, varying = _which(moves.consts), _which(moves.xs)
+    gs: list[tuple[Value, ...]] = [g if isinstance(g, tuple) else () if g is None else (g,) for g in cotangents]
+    ys = [i for i in range(m, len(gs)) if gs[i]]
+    lin = (*fixed, *range(c, c + m), *(c + m + i for i in varying))
+    inner = transposed(s.graph, lin, (*range(m), *ys))
+    known = [i for i in range(c) if i not in fixed]
+    body = Builder(f"{s.graph.name}_back")
+    held = [body.input(s.graph.inputs[i].type) for i in known]
+    pulled = [body.input(v.type) for v in s.graph.inputs[c : c + m]]
+    sums = [body.input(s.graph.inputs[i].type) for i in fixed]
+    read = [body.input(v.type) for i, v in enumerate(s.graph.inputs[c + m :]) if i not in varying]
+    arrived = []
+    for i in ys:
+        each = [body.input(s.graph.outputs[i].type.with_shape(s.graph.outputs[i].type.shape)) for _ in gs[i]]
+        arrived.append(_total(body, each))
+    made = body.inline(inner, [*held, *read, *pulled, *arrived])
+    added = [body.apply(OPS["add"], x, y) for x, y in zip(sums, made[: len(fixed)], strict=True)]  # type: ignore[arg-type]
+    rest = made[len(fixed) :]
+    graph = body.graph([*rest[:m], *added, *rest[m:]])
+    first = [_total(b, gs[i]) if gs[i] else zeros(b, s.carry[i]) for i in range(m)]
+    operands = [
+        *s.steps, *(s.consts[i] for i in known), *first, *(zeros(b, s.consts[i]) for i in fixed),
+        *(x for i, x in enumerate(s.xs) if i not in varying), *(g for i in ys for g in gs[i]),
+    ]  # fmt: skip
+    out = b.emit_all(node.op, operands, graph=graph, consts=len(known), carries=m + len(fixed), length=s.length,
+                     reverse=not s.reverse)  # fmt: skip
+    start = len(s.steps)
+    targets = [*(start + c + i for i in range(m)), *(start + i for i in fixed), *(start + c + m + i for i in varying)]
+    return spread(len(linear), targets, out)
+
+
+def _total(b: Builder, values: Sequence[Value]) -> Value:
+    return functools.reduce(lambda x, y: b.apply(OPS["add"], x, y), values)  # type: ignore[arg-type]
+
+
+_TRANSPOSES: dict[str, Callable[..., list[Value | None]]] = {
+    "call": _call_transposed,
+    "checkpoint": _call_transposed,
+    "switch": _switch_transposed,
+    "scan": _scan_transposed,
+}

@@ -1,0 +1,329 @@
+"""Branches and loops that stay branches and loops: callable from NumPy code, in a trace or outside.
+
+Outside a trace each is traced and run at once, on the backend in force.
+"""
+
+from __future__ import annotations
+
+import functools
+import operator
+from collections.abc import Callable, Sequence
+from typing import Any
+
+import numpy as np
+
+from wengert.ir.graph import Graph, Value
+from wengert.ir.structure import LEAF, Structure, unflatten
+from wengert.ir.types import ArrayType
+from wengert.tracer.array import Array, TraceNamespace, find_arrays
+from wengert.tracer.context import current_trace
+from wengert.tracer.decorator import Traced
+from wengert.tracer.location import refuse
+from wengert.tracer.subprograms import Body, described, joined, leaves_of, recorded, returning
+
+__all__ = ["cond", "fori_loop", "map_", "scan", "switch", "while_loop"]
+
+_INDEX = ArrayType(np.dtype(np.int64))
+
+
+def _staged(function: Callable[..., Any]) -> Callable[..., Any]:
+    """A function that runs within a trace: outside one, in a trace of its own."""
+
+    @functools.wraps(function)
+    def run(*args: Any, **kwargs: Any) -> Any:
+        if current_trace() is not None:
+            return function(*args, **kwargs)
+        return Traced(lambda *given: function(*given, **kwargs))(*args)
+
+    return run
+
+
+def _here() -> TraceNamespace:
+    trace = current_trace()
+    assert trace is not None  # _staged sees to it
+    trace.locate()
+    return TraceNamespace(trace)
+
+
+def _nested(xp: TraceNamespace, structure: Structure, values: Sequence[Value]) -> Any:
+    return unflatten(structure, iter([xp.wrap(v) for v in values]))
+
+
+# -- branches ------------------------------------------------------------------------------------------------------
+
+
+def cond(pred: Any, true_function: Callable[..., Any], false_function: Callable[..., Any], *operands: Any) -> Any:
+    """``true_function(*operands)`` where ``pred`` holds, else ``false_function(*operands)``: only one is run.
+
+    Parameters
+    ----------
+    pred : bool, or array of one element
+    true_function, false_function : callable
+        They return alike nested results of the same shapes; dtypes are promoted.
+    *operands : arrays, numbers and nested containers of them
+
+    Raises
+    ------
+    TraceError
+        If the branches return results of different structure or shape, or Python asks for a value within one.
+    """
+    if not find_arrays((pred,)):
+        return true_function(*operands) if pred else false_function(*operands)
+    return switch(pred, (false_function, true_function), *operands)
+
+
+def switch(index: Any, branches: Sequence[Callable[..., Any]], *operands: Any) -> Any:
+    """``branches[index](*operands)``; the others are not run.
+
+    Parameters
+    ----------
+    index : int or bool, or array of one element
+        An IndexError where it is out of range; negative ones count from the end if known while tracing.
+    branches : sequence of callables
+        They return alike nested results of the same shapes; dtypes are promoted.
+    *operands : arrays, numbers and nested containers of them
+    """
+    if not branches:
+        message = "switch takes at least one branch, got none."
+        raise ValueError(message)
+    if not find_arrays((index,)):
+        return branches[operator.index(index) if not isinstance(index, np.ndarray) else int(index)](*operands)
+    xp = _here()
+    which = xp.lift(index)
+    if which.type.size != 1 or which.type.dtype.kind not in "biu":
+        raise refuse(f"switch takes one integer or bool to choose by, got {which.type}.", "Reduce it with np.any.")
+    at = xp.builder.cast(xp.lift(xp.reshape(xp.wrap(which), ())), _INDEX.dtype)
+    given = [leaves_of(xp, operand) for operand in operands]
+    arguments = [(structure, [v.type for v in values]) for structure, values in given]
+    bodies = [recorded(xp, branch, arguments, "a branch") for branch in branches]
+    types = _alike(bodies)
+    explicit = [v for _, values in given for v in values]
+    graphs, implicit = _together(bodies, len(explicit))
+    graphs = [returning(graph, types) for graph in graphs]
+    xp.trace.locate()
+    made = xp.builder.emit_all(_op("switch"), [at, *explicit, *implicit], graphs=tuple(graphs))
+    return _nested(xp, bodies[0].results, made)
+
+
+def _op(name: str) -> Any:
+    from wengert.ir.ops import OPS
+
+    return OPS[name]
+
+
+def _alike(bodies: Sequence[Body]) -> list[ArrayType]:
+    """The types of the results of branches; raises where they differ in more than dtype."""
+    first = bodies[0]
+    for body in bodies[1:]:
+        ours, theirs = ([v.type for v in b.graph.outputs] for b in (first, body))
+        if body.results != first.results or [t.shape for t in ours] != [t.shape for t in theirs]:
+            raise refuse(
+                f"the branches return different results: {described(ours)} in one, {described(theirs)} in another.",
+                "Return results of one nesting and one shape from each, for instance by np.broadcast_to.",
+            )
+    return [joined(types) for types in zip(*([v.type for v in b.graph.outputs] for b in bodies), strict=True)]
+
+
+def _together(bodies: Sequence[Body], explicit: int) -> tuple[list[Graph], list[Value]]:
+    """Graphs that all take what any of them reads from outside."""
+    implicit = list(dict.fromkeys(v for body in bodies for v in body.implicit))
+    graphs = []
+    for body in bodies:
+        inputs = list(body.graph.inputs[:explicit]) + [Value(v.type) for v in implicit]
+        env: dict[Value, Value] = {}
+        for own, outer in zip(body.graph.inputs[explicit:], body.implicit, strict=True):
+            at = explicit + implicit.index(outer)
+            if outer in env:  # read twice
+                from wengert.tracer.context import substitute
+
+                body = Body(substitute(body.graph, {own: env[outer]}), body.implicit, body.results)  # noqa: PLW2901
+            else:
+                inputs[at] = env[outer] = own
+        graphs.append(body.graph.evolve(inputs=tuple(inputs)))
+    return graphs, implicit
+
+
+# -- loops ---------------------------------------------------------------------------------------------------------
+
+
+def _settled(
+    xp: TraceNamespace, init: Any, what: str, record: Callable[[Structure, list[ArrayType]], Body]
+) -> tuple[Body, Structure, list[Value]]:
+    """The body of a loop recorded for what it carries, in dtypes that stay as they are from step to step."""
+    structure, values = leaves_of(xp, init)
+    types = [v.type for v in values]
+    for _ in range(4):
+        body = record(structure, types)
+        n = structure.leaf_count
+        carried = body.results if what == "while" else body.results.children[0]
+        made = [v.type for v in body.graph.outputs[:n]]
+        if carried != structure or [t.shape for t in made] != [t.shape for t in types]:
+            raise refuse(
+                f"the body of the {what} loop takes {described(types)} and gives {described(made)} for it.",
+                "What a loop carries keeps its nesting and its shapes; begin with an array of the final shape.",
+            )
+        wider = [joined(pair) for pair in zip(types, made, strict=True)]
+        if wider == types:
+            graph = returning(body.graph, types)
+            ready = [xp.builder.cast(v, t.dtype, weak=t.weak) for v, t in zip(values, types, strict=True)]
+            return Body(graph, body.implicit, body.results), structure, ready
+        types = wider
+    raise refuse(f"the dtypes that the {what} loop carries do not settle: {described(types)}.", "Cast with .astype.")
+
+
+def _ordered(body: Body, consts: Sequence[Value]) -> Graph:
+    """The graph with what it reads from outside first."""
+    n = body.explicit
+    return body.graph.evolve(inputs=(*body.graph.inputs[n:], *body.graph.inputs[:n]))
+
+
+@_staged
+def scan(
+    body: Callable[[Any, Any], tuple[Any, Any]], init: Any, xs: Any = None, length: int | None = None, *,
+    reverse: bool = False,
+) -> tuple[Any, Any]:
+    """A loop that carries a value and reads and writes arrays entry by entry.
+
+    In plain Python::
+
+        carry, ys = init, []
+        for x in xs:
+            carry, y = body(carry, x)
+            ys.append(y)
+        return carry, np.stack(ys)
+
+    Parameters
+    ----------
+    body : callable
+        ``body(carry, x)`` gives ``(carry, y)``, either nested; the carry keeps its shapes.
+    init : the first carry
+    xs : arrays, nested, or None
+        Each is read along its first axis.
+    length : int, optional
+        How many steps; needed where ``xs`` is None.
+    reverse : bool
+        From the last entry to the first; ``ys`` stands in the order of ``xs``.
+
+    Returns
+    -------
+    (carry, ys)
+        The last carry, and the results of all steps stacked along a new first axis.
+
+    Raises
+    ------
+    ValueError
+        If the first axes of ``xs`` and ``length`` differ, or there is neither.
+    """
+    xp = _here()
+    structure, arrays = leaves_of(xp, xs)
+    n = _length(arrays, length)
+    entries = [ArrayType(v.type.dtype, v.type.shape[1:]) for v in arrays]
+
+    def record(carry: Structure, types: list[ArrayType]) -> Body:
+        found = recorded(xp, body, [(carry, types), (structure, entries)], "the body")
+        if found.results.kind != "tuple" or len(found.results.children) != 2:  # noqa: PLR2004
+            raise refuse("the body of a scan returns something other than a pair.", "Return (carry, y).")
+        return found
+
+    done, carry, values = _settled(xp, init, "scan", record)
+    m = len(values)
+    xp.trace.locate()
+    made = xp.builder.emit_all(
+        _op("scan"), [*done.implicit, *values, *arrays], graph=_ordered(done, []), consts=len(done.implicit),
+        carries=m, length=n, reverse=bool(reverse),
+    )  # fmt: skip
+    ys = done.results.children[1]
+    return _nested(xp, carry, made[:m]), _nested(xp, ys, made[m:])
+
+
+def _length(arrays: Sequence[Value], length: int | None) -> int:
+    if any(not v.type.shape for v in arrays):
+        message = "scan reads arrays along their first axis; got a number, which has none."
+        raise ValueError(message)
+    sizes = {v.type.shape[0] for v in arrays} | (set() if length is None else {operator.index(length)})
+    if len(sizes) != 1 or min(sizes) < 0:
+        found = ", ".join(map(str, sorted(sizes))) or "neither xs nor length"
+        message = f"scan needs one length, that of the first axis of each of xs and of length; got {found}."
+        raise ValueError(message)
+    return sizes.pop()
+
+
+@_staged
+def while_loop(condition: Callable[[Any], Any], body: Callable[[Any], Any], init: Any) -> Any:
+    """``body`` again and again, as long as ``condition`` of what is carried holds.
+
+    In plain Python::
+
+        carry = init
+        while condition(carry):
+            carry = body(carry)
+        return carry
+
+    Differentiable in forward and reverse mode: reverse counts the steps and keeps what each needs, or, within another
+    loop, runs the loop again.
+
+    Parameters
+    ----------
+    condition : callable
+        Gives one bool.
+    body : callable
+        Gives what it takes: the same nesting and shapes.
+    init : arrays and numbers, nested
+    """
+    xp = _here()
+
+    def record(carry: Structure, types: list[ArrayType]) -> Body:
+        return recorded(xp, body, [(carry, types)], "the body")
+
+    done, carry, values = _settled(xp, init, "while", record)
+    test = recorded(xp, condition, [(carry, [v.type for v in values])], "the condition")
+    if test.results != LEAF or test.graph.outputs[0].type.size != 1:
+        raise refuse("the condition of a while loop returns something other than one bool.", "Use np.any or np.all.")
+    test = Body(_as_bool(test.graph), test.implicit, test.results)
+    graphs, implicit = _together([test, done], len(values))
+    condition_graph, graph = (g.evolve(inputs=(*g.inputs[len(values) :], *g.inputs[: len(values)])) for g in graphs)
+    xp.trace.locate()
+    made = xp.builder.emit_all(
+        _op("while"), [*implicit, *values], condition=condition_graph, graph=graph, consts=len(implicit))
+    return _nested(xp, carry, made[: len(values)])
+
+
+def _as_bool(graph: Graph) -> Graph:
+    from wengert.ir.build import Builder
+
+    b = Builder(graph.name)
+    b.inputs.extend(graph.inputs)
+    b.nodes.extend(graph.nodes)
+    value = graph.outputs[0]
+    if value.type.shape:
+        value = b.emit(_op("reshape"), (value,), shape=())
+    if value.type.dtype.kind != "b":
+        value = b.apply(_op("not_equal"), value, b.constant(value.type.dtype.type(0)))
+    return b.graph([value])
+
+
+def fori_loop(lower: Any, upper: Any, body: Callable[[Any, Any], Any], init: Any) -> Any:
+    """``body(i, carry)`` for i from ``lower`` to ``upper`` - 1, an int64 each; gives the last carry.
+
+    With bounds that are known while tracing it is a scan, else a while loop.
+
+    Parameters
+    ----------
+    lower, upper : int, or integer array of no axes
+    body : callable
+        ``body(i, carry)`` gives the next carry: the same nesting and shapes.
+    init : arrays and numbers, nested
+    """
+    if not find_arrays((lower, upper)):
+        steps = np.arange(operator.index(lower), max(operator.index(upper), operator.index(lower)))
+        return scan(lambda carry, i: (body(i, carry), None), init, steps)[0]
+    last = np.asarray(upper) if not isinstance(upper, Array) else upper
+    return while_loop(lambda s: s[0] < last, lambda s: (s[0] + 1, body(s[0], s[1])), (lower, init))[1]
+
+
+def map_(function: Callable[[Any], Any], xs: Any) -> Any:
+    """``np.stack([function(x) for x in xs])``, one entry at a time: a scan that carries nothing.
+
+    ``wg.vmap`` computes all entries at once, in more memory.
+    """
+    return scan(lambda carry, x: (carry, function(x)), None, xs)[1]

@@ -1,0 +1,157 @@
+"""Functions recorded as graphs of their own within a trace: the bodies of loops and branches."""
+
+from __future__ import annotations
+
+from collections.abc import Callable, Sequence
+from typing import Any
+
+from attrs import frozen
+
+from wengert.backends.program import is_leaf
+from wengert.ir.build import Builder, common_dtype
+from wengert.ir.graph import Graph, Value
+from wengert.ir.passes import dead_code
+from wengert.ir.structure import Structure, flatten
+from wengert.ir.types import ArrayType
+from wengert.tracer.array import Array, TraceNamespace
+from wengert.tracer.context import Trace
+from wengert.tracer.decorator import record
+from wengert.tracer.location import refuse
+from wengert.tracer.parameters import signature_of
+from wengert.tracer.random import from_outside
+from wengert.tracer.variants import Bound
+
+__all__ = ["Body", "described", "joined", "leaves_of", "recorded", "returning"]
+
+
+class _Unknown(Trace):
+    """What stands for the arguments of a body: they have types, and no values yet."""
+
+    def __init__(self, name: str, what: str) -> None:
+        super().__init__(name)
+        self.what = what
+
+    def evaluate(self, value: Value) -> Any:
+        raise refuse(
+            f"Python asks for a value within {self.what} of {self.name}, which is recorded once for every value.",
+            "Branch with wg.cond, wg.switch or np.where; repeat with wg.while_loop, wg.fori_loop or wg.scan; and pass "
+            "counts and indices that Python needs from outside.",
+        )
+
+
+@frozen
+class Body:
+    """A function recorded: a graph of its arguments, then of what it reads from outside, which is ``implicit``."""
+
+    graph: Graph
+    implicit: list[Value]
+    results: Structure
+
+    @property
+    def explicit(self) -> int:
+        """How many inputs are the function's arguments."""
+        return len(self.graph.inputs) - len(self.implicit)
+
+
+def leaves_of(xp: TraceNamespace, value: Any) -> tuple[Structure, list[Value]]:
+    """A nested value as values of the trace."""
+    leaves: list[Any] = []
+    structure = flatten(value, is_leaf, leaves)
+    return structure, [xp.lift(leaf) for leaf in leaves]
+
+
+def recorded(
+    xp: TraceNamespace, function: Callable[..., Any], arguments: Sequence[tuple[Structure, Sequence[ArrayType]]],
+    what: str,
+) -> Body:
+    """A function recorded on arguments of these structures and types.
+
+    Raises
+    ------
+    TraceError
+        If Python asks for a value of an argument, or the function draws from a Generator outside.
+    """
+    name = getattr(function, "__name__", "function")
+    unknown = _Unknown("a function" if name == "<lambda>" else name, what)
+    above = TraceNamespace(unknown)
+    leaves: list[Any] = [Array(above, Value(t)) for _, types in arguments for t in types]
+    names = [f"x{i}" for i in range(len(leaves))]
+    signature = signature_of(function)
+    try:
+        bound = signature.bind(*arguments)
+    except TypeError as error:
+        count = len(arguments)
+        raise refuse(f"{what} {name} is called with {count} arguments: {error}.", "Change its parameters.") from None
+    bound.apply_defaults()
+    structures, given = [], iter(leaves)
+    every: list[Any] = []
+    for parameter, value in bound.arguments.items():
+        if signature.parameters[parameter].kind is signature.parameters[parameter].VAR_POSITIONAL:
+            structures.append(Structure("tuple", tuple(s for s, _ in value)))
+            every.extend(next(given) for _, types in value for _ in types)
+        elif any(value is argument for argument in arguments):
+            structures.append(value[0])
+            every.extend(next(given) for _ in value[1])
+        else:
+            structures.append(flatten(value, is_leaf, every))
+    names = [f"x{i}" for i in range(len(every))]
+    trace = Trace(unknown.name)
+    graph, sources = record(function, signature, Bound(tuple(structures), every, names), every, trace)
+    if trace.drawn:
+        raise refuse(
+            f"{what} {name} draws from a random Generator that it reads from outside.",
+            "Draw the numbers beforehand and scan over them, or carry a key: wg.key(seed).",
+        )
+    operands = [xp.lift(from_outside(xp.trace, source)) for source in sources]
+    extra = [xp.lift(x) for x in every if not (isinstance(x, Array) and x.owner is unknown)]  # defaults
+    graph = graph.evolve(signature=None)
+    results = graph.results
+    graph = graph.evolve(results=None)
+    explicit = [v for v, x in zip(graph.inputs, every, strict=False) if isinstance(x, Array) and x.owner is unknown]
+    rest = [v for v in graph.inputs if v not in explicit]
+    body = Body(graph.evolve(inputs=(*explicit, *rest)), [*extra, *operands], results)  # type: ignore[arg-type]
+    return _without_guards(xp, body, what, name)
+
+
+def _without_guards(xp: TraceNamespace, body: Body, what: str, name: str) -> Body:
+    """Guards on what comes from outside are the caller's; there are no others."""
+    graph = body.graph
+    if not graph.guards:
+        return body
+    alone = dead_code(graph.evolve(outputs=()))
+    used = set(alone.used_values())
+    outer = dict(zip(graph.inputs[body.explicit :], body.implicit, strict=True))
+    if any(v in used for v in graph.inputs[: body.explicit]):
+        raise refuse(f"Python branches on a value within {what} {name}.", "Use wg.cond, wg.switch or np.where.")
+    inputs = tuple(v for v in graph.inputs if v in outer)
+    xp.builder.inline(alone.evolve(inputs=inputs), [outer[v] for v in inputs])
+    return Body(dead_code(graph.evolve(guards=())), body.implicit, body.results)
+
+
+def returning(graph: Graph, types: Sequence[ArrayType]) -> Graph:
+    """The graph with its results, from the first, as values of these types."""
+    if all(v.type == t for v, t in zip(graph.outputs, types, strict=False)):
+        return graph
+    b = Builder(graph.name)
+    b.inputs.extend(graph.inputs)
+    b.nodes.extend(graph.nodes)
+    outputs = [b.cast(v, t.dtype, weak=t.weak) for v, t in zip(graph.outputs, types, strict=False)]
+    return b.graph([*outputs, *graph.outputs[len(types) :]])
+
+
+def joined(types: Sequence[ArrayType]) -> ArrayType:
+    """The type that values of these types, alike but for the dtype, are kept in."""
+    dtype = common_dtype(types)
+    return ArrayType(dtype, types[0].shape, all(t.weak for t in types) and dtype.kind in "ifc")
+
+
+def described(types: Sequence[ArrayType]) -> str:
+    """Types for a message."""
+    return ", ".join(map(str, types)) or "nothing"
+
+
+def same_values(values: Sequence[Value]) -> list[Value]:
+    """Each value once, in order."""
+    return list(dict.fromkeys(values))
+
+
