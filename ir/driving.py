@@ -9,7 +9,7 @@ A *machine* is an interpreter in one mode.  Its values are its own: arrays, list
 ``holds(graph, operands)``      whether a graph's one result is true, for Python
 ``index(value)``                an integer, for Python
 ``number(n)``                   an int64, for the program
-``at(value, i)``                entry ``i`` along the first axis
+``at(value, i, n)``             entry ``i`` of ``n`` along the first axis
 ``stack(values, type)``         values of a type along a new first axis
 ==============================  ==========================================================================
 """
@@ -37,7 +37,7 @@ class Machine(Protocol):
     def holds(self, graph: Graph, operands: Values) -> bool: ...
     def index(self, value: Any) -> int: ...
     def number(self, n: int) -> Any: ...
-    def at(self, value: Any, i: int) -> Any: ...
+    def at(self, value: Any, i: int, n: int) -> Any: ...
     def stack(self, values: Values, type_: ArrayType) -> Any: ...
 
 
@@ -73,7 +73,7 @@ def scan(machine: Machine, operands: Values, params: Params) -> Values:
     fixed, carry, xs = operands[: params["consts"]], operands[params["consts"] : first], operands[first:]
     columns: list[list[Any]] = [[] for _ in graph.outputs[m:]]
     for i in reversed(range(n)) if params["reverse"] else range(n):
-        made = machine.call(graph, [*fixed, *carry, *(machine.at(x, i) for x in xs)])
+        made = machine.call(graph, [*fixed, *carry, *(machine.at(x, i, n) for x in xs)])
         carry = made[:m]
         for column, y in zip(columns, made[m:], strict=True):
             column.append(y)

@@ -136,7 +136,7 @@ def _together(bodies: Sequence[Body], explicit: int) -> tuple[list[Graph], list[
             if outer in env:  # read twice
                 from wengert.tracer.context import substitute
 
-                body = Body(substitute(body.graph, {own: env[outer]}), body.implicit, body.results)  # noqa: PLW2901
+                body = Body(substitute(body.graph, {own: env[outer]}), body.implicit, body.results)
             else:
                 inputs[at] = env[outer] = own
         graphs.append(body.graph.evolve(inputs=tuple(inputs)))
@@ -221,7 +221,7 @@ def scan(
 
     def record(carry: Structure, types: list[ArrayType]) -> Body:
         found = recorded(xp, body, [(carry, types), (structure, entries)], "the body")
-        if found.results.kind != "tuple" or len(found.results.children) != 2:  # noqa: PLR2004
+        if found.results.kind != "tuple" or len(found.results.children) != 2:
             raise refuse("the body of a scan returns something other than a pair.", "Return (carry, y).")
         return found
 

@@ -5,7 +5,7 @@ Each case turns a node, once, into a function from the operands' elements to the
 
 from __future__ import annotations
 
-from collections.abc import Callable
+from collections.abc import Callable, Sequence
 from typing import Any
 
 import numpy as np
@@ -14,7 +14,6 @@ from wengert.backends.reference.arrays import Flat, from_numpy, groups, offsets,
 from wengert.backends.reference.folds import STEPS, fold, recurrence, running
 from wengert.backends.reference.scalar import adder, meaning, scaler
 from wengert.backends.reference.symbols import symbol
-from wengert.ir.build import Builder
 from wengert.ir.graph import Graph, Node, Value
 from wengert.ir.kinds import (
     Contraction,
@@ -27,8 +26,9 @@ from wengert.ir.kinds import (
     Reduction,
     c_strides,
 )
+from wengert.ir.types import ArrayType
 
-__all__ = ["CASES", "evaluator", "library_arrays", "step", "sub_graph"]
+__all__ = ["CASES", "Values", "evaluator", "library_arrays", "step"]
 
 #: From the elements of the operands to those of each result.
 Step = Callable[..., tuple[Flat, ...]]
@@ -205,24 +205,44 @@ def library_arrays(node: Node, xs: tuple[Flat, ...]) -> list[Any]:
     return [np.asarray(x, v.type.dtype) for x, v in zip(results, node.results, strict=True)]
 
 
-def sub_graph(node: Node) -> Graph:
-    """The program of a Control node as a graph of its operands."""
-    builder = Builder(node.op.name)
-    builder.location = node.location
-    inputs = [builder.input(v.type) for v in node.operands]
-    return builder.graph(node.op.inline(builder, inputs, node.params))  # type: ignore[attr-defined]
+class Values:
+    """The machine of control nodes (:mod:`wengert.ir.driving`): values are lists of elements."""
+
+    def __init__(self) -> None:
+        self.made: dict[Graph, Callable[[list[Flat]], dict[Value, Flat]]] = {}
+
+    def call(self, graph: Graph, operands: Sequence[Flat]) -> list[Flat]:
+        if graph not in self.made:
+            self.made[graph] = evaluator(graph)
+        values = self.made[graph](list(operands))
+        return [values[v] for v in graph.outputs]
+
+    again = call
+
+    def custom(self, params: dict[str, Any], operands: Sequence[Flat]) -> list[Flat]:
+        return self.call(params["graph"], operands)
+
+    def holds(self, graph: Graph, operands: Sequence[Flat]) -> bool:
+        return bool(self.call(graph, operands)[0][0])
+
+    def index(self, value: Flat) -> int:
+        return int(value[0])
+
+    def number(self, n: int) -> Flat:
+        return [n]
+
+    def at(self, value: Flat, i: int, n: int) -> Flat:
+        size = len(value) // n
+        return value[i * size : (i + 1) * size]
+
+    def stack(self, values: Sequence[Flat], type_: ArrayType) -> Flat:
+        return [x for value in values for x in value]
 
 
 def control(node: Node) -> Step:
-    """The sub-graph, evaluated."""
-    graph = sub_graph(node)
-    run = evaluator(graph)
-
-    def run_node(*xs: Flat) -> tuple[Flat, ...]:
-        values = run(list(xs))
-        return tuple(values[v] for v in graph.outputs)
-
-    return run_node
+    """The op's schedule, run on values."""
+    drive, params, machine = node.op.drive, node.params, Values()  # type: ignore[attr-defined]
+    return lambda *xs: tuple(drive(machine, xs, params))
 
 
 CASES: dict[type, Callable[[Node], Step]] = {

@@ -23,7 +23,8 @@ from wengert.backends.reference.partials import (
     elementwise_flow,
     reduction_flow,
 )
-from wengert.backends.reference.scalar import adder, scaler
+from wengert.backends.reference.scalar import adder, number, scaler
+from wengert.backends.reference.tape import turned
 from wengert.ir.graph import Graph, Node, Value
 from wengert.ir.kinds import (
     Contraction,
@@ -35,6 +36,7 @@ from wengert.ir.kinds import (
     Movement,
     Reduction,
 )
+from wengert.ir.types import ArrayType, is_inexact
 
 __all__ = ["CASES", "Dual", "Tangents", "dual_evaluator"]
 
@@ -207,16 +209,79 @@ def library(node: Node, active: set[Value]) -> Callable[[Sequence[Flat], list[Du
 
 
 def control(node: Node, active: set[Value]) -> Callable[[list[Dual]], list[Dual]]:
-    """The sub-graph, on dual numbers."""
-    graph = evaluate.sub_graph(node)
-    inner = active_values(graph, [k for k, v in enumerate(node.operands) if v in active])
-    run = dual_evaluator(graph, inner)
+    """The op's schedule, run on dual numbers; zeros where nothing flowed on the path that was taken."""
+    machine = Duals()
 
     def run_node(duals: list[Dual]) -> list[Dual]:
-        values = run(duals)
-        return [values[v] for v in graph.outputs]
+        k = next((len(t) for _, t in duals if t is not None), 1)
+        results = node.op.drive(machine, duals, node.params)  # type: ignore[attr-defined]
+        return [
+            (x, [[number(0, v.type.dtype)] * len(x)] * k if t is None and v in active else t if v in active else None)
+            for (x, t), v in zip(results, node.results, strict=True)
+        ]
 
     return run_node
+
+
+class Duals:
+    """The machine of control nodes (:mod:`wengert.ir.driving`) on dual numbers."""
+
+    def __init__(self) -> None:
+        self.values = evaluate.Values()
+        self.made: dict[Any, Any] = {}
+
+    def call(self, graph: Graph, operands: Sequence[Dual]) -> list[Dual]:
+        flags = tuple(t is not None for _, t in operands)
+        if (graph, flags) not in self.made:
+            active = active_values(graph, [i for i, flag in enumerate(flags) if flag])
+            self.made[graph, flags] = dual_evaluator(graph, active)
+        values = self.made[graph, flags](list(operands))
+        return [values[v] for v in graph.outputs]
+
+    again = call
+
+    def custom(self, params: dict[str, Any], operands: Sequence[Dual]) -> list[Dual]:
+        """Tangents by the rule: the jvp, or the pullback, in its cotangents, of the vjp."""
+        graph, xs = params["graph"], [x for x, _ in operands]
+        outs = self.values.call(graph, xs)
+        if all(t is None for _, t in operands):
+            return [(x, None) for x in outs]
+        moving = [v for v in graph.outputs if is_inexact(v.type.dtype)]
+        k = next(len(t) for _, t in operands if t is not None)
+        lines = [
+            [t[j] if t is not None else zeros(v.type) for v, (_, t) in zip(graph.inputs, operands, strict=True)
+             if is_inexact(v.type.dtype)]
+            for j in range(k)
+        ]  # fmt: skip
+        if params["jvp"] is not None:
+            rows = [self.values.call(params["jvp"], [*xs, *line]) for line in lines]
+        else:
+            from wengert.backends.reference.reverse import recorder
+
+            rows = turned(recorder, params["vjp"], [*xs, *outs], [zeros(v.type) for v in moving], lines)
+        columns = iter([list(column) for column in zip(*rows, strict=True)])
+        return [(x, next(columns) if v in moving else None) for x, v in zip(outs, graph.outputs, strict=True)]
+
+    def holds(self, graph: Graph, operands: Sequence[Dual]) -> bool:
+        return self.values.holds(graph, [x for x, _ in operands])
+
+    def index(self, value: Dual) -> int:
+        return self.values.index(value[0])
+
+    def number(self, n: int) -> Dual:
+        return [n], None
+
+    def at(self, value: Dual, i: int, n: int) -> Dual:
+        x, ts = value
+        return self.values.at(x, i, n), ts and [self.values.at(t, i, n) for t in ts]
+
+    def stack(self, values: Sequence[Dual], type_: ArrayType) -> Dual:
+        joined = [e for x, _ in values for e in x]
+        k = next((len(t) for _, t in values if t is not None), None)
+        if k is None:
+            return joined, None
+        blank = zeros(type_)
+        return joined, [[e for _, t in values for e in (blank if t is None else t[j])] for j in range(k)]
 
 
 CASES: dict[type, Callable[..., Any]] = {

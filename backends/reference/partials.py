@@ -14,14 +14,14 @@ from typing import Any
 import numpy as np
 
 from wengert.backends.reference.arrays import Flat
-from wengert.backends.reference.evaluate import evaluator, sub_graph
+from wengert.backends.reference.evaluate import evaluator
 from wengert.backends.reference.rounding import caster
 from wengert.backends.reference.scalar import XP, Scalar, number, scaler
 from wengert.ir.build import Builder, Expr, Namespace
 from wengert.ir.graph import Graph, Node, Value
 from wengert.ir.kinds import CONJUGATE, Control, Elementwise, Indexing, Library, Reduction, Unknown
 from wengert.ir.partials import Partial
-from wengert.ir.types import ArrayType, is_inexact
+from wengert.ir.types import STEPS, ArrayType, is_inexact
 
 __all__ = [
     "ArrayRule", "Flow", "active_values", "converted", "cumulative_rules", "edges", "elementwise_flow",
@@ -50,11 +50,37 @@ def active_results(node: Node, active: Sequence[bool]) -> list[Value]:
     """The results of a node that carry a tangent when the operands marked ``active`` do."""
     op = node.op
     if isinstance(op, Control):
-        graph = sub_graph(node)
-        inner = active_values(graph, [i for i, carries in enumerate(active) if carries])
-        flags = [v in inner for v in graph.outputs]
-        return [v for v, flag in zip(node.results, flags, strict=True) if flag]
+        return [v for v, flag in zip(node.results, control_flows(node, active), strict=True) if flag]
     return [v for v in node.results if is_inexact(v.type.dtype)] if any_edge(op, active) else []
+
+
+def graph_flows(graph: Graph, active: Sequence[bool]) -> list[bool]:
+    """Which outputs of a graph carry a tangent when the inputs marked ``active`` do."""
+    inner = active_values(graph, [i for i, carries in enumerate(active) if carries])
+    return [v in inner for v in graph.outputs]
+
+
+def control_flows(node: Node, active: Sequence[bool]) -> list[bool]:
+    """Which results of a control node carry a tangent; in a loop, after any number of steps."""
+    params = node.params
+    if node.op.name == "switch":
+        each = [graph_flows(graph, active[1:]) for graph in params["graphs"]]
+        return [any(flags) for flags in zip(*each, strict=True)]
+    if node.op.name == "custom":
+        return [any(active) and is_inexact(v.type.dtype) for v in node.results]
+    if node.op.name not in ("while", "scan"):
+        return graph_flows(params["graph"], active)
+    first = int(node.op.name == "scan" and params["length"] == STEPS)
+    start = first + params["consts"]
+    stop = start + params["carries"] if node.op.name == "scan" else len(active)
+    given = list(active)
+    while True:
+        flags = graph_flows(params["graph"], given[first:])
+        carried = [a or b for a, b in zip(given[start:stop], flags, strict=False)]
+        if carried == given[start:stop]:
+            counted = [False] if node.op.name == "while" else []
+            return [*carried, *counted, *flags[stop - start :]]
+        given[start:stop] = carried
 
 
 def any_edge(op: Any, active: Sequence[bool]) -> bool:

@@ -20,13 +20,13 @@ from wengert.backends.reference.arrays import Flat, from_numpy, groups, zeros
 from wengert.backends.reference.folds import recurrence, running
 from wengert.backends.reference.partials import (
     ArrayRule,
-    active_values,
     cumulative_rules,
     edges,
     elementwise_flow,
     reduction_flow,
 )
 from wengert.backends.reference.scalar import adder, scaler
+from wengert.backends.reference.tape import Cotangents, Entry, Tape
 from wengert.ir.graph import Graph, Node, Value
 from wengert.ir.kinds import (
     Contraction,
@@ -41,8 +41,6 @@ from wengert.ir.kinds import (
 
 __all__ = ["CASES", "Cotangents", "Pullback", "recorder"]
 
-#: One list of elements per direction; None where nothing flows.
-Cotangents = list[Flat] | None
 #: From cotangents of the results to those of the operands: (operand, cotangents) where any flow.
 Pull = Callable[[list[Cotangents]], list[tuple[int, list[Flat]]]]
 #: A case of the tape: from the result and the operands to the pull of a one-result node.
@@ -251,20 +249,20 @@ def library(node: Node, active: set[Value]) -> Callable[[list[Flat]], tuple[Sequ
 def control(
     node: Node, active: set[Value]
 ) -> Callable[[list[Flat]], tuple[Sequence[Flat], Pull | None]]:
-    """A tape of its own for the sub-graph."""
-    graph = evaluate.sub_graph(node)
-    live = [k for k, v in enumerate(node.operands) if v in active]
-    run = recorder(graph, active_values(graph, live))
+    """The op's schedule, run on a tape of its own."""
+    live = [v in active for v in node.operands]
 
     def record(xs: list[Flat]) -> tuple[Sequence[Flat], Pull]:
-        values, pullback = run(xs)
+        tape = Tape(recorder)
+        entries = [Entry(x, flag) for x, flag in zip(xs, live, strict=True)]
+        ends = node.op.drive(tape, entries, node.params)  # type: ignore[attr-defined]
 
         def pull(gs: list[Cotangents]) -> list[tuple[int, list[Flat]]]:
-            arrived = pullback(gs)
-            inputs = [(k, graph.inputs[k]) for k in live]
-            return [(k, arrived[v]) for k, v in inputs if v in arrived]
+            tape.pull(ends, gs, [v.type.dtype for v in node.results])
+            taken = [(k, e.take()) for k, e in enumerate(entries)]
+            return [(k, g) for k, g in taken if g is not None]
 
-        return [values[v] for v in graph.outputs], pull
+        return [e.primal for e in ends], pull
 
     return record
 

@@ -42,7 +42,7 @@ class Values:
     def number(self, n: int) -> Any:
         return np.asarray(n, np.int64)
 
-    def at(self, value: Any, i: int) -> Any:
+    def at(self, value: Any, i: int, n: int) -> Any:
         return value[i, ...]
 
     def stack(self, values: Sequence[Any], type_: ArrayType) -> Any:
@@ -107,7 +107,7 @@ class Duals:
     def number(self, n: int) -> Dual:
         return Dual(np.asarray(n, np.int64))
 
-    def at(self, value: Dual, i: int) -> Dual:
+    def at(self, value: Dual, i: int, n: int) -> Dual:
         return Dual(value.primal[i, ...], None if value.tangent is None else value.tangent[:, i, ...])
 
     def stack(self, values: Sequence[Dual], type_: ArrayType) -> Dual:
@@ -233,7 +233,7 @@ class Tape:
     def number(self, n: int) -> Entry:
         return Entry(np.asarray(n, np.int64))
 
-    def at(self, value: Entry, i: int) -> Entry:
+    def at(self, value: Entry, i: int, n: int) -> Entry:
         entry = Entry(value.primal[i, ...], value.live)
         if value.live:
 

@@ -186,7 +186,7 @@ class Plan:
         """Where the step of a node is."""
         return next(i for i, (found, _, _) in enumerate(self.lowered) if found is node)
 
-    def extra(self, node: Node) -> int:
+    def more(self, node: Node) -> int:
         """A new slot, for something besides the results of a node."""
         value = Value(node.results[0].type)
         self.types.append(value.type)

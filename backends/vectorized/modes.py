@@ -75,7 +75,7 @@ class Pulling:
         plan, slots = self.plan, []
         for i, (node, _, targets, outs) in enumerate(self.steps):
             if isinstance(node.op, Control):
-                slot = plan.extra(node)
+                slot = plan.more(node)
                 slots.append(slot)
                 live = [s is not None for s in targets]
                 at = plan.position(node)

@@ -71,7 +71,9 @@ def while_split(
     before = b.inline(parts.before, operands[:c])
     moved = _linear_scan(
         b, parts, operands[:c], before, saved, kept[: len(kept) - len(carried)],
-        (there(tangents[:c]), _initial(b, operands[c:], tangents[c:], moving), []), STEPS, [steps], reverse=False)  # fmt: skip
+        (there(tangents[:c]), _initial(b, operands[c:], tangents[c:], moving), []), STEPS, [steps],
+        reverse=False,
+    )  # fmt: skip
     return results, spread(len(results), [*moving, *(1 + i for i in ys)], moved)
 
 
@@ -117,7 +119,9 @@ def scan_fused(b: Builder, params: Any, operands: Sequence[Value], tangents: Seq
     n, k, q, count = len(graph.inputs), len(fixed), len(moving), len(graph.outputs)
     ins, outs = whole.inputs, whole.outputs
     body = whole.evolve(
-        inputs=(*ins[:c], *ins[n : n + k], *ins[c : c + m], *ins[n + k : n + k + q], *ins[c + m : n], *ins[n + k + q :]),
+        inputs=(
+            *ins[:c], *ins[n : n + k], *ins[c : c + m], *ins[n + k : n + k + q], *ins[c + m : n], *ins[n + k + q :],
+        ),
         outputs=(*outs[:m], *outs[count : count + q], *outs[m:count], *outs[count + q :]),
     )
     given = [

@@ -47,7 +47,6 @@ def with_graphs(params: dict[str, Any], change: Callable[[Graph], Graph]) -> dic
 
 def inline_bodies(graph: Graph, chosen: Callable[[kinds.Elementwise], bool]) -> Graph:
     """With the chosen elementwise ops that state a body written out in the ops of that body."""
-
     done: dict[Graph, Graph] = {}
 
     def written_out(graph: Graph) -> Graph:

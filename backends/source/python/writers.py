@@ -11,8 +11,8 @@ import numpy as np
 from wengert.backends import libraries, matmul
 from wengert.backends.protocol import check_kinds
 from wengert.backends.source.python.literals import Expression, dtype_name, spell_key
-from wengert.backends.source.python.spelling import LIBRARY, OPERATORS, UNARY
 from wengert.backends.source.python.loops import control
+from wengert.backends.source.python.spelling import LIBRARY, OPERATORS, UNARY
 from wengert.ir import kinds
 from wengert.ir.errors import BackendError
 from wengert.ir.graph import Constant, Node, Value
