@@ -9,8 +9,9 @@ from wengert.ir import kinds
 from wengert.ir.build import Builder, Namespace
 from wengert.ir.graph import Graph, Node, Value
 from wengert.ir.passes.rewriting import rewritten
+from wengert.ir.types import is_stack
 
-__all__ = ["inline_bodies", "inline_calls", "with_graphs"]
+__all__ = ["inline_bodies", "inline_calls", "inline_stacks", "with_graphs"]
 
 
 def inline_calls(graph: Graph) -> Graph:
@@ -32,6 +33,21 @@ def inline_calls(graph: Graph) -> Graph:
         return b.emit_all(node.op, operands, **params)
 
     return inlined(graph)
+
+
+def inline_stacks(graph: Graph) -> Graph:
+    """With the calls that give stacks written out, so that a stack stays in the graph that made it."""
+
+    def gives(node: Node) -> bool:
+        return isinstance(node.op, kinds.Control) and any(is_stack(v.type) for v in node.results) and (
+            node.op.inline is not None)
+
+    def expand(b: Builder, node: Node, operands: Sequence[Value]) -> Sequence[Value] | None:
+        return node.op.inline(b, operands, node.params) if gives(node) else None  # type: ignore[attr-defined]
+
+    while any(map(gives, graph.nodes)):
+        graph = rewritten(graph, expand)
+    return graph
 
 
 def with_graphs(params: dict[str, Any], change: Callable[[Graph], Graph]) -> dict[str, Any]:

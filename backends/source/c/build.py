@@ -13,6 +13,7 @@ from wengert.backends.source.c.cache import load
 from wengert.backends.source.c.emit import Failure, Program
 from wengert.ir.graph import Graph, Node
 from wengert.ir.kinds import Library
+from wengert.ir.types import STEPS
 
 __all__ = ["build"]
 
@@ -36,6 +37,8 @@ def _exact(x: Any, shape: tuple[int, ...], dtype: np.dtype[Any]) -> Array:
     C would read beyond the end of one that is too short, and the memory of a NumPy scalar is gone
     before C reads it.
     """
+    if shape[:1] == (STEPS,):
+        shape = (len(x), *shape[1:])
     if type(x) is np.ndarray and x.shape == shape and x.dtype == dtype and x.flags.c_contiguous:
         return x
     array = np.asarray(x)
@@ -112,6 +115,10 @@ def _error(failure: Failure) -> Exception:
         return IndexError(
             f"{source.op.name}: an index is not from 0 to {size - 1}, for axis {axis} of size {size}{where}."
         )
+    if failure.kind == "branch":
+        return IndexError(f"switch: the index names none of the {len(source.params['graphs'])} branches.{where}")
+    if failure.kind == "memory":
+        return MemoryError(f"There is no memory for what the steps of a loop keep.{where}")
     return ValueError(f"Integers to negative integer powers are not allowed.{where}")
 
 

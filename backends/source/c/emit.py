@@ -8,6 +8,7 @@ from typing import Any
 import numpy as np
 from attrs import frozen
 
+from wengert.backends.source.c.control import GROW
 from wengert.backends.source.c.functions import ENVIRONMENT, Function, comment
 from wengert.backends.source.c.helpers import Helpers
 from wengert.backends.source.c.scalars import Kernel
@@ -91,12 +92,15 @@ class Program:
             if any(f"cplx_{SHORT_NAMES[dtype]}(" in text for text in self.kernels):
                 self.helpers.need("cplx", dtype)
         bodies = "\n".join((*self.helpers.texts.values(), *self.kernels, *self.functions))
-        headers = ("complex",) * (" complex " in bodies) + ("math", "stdbool", "stddef", "stdint", "string")
+        grows = "grow(" in bodies
+        headers = ("complex",) * (" complex " in bodies) + ("math", "stdbool", "stddef", "stdint")
+        headers += ("stdlib",) * grows + ("string",)
         parts = [self._head(), "".join(f"#include <{header}.h>\n" for header in headers)]
         if self.hosted:
             parts.append("typedef int call_t(int, const void *const *, void *const *);\n")
             parts.append(_OUTLINED)
         parts += self.helpers.texts.values()
+        parts += [GROW] * grows
         parts += [_table(name, constant) for name, constant in self.constants.values()]
         apart = "OUTLINED " if self.hosted else ""
         parts += [apart + re.sub(r"\bk\(", f"{name}(", text, count=1) + "\n" for text, name in self.kernels.items()]
@@ -154,6 +158,8 @@ _WHY = {
     "index": "an index is out of range",
     "power": "an integer to a negative power",
     "callback": "a call back failed",
+    "branch": "an index names no branch",
+    "memory": "there is no memory for what a loop keeps",
 }
 
 

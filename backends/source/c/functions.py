@@ -9,8 +9,8 @@ from typing import TYPE_CHECKING
 from attrs import define, field
 
 from wengert.backends import libraries
-from wengert.backends.source.c import folds, loops, products
-from wengert.backends.source.c.memory import layout
+from wengert.backends.source.c import control, folds, loops, products
+from wengert.backends.source.c.memory import SLOT, layout
 from wengert.backends.source.c.plan import Plan, Unit
 from wengert.backends.source.c.scalars import Kernel
 from wengert.backends.source.c.spelling import stored
@@ -18,6 +18,9 @@ from wengert.ir import kinds
 from wengert.ir.errors import BackendError
 from wengert.ir.graph import Constant, Graph, Node, Value
 from wengert.ir.kinds import Control, Elementwise, Indexing, Library
+from wengert.ir.passes import inline_stacks
+from wengert.ir.storable import graphs_in
+from wengert.ir.types import is_stack
 
 if TYPE_CHECKING:
     from wengert.backends.source.c.emit import Program
@@ -65,18 +68,18 @@ class Function:
     """A graph and where its arrays are."""
 
     def __init__(self, program: Program, graph: Graph, outputs: tuple[Value, ...]) -> None:
-        graph = _by_name(graph)
+        graph = _by_name(inline_stacks(graph))
         self.program, self.graph, self.outputs = program, graph, outputs
         self.plan = Plan(graph, outputs)
         self.pointers: dict[Value, str] = {}
         self.parameters: dict[str, str] = {}
         self._place_parameters()
-        called = {
-            u: program.subgraph(u.last.params["graph"]) for u in self.plan.units if isinstance(u.last.op, Control)
-        }
-        self.called = {unit: name for unit, (name, _) in called.items()}
-        scratch = {unit: size for unit, (_, size) in called.items()}
-        self.place, self.scratch, self.workspace = layout(self.plan, self.pointers, scratch)
+        units = [u for u in self.plan.units if isinstance(u.last.op, Control)]
+        self.called = {u: {g: program.subgraph(g) for g in graphs_in(u.last.params)} for u in units}
+        sizes = {u: {g: size for g, (_, size) in called.items()} for u, called in self.called.items()}
+        scratch = {u: control.scratch(u.last, sizes[u]) for u in units}
+        self.stacks = [v for u in units for v in u.last.results if is_stack(v.type)]
+        self.place, self.scratch, self.workspace = layout(self.plan, self.pointers, scratch, self.stacks)
 
     def _place_parameters(self) -> None:
         """Inputs and results are where the caller says; a result that comes twice is copied."""
@@ -95,6 +98,8 @@ class Function:
         if isinstance(value, Constant):
             return self.program.constant(value)
         offset = self.place[value]
+        if is_stack(value.type):
+            return f"*({stored(value.type.dtype)} **)(w + {offset})"
         return f"({stored(value.type.dtype)} *){f'(w + {offset})' if offset else 'w'}"
 
     # -- statements -------------------------------------------------------------------------
@@ -132,11 +137,11 @@ class Function:
         return self._statement(f"{call};  {_told(unit)}")
 
     def _call(self, unit: Unit) -> Statement:
-        node = unit.last
-        arrays = [self.pointer(v) for v in (*node.operands, *node.results)]
-        extra = ["c", "call"] if self.program.hosted else []
-        work = f"w + {self.scratch[unit]}"
-        return self._statement(f"if ((e = {self.called[unit]}({joined([*arrays, work, *extra])}))) return e;")
+        called = self.called[unit]
+        carried = sum(size for _, size in control.second_buffers(unit.last))
+        names = {graph: name for graph, (name, _) in called.items()}
+        room = control.scratch(unit.last, {g: size for g, (_, size) in called.items()}) - carried
+        return self._statement(control.statement(self, unit.last, names, self.scratch[unit], room))
 
     def _callback(self, node: Node) -> Statement:
         if not self.program.hosted:
@@ -174,6 +179,8 @@ class Function:
         statements = self.statements()
         if len(statements) > PART:
             statements = self._parts(name, statements)
+        if self.stacks:
+            statements = self._freeing(name, statements)
         static = "" if name == self.program.name and not self.program.hosted else "static "
         definition = self._definition(f"{static}int {name}", [*self.parameters.values()], "void *workspace", statements)
         self.program.functions.append(definition)
@@ -191,6 +198,21 @@ class Function:
             self.program.functions.append(definition)
             calls.append(Statement(f"if ((e = {title}({joined([*uses, 'w', *extra])}))) return e;", uses))
         return calls
+
+    def _freeing(self, name: str, statements: list[Statement]) -> list[Statement]:
+        """Stacks begin without memory, and give back what they have taken, whatever happened."""
+        inner = f"{name}_run"
+        uses = [*self.parameters.values()]
+        definition = self._definition(f"static int {inner}", uses, "unsigned char *w", statements)
+        self.program.functions.append(definition)
+        extra = ["c", "call"] if self.program.hosted else []
+        first = min(self.place[v] for v in self.stacks)
+        frees = [f"free(*(void **)(w + {self.place[v]}));" for v in self.stacks]
+        lines = [
+            f"memset(w + {first}, 0, {len(self.stacks) * SLOT});",
+            f"e = {inner}({joined([*self.parameters, 'w', *extra])});", *frees, "if (e) return e;",
+        ]  # fmt: skip
+        return [Statement(line, dict(self.parameters)) for line in lines]
 
     def _definition(self, title: str, parameters: list[str], workspace: str, statements: list[Statement]) -> str:
         environment = [ENVIRONMENT] if self.program.hosted else []

@@ -2,13 +2,15 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterable
+from collections.abc import Iterable, Sequence
 
 from wengert.backends.source.c.plan import Plan, Unit
 from wengert.ir.graph import Constant, Value
 
 __all__ = ["Workspace", "layout"]
 
+#: The bytes of a stack's place: where its memory is, and for how many entries.
+SLOT = 16
 ALIGN = 64  # a cache line, and the widest vector
 
 
@@ -44,20 +46,22 @@ class Workspace:
 
 
 def layout(
-    plan: Plan, given: Iterable[Value], scratch: dict[Unit, int]
+    plan: Plan, given: Iterable[Value], scratch: dict[Unit, int], stacks: Sequence[Value] = ()
 ) -> tuple[dict[Value, int], dict[Unit, int], int]:
     """Offsets of all arrays not ``given``, and of the scratch that units ask for; the total size.
 
-    A unit never writes where it reads: all its arrays are distinct.
+    A unit never writes where it reads: all its arrays are distinct.  Where ``stacks`` are kept, nothing else ever is.
     """
-    elsewhere, last = set(given), {}
+    elsewhere, last = {*given, *stacks}, {}
     for k, unit in enumerate(plan.units):
         last.update(dict.fromkeys([*unit.stored, *plan.reads(unit)], k))
     dies: dict[int, list[Value]] = {}
     for value, k in last.items():
         if value not in elsewhere and not isinstance(value, Constant):
             dies.setdefault(k, []).append(value)
-    space, place, spare = Workspace(), {}, {}
+    space, spare = Workspace(), {}
+    first = space.take(SLOT * len(stacks)) if stacks else 0
+    place = {v: first + SLOT * i for i, v in enumerate(stacks)}
     for k, unit in enumerate(plan.units):
         for value in unit.stored:
             if value not in elsewhere:

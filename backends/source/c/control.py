@@ -1,0 +1,165 @@
+"""Control ops as C: a function for each sub-graph, and real loops and branches that call them.
+
+A loop carries values in two buffers, each step reading one and writing the other.  A stack, which grows with the steps
+of a ``while``, is memory from ``realloc`` that the function gives back when it ends.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Sequence
+from typing import TYPE_CHECKING
+
+from wengert.backends.source.c.memory import ALIGN
+from wengert.backends.source.c.spelling import stored
+from wengert.ir.graph import Graph, Node, Value
+from wengert.ir.storable import graphs_in
+from wengert.ir.types import STEPS
+
+if TYPE_CHECKING:
+    from wengert.backends.source.c.functions import Function
+
+__all__ = ["GROW", "scratch", "second_buffers", "statement"]
+
+GROW = """\
+/* Room for entry n of a stack of entries of so many bytes. */
+static int grow(unsigned char *slot, int64_t n, size_t bytes)
+{
+    void *data;
+    size_t room;
+    memcpy(&data, slot, sizeof data);
+    memcpy(&room, slot + 8, sizeof room);
+    if ((size_t)n < room) return 0;
+    while (room <= (size_t)n) room = room ? 2 * room : 16;
+    data = realloc(data, room * bytes + 1);
+    if (!data) return 1;
+    memcpy(slot, &data, sizeof data);
+    memcpy(slot + 8, &room, sizeof room);
+    return 0;
+}
+"""
+
+
+def carried(node: Node) -> Sequence[Value]:
+    """The results of a loop that it carries from step to step."""
+    if node.op.name == "scan":
+        return node.results[: node.params["carries"]]
+    return node.results[: len(node.operands) - node.params["consts"]] if node.op.name == "while" else ()
+
+
+def _bytes(value: Value) -> int:
+    return -(-max(1, value.type.size * value.type.dtype.itemsize) // ALIGN) * ALIGN
+
+
+def second_buffers(node: Node) -> list[tuple[Value, int]]:
+    """What a node carries, and the bytes of the second buffer of each."""
+    return [(v, _bytes(v)) for v in carried(node)]
+
+
+def scratch(node: Node, sizes: dict[Graph, int]) -> int:
+    """How much a node needs to work in: for what it calls, and the second buffers of what it carries."""
+    return max((-(-sizes[g] // ALIGN) * ALIGN for g in graphs_in(node.params)), default=0) + sum(
+        size for _, size in second_buffers(node))
+
+
+def statement(f: Function, node: Node, names: dict[Graph, str], at: int, called: int) -> str:
+    """The C of a node, its scratch ``at`` an offset, of which the functions that it calls have the first bytes."""
+    write = {"scan": _scan, "while": _while, "switch": _switch}.get(node.op.name, _call)
+    return write(_Writer(f, node, names, at, called))
+
+
+class _Writer:
+    """What all of them need: pointers, calls, buffers."""
+
+    def __init__(self, f: Function, node: Node, names: dict[Graph, str], at: int, called: int) -> None:
+        self.f, self.node, self.names, self.at, self.called = f, node, names, at, called
+        self.operands = [f.pointer(v) for v in node.operands]
+        self.results = [f.pointer(v) for v in node.results]
+
+    def call(self, graph: Graph, arguments: Sequence[str]) -> str:
+        """A call that returns where it fails."""
+        extra = ["c", "call"] if self.f.program.hosted else []
+        every = ", ".join([*arguments, f"w + {self.at}", *extra])
+        return f"if ((e = {self.names[graph]}({every}))) return e;"
+
+    def buffers(self, first: Sequence[str], values: Sequence[Value]) -> tuple[list[str], list[str], list[str]]:
+        """What declares, exchanges and delivers carried values: ``a`` is read, ``b`` written."""
+        begin, swap, end, at = [], [], [], self.at + self.called
+        for k, (start, value, result) in enumerate(zip(first, values, self.results, strict=False)):
+            c = stored(value.type.dtype)
+            begin.append(f"const {c} *a{k} = {start}; {c} *b{k} = {result}, *s{k} = ({c} *)(w + {at}), *t{k};")
+            swap.append(f"a{k} = t{k} = b{k}; b{k} = s{k}; s{k} = t{k};")
+            size = value.type.size * value.type.dtype.itemsize
+            if size:
+                end.append(f"if (a{k} != {result}) memcpy({result}, a{k}, {size});")
+            at += _bytes(value)
+        return begin, swap, end
+
+
+def _entry(pointer: str, size: int) -> str:
+    return f"{pointer} + i * {size}"
+
+
+def _lines(lines: Sequence[str]) -> str:
+    return "\n    ".join(lines)
+
+
+def _call(w: _Writer) -> str:
+    return w.call(w.node.params["graph"], [*w.operands, *w.results])
+
+
+def _switch(w: _Writer) -> str:
+    graphs = w.node.params["graphs"]
+    code = w.f.program.fail("branch", w.node)
+    cases = [f"case {k}: {w.call(g, [*w.operands[1:], *w.results])} break;" for k, g in enumerate(graphs)]
+    return _lines([f"switch (*({w.operands[0]})) {{", *cases, f"default: return {code};", "}"])
+
+
+def _per_step(value: Value, lead: int = 1) -> int:
+    size = 1
+    for n in value.type.shape[lead:]:
+        size *= n
+    return size
+
+
+def _scan(w: _Writer) -> str:
+    params, node, operands, values = w.node.params, w.node, w.operands, w.node.operands
+    c, m, count = params["consts"], params["carries"], str(params["length"])
+    if params["length"] == STEPS:
+        count, operands, values = f"*({operands[0]})", operands[1:], values[1:]
+    begin, swap, end = w.buffers(operands[c : c + m], node.results[:m])
+    xs = [_entry(p, _per_step(v)) for p, v in zip(operands[c + m :], values[c + m :], strict=True)]
+    ys, room = _stacks(w, m)
+    given = [*operands[:c], *(f"a{k}" for k in range(m)), *xs, *(f"b{k}" for k in range(m)), *ys]
+    order = f"i = {count}; i-- > 0;" if params["reverse"] else f"i = 0; i < {count}; i++"
+    head = f"for (int64_t {order}) {{"
+    before = room and [f"if ({count}) {{ int64_t i = {count} - 1; {' '.join(room)} }}"]
+    body = [w.call(params["graph"], given), *swap]
+    return _lines(["{", *(f"    {x}" for x in (*begin, *before, head, *(f"    {y}" for y in body), "}", *end)), "}"])
+
+
+def _stacks(w: _Writer, first: int) -> tuple[list[str], list[str]]:
+    """Where the results of step i go, and what makes room for them."""
+    targets, room = [], []
+    for value in w.node.results[first:]:
+        size = _per_step(value)
+        targets.append(_entry(w.f.pointer(value), size))
+        if value.type.shape[0] == STEPS:
+            code = w.f.program.fail("memory", w.node)
+            room.append(f"if (grow(w + {w.f.place[value]}, i, {size * value.type.dtype.itemsize})) return {code};")
+    return targets, room
+
+
+def _while(w: _Writer) -> str:
+    params, node = w.node.params, w.node
+    c, m = params["consts"], len(node.operands) - params["consts"]
+    begin, swap, end = w.buffers(w.operands[c:], node.results[:m])
+    ys, room = _stacks(w, m + 1)
+    given = [*w.operands[:c], *(f"a{k}" for k in range(m))]
+    body = [
+        w.call(params["condition"], [*given, "&go"]), "if (!go) break;", *room,
+        w.call(params["graph"], [*given, *(f"b{k}" for k in range(m)), *ys]), *swap,
+    ]  # fmt: skip
+    go = stored(w.node.params["condition"].outputs[0].type.dtype)
+    lines = [*begin, "int64_t i;", "for (i = 0;; i++) {", f"    {go} go;", *(f"    {x}" for x in body), "}", *end,
+             f"*({w.results[m]}) = i;"]  # fmt: skip
+    return _lines(["{", *(f"    {x}" for x in lines), "}"])
