@@ -19,10 +19,13 @@ from __future__ import annotations
 from collections.abc import Sequence
 from typing import Any, Protocol
 
+from wengert.ir.errors import DerivativeError
 from wengert.ir.graph import Graph
 from wengert.ir.types import STEPS, ArrayType
 
-__all__ = ["Machine", "call", "checkpoint", "custom", "scan", "switch", "while_"]
+__all__ = [
+    "Machine", "call", "checkpoint", "custom", "forward_rule", "linear", "reverse_rules", "scan", "switch", "while_",
+]  # fmt: skip
 
 Values = Sequence[Any]
 Params = dict[str, Any]
@@ -51,6 +54,35 @@ def checkpoint(machine: Machine, operands: Values, params: Params) -> Values:
 
 def custom(machine: Machine, operands: Values, params: Params) -> Values:
     return machine.custom(params, operands)
+
+
+def reverse_rules(params: Params) -> tuple[Graph | None, Graph | None]:
+    """The vjp and the jvp of a custom call; raises where there is neither."""
+    if params["jvp"] is None and params["vjp"] is None:
+        message = f"custom: the call of {params['graph'].name} states no derivative, neither a jvp nor a vjp."
+        raise DerivativeError(message, op="custom")
+    return params["vjp"], params["jvp"]
+
+
+def forward_rule(params: Params) -> Graph:
+    """The jvp of a custom call; raises where there is none."""
+    _, jvp = reverse_rules(params)
+    if jvp is None:
+        raise DerivativeError(BACK_ONLY, op="custom")
+    return jvp
+
+
+def linear(machine: Machine, operands: Values, params: Params) -> Values:
+    if params["graph"] is None:
+        raise DerivativeError(BACK_ONLY, op="linear")
+    return machine.call(params["graph"], operands)
+
+
+#: Where forward mode meets a rule that is not linear, such as a clipped cotangent.
+BACK_ONLY = (
+    "A custom vjp that is not linear in its cotangent (it clips it, for instance) has no forward mode: use reverse "
+    "mode, or give wg.custom a jvp as well."
+)
 
 
 def switch(machine: Machine, operands: Values, params: Params) -> Values:

@@ -132,11 +132,12 @@ def _are_graphs(value: Any) -> bool:
 FORMS: dict[str, tuple[str, Callable[[Any], bool]]] = {
     "axes":       ("a tuple of ints",         _are_ints),
     "axis":       ("an int",                  _is_int),
+    "back":       ("a Graph",                 lambda value: isinstance(value, Graph)),
     "carries":    ("an int",                  _is_int),
     "condition":  ("a Graph",                 lambda value: isinstance(value, Graph)),
     "consts":     ("an int",                  _is_int),
     "dtype":      ("the name of a dtype",     lambda value: type(value) is str and value in DTYPES),
-    "graph":      ("a Graph",                 lambda value: isinstance(value, Graph)),
+    "graph":      ("a Graph",                 lambda value: isinstance(value, Graph) or value is None),
     "graphs":     ("a tuple of Graphs",       _are_graphs),
     "jvp":        ("a Graph or None",         lambda value: value is None or isinstance(value, Graph)),
     "length":     ("an int",                  _is_int),

@@ -5,7 +5,7 @@ from __future__ import annotations
 from collections.abc import Callable, Sequence
 from typing import Any
 
-from attrs import frozen
+from attrs import evolve, frozen
 
 from wengert.backends.program import is_leaf
 from wengert.ir.build import Builder, common_dtype
@@ -46,6 +46,7 @@ class Body:
     graph: Graph
     implicit: list[Value]
     results: Structure
+    traced: tuple[ArrayType, ...] = ()  # of what is implicit, that which a trace around it made
 
     @property
     def explicit(self) -> int:
@@ -109,7 +110,8 @@ def recorded(
     graph = graph.evolve(results=None)
     explicit = [v for v, x in zip(graph.inputs, every, strict=False) if isinstance(x, Array) and x.owner is unknown]
     rest = [v for v in graph.inputs if v not in explicit]
-    body = Body(graph.evolve(inputs=(*explicit, *rest)), [*extra, *operands], results)  # type: ignore[arg-type]
+    outer = tuple(s.value.type for s in sources if isinstance(s, Array))
+    body = Body(graph.evolve(inputs=(*explicit, *rest)), [*extra, *operands], results, outer)  # type: ignore[arg-type]
     return _without_guards(xp, body, what, name)
 
 
@@ -125,7 +127,7 @@ def _without_guards(xp: TraceNamespace, body: Body, what: str, name: str) -> Bod
         raise refuse(f"Python branches on a value within {what} {name}.", "Use wg.cond, wg.switch or np.where.")
     inputs = tuple(v for v in graph.inputs if v in outer)
     xp.builder.inline(alone.evolve(inputs=inputs), [outer[v] for v in inputs])
-    return Body(dead_code(graph.evolve(guards=())), body.implicit, body.results)
+    return evolve(body, graph=dead_code(graph.evolve(guards=())))
 
 
 def returning(graph: Graph, types: Sequence[ArrayType]) -> Graph:
@@ -148,10 +150,3 @@ def joined(types: Sequence[ArrayType]) -> ArrayType:
 def described(types: Sequence[ArrayType]) -> str:
     """Types for a message."""
     return ", ".join(map(str, types)) or "nothing"
-
-
-def same_values(values: Sequence[Value]) -> list[Value]:
-    """Each value once, in order."""
-    return list(dict.fromkeys(values))
-
-

@@ -24,7 +24,7 @@ from wengert.backends.reference.partials import (
     reduction_flow,
 )
 from wengert.backends.reference.scalar import adder, number, scaler
-from wengert.backends.reference.tape import turned
+from wengert.ir.driving import forward_rule
 from wengert.ir.graph import Graph, Node, Value
 from wengert.ir.kinds import (
     Contraction,
@@ -241,7 +241,7 @@ class Duals:
     again = call
 
     def custom(self, params: dict[str, Any], operands: Sequence[Dual]) -> list[Dual]:
-        """Tangents by the rule: the jvp, or the pullback, in its cotangents, of the vjp."""
+        """Tangents by the jvp."""
         graph, xs = params["graph"], [x for x, _ in operands]
         outs = self.values.call(graph, xs)
         if all(t is None for _, t in operands):
@@ -253,12 +253,7 @@ class Duals:
              if is_inexact(v.type.dtype)]
             for j in range(k)
         ]  # fmt: skip
-        if params["jvp"] is not None:
-            rows = [self.values.call(params["jvp"], [*xs, *line]) for line in lines]
-        else:
-            from wengert.backends.reference.reverse import recorder
-
-            rows = turned(recorder, params["vjp"], [*xs, *outs], [zeros(v.type) for v in moving], lines)
+        rows = [self.values.call(forward_rule(params), [*xs, *outs, *line]) for line in lines]
         columns = iter([list(column) for column in zip(*rows, strict=True)])
         return [(x, next(columns) if v in moving else None) for x, v in zip(outs, graph.outputs, strict=True)]
 

@@ -11,6 +11,7 @@ from wengert.backends.reference import evaluate
 from wengert.backends.reference.arrays import Flat, zeros
 from wengert.backends.reference.partials import active_values
 from wengert.backends.reference.scalar import adder
+from wengert.ir.driving import reverse_rules
 from wengert.ir.graph import Graph
 from wengert.ir.types import ArrayType, is_inexact
 
@@ -108,6 +109,7 @@ class Tape:
         graph, xs = params["graph"], [e.primal for e in operands]
         outs = self.values.call(graph, xs)
         moving = [is_inexact(v.type.dtype) for v in graph.inputs]
+        vjp, jvp = reverse_rules(params) if any(e.live for e in operands) else (None, None)
         ends = [is_inexact(v.type.dtype) and any(e.live for e in operands) for v in graph.outputs]
 
         def back(gs: list[Cotangents]) -> list[Cotangents]:
@@ -116,11 +118,11 @@ class Tape:
                 [zeros(v.type) if g is None else g[j] for g, v, end in zip(gs, graph.outputs, ends, strict=True) if end]
                 for j in range(k)
             ]
-            if params["vjp"] is not None:
-                rows = [self.values.call(params["vjp"], [*xs, *outs, *line]) for line in lines]
+            if vjp is not None:
+                rows = [self.values.call(vjp, [*xs, *outs, *line]) for line in lines]
             else:
                 at = [zeros(v.type) for v, m in zip(graph.inputs, moving, strict=True) if m]
-                rows = turned(self.recorder, params["jvp"], xs, at, lines)
+                rows = turned(self.recorder, jvp, [*xs, *outs], at, lines)
             columns = iter([list(column) for column in zip(*rows, strict=True)])
             return [next(columns) if m else None for m in moving]
 

@@ -11,6 +11,7 @@ from typing import Any
 import numpy as np
 from attrs import define, frozen
 
+from wengert.ir.driving import forward_rule, reverse_rules
 from wengert.ir.graph import Graph
 from wengert.ir.types import ArrayType, is_inexact
 
@@ -62,11 +63,10 @@ class Dual:
 
 
 class Duals:
-    """Values are duals.  ``ready(graph, active)`` gives a function of arrays and tangents to both, ``back`` what
-    ``Tape`` has."""
+    """Values are duals.  ``ready(graph, active)`` gives a function of arrays and tangents to both."""
 
-    def __init__(self, values: Values, ready: Made, back: Made, k: int, products: Any) -> None:
-        self.values, self.ready, self.back, self.k, self.products = values, ready, back, k, products
+    def __init__(self, values: Values, ready: Made, k: int, products: Any) -> None:
+        self.values, self.ready, self.k, self.products = values, ready, k, products
 
     def call(self, graph: Graph, operands: Sequence[Dual]) -> list[Dual]:
         active = tuple(i for i, d in enumerate(operands) if d.tangent is not None)
@@ -88,14 +88,8 @@ class Duals:
             [np.zeros_like(d.primal) if d.tangent is None else d.tangent[j] for d in operands if _moves(d.primal)]
             for j in range(self.k)
         ]
-        if params["jvp"] is not None:
-            rows = [self.values.call(params["jvp"], [*primals, *line]) for line in lines]
-            columns = iter([np.stack(column) for column in zip(*rows, strict=True)])
-        else:  # a vjp is linear in the cotangents: its own pullback in them, here at zero, is the jvp
-            ends = [np.zeros_like(x) for x in outs if _moves(x)]
-            active = tuple(range(len(primals) + len(outs), len(primals) + len(outs) + len(ends)))
-            turned = self.back(params["vjp"], active)([*primals, *outs, *ends])[1]
-            columns = iter(turned([np.stack(column) for column in zip(*lines, strict=True)], self.k, self.products))
+        rows = [self.values.call(forward_rule(params), [*primals, *outs, *line]) for line in lines]
+        columns = iter([np.stack(column) for column in zip(*rows, strict=True)])
         return [Dual(x, next(columns) if _moves(x) else None) for x in outs]
 
     def holds(self, graph: Graph, operands: Sequence[Dual]) -> bool:
@@ -211,15 +205,16 @@ class Tape:
         if not any(e.live for e in operands):
             return [Entry(x) for x in outs]
 
+        vjp, jvp = reverse_rules(params)
+
         def back(gs: Sequence[Any], k: int, products: Any) -> list[Any]:
             ends = [(np.zeros((k, *x.shape), x.dtype) if g is None else g)
                     for g, x in zip(gs, outs, strict=True) if _moves(x)]  # fmt: skip
-            vjp, jvp = params["vjp"], params["jvp"]
             if vjp is not None:
                 rows = [self.values.call(vjp, [*primals, *outs, *(g[j] for g in ends)]) for j in range(k)]
                 return [np.stack(column) for column in zip(*rows, strict=True)]
-            n = len(primals)
-            at = [*primals, *(np.zeros_like(primals[i]) for i in moving)]
+            n = len(primals) + len(outs)
+            at = [*primals, *outs, *(np.zeros_like(primals[i]) for i in moving)]
             return list(self.ready(jvp, tuple(range(n, n + len(moving))))(at)[1](ends, k, products))
 
         return self._leave(operands, moving, outs, back)

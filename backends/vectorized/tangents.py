@@ -139,7 +139,7 @@ def _control(node: Node, out: Any, operands: Sequence[Any], tangents: Tangents, 
     from wengert.backends.vectorized import modes  # which stands above this file
 
     k = next(len(t) for t in tangents if t is not None)
-    machine = Duals(Values(runner), modes.pushing, modes.pulling, k, products)
+    machine = Duals(Values(runner), modes.pushing, k, products)
     given = [Dual(x, t) for x, t in zip(operands, tangents, strict=True)]
     return tuple(d.tangent for d in node.op.drive(machine, given, node.params))  # type: ignore[attr-defined]
 

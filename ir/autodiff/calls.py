@@ -9,8 +9,9 @@ from attrs import evolve
 
 from wengert.ir import kinds
 from wengert.ir.autodiff.pushing import Pushed, Tangent, emit, positions, spread, there
-from wengert.ir.autodiff.subgraphs import dual, parted, sweep, transposed, zeros
+from wengert.ir.autodiff.subgraphs import dual, linear_part, parted, sweep, transposed, zeros
 from wengert.ir.build import Builder
+from wengert.ir.driving import BACK_ONLY, forward_rule, reverse_rules
 from wengert.ir.errors import DerivativeError
 from wengert.ir.graph import Constant, Graph, Node, Value
 from wengert.ir.passes import dead_code
@@ -18,6 +19,7 @@ from wengert.ir.types import is_inexact
 
 __all__ = [
     "again", "call_fused", "call_split", "checkpoint_fused", "checkpoint_split", "custom_fused", "custom_split",
+    "jvp_of", "linear_fused", "linear_split",
 ]  # fmt: skip
 
 
@@ -99,41 +101,45 @@ def _inexact(values: Sequence[Value]) -> list[int]:
     return [i for i, v in enumerate(values) if is_inexact(v.type.dtype)]
 
 
-def _rule(params: dict[str, Any], *, prefer: str) -> Graph:
-    """Of operands, results and tangents of the inexact operands, to tangents of the inexact results.
-
-    A vjp is linear in its cotangents, and its transpose is the jvp.
-    """
-    graph = params["graph"]
-    chosen = prefer if params[prefer] is not None else "vjp" if prefer == "jvp" else "jvp"
-    rule = params[chosen]
-    if rule is None:
-        message = f"custom: the call of {graph.name} states no derivative, neither a jvp nor a vjp."
-        raise DerivativeError(message, op="custom")
-    first = len(graph.inputs) + len(graph.outputs)
-    if chosen == "vjp":
-        count = len(rule.outputs)
-        return transposed(rule, tuple(range(first, len(rule.inputs))), tuple(range(count)))
-    n = len(graph.inputs)
-    results = (Value(v.type) for v in graph.outputs)
-    return rule.evolve(inputs=(*rule.inputs[:n], *results, *rule.inputs[n:]))
-
-
 def custom_fused(b: Builder, params: Any, operands: Sequence[Value], tangents: Sequence[Tangent]) -> Pushed:
-    made = emit(b, "custom", operands, **params)
-    moved = emit(b, "call", [*operands, *made, *_tangents(b, operands, tangents)], graph=_rule(params, prefer="jvp"))
+    made, rule = emit(b, "custom", operands, **params), forward_rule(params)
+    moved = emit(b, "call", [*operands, *made, *_tangents(b, operands, tangents)], graph=rule)
     return made, spread(len(made), _inexact(made), moved)
 
 
 def custom_split(
     b: Builder, params: Any, operands: Sequence[Value], tangents: Sequence[Tangent], *, within: bool
 ) -> Pushed:
-    """The rule is linear in tangents, and so is its own derivative in them, wherever that is taken: at zero."""
-    made = emit(b, "custom", operands, **params)
+    """A vjp is kept as it is stated.  A jvp is linear in tangents, and so its own derivative in them, taken at zero."""
+    made, (vjp, jvp) = emit(b, "custom", operands, **params), reverse_rules(params)
+    known = [*operands, *made]
+    if vjp is not None:
+        given = [*known, *_tangents(b, operands, tangents)]
+        moved = emit(b, "linear", given, graph=jvp, back=vjp, consts=len(known))
+        return made, spread(len(made), _inexact(made), moved)
     pairs = [(v, t) for v, t in zip(operands, tangents, strict=True) if is_inexact(v.type.dtype)]
-    at = [*operands, *made, *(zeros(b, v) for v, _ in pairs)]
-    moving = [*([None] * (len(operands) + len(made))), *(t for _, t in pairs)]
-    _, moved = call_split(b, {"graph": _rule(params, prefer="vjp")}, at, moving, within=within)
-    return made, spread(len(made), _inexact(made), moved)  # type: ignore[arg-type]
+    at = [*known, *(zeros(b, v) for v, _ in pairs)]
+    moving = [*([None] * len(known)), *(t for _, t in pairs)]
+    _, ends = call_split(b, {"graph": jvp}, at, moving, within=within)
+    return made, spread(len(made), _inexact(made), ends)  # type: ignore[arg-type]
 
 
+def jvp_of(vjp: Graph, first: int) -> Graph | None:
+    """The transpose of a vjp in its cotangents, the inputs from ``first`` on; None where it is not linear in them."""
+    moving = tuple(range(first, len(vjp.inputs)))
+    alone = linear_part(vjp, moving)
+    return None if alone is None else transposed(alone, moving, tuple(range(len(vjp.outputs))))
+
+
+def linear_fused(b: Builder, params: Any, operands: Sequence[Value], tangents: Sequence[Tangent]) -> Pushed:
+    if params["graph"] is None:
+        raise DerivativeError(BACK_ONLY, op="linear")
+    return call_fused(b, {"graph": params["graph"]}, operands, tangents)
+
+
+def linear_split(
+    b: Builder, params: Any, operands: Sequence[Value], tangents: Sequence[Tangent], *, within: bool
+) -> Pushed:
+    if params["graph"] is None:
+        raise DerivativeError(BACK_ONLY, op="linear")
+    return call_split(b, {"graph": params["graph"]}, operands, tangents, within=within)

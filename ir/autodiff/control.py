@@ -18,6 +18,8 @@ from wengert.ir.autodiff.calls import (
     checkpoint_split,
     custom_fused,
     custom_split,
+    linear_fused,
+    linear_split,
 )
 from wengert.ir.autodiff.loops import scan_fused, scan_split, while_fused, while_split
 from wengert.ir.autodiff.pushing import Pushed, Tangent
@@ -57,6 +59,7 @@ FUSED: dict[str, Callable[..., Pushed]] = {
     "call": call_fused,
     "checkpoint": checkpoint_fused,
     "custom": custom_fused,
+    "linear": linear_fused,
     "switch": switch_fused,
     "while": while_fused,
     "scan": scan_fused,
@@ -65,6 +68,7 @@ SPLIT: dict[str, Callable[..., Pushed]] = {
     "call": call_split,
     "checkpoint": checkpoint_split,
     "custom": custom_split,
+    "linear": linear_split,
     "switch": switch_split,
     "while": while_split,
     "scan": scan_split,

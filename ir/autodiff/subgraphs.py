@@ -11,6 +11,7 @@ from typing import Any
 
 from attrs import frozen
 
+from wengert.ir import kinds
 from wengert.ir.autodiff.forward import Tangent, cotangent_type, push
 from wengert.ir.autodiff.transposition import pull
 from wengert.ir.build import Builder
@@ -19,7 +20,7 @@ from wengert.ir.ops import OPS
 from wengert.ir.passes import dead_code, simplify
 
 __all__ = [
-    "Dual", "Parted", "Split", "cotangents_of", "dual", "named", "parted", "split", "start",
+    "Dual", "Parted", "Split", "cotangents_of", "dual", "linear_part", "named", "parted", "split", "start",
     "sweep", "transposed", "zeros",
 ]  # fmt: skip
 
@@ -78,6 +79,28 @@ def sweep(graph: Graph, active: tuple[int, ...]) -> Dual:
     b.inputs.extend(parts.tangents)
     b.nodes.extend(parts.nodes)
     return Dual(simplify(b.graph([*parts.outputs, *_filled(b, parts.outputs, parts.moved, ends)])), ends)
+
+
+@functools.lru_cache(maxsize=512)
+def linear_part(graph: Graph, active: tuple[int, ...]) -> Graph | None:
+    """A graph that is linear in its active inputs, as one that can be transposed: its own derivative in them.
+
+    None where the derivative depends on them, so that the graph is not linear.  In a loop that carries them beside
+    other values that cannot be seen: there they are taken to be zero.
+    """
+    found = sweep(graph, active)
+    count = len(graph.outputs)
+    b, inputs = start(graph, "linear")
+    bare = dead_code(found.graph.evolve(outputs=found.graph.outputs[count:]))
+    moving = [found.graph.inputs[i] for i in active]
+    loops = any(isinstance(node.op, kinds.Control) for node in graph.nodes)
+    if not loops and not set(moving).isdisjoint(bare.used_values()):
+        return None
+    given = [zeros(b, v) if i in active else v for i, v in enumerate(inputs)]
+    moved = iter(b.inline(bare, [*given, *(inputs[i] for i in active)]))
+    ends = dict(zip(found.ends, moved, strict=True))
+    outputs = [ends.get(i) or zeros(b, v) for i, v in enumerate(graph.outputs)]
+    return simplify(b.graph(outputs))
 
 
 def _flowing(moved: Sequence[Tangent]) -> tuple[int, ...]:

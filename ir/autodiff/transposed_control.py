@@ -37,6 +37,14 @@ def _call_transposed(b: Builder, node: Node, linear: Sequence[bool], cotangents:
     return spread(len(linear), lin, made)
 
 
+def _linear_transposed(b: Builder, node: Node, linear: Sequence[bool], cotangents: Given) -> list[Value | None]:
+    """The transpose that is stated."""
+    c, back = node.params["consts"], node.params["back"]
+    given = [zeros(b, v) if g is None else g for v, g in zip(node.results, cotangents, strict=True)]
+    made = b.emit_all(OPS["call"], [*node.operands[:c], *given], graph=back)  # type: ignore[list-item]
+    return [g if moving else None for moving, g in zip(linear, [*[None] * c, *made], strict=True)]
+
+
 def _which(flags: Sequence[bool]) -> tuple[int, ...]:
     return tuple(i for i, flag in enumerate(flags) if flag)
 
@@ -94,6 +102,7 @@ def _total(b: Builder, values: Sequence[Value]) -> Value:
 _TRANSPOSES: dict[str, Callable[..., list[Value | None]]] = {
     "call": _call_transposed,
     "checkpoint": _call_transposed,
+    "linear": _linear_transposed,
     "switch": _switch_transposed,
     "scan": _scan_transposed,
 }

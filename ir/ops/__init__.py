@@ -12,6 +12,7 @@ from wengert.ir.ops import (
     control,
     entire,
     exponential,
+    external,
     factorizations,
     fft,
     indexing,
@@ -37,8 +38,8 @@ CHAPTERS: dict[str, ModuleType] = {
     module.__name__.rpartition(".")[2]: module
     for module in (
         arithmetic, exponential, trigonometric, parts, entire, comparison, special, reductions,
-        movement, contractions, indexing, library, linalg, factorizations, matrix_functions, fft, control, random,
-        special_functions, special_functions_gamma, special_functions_bessel, special_functions_entropy,
+        movement, contractions, indexing, library, linalg, factorizations, matrix_functions, fft, control, external,
+        random, special_functions, special_functions_gamma, special_functions_bessel, special_functions_entropy,
         special_functions_integrals,
     )
 }  # fmt: skip

@@ -44,9 +44,9 @@ def _custom(op, types, params):
     outputs = _checked(op, params["graph"], types)
     moving, ends = (
         tuple(ArrayType(t.dtype, t.shape) for t in every if is_inexact(t.dtype)) for every in (types, outputs))
-    for name, given, made in (("jvp", (*types, *moving), ends), ("vjp", (*types, *outputs, *ends), moving)):
+    for name, given, made in (("jvp", moving, ends), ("vjp", ends, moving)):
         rule = params[name]
-        if rule is not None and _checked(op, rule, given) != made:
+        if rule is not None and _checked(op, rule, (*types, *outputs, *given)) != made:
             raise refuse(op, f"its {name} should give {made}, not {tuple(v.type for v in rule.outputs)}.")
     return outputs
 
@@ -54,8 +54,25 @@ def _custom(op, types, params):
 custom = Control(name="custom", params=("graph", "jvp", "vjp"),
     types=_custom,
     drive=driving.custom,
-    doc="A call with derivatives of its own: jvp, a graph of operands and tangents of those that are inexact, to "
-        "tangents of the inexact results; vjp, of operands, results and cotangents, to cotangents. One may be None.")
+    doc="A call with derivatives of its own: jvp, a graph of operands, results and tangents of the inexact operands, "
+        "to tangents of the inexact results; vjp, of operands, results and cotangents, to cotangents. One may be None.")
+
+
+def _linear(op, types, params):
+    back, k = params["back"], params["consts"]
+    ends = tuple(v.type for v in back.inputs[k:])
+    if _checked(op, back, (*types[:k], *ends)) != types[k:]:
+        raise refuse(op, f"its transpose should give {types[k:]}, not {tuple(v.type for v in back.outputs)}.")
+    if params["graph"] is not None and _checked(op, params["graph"], types) != ends:
+        raise refuse(op, f"its graph should give {ends}, not {tuple(v.type for v in params['graph'].outputs)}.")
+    return ends
+
+
+linear = Control(name="linear", params=("graph", "back", "consts"),
+    types=_linear,
+    drive=driving.linear,
+    doc="A graph of consts and of operands that it is linear in, with the graph of its transpose, of the consts and of "
+        "cotangents. The graph may be None where only the transpose is known: it is then not run, but transposed.")
 
 
 def _switched(op, types, params):

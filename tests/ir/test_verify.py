@@ -135,7 +135,7 @@ BROKEN = {
     ],
     "C10": [calling_itself(), chain(module.MAX_CALL_DEPTH, 1), chain(40, 2)],
     "C11": [
-        of_shape(-1),
+        of_shape(-2), of_shape(2, -1),
         of_shape(2.0),
         of_shape(*(1,) * 33),
         of_shape(2**31, 2**31),

@@ -18,7 +18,7 @@ from wengert.ir.types import STEPS
 if TYPE_CHECKING:
     from wengert.backends.source.c.functions import Function
 
-__all__ = ["GROW", "scratch", "second_buffers", "statement"]
+__all__ = ["GROW", "called", "scratch", "second_buffers", "statement"]
 
 GROW = """\
 /* Room for entry n of a stack of entries of so many bytes. */
@@ -50,6 +50,11 @@ def _bytes(value: Value) -> int:
     return -(-max(1, value.type.size * value.type.dtype.itemsize) // ALIGN) * ALIGN
 
 
+def called(node: Node) -> list[Graph]:
+    """The graphs that running a node calls: of a rule of its own, none."""
+    return [node.params["graph"]] if node.op.name in ("custom", "linear") else list(graphs_in(node.params))
+
+
 def second_buffers(node: Node) -> list[tuple[Value, int]]:
     """What a node carries, and the bytes of the second buffer of each."""
     return [(v, _bytes(v)) for v in carried(node)]
@@ -57,7 +62,7 @@ def second_buffers(node: Node) -> list[tuple[Value, int]]:
 
 def scratch(node: Node, sizes: dict[Graph, int]) -> int:
     """How much a node needs to work in: for what it calls, and the second buffers of what it carries."""
-    return max((-(-sizes[g] // ALIGN) * ALIGN for g in graphs_in(node.params)), default=0) + sum(
+    return max((-(-sizes[g] // ALIGN) * ALIGN for g in called(node)), default=0) + sum(
         size for _, size in second_buffers(node))
 
 

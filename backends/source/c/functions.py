@@ -19,7 +19,6 @@ from wengert.ir.errors import BackendError
 from wengert.ir.graph import Constant, Graph, Node, Value
 from wengert.ir.kinds import Control, Elementwise, Indexing, Library
 from wengert.ir.passes import inline_stacks
-from wengert.ir.storable import graphs_in
 from wengert.ir.types import is_stack
 
 if TYPE_CHECKING:
@@ -75,7 +74,7 @@ class Function:
         self.parameters: dict[str, str] = {}
         self._place_parameters()
         units = [u for u in self.plan.units if isinstance(u.last.op, Control)]
-        self.called = {u: {g: program.subgraph(g) for g in graphs_in(u.last.params)} for u in units}
+        self.called = {u: {g: program.subgraph(g) for g in control.called(u.last)} for u in units}
         sizes = {u: {g: size for g, (_, size) in called.items()} for u, called in self.called.items()}
         scratch = {u: control.scratch(u.last, sizes[u]) for u in units}
         self.stacks = [v for u in units for v in u.last.results if is_stack(v.type)]

@@ -89,6 +89,7 @@ _WRITERS: dict[str, Callable[[Printer, Node, list[str], dict[str, Any]], Express
     "call": _called,
     "checkpoint": _called,
     "custom": _called,
+    "linear": _called,
     "switch": _switch,
     "scan": _scan,
     "while": _while,
