@@ -13,6 +13,7 @@ from typing import Any
 import numpy as np
 
 from wengert.ir.graph import Graph, Value
+from wengert.ir.passes.schedules import Loop, binomial, square_root
 from wengert.ir.structure import LEAF, Structure, unflatten
 from wengert.ir.types import ArrayType
 from wengert.tracer.array import Array, TraceNamespace, find_arrays
@@ -171,7 +172,7 @@ def _settled(
     raise refuse(f"the dtypes that the {what} loop carries do not settle: {described(types)}.", "Cast with .astype.")
 
 
-def _ordered(body: Body, consts: Sequence[Value]) -> Graph:
+def _ordered(body: Body) -> Graph:
     """The graph with what it reads from outside first."""
     n = body.explicit
     return body.graph.evolve(inputs=(*body.graph.inputs[n:], *body.graph.inputs[:n]))
@@ -180,7 +181,7 @@ def _ordered(body: Body, consts: Sequence[Value]) -> Graph:
 @_staged
 def scan(
     body: Callable[[Any, Any], tuple[Any, Any]], init: Any, xs: Any = None, length: int | None = None, *,
-    reverse: bool = False,
+    reverse: bool = False, checkpoint: str | int | None = None,
 ) -> tuple[Any, Any]:
     """A loop that carries a value and reads and writes arrays entry by entry.
 
@@ -203,6 +204,9 @@ def scan(
         How many steps; needed where ``xs`` is None.
     reverse : bool
         From the last entry to the first; ``ys`` stands in the order of ``xs``.
+    checkpoint : {None, "sqrt"} or int
+        What reverse mode keeps of n steps: all that every step needs; the carries before about sqrt(n) blocks, each
+        step being computed twice; or that many carries at a time, by the binomial schedule (revolve).
 
     Returns
     -------
@@ -226,14 +230,22 @@ def scan(
         return found
 
     done, carry, values = _settled(xp, init, "scan", record)
-    m = len(values)
     xp.trace.locate()
-    made = xp.builder.emit_all(
-        _op("scan"), [*done.implicit, *values, *arrays], graph=_ordered(done, []), consts=len(done.implicit),
-        carries=m, length=n, reverse=bool(reverse),
-    )  # fmt: skip
-    ys = done.results.children[1]
-    return _nested(xp, carry, made[:m]), _nested(xp, ys, made[m:])
+    loop, parts = Loop(_ordered(done), len(done.implicit), len(values), bool(reverse)), (done.implicit, values, arrays)
+    if checkpoint is None:
+        last, made = loop.emit(xp.builder, *parts, n)
+    elif checkpoint == "sqrt":
+        last, made = square_root(xp.builder, loop, *parts, n)
+    else:
+        last, made = binomial(xp.builder, loop, *parts, n, _snapshots(checkpoint))
+    return _nested(xp, carry, last), _nested(xp, done.results.children[1], made)
+
+
+def _snapshots(checkpoint: Any) -> int:
+    if isinstance(checkpoint, bool) or not isinstance(checkpoint, (int, np.integer)) or not 1 <= checkpoint <= 40:
+        message = f"checkpoint must be None, 'sqrt' or a number of snapshots from 1 to 40, got {checkpoint!r}."
+        raise ValueError(message)
+    return int(checkpoint)
 
 
 def _length(arrays: Sequence[Value], length: int | None) -> int:

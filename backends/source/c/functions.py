@@ -94,6 +94,10 @@ class Function:
         """Where an array is."""
         if value in self.pointers:
             return self.pointers[value]
+        if value in self.plan.views:  # a part of an array, handed over as it lies there
+            view = self.plan.views[value]
+            base = self.pointer(view.base)
+            return f"{base} + {view.offset}" if view.offset else base
         if isinstance(value, Constant):
             return self.program.constant(value)
         offset = self.place[value]

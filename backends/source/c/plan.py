@@ -68,6 +68,7 @@ class Plan:
         self.arrays = set(self.needed)
         self.split: dict[Value, tuple[Part, ...]] = {}
         self._find_views()
+        self._hand_over()
         self.uses = self._count_uses()
         units = split_movements(self, self._merge_reductions(self._groups()), LIMIT)
         self._mark_stored(units)
@@ -96,12 +97,22 @@ class Plan:
         return live[::-1]
 
     def _needed_as_arrays(self) -> set[Value]:
-        """What is handed over whole: results, and operands of calls and of indexing."""
+        """What is handed over whole: results, and operands of calls back and of indexing."""
         arrays = set(self.outputs)
         for node in self.nodes:
-            if isinstance(node.op, (Library, Control, Indexing)):
+            if isinstance(node.op, (Library, Indexing)):
                 arrays.update(node.operands)
         return arrays
+
+    def _hand_over(self) -> None:
+        """Operands of sub-graphs are arrays too, or parts of arrays that lie together, which are not copied."""
+        for node in self.nodes:
+            for value in node.operands if isinstance(node.op, Control) else ():
+                view = self.views.get(value)
+                if view is not None and not (view.contiguous and view.shape == value.type.shape):
+                    del self.views[value]
+                self.needed.add(self.view(value).base)
+        self.arrays |= self.needed
 
     def _find_views(self) -> None:
         for node in self.nodes:
