@@ -6,7 +6,7 @@ Control ops are differentiated by exchanging their sub-graphs for these; see :mo
 from __future__ import annotations
 
 import functools
-from collections.abc import Sequence
+from collections.abc import Iterable, Sequence
 from typing import Any
 
 from attrs import frozen
@@ -175,8 +175,10 @@ def parted(
     parts = split(b, graph, inputs, active, within=within)
     ends = _flowing(parts.moved) if ends is None else ends
     last = _filled(b, parts.outputs, parts.moved, ends)
-    reads = (v for v in (*(v for node in parts.nodes for v in node.operands), *last))
-    known = dict.fromkeys(v for v in reads if v not in parts.linear and not isinstance(v, Constant))
+    views = _views(b.nodes, (v for node in parts.nodes for v in node.operands))
+    again = {v for node in views for v in node.results}
+    reads = (v for v in (*(v for node in (*views, *parts.nodes) for v in node.operands), *last))
+    known = dict.fromkeys(v for v in reads if v not in parts.linear | again and not isinstance(v, Constant))
     position = {v: i for i, v in enumerate(inputs)}
     same = {v for node in _constant(b.nodes, set(inputs[:consts])) for v in node.results} if consts else set()
     given = [v for v in known if v in position]
@@ -185,8 +187,22 @@ def parted(
     primal = simplify(b.graph([*parts.outputs, *rest]))
     before = simplify(b.graph(fixed).evolve(inputs=tuple(inputs[:consts]), guards=()))
     needs = (*given, *fixed, *rest, *parts.tangents)
-    linear = simplify(Graph(needs, tuple(parts.nodes), tuple(last), name=f"{graph.name}_linear"))
+    linear = simplify(Graph(needs, (*views, *parts.nodes), tuple(last), name=f"{graph.name}_linear"))
     return Parted(primal, before, linear, tuple(position[v] for v in given), ends)
+
+
+def _views(nodes: Sequence[Node], wanted: Iterable[Value]) -> list[Node]:
+    """The nodes that only look at what is there in another way, on the way to the wanted values: they are looked at
+    again, where the others are kept."""
+    needed, found = set(wanted), []
+    for node in reversed(nodes):
+        if node.op.name in _VIEWS and not needed.isdisjoint(node.results):
+            needed.update(node.operands)
+            found.append(node)
+    return found[::-1]
+
+
+_VIEWS = ("slice", "reshape", "transpose", "broadcast_to")
 
 
 def _constant(nodes: Sequence[Node], fixed: set[Value]) -> list[Node]:
