@@ -38,7 +38,7 @@ __version__ = "0.1.0"
 __all__ = [
     "BackendError", "DerivativeError", "Graph", "GraphFileError", "GraphTypeError", "GuardError", "Program",
     "TextError", "TraceError", "VerifyError", "WengertError", "available_backends", "backend", "check", "checkpoint",
-    "clip_gradient", "cond", "custom", "default_backend", "explain", "fori_loop", "grad", "hessian", "hvp",
+    "clip_gradient", "cond", "cost", "custom", "default_backend", "explain", "fori_loop", "grad", "hessian", "hvp",
     "jacobian", "jvp", "key", "linearize", "load", "map", "parse", "primitive", "scale_gradient", "scan", "source",
     "stop_gradient", "straight_through", "switch", "trace", "value_and_grad", "vjp", "while_loop",
 ]  # fmt: skip
@@ -70,6 +70,13 @@ def explain(f: Any) -> Any:
     from wengert.tools.explain import explain as explained
 
     return explained(f)
+
+
+def cost(f: Any, argnums: Any = None) -> Any:
+    """``cost(f)(*args)``: operations, bytes, peak memory of value, forward and reverse; see :mod:`wengert.tools.cost`."""
+    from wengert.tools.cost import cost as counted
+
+    return counted(f, argnums)
 
 
 def check(f: Any, backends: Any = None, *, limit: int | None = None) -> Any:

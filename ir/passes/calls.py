@@ -9,6 +9,7 @@ from wengert.ir import kinds
 from wengert.ir.build import Builder, Namespace
 from wengert.ir.graph import Graph, Node, Value
 from wengert.ir.passes.rewriting import rewritten
+from wengert.ir.storable import graphs_in
 from wengert.ir.types import is_stack
 
 __all__ = ["inline_bodies", "inline_calls", "inline_stacks", "with_graphs"]
@@ -20,9 +21,13 @@ def inline_calls(graph: Graph) -> Graph:
 
     def inlined(graph: Graph) -> Graph:
         if graph not in done:
-            control = any(isinstance(node.op, kinds.Control) for node in graph.nodes)
-            done[graph] = rewritten(graph, expand) if control else graph
+            done[graph] = rewritten(graph, expand) if any(map(changes, graph.nodes)) else graph
         return done[graph]
+
+    def changes(node: Node) -> bool:
+        if not isinstance(node.op, kinds.Control):
+            return False
+        return node.op.inline is not None or any(inlined(g) is not g for g in graphs_in(node.params))
 
     def expand(b: Builder, node: Node, operands: Sequence[Value]) -> Sequence[Value] | None:
         if not isinstance(node.op, kinds.Control):
@@ -72,7 +77,7 @@ def inline_bodies(graph: Graph, chosen: Callable[[kinds.Elementwise], bool]) -> 
 
     def applies(node: Node) -> bool:
         if isinstance(node.op, kinds.Control):
-            return True
+            return any(written_out(g) is not g for g in graphs_in(node.params))
         return isinstance(node.op, kinds.Elementwise) and node.op.body is not None and chosen(node.op)
 
     def expand(b: Builder, node: Node, operands: Sequence[Value]) -> Sequence[Value] | None:
