@@ -73,7 +73,7 @@ def explain(f: Any) -> Any:
 
 
 def cost(f: Any, argnums: Any = None) -> Any:
-    """``cost(f)(*args)``: operations, bytes, peak memory of value, forward and reverse; see :mod:`wengert.tools.cost`."""
+    """``cost(f)(*args)``: operations, bytes and peak memory of value and both modes; see :mod:`wengert.tools.cost`."""
     from wengert.tools.cost import cost as counted
 
     return counted(f, argnums)
