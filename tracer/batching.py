@@ -14,7 +14,6 @@ from wengert.ir.batching import batch
 from wengert.ir.errors import GuardError, TraceError
 from wengert.ir.graph import Graph, Guard, Value
 from wengert.ir.ops import OPS
-from wengert.ir.ops.random import is_generator
 from wengert.ir.structure import LEAF, Structure, flatten, leaf_paths
 from wengert.ir.types import ArrayType
 from wengert.tracer.array import Array, TraceNamespace
