@@ -75,13 +75,14 @@ def vmap(
             graph = program.graph
             _check_draws(callee, graph, len(whole))
             wanted = _result_axes(callee, graph, out_axes)
-            axes = (*lanes.axes, *(None,) * (len(inputs) - len(whole)))
-            batched, found = program.batched(axes, lanes.size, wanted)
-            _check_results(callee, graph, wanted, found)
             given = list(inputs)
+            first: list[Axis] = [None] * len(inputs)
             for i, (x, axis) in enumerate(zip(whole, lanes.axes, strict=True)):
-                if axis is not None:
-                    given[i] = np.ascontiguousarray(x, graph.inputs[i].type.dtype).reshape(np.shape(x))
+                if axis is not None:  # moved here, so that each lane lies in memory as it would alone
+                    given[i] = np.ascontiguousarray(np.moveaxis(x, axis, 0), graph.inputs[i].type.dtype)
+                    first[i] = 0
+            batched, found = program.batched(tuple(first), lanes.size, wanted)
+            _check_results(callee, graph, wanted, found)
             values = batched.run(given, callee.backend)
             return values, (values, batched.graph)
 
