@@ -18,12 +18,13 @@ from attrs import frozen
 
 from wengert.ir import kinds
 from wengert.ir.build import Builder, Namespace
+from wengert.ir.errors import GraphTypeError
 from wengert.ir.graph import Graph, Node, Renamed, Value
 from wengert.ir.ops import OPS
 from wengert.ir.passes import dead_code, inline_calls, simplify
 from wengert.ir.types import ArrayType
 
-__all__ = ["RULES", "Lanes", "batch"]
+__all__ = ["RULES", "Lanes", "batch", "directions", "spread"]
 
 Axis: TypeAlias = int | None
 
@@ -67,6 +68,16 @@ def batch(
             outputs[i] = lanes.moved(lanes.along(outputs[i], has=mapped[i]), 0, axis % (ndim + 1))
         found.append(axis if axis is not None else 0 if mapped[i] else None)
     return simplify(b.graph(outputs)), tuple(found)
+
+
+def directions(derived: Graph, inputs: int, outputs: int, size: int) -> Graph:
+    """A ``jvp`` or ``vjp`` graph (or a linear one) along many directions at once.
+
+    Its first ``inputs`` are the point, which is one; the others, and all outputs but the first ``outputs``, the values
+    at the point, have the directions along axis 0.
+    """
+    axes = (*(None,) * inputs, *(0,) * (len(derived.inputs) - inputs))
+    return batch(derived, axes, size, (*(None,) * outputs, *(0,) * (len(derived.outputs) - outputs)))[0]
 
 
 @frozen(slots=True)
@@ -275,6 +286,12 @@ LIBRARY: dict[str, Callable[[Lanes, Node, Sequence[bool]], Sequence[Value]]] = {
     "random_key": _random_key,
 }
 
+
+def _control(lanes: Lanes, node: Node, mapped: Sequence[bool]) -> Sequence[Value]:
+    message = f"{node.op.name}: inline calls before batching a graph."
+    raise GraphTypeError(message, op=node.op.name, location=node.location)
+
+
 #: The results of a node, all of them with lanes, where some operands (those ``mapped``) have them.
 RULES: dict[type[kinds.Op], Callable[[Lanes, Node, Sequence[bool]], Sequence[Value]]] = {
     kinds.Elementwise: _elementwise,
@@ -284,4 +301,5 @@ RULES: dict[type[kinds.Op], Callable[[Lanes, Node, Sequence[bool]], Sequence[Val
     kinds.Contraction: _contraction,
     kinds.Indexing: _indexing,
     kinds.Library: _library,
+    kinds.Control: _control,
 }

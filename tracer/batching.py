@@ -60,6 +60,9 @@ def vmap(
     GuardError
         If a branch that ``f`` takes is not the same in every lane: use ``np.where`` or ``wg.cond`` there.
     """
+    if not callable(f) and not isinstance(f, Graph):
+        message = f"wg.vmap takes a function, traced function or graph; got {f!r}."
+        raise TypeError(message)
     callee = Callee(f, backend)
 
     @named(f, "vmap")

@@ -9,18 +9,15 @@ import os
 import numpy as np
 import pytest
 from batches import BACKENDS, Batch, differentiable
+from lanes import LANES, compare
 from samples import random, samples
 
-from wengert.backends import protocol
 from wengert.ir import autodiff
-from wengert.ir.batching import batch
 from wengert.ir.kinds import Elementwise, Library
 from wengert.ir.ops import OPS
 from wengert.ir.ops.random import key_of
 from wengert.ir.types import is_inexact
-from wengert.ir.verify import verify
 
-LANES = 3
 SUMS = {"sum", "prod", "einsum", "scale_einsum", "solve", "cofactors", "call"}
 SOAK = bool(os.environ.get("WENGERT_SOAK"))
 DOUBLE = (np.float64, np.complex128)
@@ -46,34 +43,6 @@ def lane(sample, k, i):
         return np.roll(x.ravel(), i).reshape(x.shape)
     with np.errstate(all="ignore"):
         return (x * [1, 2, 0.5][i]).astype(x.dtype)
-
-
-def compare(graph, backend, every, ulps):
-    """The graph of all lanes against the graph itself, lane by lane; ``every`` input as a list of lanes, or one array for all of them."""
-    axes, whole = [], []
-    for j, x in enumerate(every):
-        axes.append((0, -1, x[0].ndim // 2)[j % 3] if isinstance(x, list) else None)
-        whole.append(x if axes[-1] is None else np.ascontiguousarray(np.stack(x, axes[-1])))
-    batched, found = batch(graph, axes, LANES)
-    verify(batched)
-    got = protocol.get(backend).compile(batched)(whole)
-    run = protocol.get(backend).compile(graph)
-    alone = [run([x[i] if isinstance(x, list) else x for x in every]) for i in range(LANES)]
-    for o, value in enumerate(graph.outputs):
-        want = np.stack([each[o] for each in alone]) if found[o] == 0 else alone[0][o]
-        assert (got[o].dtype, got[o].shape) == (want.dtype, want.shape)
-        if got[o].tobytes() != want.tobytes():
-            assert same(got[o], want, ulps), f"output {o}, {value.type}:\n{got[o]}\nfor\n{want}"
-
-
-def same(x, y, ulps):
-    with np.errstate(all="ignore"):
-        alike = (x == y) | ((x != x) & (y != y))
-        if alike.all():
-            return True
-        if not (is_inexact(x.dtype) and (np.isfinite(x) & np.isfinite(y) | alike).all()):
-            return False
-        return abs(x - y)[~alike].max() <= ulps * np.finfo(x.dtype).eps * abs(y).max(where=np.isfinite(y), initial=0)
 
 
 @pytest.mark.parametrize("backend", BACKENDS)
