@@ -1,7 +1,7 @@
 """Many lanes at once, graph to graph: one more axis on every value that differs from lane to lane.
 
 Lanes are along axis 0 of a value, or nowhere: what is the same in every lane stays as it is, and is computed once.  A
-rule per kind says what becomes of a node of which an operand has lanes; all its results then have them.  So a batched
+rule per kind says what becomes of a node of which an operand has lanes: its results then have them, too.  So a batched
 graph is made of the same ops as any other: it runs on every backend, goes into files, and is differentiated, or
 batched again.
 """
@@ -18,13 +18,12 @@ from attrs import frozen
 
 from wengert.ir import kinds
 from wengert.ir.build import Builder, Namespace
-from wengert.ir.errors import GraphTypeError
 from wengert.ir.graph import Graph, Node, Renamed, Value
 from wengert.ir.ops import OPS
-from wengert.ir.passes import dead_code, inline_calls, simplify
-from wengert.ir.types import ArrayType
+from wengert.ir.passes import dead_code, simplify
+from wengert.ir.types import ArrayType, is_stack
 
-__all__ = ["RULES", "Lanes", "batch", "directions", "spread"]
+__all__ = ["RULES", "Lanes", "batch", "directions", "home", "spread", "with_lanes"]
 
 Axis: TypeAlias = int | None
 
@@ -56,17 +55,17 @@ def batch(
         if axis is None:
             operands.append(b.input(value.type, value.name))
             continue
-        shape, at = value.type.shape, axis % (value.type.ndim + 1)
-        given = b.input(ArrayType(value.type.dtype, (*shape[:at], size, *shape[at:])), value.name)
-        operands.append(lanes.moved(given, at, 0))
-    outputs, mapped = spread(lanes, dead_code(inline_calls(graph)), operands, [axis is not None for axis in axes])
+        at = axis % (value.type.ndim + 1)
+        given = b.input(with_lanes(value.type, size, at), value.name)
+        operands.append(lanes.moved(given, at, home(value.type)))
+    outputs, mapped = spread(lanes, dead_code(graph), operands, [axis is not None for axis in axes])
     wanted = (None,) * len(outputs) if out_axes is None else out_axes
     found: list[Axis] = []
     for i, axis in enumerate(wanted):
         if axis is not None:
-            ndim = graph.outputs[i].type.ndim
-            outputs[i] = lanes.moved(lanes.along(outputs[i], has=mapped[i]), 0, axis % (ndim + 1))
-        found.append(axis if axis is not None else 0 if mapped[i] else None)
+            type_ = graph.outputs[i].type
+            outputs[i] = lanes.moved(lanes.along(outputs[i], has=mapped[i]), home(type_), axis % (type_.ndim + 1))
+        found.append(axis if axis is not None else home(graph.outputs[i].type) if mapped[i] else None)
     return simplify(b.graph(outputs)), tuple(found)
 
 
@@ -78,6 +77,16 @@ def directions(derived: Graph, inputs: int, outputs: int, size: int) -> Graph:
     """
     axes = (*(None,) * inputs, *(0,) * (len(derived.inputs) - inputs))
     return batch(derived, axes, size, (*(None,) * outputs, *(0,) * (len(derived.outputs) - outputs)))[0]
+
+
+def home(type_: ArrayType) -> int:
+    """The axis that the lanes of a value are along: the first, and in a stack the one behind the steps."""
+    return 1 if is_stack(type_) else 0
+
+
+def with_lanes(type_: ArrayType, size: int, axis: int = 0) -> ArrayType:
+    """The type of a value of this type in every lane."""
+    return ArrayType(type_.dtype, (*type_.shape[:axis], size, *type_.shape[axis:]))
 
 
 @frozen(slots=True)
@@ -93,6 +102,8 @@ class Lanes:
 
     def moved(self, value: Value, source: int, target: int) -> Value:
         """One axis of the value put in another place."""
+        if source == target:
+            return value
         order = [a for a in range(value.type.ndim) if a != source]
         order.insert(target, source)
         return self.xp.lift(self.xp.transpose(self.xp.wrap(value), order))
@@ -120,7 +131,7 @@ def spread(
         if any(flags):
             copy = Node(node.op, here, node.params, node.results, node.location)
             results = RULES[type(node.op)](lanes, copy, flags)
-            having.update(results)
+            having.update(r for r, v in zip(results, node.results, strict=True) if r.type.ndim > v.type.ndim)
         else:
             results = b.emit_all(node.op, here, **node.params)
         env.update(zip(node.results, results, strict=True))
@@ -288,11 +299,13 @@ LIBRARY: dict[str, Callable[[Lanes, Node, Sequence[bool]], Sequence[Value]]] = {
 
 
 def _control(lanes: Lanes, node: Node, mapped: Sequence[bool]) -> Sequence[Value]:
-    message = f"{node.op.name}: inline calls before batching a graph."
-    raise GraphTypeError(message, op=node.op.name, location=node.location)
+    from wengert.ir.batched_control import control  # batches sub-graphs with what is here
+
+    return control(lanes, node, mapped)
 
 
-#: The results of a node, all of them with lanes, where some operands (those ``mapped``) have them.
+#: The results of a node of which some operands (those ``mapped``) have lanes: with lanes, or of a control node without
+#: them where they are the same in every lane.
 RULES: dict[type[kinds.Op], Callable[[Lanes, Node, Sequence[bool]], Sequence[Value]]] = {
     kinds.Elementwise: _elementwise,
     kinds.Reduction: _reduction,

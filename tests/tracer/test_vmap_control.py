@@ -1,0 +1,166 @@
+"""wg.vmap of branches and loops: each lane takes its own way, as it would alone."""
+
+import os
+
+import numpy as np
+import pytest
+
+import wengert as wg
+from wengert import cond, fori_loop, grad, hessian, jvp, scan, switch, trace, vmap, while_loop
+from wengert.backends import protocol
+from wengert.ir.batching import batch
+from wengert.ir.build import Builder
+from wengert.ir.ops import OPS
+from wengert.ir.types import ArrayType
+from wengert.ir.verify import verify
+
+SOAK = bool(os.environ.get("WENGERT_SOAK"))
+X = np.random.default_rng(0).standard_normal((4, 3))
+N, S = np.array([0, 1, 3, 2]), np.array([3.0, 50.0, 150.0, 0.5])
+
+
+def newton(a):
+    """A square root, and how far it is: as many steps as it takes."""
+    return while_loop(lambda s: abs(s[0] * s[0] - a) > 1e-12 * a, lambda s: (0.5 * (s[0] + a / s[0]), s[1] + 1), (a + 1.0, 0))[0]
+
+
+def walk(x, n):
+    """Reads as far as x goes: one step more would be an IndexError."""
+    at = lambda i: np.take(x, i)
+    return while_loop(lambda s: s[0] < n, lambda s: (s[0] + 1, s[1] * 0.5 + np.sin(at(s[0])) * s[1] + at(s[0])), (0, 1.0))[1]
+
+
+CASES = {
+    "cond": (lambda s: cond(s > 60, np.sin, np.cos, s), S),
+    "switch": (lambda x, n: switch(n, [np.sum, np.max, np.min, lambda y: (y**2).sum()], x), X, N),
+    "while": (lambda s: while_loop(lambda s: s < 100.0, lambda s: s * 2.0, s), S),
+    "while, by itself": (newton, S),
+    "while, to the edge": (walk, X, N),
+    "while, the same in every lane": (lambda x: while_loop(lambda s: s[0] < 2, lambda s: (s[0] + 1, s[1] * x), (0, x))[1], X),
+    "scan": (lambda x: scan(lambda c, v: (c * 0.5 + np.sin(v) * c, c * v), 1.0, x)[1], X),
+    "scan, what is read beside": (lambda x: scan(lambda c, v: (c * 0.5 + np.sin(v) * x.sum(), c * v), 1.0, np.arange(4.0), reverse=True)[1], X),
+    "scan, of lanes": (lambda x: scan(lambda c, v: (c + v, vmap(lambda y: np.sin(y * c).sum())(x)), 1.0, x)[1], X),
+    "fori": (lambda x: fori_loop(0, 3, lambda i, s: s * np.take(x, i) + 1.0, 1.0), X),
+    "loops in loops": (lambda x, n: fori_loop(0, 2, lambda i, s: s + walk(x * s, n), 0.1), X, N),
+    "branches in loops": (lambda s: while_loop(lambda s: s < 100.0, lambda s: cond(s > 10, lambda t: t * 2.0, lambda t: newton(t) + t + 1, s), s), S),
+}  # fmt: skip
+FEW = [name for name in CASES if SOAK or name in ("switch", "while, to the edge", "scan, what is read beside", "branches in loops")]
+
+
+def loop(g, *args):
+    return np.stack([g(*lane) for lane in zip(*args, strict=True)])
+
+
+def same(x, y):
+    np.testing.assert_allclose(x, y, rtol=1e-9, atol=1e-10)
+
+
+def squared(g):
+    return lambda *args: np.sum(g(*args) ** 2)
+
+
+@pytest.mark.parametrize("name", CASES)
+def test_each_lane_its_own_way(name):
+    g, *args = CASES[name]
+    same(vmap(g)(*args), loop(g, *args))
+    slopes = loop(grad(squared(g)), *args)
+    same(vmap(grad(squared(g)))(*args), slopes)
+    same(grad(lambda x: vmap(squared(g))(x, *args[1:]).sum())(args[0]), slopes)
+
+
+@pytest.mark.parametrize("name", FEW)
+def test_with_other_transformations(name, tmp_path):
+    g, x, *rest = CASES[name]
+    f, along = squared(g), np.ones_like(x)
+    pushed = loop(lambda x, t, *r: jvp(lambda y: g(y, *r), (x,), (t,))[1], x, along, *rest)
+    same(vmap(lambda x, t, *r: jvp(lambda y: g(y, *r), (x,), (t,))[1])(x, along, *rest), pushed)
+    same(jvp(lambda x: vmap(g)(x, *rest), (x,), (along,))[1], pushed)
+    same(vmap(hessian(f))(x, *rest), loop(hessian(f), x, *rest))
+    slopes = loop(grad(f), x, *rest)
+    same(vmap(vmap(grad(f)))(*(np.stack([a, a]) for a in (x, *rest))), np.stack([slopes, slopes]))
+    trace(vmap(grad(f))).graph(x, *rest).save(tmp_path / "lanes.wg")
+    same(wg.load(tmp_path / "lanes.wg")(x, *rest), slopes)
+    trace(grad(f)).graph(*(a[0] for a in (x, *rest))).save(tmp_path / "lane.wg")
+    same(vmap(wg.load(tmp_path / "lane.wg"))(x, *rest), slopes)
+    assert vmap(grad(f))(*(a[:0] for a in (x, *rest))).shape == (0, *x.shape[1:])
+
+
+@pytest.mark.parametrize("backend", ["reference", "python", pytest.param("c", marks=pytest.mark.skipif("c" not in wg.available_backends(), reason="no compiler"))])
+@pytest.mark.parametrize("name", FEW if SOAK else FEW[1:2])
+def test_on_every_backend(name, backend):
+    g, *args = CASES[name]
+    same(vmap(g, backend=backend)(*args), loop(g, *args))
+    same(vmap(grad(squared(g)), backend=backend)(*args), loop(grad(squared(g)), *args))
+
+
+# ----- What a lane must not meet -----
+
+
+def test_a_branch_that_would_fail_in_other_lanes():
+    matrices = np.stack([np.eye(2), np.zeros((2, 2)), np.ones((2, 2)) + np.eye(2)])
+    g = lambda a, b: cond(np.abs(a).sum() > 0, np.linalg.solve, lambda a, b: b * 0, a, b)
+    sides = np.ones((3, 2))
+    same(vmap(g)(matrices, sides), loop(g, matrices, sides))
+    f = lambda a, b: g(a, b).sum()
+    same(vmap(grad(f))(matrices, sides), loop(grad(f), matrices, sides))
+
+
+def test_a_loop_that_would_never_end_in_lanes_that_are_done():
+    halved = lambda s: while_loop(lambda t: t % 2 == 0, lambda t: t // 2, s)  # of 0: for ever
+    g = lambda n: while_loop(lambda s: s[0] > 0, lambda s: (halved(s[0]) - 1, s[1] + 1), (n, 0))[1]
+    numbers = np.array([0, 5, 12, 7, 1])
+    np.testing.assert_array_equal(vmap(g)(numbers), loop(g, numbers))
+
+
+def test_a_branch_that_no_lane_takes_is_not_run():
+    raising = lambda x: np.linalg.solve(np.zeros((2, 2)), x)
+    g = vmap(lambda x: cond(x[0] > 0, raising, np.copy, x))
+    np.testing.assert_array_equal(g(-np.ones((3, 2))), -np.ones((3, 2)))
+    with pytest.raises(np.linalg.LinAlgError):
+        g(np.array([[-1.0, 1.0], [1.0, 1.0]]))
+
+
+@pytest.mark.parametrize("bad", [-1, 2])
+def test_a_lane_without_a_branch(bad):
+    with pytest.raises(IndexError, match=str(bad)):
+        vmap(lambda i, x: switch(i, [np.sin, np.cos], x))(np.array([0, 1, bad]), np.ones(3))
+
+
+# ----- Calls -----
+
+
+def test_calls_stay_calls():
+    inner = trace(lambda x, y: (np.sin(x) * y, y + 1)).graph(1.0, 2.0)
+    outer = trace(lambda x, y: inner(x, inner(x, y)[0])).graph(1.0, 2.0)
+    lanes, axes = batch(outer.graph, (None, 0), 3)
+    calls = [node for node in lanes.nodes if node.op.name == "call"]
+    assert [[v.type.shape for v in node.params["graph"].inputs] for node in calls] == [[(), (3,)]] * 2
+    assert "sin" not in [node.op.name for node in lanes.nodes]
+    verify(lanes)
+    ys = np.arange(3.0)
+    first, second = protocol.get("numpy").compile(lanes)([np.array(0.5), ys])
+    same(first, np.sin(0.5) ** 2 * ys)
+    same(second, np.sin(0.5) * ys + 1)
+    assert axes == (0, 0)
+
+
+@pytest.mark.parametrize("name", ["checkpoint", "custom"])
+def test_calls_with_rules_of_their_own(name):
+    number = ArrayType(np.dtype(np.float64))
+
+    def graph_of(count, build):
+        b = Builder()
+        return b.graph(build(b, *(b.input(number) for _ in range(count))))
+
+    times = lambda b, x, y: b.apply(OPS["multiply"], x, y)
+    square = graph_of(2, lambda b, x, y: [times(b, times(b, x, x), y)])
+    pushed = graph_of(4, lambda b, x, y, t, u: [b.apply(OPS["add"], times(b, x, t), u)])  # not the derivative: to be recognized
+    params = {"graph": square, **({"policy": "nothing"} if name == "checkpoint" else {"jvp": pushed, "vjp": None})}
+    one = graph_of(2, lambda b, x, y: b.emit_all(OPS[name], (x, y), **params))
+    f = wg.Program(one)
+    xs, y = np.arange(1.0, 4.0), 2.0
+    same(vmap(f, (0, None))(xs, y)[0], xs**2 * y)
+    g, slope = lambda x: vmap(f, (0, None))(x, y)[0], xs if name == "custom" else 2 * xs * y
+    same(jvp(g, (xs,), (np.ones(3),))[1], slope)
+    same(grad(lambda x: g(x).sum())(xs), slope)
+    same(vmap(grad(lambda x, y: f(x, y)[0], (0, 1)), (0, None))(xs, y)[1], np.ones(3) if name == "custom" else xs**2)
