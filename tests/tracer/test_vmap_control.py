@@ -1,9 +1,11 @@
 """wg.vmap of branches and loops: each lane takes its own way, as it would alone."""
 
+import itertools
 import os
 
 import numpy as np
 import pytest
+from lanes import agree
 
 import wengert as wg
 from wengert import cond, fori_loop, grad, hessian, jvp, scan, switch, trace, vmap, while_loop
@@ -83,6 +85,25 @@ def test_with_other_transformations(name, tmp_path):
     trace(grad(f)).graph(*(a[0] for a in (x, *rest))).save(tmp_path / "lane.wg")
     same(vmap(wg.load(tmp_path / "lane.wg"))(x, *rest), slopes)
     assert vmap(grad(f))(*(a[:0] for a in (x, *rest))).shape == (0, *x.shape[1:])
+
+
+def positive(rng, type_):
+    """Counts that loops end with, and numbers that they do."""
+    if type_.dtype.kind in "iu":
+        return np.asarray(rng.integers(0, 4, type_.shape), type_.dtype)
+    return np.asarray(rng.choice([0.5, 1.5, 2.0, 0.3, 3.0, 0.7, 40.0, 150.0], type_.shape), type_.dtype)
+
+
+EVERY = [s for s in itertools.product(["jvp", "vjp", "lanes"], repeat=3) if "lanes" in s]
+
+
+@pytest.mark.parametrize("name", CASES)
+@pytest.mark.filterwarnings("ignore::RuntimeWarning")
+def test_three_transformations(name):
+    g, *args = CASES[name]
+    graph = trace(g).graph(*(x[1] for x in args)).graph.evolve(signature=None, results=None)
+    for number, steps in enumerate(EVERY if SOAK else EVERY[len(name) % 19 :: 19]):
+        agree(graph, steps, np.random.default_rng(number), positive)
 
 
 @pytest.mark.parametrize("backend", ["reference", "python", pytest.param("c", marks=pytest.mark.skipif("c" not in wg.available_backends(), reason="no compiler"))])
