@@ -1,6 +1,8 @@
 """wg.vmap: many lanes at once are a loop over the lanes, whatever is made of them before and after."""
 
 import dataclasses
+import re
+from pathlib import Path
 
 import numpy as np
 import pytest
@@ -263,6 +265,21 @@ def test_one_generator_for_all_lanes_is_refused():
         with pytest.raises(wg.TraceError, match=r"Give each lane a seed"):
             g()
     np.testing.assert_array_equal(wg.key(rng), before)
+
+
+# ----- The page -----
+
+
+def test_the_page(tmp_path, monkeypatch):
+    monkeypatch.chdir(tmp_path)
+    text = (Path(__file__).parents[2] / "docs" / "vmap.md").read_text(encoding="utf-8")
+    (tmp_path / "page.py").write_text("\n".join(re.findall(r"```python\n(.*?)```", text, re.DOTALL)), encoding="utf-8")
+    names = {"__name__": "page"}
+    exec(compile((tmp_path / "page.py").read_text(encoding="utf-8"), str(tmp_path / "page.py"), "exec"), names)
+    w, xs, ys = (names[n] for n in ("w", "xs", "ys"))
+    same(names["each"](w, xs, ys), (np.tanh(xs @ w) - ys) ** 2)
+    same(names["pairs"](w, xs, ys), (np.tanh(xs @ w)[:, None] - ys) ** 2)
+    same(load("per_example.wg")(w, xs, ys), loop(lambda x, y: grad(names["loss"])(w, x, y), xs, ys))
 
 
 # ----- What is said where it does not work -----
