@@ -64,6 +64,18 @@ def _custom(lanes: Lanes, node: Node, mapped: Flags) -> Sequence[Value]:
     return lanes.emit(node.op, lanes.every(node, mapped), **params)
 
 
+def _linear(lanes: Lanes, node: Node, mapped: Flags) -> Sequence[Value]:
+    """What it is linear in has lanes, and so has what the transpose takes and gives."""
+    k, fixed = node.params["consts"], tuple(mapped[: node.params["consts"]])
+
+    def every(graph: Graph | None) -> Graph | None:
+        given = (*fixed, *(True,) * (len(graph.inputs) - k)) if graph else ()
+        return graph and _batched(graph, given, lanes.size, (True,) * len(graph.outputs))
+
+    operands = [*node.operands[:k], *lanes.every(node, mapped)[k:]]
+    return lanes.emit(node.op, operands, graph=every(node.params["graph"]), back=every(node.params["back"]), consts=k)
+
+
 # ----- Branches -----
 
 
@@ -239,6 +251,7 @@ RULES: dict[str, Callable[[Lanes, Node, Flags], Sequence[Value]]] = {
     "call": _call,
     "checkpoint": _call,
     "custom": _custom,
+    "linear": _linear,
     "switch": _switch,
     "while": _while,
     "scan": _scan,

@@ -291,10 +291,25 @@ def _random_key(lanes: Lanes, node: Node, mapped: Sequence[bool]) -> Sequence[Va
     return lanes.emit(node.op, (lanes.xp.lift(rows),))
 
 
+def _one_by_one(lanes: Lanes, node: Node, mapped: Sequence[bool]) -> Sequence[Value]:
+    """A loop over the lanes: for a function that is called on those of one."""
+    b = Builder(node.op.name)
+    b.location = node.location
+    given = [v.type for v, has in zip(node.operands, mapped, strict=True) if not has]
+    entries = [v.type.with_shape(v.type.shape[1:]) for v, has in zip(node.operands, mapped, strict=True) if has]
+    inputs = [b.input(t) for t in (*given, *entries)]
+    consts, xs = iter(inputs[: len(given)]), iter(inputs[len(given) :])
+    body = b.graph(b.emit_all(node.op, [next(xs if has else consts) for has in mapped], **node.params))
+    ordered = sorted(zip(mapped, node.operands, strict=True), key=lambda pair: pair[0])
+    params = {"consts": len(given), "carries": 0, "length": lanes.size, "reverse": False}
+    return lanes.emit(OPS["scan"], [v for _, v in ordered], graph=body, **params)
+
+
 #: Library ops take stacks: one more leading axis of every operand is one of every result.  These go their own ways.
 LIBRARY: dict[str, Callable[[Lanes, Node, Sequence[bool]], Sequence[Value]]] = {
     "solve": _solve,
     "random_key": _random_key,
+    "external": _one_by_one,
 }
 
 

@@ -11,9 +11,6 @@ import wengert as wg
 from wengert import cond, fori_loop, grad, hessian, jvp, scan, switch, trace, vmap, while_loop
 from wengert.backends import protocol
 from wengert.ir.batching import batch
-from wengert.ir.build import Builder
-from wengert.ir.ops import OPS
-from wengert.ir.types import ArrayType
 from wengert.ir.verify import verify
 
 SOAK = bool(os.environ.get("WENGERT_SOAK"))
@@ -165,23 +162,44 @@ def test_calls_stay_calls():
     assert axes == (0, 0)
 
 
-@pytest.mark.parametrize("name", ["checkpoint", "custom"])
+def summed(x, y):
+    """What a primitive computes: of one lane, and of no more."""
+    assert np.shape(x) == (3,) and np.shape(y) == ()
+    return np.array([float(np.sum(x) * y), float(y)])
+
+
+OWN = {
+    "checkpoint": wg.checkpoint(lambda x, y: np.sin(x) * y),
+    "custom, jvp": wg.custom(lambda x, y: np.sin(x) * y, jvp=lambda p, t: (np.sin(p[0]) * p[1], 3 * p[0] * t[0] + t[1])),
+    "custom, vjp": wg.custom(lambda x, y: np.sin(x) * y, vjp=lambda p, value, g: (5 * p[1] * g, np.sum(g * value))),
+    "custom, both": wg.custom(lambda x, y: np.sin(x) * y, jvp=lambda p, t: (np.sin(p[0]) * p[1], 3 * t[0] * p[1]),
+                              vjp=lambda p, value, g: (3 * g * p[1], None)),
+    "scaled": lambda x, y: wg.scale_gradient(np.sin(x) * y, 0.5) * x,
+    "straight through": lambda x, y: wg.straight_through(np.round)(x * 3) * y,
+    "primitive": wg.primitive(
+        summed, name="lanes.summed", like=lambda x, y: np.zeros(2),
+        jvp=lambda p, t: (np.zeros(2), np.stack([np.sum(t[0]) * p[1] + np.sum(p[0]) * t[1], t[1]]))),
+}  # fmt: skip
+
+
+@pytest.mark.parametrize("name", OWN)
 def test_calls_with_rules_of_their_own(name):
-    number = ArrayType(np.dtype(np.float64))
+    h = OWN[name]
+    f, ys = lambda x, y: np.sum(h(x, y) ** 2), np.array([2.0, -1.0, 0.5, 3.0])
+    for given, axes in (((X, ys), 0), ((X, 2.0), (0, None)), ((X[0], ys), (None, 0))):
+        lanes = list(zip(*(a if len(np.shape(a)) == 2 or a is ys else [a] * 4 for a in given), strict=True))
+        same(vmap(h, axes)(*given), np.stack([trace(h)(*lane) for lane in lanes]))
+        slopes = [grad(f, (0, 1))(*lane) for lane in lanes]
+        for got, want in zip(vmap(grad(f, (0, 1)), axes)(*given), zip(*slopes, strict=True), strict=True):
+            same(got, np.stack(want))
+        total = grad(lambda *a, axes=axes: vmap(f, axes)(*a).sum(), (0, 1))(*given)
+        for got, want, each in zip(total, zip(*slopes, strict=True), given, strict=True):
+            same(got, np.stack(want) if np.ndim(each) == np.ndim(want[0]) + 1 else np.sum(want, axis=0))
 
-    def graph_of(count, build):
-        b = Builder()
-        return b.graph(build(b, *(b.input(number) for _ in range(count))))
 
-    times = lambda b, x, y: b.apply(OPS["multiply"], x, y)
-    square = graph_of(2, lambda b, x, y: [times(b, times(b, x, x), y)])
-    pushed = graph_of(4, lambda b, x, y, t, u: [b.apply(OPS["add"], times(b, x, t), u)])  # not the derivative: to be recognized
-    params = {"graph": square, **({"policy": "nothing"} if name == "checkpoint" else {"jvp": pushed, "vjp": None})}
-    one = graph_of(2, lambda b, x, y: b.emit_all(OPS[name], (x, y), **params))
-    f = wg.Program(one)
-    xs, y = np.arange(1.0, 4.0), 2.0
-    same(vmap(f, (0, None))(xs, y)[0], xs**2 * y)
-    g, slope = lambda x: vmap(f, (0, None))(x, y)[0], xs if name == "custom" else 2 * xs * y
-    same(jvp(g, (xs,), (np.ones(3),))[1], slope)
-    same(grad(lambda x: g(x).sum())(xs), slope)
-    same(vmap(grad(lambda x, y: f(x, y)[0], (0, 1)), (0, None))(xs, y)[1], np.ones(3) if name == "custom" else xs**2)
+def test_a_rule_for_reverse_mode_alone():
+    f = lambda x: np.sum(wg.clip_gradient(x, -1.0, 1.0) ** 2)
+    same(vmap(grad(f))(X), np.clip(2 * X, -1, 1))
+    same(grad(lambda x: vmap(f)(x).sum())(X), np.clip(2 * X, -1, 1))
+    with pytest.raises(wg.DerivativeError, match="not linear"):
+        vmap(lambda x: jvp(f, (x,), (x,))[1])(X)
