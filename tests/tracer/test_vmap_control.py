@@ -46,6 +46,26 @@ CASES = {
 FEW = [name for name in CASES if SOAK or name in ("switch", "while, to the edge", "scan, what is read beside", "branches in loops")]
 
 
+def summed(x, y):
+    """What a primitive computes: of one lane, and of no more."""
+    assert np.shape(x) == (3,) and np.shape(y) == ()
+    return np.array([float(np.sum(x) * y), float(y)])
+
+
+OWN = {
+    "checkpoint": wg.checkpoint(lambda x, y: np.sin(x) * y),
+    "custom, jvp": wg.custom(lambda x, y: np.sin(x) * y, jvp=lambda p, t: (np.sin(p[0]) * p[1], 3 * p[0] * t[0] + t[1])),
+    "custom, vjp": wg.custom(lambda x, y: np.sin(x) * y, vjp=lambda p, value, g: (5 * p[1] * g, np.sum(g * value))),
+    "custom, both": wg.custom(lambda x, y: np.sin(x) * y, jvp=lambda p, t: (np.sin(p[0]) * p[1], 3 * t[0] * p[1]),
+                              vjp=lambda p, value, g: (3 * g * p[1], None)),
+    "scaled": lambda x, y: wg.scale_gradient(np.sin(x) * y, 0.5) * x,
+    "straight through": lambda x, y: wg.straight_through(np.round)(x * 3) * y,
+    "primitive": wg.primitive(
+        summed, name="lanes.summed", like=lambda x, y: np.zeros(2),
+        jvp=lambda p, t: (np.zeros(2), np.stack([np.sum(t[0]) * p[1] + np.sum(p[0]) * t[1], t[1]]))),
+}  # fmt: skip
+
+
 def loop(g, *args):
     return np.stack([g(*lane) for lane in zip(*args, strict=True)])
 
@@ -94,10 +114,10 @@ def positive(rng, type_):
 EVERY = [s for s in itertools.product(["jvp", "vjp", "lanes"], repeat=3) if "lanes" in s]
 
 
-@pytest.mark.parametrize("name", CASES)
 @pytest.mark.filterwarnings("ignore::RuntimeWarning")
+@pytest.mark.parametrize("name", [*CASES, *(name for name in OWN if name != "primitive")])
 def test_three_transformations(name):
-    g, *args = CASES[name]
+    g, *args = CASES[name] if name in CASES else (OWN[name], X, S)
     graph = trace(g).graph(*(x[1] for x in args)).graph.evolve(signature=None, results=None)
     for number, steps in enumerate(EVERY if SOAK else EVERY[len(name) % 19 :: 19]):
         agree(graph, steps, np.random.default_rng(number), positive)
@@ -160,26 +180,6 @@ def test_calls_stay_calls():
     same(first, np.sin(0.5) ** 2 * ys)
     same(second, np.sin(0.5) * ys + 1)
     assert axes == (0, 0)
-
-
-def summed(x, y):
-    """What a primitive computes: of one lane, and of no more."""
-    assert np.shape(x) == (3,) and np.shape(y) == ()
-    return np.array([float(np.sum(x) * y), float(y)])
-
-
-OWN = {
-    "checkpoint": wg.checkpoint(lambda x, y: np.sin(x) * y),
-    "custom, jvp": wg.custom(lambda x, y: np.sin(x) * y, jvp=lambda p, t: (np.sin(p[0]) * p[1], 3 * p[0] * t[0] + t[1])),
-    "custom, vjp": wg.custom(lambda x, y: np.sin(x) * y, vjp=lambda p, value, g: (5 * p[1] * g, np.sum(g * value))),
-    "custom, both": wg.custom(lambda x, y: np.sin(x) * y, jvp=lambda p, t: (np.sin(p[0]) * p[1], 3 * t[0] * p[1]),
-                              vjp=lambda p, value, g: (3 * g * p[1], None)),
-    "scaled": lambda x, y: wg.scale_gradient(np.sin(x) * y, 0.5) * x,
-    "straight through": lambda x, y: wg.straight_through(np.round)(x * 3) * y,
-    "primitive": wg.primitive(
-        summed, name="lanes.summed", like=lambda x, y: np.zeros(2),
-        jvp=lambda p, t: (np.zeros(2), np.stack([np.sum(t[0]) * p[1] + np.sum(p[0]) * t[1], t[1]]))),
-}  # fmt: skip
 
 
 @pytest.mark.parametrize("name", OWN)
