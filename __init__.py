@@ -26,6 +26,7 @@ from wengert.ir.errors import (
     WengertError,
 )
 from wengert.ir.graph import Graph
+from wengert.tracer.batching import vmap
 from wengert.tracer.control import cond, fori_loop, map_ as map, scan, switch, while_loop
 from wengert.tracer.custom import checkpoint, clip_gradient, custom, primitive, scale_gradient, straight_through
 from wengert.tracer.decorator import trace
@@ -40,7 +41,7 @@ __all__ = [
     "TextError", "TraceError", "VerifyError", "WengertError", "available_backends", "backend", "check", "checkpoint",
     "clip_gradient", "cond", "cost", "custom", "default_backend", "explain", "fori_loop", "grad", "hessian", "hvp",
     "jacobian", "jvp", "key", "linearize", "load", "map", "parse", "primitive", "scale_gradient", "scan", "source",
-    "stop_gradient", "straight_through", "switch", "trace", "value_and_grad", "vjp", "while_loop",
+    "stop_gradient", "straight_through", "switch", "trace", "value_and_grad", "vjp", "vmap", "while_loop",
 ]  # fmt: skip
 
 

@@ -177,11 +177,13 @@ class Program:
 
     def _made(self, kind: str, active: tuple[int, ...], name: str | None, make: Callable[[Any], Any]) -> Any:
         name = name or self.backend or protocol.current()
-        key = (name, kind, active)
+        return self._kept((name, kind, active), lambda: make(protocol.get(name)))
+
+    def _kept(self, key: Any, make: Callable[[], Any]) -> Any:
         if key not in self._compiled:
             if len(self._compiled) >= CACHE_SIZE:
                 del self._compiled[next(iter(self._compiled))]
-            self._compiled[key] = make(protocol.get(name))
+            self._compiled[key] = make()
         return self._compiled[key]
 
     def run(self, inputs: Sequence[Any], backend: str | None = None) -> tuple[Any, ...]:
@@ -195,6 +197,18 @@ class Program:
     def reverse(self, active: tuple[int, ...], backend: str | None = None) -> Any:
         """The backend's reverse mode (see :class:`wengert.backends.protocol.Backend`)."""
         return self._made("reverse", active, backend, lambda b: b.reverse(self.graph, active))
+
+    def batched(
+        self, axes: tuple[int | None, ...], size: int, out_axes: tuple[int | None, ...] | None = None
+    ) -> tuple[Program, tuple[int | None, ...]]:
+        """The program of ``size`` lanes at once, and where they are in its outputs (see :mod:`wengert.ir.batching`)."""
+        from wengert.ir.batching import batch
+
+        def make() -> tuple[Program, tuple[int | None, ...]]:
+            graph, found = batch(self.graph, axes, size, out_axes)
+            return Program(graph, self.backend), found
+
+        return self._kept(("lanes", axes, size, out_axes), make)
 
     # -- everything else ----------------------------------------------------------------------------
 

@@ -340,7 +340,8 @@ class Library(Op):
     results ``out`` and ``g`` are tuples, and jvp returns one.  A tangent or cotangent, given or returned, may be
     None: nothing flows.  Tangents and cotangents pass through linear ops alone, ``xp.scale`` for a product.
     In each of the operands ``linear`` the vjp is the transpose: it reads neither that operand nor ``out``, which are
-    None when a linear graph is transposed.
+    None when a linear graph is transposed.  Ops take stacks: one more leading axis of every operand is one more of
+    every result, and a parameter ``axis`` is then one more; see :mod:`wengert.ir.batching`.
     """
 
     call: Callable[..., Any]

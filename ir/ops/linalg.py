@@ -206,22 +206,25 @@ def _pinv_vjp(xp, g, k, out, primals, params):
 
 
 def _lstsq(a, b, rcond):
-    x, _, rank, _ = np.linalg.lstsq(a, b, rcond)
-    return x, np.asarray(rank, np.int32)
+    stack = a.shape[:-2]
+    x, rank = np.empty((*stack, a.shape[-1], b.shape[-1]), a.dtype), np.empty(stack, np.int32)
+    for i in np.ndindex(stack):
+        x[i], _, rank[i], _ = np.linalg.lstsq(a[i], b[i], rcond)
+    return x, rank
 
 
 def _lstsq_types(op, types, params):
-    if len(types) != 2 or any(t.ndim != 2 for t in types) or types[0].shape[0] != types[1].shape[0]:
+    stack, m, n = matrices(op, types, 2)
+    if types[1].shape[-2] != m:
         message = f"lstsq: expected two matrices with as many rows, got {', '.join(map(str, types))}."
         raise GraphTypeError(message, op=op.name)
-    matrices(op, types, 2)
-    x = ArrayType(types[0].dtype, (types[0].shape[1], types[1].shape[1]))
-    return (x, ArrayType(np.dtype(np.int32), ()))
+    x = ArrayType(types[0].dtype, (*stack, n, types[1].shape[-1]))
+    return (x, ArrayType(np.dtype(np.int32), stack))
 
 
 def _cutoff(a, rcond):
     """Singular values below this share of the largest are zeros to NumPy's lstsq."""
-    return float(np.finfo(a.dtype).eps) * max(a.shape) if rcond is None else rcond
+    return float(np.finfo(a.dtype).eps) * max(a.shape[-2:]) if rcond is None else rcond
 
 
 def _lstsq_jvp(xp, out, primals, tangents, params):

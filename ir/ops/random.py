@@ -129,9 +129,14 @@ METHODS = {
 
 
 def _draw(key, *parameters, method, shape, dtype, options):
-    rng, dtype = generator_of(key), DTYPES[dtype]
+    dtype, lead = DTYPES[dtype], key.shape[:-1]
     call, _ = METHODS[method]
-    return np.asarray(call(rng, shape, dtype, options, *parameters), dtype).reshape(shape), key_of(rng)
+    out, then = np.empty((*lead, *shape), dtype), np.empty_like(key)
+    for lane in np.ndindex(lead):
+        rng = generator_of(key[lane])
+        out[lane] = np.asarray(call(rng, shape, dtype, options, *(p[lane] for p in parameters)), dtype).reshape(shape)
+        then[lane] = key_of(rng)
+    return out, then
 
 
 def _draw_types(op, types, params):
@@ -144,18 +149,28 @@ def _draw_types(op, types, params):
         raise refuse(op, f"{method} takes {counts} parameters, got {len(types) - 1}.")
     if not isinstance(shape, tuple) or not all(type(n) is int and n >= 0 for n in shape):
         raise refuse(op, f"expected a shape, got {shape!r}.")
-    return (ArrayType(DTYPES[dtype], shape), types[0])
+    lead = types[0].shape[:-1]
+    if any(t.shape[: len(lead)] != lead for t in types):
+        raise refuse(op, f"expected parameters for each key, got {', '.join(map(str, types))}.")
+    return (ArrayType(DTYPES[dtype], (*lead, *shape)), types[0])
 
 
 def _check_key(op, types):
-    if not types or types[0].dtype != UINT64 or types[0].ndim != 1:
+    if not types or types[0].dtype != UINT64 or types[0].ndim < 1:
         raise refuse(op, f"expected a key, a vector of uint64, got {', '.join(map(str, types)) or 'nothing'}.")
 
 
 def _seed_types(op, types, params):
-    if len(types) != 1 or types[0].dtype.kind not in "iu" or types[0].ndim > 1:
+    if len(types) != 1 or types[0].dtype.kind not in "iu":
         raise refuse(op, f"expected integers, got {', '.join(map(str, types))}.")
-    return (ArrayType(UINT64, (7,)),)
+    return (ArrayType(UINT64, (*types[0].shape[:-1], 7)),)
+
+
+def _seeded(seed):
+    if seed.ndim < 2:
+        return key_of(np.random.default_rng(seed if seed.ndim else int(seed)))
+    rows = [_seeded(row) for row in seed]
+    return np.stack(rows) if rows else np.empty((*seed.shape[:-1], 7), UINT64)
 
 
 @frozen(slots=True)
@@ -179,11 +194,11 @@ draw = Library(name="draw", params=("method", "shape", "dtype", "options"),
     vjp=None,
     doc="Random numbers from a key, as numpy.random.Generator's method draws them, and the next key; locally constant.")
 random_key = Library(name="random_key",
-    call=lambda seed: key_of(np.random.default_rng(seed if seed.ndim else int(seed))),
+    call=_seeded,
     types=_seed_types,
     jvp=None,
     vjp=None,
-    doc="The key of numpy.random.default_rng(seed).")
+    doc="The key of numpy.random.default_rng(seed); of several rows of seeds, one for each.")
 parameter = Elementwise(name="parameter", symbol="identity", params=("of",),
     types=lambda dtypes, params: dtypes[0] if dtypes[0].kind == "f" else None,
     partials=(_NoPathwise("the parameter of a draw"),),
