@@ -177,11 +177,14 @@ class Program:
 
     def _made(self, kind: str, active: tuple[int, ...], name: str | None, make: Callable[[Any], Any]) -> Any:
         name = name or self.backend or protocol.current()
-        key = (name, kind, active)
+        return self.derived((name, kind, active), lambda: make(protocol.get(name)))
+
+    def derived(self, key: tuple[Any, ...], make: Callable[[], Any]) -> Any:
+        """What is made of the graph once and used at every call: a derived program, a pattern and its colours."""
         if key not in self._compiled:
             if len(self._compiled) >= CACHE_SIZE:
                 del self._compiled[next(iter(self._compiled))]
-            self._compiled[key] = make(protocol.get(name))
+            self._compiled[key] = make()
         return self._compiled[key]
 
     def run(self, inputs: Sequence[Any], backend: str | None = None) -> tuple[Any, ...]:

@@ -17,6 +17,7 @@ from wengert.ir.types import ArrayType, is_inexact
 from wengert.tracer.array import Array
 from wengert.tracer.callee import Callee, Recorded, Selection
 from wengert.tracer.derivatives import Argnums, grad, jvp
+from wengert.tracer.sparse_matrices import sparse_hessian_matrix, sparse_matrix
 from wengert.tracer.sweeps import (
     named,
     nest_outputs,
@@ -30,7 +31,8 @@ __all__ = ["hessian", "hvp", "jacobian"]
 
 
 def jacobian(
-    f: Any, argnums: Argnums = 0, *, mode: str | None = None, holomorphic: bool = False, backend: str | None = None
+    f: Any, argnums: Argnums = 0, *, mode: str | None = None, holomorphic: bool = False, sparse: bool = False,
+    backend: str | None = None,
 ) -> Callable[..., Any]:
     """The matrix of all partial derivatives.
 
@@ -42,12 +44,17 @@ def jacobian(
     holomorphic : bool
         The complex derivatives df/dz of complex results in complex arguments.  Without it, results may be complex
         where arguments are real (df/dx), and arguments where results are real (du/dx - i du/dy, row by row a grad).
+    sparse : bool
+        Find from the graph which entries there can be, and compute them by as few sweeps as a colouring needs; of
+        real functions (see :mod:`wengert.ir.sparsity.propagation`).  Arrays that are closed over, and arguments that
+        are not floating-point, are looked into.
 
     Returns
     -------
     callable
         Gives, nested as the result and in it as the chosen arguments, arrays of shape
-        ``(*output.shape, *input.shape)``.
+        ``(*output.shape, *input.shape)``; with ``sparse``, ``scipy.sparse.csr_array`` of shape
+        ``(output.size, input.size)``.
 
     Raises
     ------
@@ -58,6 +65,8 @@ def jacobian(
         message = f"mode must be 'forward', 'reverse' or None, got {mode!r}."
         raise ValueError(message)
     callee = Callee(f, backend)
+    if sparse:
+        return sparse_matrix(f, callee, argnums, mode)
 
     @named(f, "jacobian")
     def matrix(*args: Any, **kwargs: Any) -> Any:
@@ -202,12 +211,18 @@ def _nest_blocks(graph: Graph, chosen: Selection, blocks: Any) -> Any:
     return nest_outputs(graph, [chosen.nest(row) for row in blocks])
 
 
-def hessian(f: Any, argnums: Argnums = 0, *, backend: str | None = None) -> Callable[..., Any]:
+def hessian(
+    f: Any, argnums: Argnums = 0, *, sparse: bool = False, backend: str | None = None
+) -> Callable[..., Any]:
     """The matrix of second derivatives of a real scalar function: forward over reverse.
 
-    Gives, nested as the arguments twice over, arrays of shape ``(*input.shape, *input.shape)``.
+    Gives, nested as the arguments twice over, arrays of shape ``(*input.shape, *input.shape)``; with ``sparse``,
+    ``scipy.sparse.csr_array`` of shape ``(input.size, input.size)``, by as few products as a colouring of the
+    symmetric pattern needs (see :func:`jacobian`).
     """
     callee = Callee(f, backend)
+    if sparse:
+        return sparse_hessian_matrix(f, callee, argnums)
     return jacobian(grad(f, argnums), argnums, mode="forward", backend=callee.backend)
 
 

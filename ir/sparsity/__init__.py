@@ -1,0 +1,79 @@
+"""Which outputs depend on which inputs, element by element, found from the graph alone."""
+
+from __future__ import annotations
+
+from collections.abc import Mapping
+from typing import Any
+
+from attrs import frozen
+
+from wengert.ir.errors import DerivativeError
+from wengert.ir.graph import Graph
+from wengert.ir.passes import dead_code, inline_calls
+from wengert.ir.sparsity.patterns import LIMIT, Ints, Pattern, PatternSizeError, stacked
+from wengert.ir.sparsity.propagation import Flow
+from wengert.ir.types import is_inexact
+
+__all__ = ["Found", "Ints", "Pattern", "pattern"]
+
+
+@frozen(slots=True)
+class Found:
+    """The pattern of a Jacobian, rows those of all outputs, columns those of all active inputs, one behind the other;
+    and the inputs whose given arrays it depends on."""
+
+    pattern: Pattern
+    read: tuple[int, ...]
+
+
+def pattern(graph: Graph, active: tuple[int, ...], given: Mapping[int, Any] | None = None) -> Found:
+    """Find the pattern of the Jacobian of a graph.
+
+    Parameters
+    ----------
+    graph : Graph
+    active : tuple of int
+        The inputs that derivatives are taken of.
+    given : mapping of int to array, optional
+        Inputs that are known, by position: indices, masks, matrices with zeros.
+
+    Raises
+    ------
+    DerivativeError
+        If a value on the way has more than LIMIT entries.
+    """
+    flat = dead_code(inline_calls(graph))
+    sizes = [flat.inputs[i].type.size for i in active]
+    columns, first = sum(sizes), 0
+    known = {flat.inputs[i]: array for i, array in (given or {}).items() if i not in active}
+    flow = Flow(flat, columns, known)
+    for i, size in zip(active, sizes, strict=True):
+        if size:
+            flow.patterns[flat.inputs[i]] = Pattern.diagonal(size, columns, first)
+        first += size
+    last_read = {v: k for k, node in enumerate(flat.nodes) for v in node.operands}
+    kept = set(flat.outputs)
+    node = None
+    try:
+        for k, node in enumerate(flat.nodes):
+            flow.pass_through(node)
+            for v in node.operands:
+                if last_read[v] == k and v not in kept:
+                    flow.patterns.pop(v, None)
+        ends = [flow.of(v) if is_inexact(v.type.dtype) else Pattern.empty(v.type.size, columns) for v in flat.outputs]
+        whole = stacked(ends) if ends else Pattern.empty(0, columns)
+    except PatternSizeError as error:
+        raise _too_many(node, error) from error
+    position = {v: i for i, v in enumerate(flat.inputs)}
+    return Found(whole, tuple(sorted(position[v] for v in flow.known.read)))
+
+
+def _too_many(node: Any, error: PatternSizeError) -> DerivativeError:
+    where = "" if node is None else f" at {node.op.name}" + (f" ({node.location})" if node.location else "")
+    message = (
+        f"The pattern of this Jacobian grows to {error} entries, more than {LIMIT:,},{where}: nearly every element depends on "
+        "nearly every other. Ask for products with it (wg.jvp, wg.vjp, wg.hvp) or, if there is the memory, for the "
+        "dense matrix."
+    )
+    return DerivativeError(message, op=None if node is None else node.op.name,
+                           location=None if node is None else node.location)  # fmt: skip
