@@ -46,7 +46,7 @@ def jacobian(
         where arguments are real (df/dx), and arguments where results are real (du/dx - i du/dy, row by row a grad).
     sparse : bool
         Find from the graph which entries there can be, and compute them by as few sweeps as a colouring needs; of
-        real functions (see :mod:`wengert.ir.sparsity.propagation`).  Arrays that are closed over, and arguments that
+        real functions (see :mod:`wengert.ir.sparsity.rules`).  Arrays that are closed over, and arguments that
         are not floating-point, are looked into.
 
     Returns

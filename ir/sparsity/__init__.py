@@ -7,14 +7,19 @@ from typing import Any
 
 from attrs import frozen
 
+from wengert.ir import kinds
 from wengert.ir.errors import DerivativeError
 from wengert.ir.graph import Graph
 from wengert.ir.passes import dead_code, inline_calls
+from wengert.ir.sparsity.control import control
+from wengert.ir.sparsity.flow import Flow, Rule
 from wengert.ir.sparsity.patterns import LIMIT, Ints, Pattern, PatternSizeError, stacked
-from wengert.ir.sparsity.propagation import Flow
-from wengert.ir.types import is_inexact
+from wengert.ir.sparsity.rules import KINDS
 
-__all__ = ["Found", "Ints", "Pattern", "pattern"]
+__all__ = ["RULES", "Found", "Ints", "Pattern", "pattern"]
+
+#: How patterns pass through a node, a rule per kind.
+RULES: dict[type[kinds.Op], Rule] = {**KINDS, kinds.Control: control}
 
 
 @frozen(slots=True)
@@ -46,24 +51,17 @@ def pattern(graph: Graph, active: tuple[int, ...], given: Mapping[int, Any] | No
     sizes = [flat.inputs[i].type.size for i in active]
     columns, first = sum(sizes), 0
     known = {flat.inputs[i]: array for i, array in (given or {}).items() if i not in active}
-    flow = Flow(flat, columns, known)
+    starts: list[Pattern | None] = [None] * len(flat.inputs)
     for i, size in zip(active, sizes, strict=True):
-        if size:
-            flow.patterns[flat.inputs[i]] = Pattern.diagonal(size, columns, first)
+        starts[i] = Pattern.diagonal(size, columns, first)
         first += size
-    last_read = {v: k for k, node in enumerate(flat.nodes) for v in node.operands}
-    kept = set(flat.outputs)
-    node = None
+    flow = Flow(flat, columns, known, RULES)
     try:
-        for k, node in enumerate(flat.nodes):
-            flow.pass_through(node)
-            for v in node.operands:
-                if last_read[v] == k and v not in kept:
-                    flow.patterns.pop(v, None)
-        ends = [flow.of(v) if is_inexact(v.type.dtype) else Pattern.empty(v.type.size, columns) for v in flat.outputs]
+        found = flow.run(starts)
+        ends = [p or Pattern.empty(v.type.size, columns) for v, p in zip(flat.outputs, found, strict=True)]
         whole = stacked(ends) if ends else Pattern.empty(0, columns)
     except PatternSizeError as error:
-        raise _too_many(node, error) from error
+        raise _too_many(flow.node, error) from error
     position = {v: i for i, v in enumerate(flat.inputs)}
     return Found(whole, tuple(sorted(position[v] for v in flow.known.read)))
 

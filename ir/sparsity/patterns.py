@@ -134,6 +134,17 @@ class Pattern:
             return Pattern([0, len(seen)], seen, self.columns)
         return Pattern.of_pairs(_ints(group)[self.row], self.indices, count, self.columns)
 
+    def after(self, inner: Pattern) -> Pattern:
+        """The pattern of a product of matrices, this one times ``inner``."""
+        if not self.nnz:
+            return Pattern.empty(self.rows, inner.columns)
+        return inner.take(self.indices).grouped(self.row, self.rows)
+
+    def only(self, keep: Any) -> Pattern:
+        """The entries where ``keep`` holds."""
+        counts = np.bincount(self.row[keep], minlength=self.rows)
+        return Pattern(starts_of(counts), self.indices[keep], self.columns)
+
     def transposed(self) -> Pattern:
         """Rows for columns."""
         order = np.argsort(self.indices, kind="stable")

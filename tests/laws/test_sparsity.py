@@ -1,6 +1,6 @@
 """Law: a pattern covers the Jacobian, and is no larger where its kind promises so.
 
-Nothing, not even NaN, is outside of the pattern that the graph gives; of the kinds that are exact (see wengert/ir/sparsity/propagation.py)
+Nothing, not even NaN, is outside of the pattern that the graph gives; of the kinds that are exact (see wengert/ir/sparsity/rules.py)
 every entry of the pattern is nonzero at some point.
 """
 
@@ -13,12 +13,12 @@ from batches import differentiable, jacobians
 from samples import Sample, random
 
 from wengert.backends import protocol
-from wengert.ir.kinds import Elementwise, Indexing, Library
+from wengert.ir.kinds import Control, Elementwise, Indexing, Library
 from wengert.ir.ops import OPS
 from wengert.ir.sparsity import pattern
 from wengert.ir.types import is_inexact
 
-NAMES = [name for name in OPS if differentiable(name) and OPS[name].kind != "Control"]
+NAMES = [name for name, op in OPS.items() if not isinstance(op, Control) and differentiable(name)]
 EXACT = [name for name in NAMES if not isinstance(OPS[name], Elementwise | Library)]
 DRAWS = 64  # of six numbers, one is the largest in one of them at least
 

@@ -1,4 +1,4 @@
-"""How patterns pass through a node: a rule per kind, and a row per library op that is not dense.
+"""How patterns pass through a node: a rule per kind, and a row per library op that is not dense everywhere.
 
 Each rule gives, for every result, which elements of the active inputs its elements may depend on.  What the kinds
 promise:
@@ -12,7 +12,7 @@ Movement       exact: the pieces
 Contraction    exact: the rows that are summed, without those that meet a known zero
 Indexing       exact where the indices are known; else, of every place along the axis (a superset)
 Library        dense (a superset); along one axis, or within one matrix of a stack, where its row in LIBRARY says so
-Control        calls are inlined first
+Control        see :mod:`wengert.ir.sparsity.control`
 =============  ====================================================================================================
 
 *Exact* is structural: an entry is one that some partials make nonzero.
@@ -21,56 +21,19 @@ Control        calls are inlined first
 from __future__ import annotations
 
 import math
-from collections.abc import Callable, Mapping, Sequence
-from typing import Any, TypeAlias
+from collections.abc import Sequence
+from typing import Any
 
 import numpy as np
 
 from wengert.ir import kinds
-from wengert.ir.graph import Graph, Node, Value
+from wengert.ir.graph import Node
 from wengert.ir.ops import OPS
-from wengert.ir.sparsity.known import Known, movement_rows
+from wengert.ir.sparsity.flow import Flow, Result, Rule
+from wengert.ir.sparsity.known import movement_rows
 from wengert.ir.sparsity.patterns import Pattern, stacked, starts_of, united
-from wengert.ir.types import is_inexact
 
-__all__ = ["CONTROL", "LIBRARY", "RULES", "Flow"]
-
-Result: TypeAlias = "Pattern | None | tuple[Pattern | None, ...]"
-
-
-class Flow:
-    """Patterns on their way through a graph; a value without one depends on no active input."""
-
-    def __init__(self, graph: Graph, columns: int, given: Mapping[Value, Any]) -> None:
-        self.columns = columns
-        self.known = Known(graph, given)
-        self.patterns: dict[Value, Pattern] = {}
-        self._unions: dict[tuple[int, ...], tuple[Any, Pattern]] = {}
-
-    def pass_through(self, node: Node) -> None:
-        """The patterns of a node's results."""
-        if not any(v in self.patterns for v in node.operands):
-            return
-        if not any(is_inexact(v.type.dtype) for v in node.results):
-            return
-        made = RULES[type(node.op)](self, node)
-        for v, p in zip(node.results, made if isinstance(made, tuple) else (made,), strict=True):
-            if p is not None and p.nnz and is_inexact(v.type.dtype):
-                self.patterns[v] = p
-
-    def of(self, value: Value) -> Pattern:
-        """The pattern of a value."""
-        return self.patterns.get(value) or Pattern.empty(value.type.size, self.columns)
-
-    def union(self, patterns: Sequence[Pattern]) -> Pattern | None:
-        """Of patterns of one shape; the same ones are united once."""
-        distinct = list({id(p): p for p in patterns}.values())
-        if len(distinct) < 2:
-            return distinct[0] if distinct else None
-        key = tuple(sorted(map(id, distinct)))
-        if key not in self._unions:
-            self._unions[key] = distinct, united(distinct)  # they live on, and so do their ids
-        return self._unions[key][1]
+__all__ = ["KINDS", "LIBRARY", "dense"]
 
 
 def _places(shape: tuple[int, ...]) -> Any:
@@ -211,10 +174,10 @@ def _raveled(places: dict[str, Any], letters: str, sizes: dict[str, int], count:
 def _library(flow: Flow, node: Node) -> Result:
     if node.op.jvp is None:  # type: ignore[attr-defined]
         return (None,) * len(node.results)
-    return LIBRARY.get(node.op.name, _dense)(flow, node)
+    return LIBRARY.get(node.op.name, dense)(flow, node)
 
 
-def _dense(flow: Flow, node: Node) -> Result:
+def dense(flow: Flow, node: Node) -> Result:
     """Everything depends on everything."""
     parts = [flow.patterns[v].grouped(None, 1) for v in node.operands if v in flow.patterns]
     whole = united(parts)
@@ -244,21 +207,13 @@ _STACKS = (
     "solve cofactors det slogdet pinv lstsq cholesky qr svd svdvals eigh eigvalsh eig complement eigh_evr expm_along expm"
 ).split()
 #: Library ops of which the results do not all depend on everything.
-LIBRARY: dict[str, Callable[[Flow, Node], Result]] = {
+LIBRARY: dict[str, Rule] = {
     **dict.fromkeys(("sort", "fft", "ifft", "rfft", "irfft"), _along_axis),
     **dict.fromkeys(_STACKS, _of_stacks),
 }
 
 
-def _control(flow: Flow, node: Node) -> Result:
-    return CONTROL.get(node.op.name, _dense)(flow, node)
-
-
-#: By name, the control ops with a rule of their own; the others are dense.
-CONTROL: dict[str, Callable[[Flow, Node], Result]] = {}
-
-
-RULES: dict[type[kinds.Op], Callable[[Flow, Node], Result]] = {
+KINDS: dict[type[kinds.Op], Rule] = {
     kinds.Elementwise: _elementwise,
     kinds.Reduction: _reduction,
     kinds.Cumulative: _cumulative,
@@ -266,5 +221,4 @@ RULES: dict[type[kinds.Op], Callable[[Flow, Node], Result]] = {
     kinds.Contraction: _contraction,
     kinds.Indexing: _indexing,
     kinds.Library: _library,
-    kinds.Control: _control,
 }
