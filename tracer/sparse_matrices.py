@@ -6,19 +6,17 @@ from collections.abc import Callable, Sequence
 from typing import Any
 
 from wengert.backends.program import Program
-from wengert.ir import autodiff
 from wengert.ir.autodiff.forward import cotangent_type
-from wengert.ir.build import Builder
 from wengert.ir.errors import DerivativeError
 from wengert.ir.graph import Graph
-from wengert.ir.passes import simplify
 from wengert.ir.sparsity import Found
 from wengert.ir.sparsity.compression import Compression, compress, compress_symmetric
+from wengert.ir.sparsity.graphs import gradient_graph
 from wengert.ir.sparsity.patterns import united
 from wengert.ir.types import ArrayType, is_inexact
 from wengert.tracer.callee import Call, Callee, Selection
 from wengert.tracer.compressed import blocks_of, entries, given_to, planned, sparse_array
-from wengert.tracer.derivatives import Argnums, _check_scalar
+from wengert.tracer.derivatives import Argnums, check_scalar
 from wengert.tracer.sweeps import named, nest_outputs, tangent_types
 
 __all__ = ["gradient_of", "sparse_hessian_matrix", "sparse_matrix"]
@@ -54,7 +52,7 @@ def sparse_hessian_matrix(f: Any, callee: Callee, argnums: Argnums) -> Callable[
         call, chosen, types = _prepared(callee, args, kwargs, argnums)
 
         def action(program: Program, inputs: list[Any]) -> Any:
-            _check_scalar(callee, program.graph)
+            check_scalar(callee, program.graph)
             check_real(callee, program.graph, types)
             gradient = gradient_of(program, chosen.active)
             given = given_to(call, inputs, chosen.active)
@@ -76,15 +74,8 @@ def symmetric(found: Found) -> Compression:
 def gradient_of(program: Program, active: tuple[int, ...]) -> Program:
     """The program of the gradient of a real scalar program, kept with it."""
 
-    def make() -> Program:
-        graph = program.graph
-        b = Builder(f"{graph.name}_gradient")
-        inputs = [b.input(v.type, v.name) for v in graph.inputs]
-        one = b.constant(graph.outputs[0].type.dtype.type(1))
-        outputs = b.inline(autodiff.vjp(graph, active), [*inputs, one])
-        return Program(simplify(b.graph(outputs[1:])), program.backend)
-
-    return program.derived(("gradient", active), make)
+    key = ("gradient", active)
+    return program.derived(key, lambda: Program(gradient_graph(program.graph, active), program.backend))
 
 
 def guarded(graph: Graph, derived: Graph, values: Sequence[Any]) -> tuple[Any, ...]:
