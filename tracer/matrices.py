@@ -1,4 +1,4 @@
-"""Jacobians, Hessians, and Hessian-vector products."""
+"""Jacobians and Hessians, dense or sparse."""
 
 from __future__ import annotations
 
@@ -16,7 +16,7 @@ from wengert.ir.passes import inline_calls
 from wengert.ir.types import ArrayType, is_inexact
 from wengert.tracer.array import Array
 from wengert.tracer.callee import Callee, Recorded, Selection
-from wengert.tracer.derivatives import Argnums, grad, jvp
+from wengert.tracer.derivatives import Argnums, grad
 from wengert.tracer.sparse_matrices import sparse_hessian_matrix, sparse_matrix
 from wengert.tracer.sweeps import (
     named,
@@ -27,7 +27,7 @@ from wengert.tracer.sweeps import (
     tangent_types,
 )
 
-__all__ = ["hessian", "hvp", "jacobian"]
+__all__ = ["hessian", "jacobian"]
 
 
 def jacobian(
@@ -224,34 +224,3 @@ def hessian(
     if sparse:
         return sparse_hessian_matrix(f, callee, argnums)
     return jacobian(grad(f, argnums), argnums, mode="forward", backend=callee.backend)
-
-
-def hvp(f: Any, argnums: Argnums = 0, *, backend: str | None = None) -> Callable[..., Any]:
-    """The product of the Hessian with a vector, without the matrix: forward over reverse.
-
-    Returns
-    -------
-    callable
-        ``product(*args, v)``: the arguments of ``f`` and last the vector, nested as the chosen arguments.
-    """
-    callee = Callee(f, backend)
-
-    @named(f, "hvp")
-    def product(*args: Any) -> Any:
-        if len(args) < 2:
-            message = "An hvp takes the arguments of the function and, last, the vector."
-            raise TypeError(message)
-        *primals, vector = args
-        numbers = (argnums,) if isinstance(argnums, int) else argnums
-        moving = [n % len(primals) for n in numbers]
-
-        def gradient(*chosen: Any) -> Any:
-            full = list(primals)
-            for n, x in zip(moving, chosen, strict=True):
-                full[n] = x
-            return grad(f, argnums)(*full)
-
-        vectors = (vector,) if isinstance(argnums, int) else tuple(vector)
-        return jvp(gradient, tuple(primals[n] for n in moving), vectors, backend=callee.backend)[1]
-
-    return product
