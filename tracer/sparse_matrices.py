@@ -5,6 +5,8 @@ from __future__ import annotations
 from collections.abc import Callable, Sequence
 from typing import Any
 
+from attrs import frozen
+
 from wengert.backends.program import Program
 from wengert.ir.autodiff.forward import cotangent_type
 from wengert.ir.errors import DerivativeError
@@ -19,7 +21,77 @@ from wengert.tracer.compressed import blocks_of, entries, given_to, planned, spa
 from wengert.tracer.derivatives import Argnums, check_scalar
 from wengert.tracer.sweeps import named, nest_outputs, tangent_types
 
-__all__ = ["gradient_of", "sparse_hessian_matrix", "sparse_matrix"]
+__all__ = ["Sparsity", "check_real", "gradient_of", "guarded", "sparse_hessian_matrix", "sparse_matrix", "sparsity", "symmetric"]
+
+
+@frozen
+class Sparsity:
+    """Which entries a matrix can have, and the directions that compute it.
+
+    ``rows`` and ``columns`` are the places of the entries, by rows; ``shape`` is that of the matrix; ``tangents`` and
+    ``cotangents`` count the directions, of which any way of this kind needs ``least``.
+    """
+
+    rows: Any
+    columns: Any
+    shape: tuple[int, int]
+    tangents: int
+    cotangents: int
+    least: int
+
+    @property
+    def nnz(self) -> int:
+        """The number of entries."""
+        return len(self.rows)
+
+    def __str__(self) -> str:
+        m, n = self.shape
+        return f"{self.nnz} entries of {m} x {n}, by {self.tangents} tangents and {self.cotangents} cotangents"
+
+    __repr__ = __str__
+
+
+def sparsity(
+    f: Any, argnums: Argnums = 0, *, of: str = "jacobian", mode: str | None = None, backend: str | None = None
+) -> Callable[..., Sparsity]:
+    """The pattern of the Jacobian of a real function, or with ``of="hessian"`` of its Hessian, and its directions.
+
+    Several arguments, and several results, stand one behind the other.  Nothing is evaluated: the pattern follows from
+    the graph, and from the arrays that :func:`jacobian` looks into.
+    """
+    if of not in ("jacobian", "hessian"):
+        message = f"of must be 'jacobian' or 'hessian', got {of!r}."
+        raise ValueError(message)
+    callee = Callee(f, backend)
+
+    @named(f, "sparsity")
+    def found(*args: Any, **kwargs: Any) -> Sparsity:
+        call, chosen, types = _prepared(callee, args, kwargs, argnums)
+
+        def action(program: Program, inputs: list[Any]) -> Any:
+            _, by = _matrix(callee, call, program, inputs, chosen, types, of, mode)
+            wanted = by.wanted
+            forward, reverse = wanted.counts.max(initial=0), wanted.transposed().counts.max(initial=0)
+            least = int(min(forward, reverse)) if of == "jacobian" else min(int(forward), 2)
+            row, column, shape = wanted.row, wanted.indices.copy(), (wanted.rows, wanted.columns)
+            return program.run(inputs, callee.backend), Sparsity(row, column, shape, by.forward, by.reverse, least)
+
+        return call.perform(action)[1]
+
+    return found
+
+
+def _matrix(
+    callee: Callee, call: Call, program: Program, inputs: Any, chosen: Selection, types: Any, of: str, mode: str | None
+) -> tuple[Program, Compression]:
+    """The program of which the matrix is the Jacobian, and its compression."""
+    if of == "hessian":
+        check_scalar(callee, program.graph)
+    check_real(callee, program.graph, types)
+    target = gradient_of(program, chosen.active) if of == "hessian" else program
+    given = given_to(call, inputs, chosen.active)
+    make = symmetric if of == "hessian" else lambda found: compress(found.pattern, mode=mode)
+    return target, planned(target, chosen.active, given, f"{of}, {mode}", make)
 
 
 def sparse_matrix(f: Any, callee: Callee, argnums: Argnums, mode: str | None) -> Callable[..., Any]:
@@ -31,9 +103,7 @@ def sparse_matrix(f: Any, callee: Callee, argnums: Argnums, mode: str | None) ->
         call, chosen, types = _prepared(callee, args, kwargs, argnums)
 
         def action(program: Program, inputs: list[Any]) -> Any:
-            check_real(callee, program.graph, types)
-            given = given_to(call, inputs, chosen.active)
-            by = planned(program, chosen.active, given, f"jacobian, {mode}", lambda p: compress(p.pattern, mode=mode))
+            _, by = _matrix(callee, call, program, inputs, chosen, types, "jacobian", mode)
             values, data = entries(program, inputs, chosen.active, types, by, callee.backend)
             return values, blocks_of(data, by, _ends(program.graph), types)
 
@@ -52,11 +122,7 @@ def sparse_hessian_matrix(f: Any, callee: Callee, argnums: Argnums) -> Callable[
         call, chosen, types = _prepared(callee, args, kwargs, argnums)
 
         def action(program: Program, inputs: list[Any]) -> Any:
-            check_scalar(callee, program.graph)
-            check_real(callee, program.graph, types)
-            gradient = gradient_of(program, chosen.active)
-            given = given_to(call, inputs, chosen.active)
-            by = planned(gradient, chosen.active, given, "hessian", symmetric)
+            gradient, by = _matrix(callee, call, program, inputs, chosen, types, "hessian", None)
             values, data = entries(gradient, inputs, chosen.active, types, by, callee.backend)
             return guarded(program.graph, gradient.graph, values), blocks_of(data, by, types, types)
 
