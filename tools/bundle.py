@@ -20,7 +20,7 @@ __all__ = ["bundle", "main", "objective", "problem", "rotated"]
 
 
 def rotated(r: Any, x: Any) -> Any:
-    """Each point turned about its vector r by the angle \\|r\\| (Rodrigues' formula)."""
+    """Each point turned about its vector r by the length (Rodrigues' formula)."""
     square = np.sum(r * r, axis=1, keepdims=True)
     still = square == 0.0
     angle = np.sqrt(np.where(still, 1.0, square))
@@ -55,8 +55,8 @@ def problem(cameras: int, points: int, observations: int, seed: int = 0) -> tupl
     return c, x, rng.uniform(0.5, 1.0, observations), rng.normal(300, 50, (observations, 2)), seen_by, seen
 
 
-def bundle(cameras: int = 49, points: int = 7776, observations: int = 31843) -> str:
-    """What the Jacobian takes, and what it would take without its pattern; the sizes are those of ADBench's first set."""
+def bundle(cameras: int = 49, points: int = 7776, observations: int = 31843, *, seconds: float = 3.0) -> str:
+    """What the Jacobian takes, and what it would without its pattern; the sizes are those of ADBench's first set."""
     from wengert.tools.bench import duration, interleaved
 
     args = problem(cameras, points, observations)
@@ -71,17 +71,14 @@ def bundle(cameras: int = 49, points: int = 7776, observations: int = 31843) -> 
     found = wg.sparsity(program, argnums=(0, 1, 2))(*args)
     tangents = (*(np.ones_like(x) for x in args[:3]), np.zeros_like(args[3]), None, None)
     value, whole, push = interleaved(
-        [lambda: program(*args), lambda: jacobian(*args), lambda: wg.jvp(program, args, tangents)], seconds=3)  # fmt: skip
-    lines = (
-        f"{cameras} cameras, {points} points, {observations} observations: a Jacobian of {m} x {n}, "
-        f"{nnz} of its {m * n:.3g} entries by the graph's pattern ({nnz / (m * n):.2g}).",
-        f"Directions: {found.tangents} tangents and {found.cotangents} cotangents; at least {found.least} are needed.",
-        f"Value {duration(value)}; sparse Jacobian {duration(whole)}, {whole / value:.1f} values; the first time, with "
-        f"pattern and colours, {duration(first)}.",
-        f"Dense, by {n} tangents at {duration(push)} each: {duration(n * push)}, {n * push / whole:.0f} times as long, "
-        f"and {m * n * 8 / 2**30:.3g} GiB.",
-    )
-    return "\n".join(lines)
+        [lambda: program(*args), lambda: jacobian(*args), lambda: wg.jvp(program, args, tangents)], seconds=seconds)
+    return f"""{cameras} cameras, {points} points, {observations} observations.
+A Jacobian of {m} x {n} with {nnz} entries.
+Directions: {found.tangents} tangents and {found.cotangents} cotangents; at least {found.least} are needed.
+Value {duration(value)}, sparse Jacobian {duration(whole)}: {whole / value:.0f} times as long. The first time, with \
+pattern and colours, {duration(first)}.
+Dense, {n} tangents at {duration(push)} each would take {duration(n * push)}, {n * push / whole:.0f} times as long, \
+and {m * n * 8 / 2**30:.3g} GiB."""
 
 
 def main() -> None:

@@ -21,7 +21,10 @@ from wengert.tracer.compressed import blocks_of, entries, given_to, planned, spa
 from wengert.tracer.derivatives import Argnums, check_scalar
 from wengert.tracer.sweeps import named, nest_outputs, tangent_types
 
-__all__ = ["Sparsity", "check_real", "gradient_of", "guarded", "sparse_hessian_matrix", "sparse_matrix", "sparsity", "symmetric"]
+__all__ = [
+    "Sparsity", "check_real", "gradient_of", "guarded", "sparse_hessian_matrix", "sparse_matrix", "sparsity",
+    "symmetric",
+]  # fmt: skip
 
 
 @frozen
@@ -139,7 +142,6 @@ def symmetric(found: Found) -> Compression:
 
 def gradient_of(program: Program, active: tuple[int, ...]) -> Program:
     """The program of the gradient of a real scalar program, kept with it."""
-
     key = ("gradient", active)
     return program.derived(key, lambda: Program(gradient_graph(program.graph, active), program.backend))
 

@@ -1,7 +1,7 @@
 """Parts of Jacobians and Hessians that cost less than the whole: diagonals, blocks, traces, products.
 
-A part is computed by as few directions as a colouring needs that keeps its entries apart from the others in their row:
-of a tridiagonal matrix, the diagonal takes two.  Where the matrix is full, it is one direction per column, many at once.
+A part is computed by as few directions as a colouring needs that keeps its entries apart from others in their row: of a
+tridiagonal matrix, the diagonal takes two.  Where the matrix is full, it is one direction per column, many at once.
 """
 
 from __future__ import annotations
@@ -55,7 +55,8 @@ def jacobian_diagonal(f: Any, argnum: int = 0, *, backend: str | None = None) ->
 
 def hessian_diagonal(f: Any, argnums: Argnums = 0, *, backend: str | None = None) -> Callable[..., Any]:
     """The second derivatives of a real scalar function in each element of its arguments, nested and shaped as these."""
-    return _parts(f, Callee(f, backend), argnums, "hessian_diagonal", lambda graph, types: _diagonal(types), second=True)
+    wants = lambda graph, types: _diagonal(types)
+    return _parts(f, Callee(f, backend), argnums, "hessian_diagonal", wants, second=True)
 
 
 def jacobian_blocks(f: Any, argnum: int = 0, *, backend: str | None = None) -> Callable[..., Any]:

@@ -69,9 +69,9 @@ def pattern(graph: Graph, active: tuple[int, ...], given: Mapping[int, Any] | No
 def _too_many(node: Any, error: PatternSizeError) -> DerivativeError:
     where = "" if node is None else f" at {node.op.name}" + (f" ({node.location})" if node.location else "")
     message = (
-        f"The pattern of this Jacobian grows to {error} entries, more than {LIMIT:,},{where}: nearly every element depends on "
-        "nearly every other. Ask for products with it (wg.jvp, wg.vjp, wg.hvp) or, if there is the memory, for the "
-        "dense matrix."
+        f"The pattern of this Jacobian grows to {error} entries, more than {LIMIT:,},{where}: nearly every element "
+        "depends on nearly every other. Ask for products with it (wg.jvp, wg.vjp, wg.hvp) or, if there is the memory, "
+        "for the dense matrix."
     )
     return DerivativeError(message, op=None if node is None else node.op.name,
                            location=None if node is None else node.location)  # fmt: skip

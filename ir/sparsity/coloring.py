@@ -7,6 +7,7 @@ greedy choice is the lowest bit that no neighbour has, and costs one step per en
 
 from __future__ import annotations
 
+import itertools
 from typing import Any
 
 import numpy as np
@@ -24,7 +25,7 @@ def number_of(colours: Ints) -> int:
 def _lists(pattern: Pattern) -> list[list[int]]:
     """The columns of each row."""
     flat, cuts = pattern.indices.tolist(), pattern.indptr.tolist()
-    return [flat[a:b] for a, b in zip(cuts[:-1], cuts[1:], strict=True)]
+    return [flat[a:b] for a, b in itertools.pairwise(cuts)]
 
 
 def colour_columns(pattern: Pattern, wanted: Pattern, bound: int) -> Ints | None:

@@ -83,6 +83,8 @@ def _choices(pattern: Pattern, wanted: Pattern, *, turned: bool, mixed: bool) ->
 def _coloured(pattern: Pattern, wanted: Pattern, rare: Any, bound: int, *, turned: bool) -> Any:
     """Colours of columns and of rows, and how many they come to; None where those are not fewer than ``bound``."""
     full, asked = (pattern.transposed(), wanted.transposed()) if turned else (pattern, wanted)
+    columns: Ints | None
+    rows: Ints | None
     if not rare.any():
         columns, rows, extra = colour_columns(full, asked, bound), np.full(full.rows, -1, np.int64), 0
     else:
@@ -107,7 +109,7 @@ def compress_symmetric(pattern: Pattern) -> Compression:
 
 
 def _source(wanted: Pattern, columns: Ints, rows: Ints, *, by_rows: bool) -> Ints:
-    """Where each entry is found; with ``by_rows`` in reverse if its row has a colour, else forward if its column has."""
+    """Where each entry is; with ``by_rows`` in reverse if its row has a colour, else forward if its column has."""
     row, column = wanted.row, wanted.indices
     forward = columns[column] * wanted.rows + row
     reverse = number_of(columns) * wanted.rows + rows[row] * wanted.columns + column

@@ -14,6 +14,7 @@ A loop looks at its graph once, and composes that pattern with itself.
 
 from __future__ import annotations
 
+import itertools
 from collections.abc import Sequence
 
 import numpy as np
@@ -59,7 +60,8 @@ def _switch(flow: Flow, node: Node) -> Result:
         graphs = (graphs[int(which)],)
     patterns = [flow.patterns.get(v) for v in operands]
     each = [flow.inner(graph, operands).run(patterns) for graph in graphs]
-    return [united(there) if (there := [p for p in some if p is not None]) else None for some in zip(*each, strict=True)]
+    ends = ([p for p in some if p is not None] for some in zip(*each, strict=True))
+    return [united(there) if there else None for there in ends]
 
 
 def _diagonals(sizes: list[int]) -> list[Pattern | None]:
@@ -70,7 +72,7 @@ def _diagonals(sizes: list[int]) -> list[Pattern | None]:
 
 def _split(pattern: Pattern, sizes: list[int]) -> list[Pattern]:
     cuts = np.cumsum([0, *sizes])
-    return [pattern.take(np.arange(a, b)) for a, b in zip(cuts[:-1], cuts[1:], strict=True)]
+    return [pattern.take(np.arange(a, b)) for a, b in itertools.pairwise(cuts)]
 
 
 def _body(flow: Flow, node: Node, graph: Graph, consts: int) -> Pattern:
@@ -80,8 +82,9 @@ def _body(flow: Flow, node: Node, graph: Graph, consts: int) -> Pattern:
     first = node.operands[1:] if node.params.get("length") == STEPS else node.operands
     inner = flow.inner(graph, first[:consts], sum(sizes))
     units = [p if is_inexact(v.type.dtype) else None for v, p in zip(graph.inputs, _diagonals(sizes), strict=True)]
-    ends = [p or Pattern.empty(v.type.size, inner.columns) for v, p in zip(graph.outputs, inner.run(units), strict=True)]
-    return stacked(ends) if ends else Pattern.empty(0, inner.columns)
+    ends = zip(graph.outputs, inner.run(units), strict=True)
+    rows = [p or Pattern.empty(v.type.size, inner.columns) for v, p in ends]
+    return stacked(rows) if rows else Pattern.empty(0, inner.columns)
 
 
 def _endless(body: Pattern, known: Pattern, carried: Pattern, entries: Pattern) -> tuple[Pattern, Pattern]:
@@ -120,7 +123,7 @@ def _scan(flow: Flow, node: Node) -> Result:
     end = steps.take(last * body.rows + np.arange(carried.rows)) if n else carried
     first = np.cumsum([0, *sizes])
     of_step = body.rows * np.arange(n)[:, None]
-    stacks = [steps.take((of_step + np.arange(a, b)).ravel()) for a, b in zip(first[carries:-1], first[carries + 1 :], strict=True)]
+    stacks = [steps.take((of_step + np.arange(a, b)).ravel()) for a, b in itertools.pairwise(first[carries:])]
     return [*_split(end, sizes[:carries]), *stacks]
 
 
@@ -133,7 +136,8 @@ def _places(sizes: list[int], n: int) -> Ints:
     if not n:
         return np.zeros((0, sum(sizes)), np.int64)
     first = np.cumsum([0, *sizes])
-    each = [a + np.arange(n)[:, None] * (size // n) + np.arange(size // n) for a, size in zip(first, sizes, strict=False)]
+    parts = [(a, size // n) for a, size in zip(first, sizes, strict=False)]
+    each = [a + np.arange(n)[:, None] * size + np.arange(size) for a, size in parts]
     return np.concatenate([np.zeros((n, 0), np.int64), *each], axis=1)
 
 

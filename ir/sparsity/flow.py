@@ -13,7 +13,7 @@ from wengert.ir.types import ArrayType, is_inexact, is_stack
 
 __all__ = ["Flow", "Result", "Rule", "rows_of"]
 
-Result: TypeAlias = "Pattern | None | Sequence[Pattern | None]"
+Result: TypeAlias = "Pattern | Sequence[Pattern | None] | None"
 Rule: TypeAlias = "Callable[[Flow, Node], Result]"
 UNIONS = 256  # remembered at a time
 

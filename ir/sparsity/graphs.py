@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Callable, Sequence
+from collections.abc import Callable, Mapping, Sequence
 from typing import Any
 
 import numpy as np
@@ -20,8 +20,13 @@ from wengert.ir.types import ArrayType
 __all__ = ["entries_graph", "gradient_graph", "with_places"]
 
 
-def entries_graph(graph: Graph, active: tuple[int, ...], by: Compression) -> Graph:
-    """From the inputs of a real graph to the entries of its Jacobian, in the order of the pattern."""
+def entries_graph(
+    graph: Graph, active: tuple[int, ...], by: Compression, held: Mapping[int, Any] | None = None
+) -> Graph:
+    """From the inputs of a real graph to the entries of its Jacobian, in the order of the pattern.
+
+    ``held`` are the inputs that the pattern depends on, with the arrays that it holds for: guards see to it.
+    """
     b = Builder(f"{graph.name}_entries")
     xp = Namespace(b)
     inputs = [b.input(v.type, v.name) for v in graph.inputs]
@@ -46,6 +51,8 @@ def entries_graph(graph: Graph, active: tuple[int, ...], by: Compression) -> Gra
         b.inline(graph, inputs)
         parts.append(xp.full((1,), 0, dtype))
     del b.guards[len(graph.guards) :]  # each sweep brings them again
+    for i, array in (held or {}).items():
+        b.guard(xp.lift(xp.all(xp.equal(xp.wrap(inputs[i]), array))), expected=True)
     everything = xp.concatenate(parts, axis=0)
     return simplify(b.graph([xp.lift(xp.take(everything, by.source, axis=0))]))
 

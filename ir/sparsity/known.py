@@ -84,7 +84,7 @@ def _followed(node: Node) -> bool:
     op = node.op
     if len(node.results) != 1:
         return False
-    if isinstance(op, kinds.Movement) or op.name in ("take", "where", "sort", "argsort"):
+    if isinstance(op, kinds.Movement) or op.name in ("take", "where", "scale", "sort", "argsort"):
         return True
     if isinstance(op, kinds.Elementwise):
         if op.symbol == "cast":
@@ -106,9 +106,12 @@ def _computed(node: Node, operands: list[Any]) -> Any:
         elif op.name == "take":
             if not _fits(operands[1], operands[0].shape[node.params["axis"]]):
                 return None
-            out = np.take(*operands, axis=node.params["axis"])
+            out = np.take(operands[0], operands[1], axis=node.params["axis"])
         elif op.name == "where":
             out = np.where(*operands)
+        elif op.name == "scale":
+            p, t = operands
+            out = np.where((p == 0) | (t == 0), type_.dtype.type(0), p * t)
         elif isinstance(op, kinds.Elementwise):
             out = operands[0] if op.symbol == "cast" else op.function(*operands)
         elif isinstance(op, kinds.Reduction):

@@ -203,9 +203,8 @@ def _of_stacks(flow: Flow, node: Node) -> Result:
     )
 
 
-_STACKS = (
-    "solve cofactors det slogdet pinv lstsq cholesky qr svd svdvals eigh eigvalsh eig complement eigh_evr expm_along expm"
-).split()
+_STACKS = """solve cofactors det slogdet pinv lstsq cholesky qr svd svdvals eigh eigvalsh eig complement eigh_evr
+    expm_along expm""".split()
 #: Library ops of which the results do not all depend on everything.
 LIBRARY: dict[str, Rule] = {
     **dict.fromkeys(("sort", "fft", "ifft", "rfft", "irfft"), _along_axis),
