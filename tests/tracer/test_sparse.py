@@ -56,7 +56,7 @@ def asked(cases):
                 yield pytest.param(name, *backend.values, marks=backend.marks)
 
 
-@pytest.mark.parametrize(("name", "backend"), asked(JACOBIANS))
+@pytest.mark.parametrize(("name", "backend"), [*asked(JACOBIANS)])
 def test_a_jacobian(name, backend):
     f, nnz = JACOBIANS[name]
     for mode in (None, "forward", "reverse") if backend == "numpy" else (None,):
@@ -77,7 +77,7 @@ HESSIANS = {
 }
 
 
-@pytest.mark.parametrize(("name", "backend"), asked(HESSIANS))
+@pytest.mark.parametrize(("name", "backend"), [*asked(HESSIANS)])
 def test_a_hessian(name, backend):
     f, nnz = HESSIANS[name]
     sparse = wg.hessian(f, sparse=True, backend=backend)(X)
