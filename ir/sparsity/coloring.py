@@ -88,9 +88,8 @@ def colour_star(pattern: Pattern) -> Ints:
     bits = [0] * n
     once, twice = [0] * n, [0] * n  # the colours that a vertex has among its neighbours; those it has more than once
     barred = [0] * n  # for a coloured w: the colours of its neighbours x that have w's colour twice
-    for v in np.argsort(-pattern.counts, kind="stable").tolist():
-        if not pattern.counts[v]:
-            continue
+    counts = pattern.counts
+    for v in np.argsort(-counts, kind="stable")[: np.count_nonzero(counts)].tolist():
         taken = 0
         for w in near[v]:  # v-w-x: a third colour where w is not coloured yet; else v-w-x-y
             taken |= (bits[w] | barred[w]) if bits[w] else once[w]
