@@ -13,6 +13,7 @@ from wengert.backends.program import Program
 from wengert.ir.autodiff.forward import cotangent_type
 from wengert.ir.sparsity import Found, pattern
 from wengert.ir.sparsity.compression import Compression
+from wengert.ir.sparsity.patterns import LIMIT
 from wengert.ir.types import ArrayType
 from wengert.tracer.callee import Call
 
@@ -29,7 +30,7 @@ LIBRARY = "scipy.sparse"
 class Plan:
     """How a matrix is computed, and the arrays that it holds for."""
 
-    compression: Compression
+    compression: Any
     read: dict[int, Any]
 
     def holds(self, given: Mapping[int, Any]) -> bool:
@@ -46,14 +47,15 @@ def given_to(call: Call, inputs: Sequence[Any], active: Sequence[int]) -> dict[i
 
 
 def planned(
-    program: Program, active: tuple[int, ...], given: Mapping[int, Any], what: str, make: Callable[[Found], Compression]
-) -> Compression:
+    program: Program, active: tuple[int, ...], given: Mapping[int, Any], what: str, make: Callable[[Found], Any],
+    *, limit: int = LIMIT,
+) -> Any:  # fmt: skip
     """The compression that holds for the given inputs, made once and kept with the program."""
     plans: list[Plan] = program.derived(("compressed", what, active), list)
     for plan in plans:
         if plan.holds(given):
             return plan.compression
-    found = pattern(program.graph, active, given)
+    found = pattern(program.graph, active, given, limit)
     plan = Plan(make(found), {i: given[i].copy() for i in found.read})
     plans.insert(0, plan)
     del plans[PATTERNS:]

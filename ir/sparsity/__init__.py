@@ -11,6 +11,7 @@ from wengert.ir import kinds
 from wengert.ir.errors import DerivativeError
 from wengert.ir.graph import Graph
 from wengert.ir.passes import dead_code, inline_calls
+from wengert.ir.sparsity import patterns
 from wengert.ir.sparsity.control import control
 from wengert.ir.sparsity.flow import Flow, Rule
 from wengert.ir.sparsity.patterns import LIMIT, Ints, Pattern, PatternSizeError, stacked
@@ -31,7 +32,7 @@ class Found:
     read: tuple[int, ...]
 
 
-def pattern(graph: Graph, active: tuple[int, ...], given: Mapping[int, Any] | None = None) -> Found:
+def pattern(graph: Graph, active: tuple[int, ...], given: Mapping[int, Any] | None = None, limit: int = LIMIT) -> Found:
     """Find the pattern of the Jacobian of a graph.
 
     Parameters
@@ -41,11 +42,13 @@ def pattern(graph: Graph, active: tuple[int, ...], given: Mapping[int, Any] | No
         The inputs that derivatives are taken of.
     given : mapping of int to array, optional
         Inputs that are known, by position: indices, masks, matrices with zeros.
+    limit : int, optional
+        The entries that the pattern of any value may have.
 
     Raises
     ------
     DerivativeError
-        If a value on the way has more than LIMIT entries.
+        If one has more.
     """
     flat = dead_code(inline_calls(graph))
     sizes = [flat.inputs[i].type.size for i in active]
@@ -56,12 +59,15 @@ def pattern(graph: Graph, active: tuple[int, ...], given: Mapping[int, Any] | No
         starts[i] = Pattern.diagonal(size, columns, first)
         first += size
     flow = Flow(flat, columns, known, RULES)
+    token = patterns.limit.set(limit)
     try:
         found = flow.run(starts)
         ends = [p or Pattern.empty(v.type.size, columns) for v, p in zip(flat.outputs, found, strict=True)]
         whole = stacked(ends) if ends else Pattern.empty(0, columns)
     except PatternSizeError as error:
         raise _too_many(flow.node, error) from error
+    finally:
+        patterns.limit.reset(token)
     position = {v: i for i, v in enumerate(flat.inputs)}
     return Found(whole, tuple(sorted(position[v] for v in flow.known.read)))
 
@@ -69,7 +75,7 @@ def pattern(graph: Graph, active: tuple[int, ...], given: Mapping[int, Any] | No
 def _too_many(node: Any, error: PatternSizeError) -> DerivativeError:
     where = "" if node is None else f" at {node.op.name}" + (f" ({node.location})" if node.location else "")
     message = (
-        f"The pattern of this Jacobian grows to {error} entries, more than {LIMIT:,},{where}: nearly every element "
+        f"The pattern of this Jacobian grows to {error} entries, too many,{where}: nearly every element "
         "depends on nearly every other. Ask for products with it (wg.jvp, wg.vjp, wg.hvp) or, if there is the memory, "
         "for the dense matrix."
     )

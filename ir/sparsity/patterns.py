@@ -2,22 +2,24 @@
 
 from __future__ import annotations
 
+import contextvars
 from collections.abc import Sequence
 from typing import Any, TypeAlias
 
 import numpy as np
 from attrs import field, frozen
 
-__all__ = ["LIMIT", "Ints", "Pattern", "PatternSizeError", "stacked", "starts_of", "united"]
+__all__ = ["LIMIT", "Ints", "Pattern", "PatternSizeError", "limit", "stacked", "starts_of", "united"]
 
 Ints: TypeAlias = np.ndarray[Any, np.dtype[np.int64]]
 
 #: Entries of one pattern: beyond, the matrix is as good as dense, and its pattern costs more than it saves.
 LIMIT = 50_000_000
+limit: contextvars.ContextVar[int] = contextvars.ContextVar("limit", default=LIMIT)
 
 
 class PatternSizeError(ValueError):
-    """A pattern with more than LIMIT entries."""
+    """A pattern with more entries than the limit in force."""
 
 
 def _ints(values: Any) -> Ints:
@@ -28,7 +30,7 @@ def starts_of(counts: Any) -> Ints:
     """The row pointers of rows of so many entries."""
     starts = np.zeros(len(counts) + 1, np.int64)
     np.cumsum(counts, out=starts[1:])
-    if starts[-1] > LIMIT:
+    if starts[-1] > limit.get():
         raise PatternSizeError(f"{starts[-1]:,}")
     return starts
 
