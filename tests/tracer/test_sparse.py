@@ -1,7 +1,9 @@
 """Sparse Jacobians and Hessians: the dense ones, without the entries that cannot be."""
 
+import re
 import subprocess
 import sys
+from pathlib import Path
 
 import numpy as np
 import pytest
@@ -248,3 +250,15 @@ def test_refusals(monkeypatch):
     monkeypatch.setattr(compressed, "LIBRARY", "no_such_library")
     with pytest.raises(ImportError, match=r"pip install wengert\[scipy\]"):
         wg.jacobian(f, sparse=True)(X)
+
+
+def test_the_page_runs(tmp_path, monkeypatch):
+    page = Path(wg.__file__).parent / "docs" / "jacobians.md"
+    monkeypatch.chdir(tmp_path)
+    names = {}
+    for i, block in enumerate(re.findall(r"```python\n(.*?)```", page.read_text(encoding="utf-8"), re.DOTALL)):
+        path = tmp_path / f"block_{i}.py"
+        path.write_text(block, encoding="utf-8")
+        exec(compile(block, str(path), "exec"), names)
+    assert (names["J"].shape, names["H"].nnz, names["shape"]) == ((99_999, 100_000), 299_998, (199, 200))
+    assert str(wg.sparsity(names["f"], of="hessian")(names["x"])) in page.read_text(encoding="utf-8")
