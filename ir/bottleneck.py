@@ -51,8 +51,8 @@ def narrowest(graph: Graph, active: tuple[int, ...], below: int) -> Cut | None:
     stand_ins = {v: Value(v.type) for v in found}
     nodes = [*graph.nodes[: at + 1], *(_reading(node, stand_ins) for node in graph.nodes[at + 1 :])]
     outputs = tuple(stand_ins.get(v, v) for v in graph.outputs)
-    second = graph.evolve(
-        inputs=(*graph.inputs, *stand_ins.values()), nodes=tuple(nodes), outputs=outputs, signature=None, results=None)  # fmt: skip
+    inputs = (*graph.inputs, *stand_ins.values())
+    second = graph.evolve(inputs=inputs, nodes=tuple(nodes), outputs=outputs, signature=None, results=None)
     return Cut(first, dead_code(second), below)
 
 

@@ -1,4 +1,4 @@
-"""Dense matrices by their rows or columns, or by less: colours where they are sparse, two factors where they are narrow."""
+"""Dense matrices by rows or columns, or by less: colours where they are sparse, two factors where they are narrow."""
 
 from __future__ import annotations
 

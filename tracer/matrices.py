@@ -5,7 +5,6 @@ from __future__ import annotations
 from collections.abc import Callable, Sequence
 from typing import Any
 
-import numpy as np
 
 from wengert.backends.program import Program
 from wengert.ir.autodiff.forward import cotangent_type
@@ -25,7 +24,6 @@ from wengert.tracer.sweeps import (
     nest_outputs,
     pull_within,
     push_within,
-    scalar_of,
     tangent_types,
 )
 
