@@ -31,17 +31,23 @@ from wengert.tracer.control import cond, fori_loop, map_ as map, scan, switch, w
 from wengert.tracer.custom import checkpoint, clip_gradient, custom, primitive, scale_gradient, straight_through
 from wengert.tracer.decorator import trace
 from wengert.tracer.derivatives import grad, jvp, linearize, stop_gradient, value_and_grad, vjp
-from wengert.tracer.matrices import hessian, hvp, jacobian
+from wengert.tracer.matrices import hessian, jacobian
+from wengert.tracer.products import fisher_product, gauss_newton_product, hvp
 from wengert.tracer.random import key
+from wengert.tracer.sparse_matrices import sparsity
+from wengert.tracer.sparse_programs import sparse_hessian, sparse_jacobian
+from wengert.tracer.structured import curl, divergence, hessian_diagonal, jacobian_blocks, jacobian_diagonal, laplacian
 
 __version__ = "0.1.0"
 
 __all__ = [
     "BackendError", "DerivativeError", "Graph", "GraphFileError", "GraphTypeError", "GuardError", "Program",
     "TextError", "TraceError", "VerifyError", "WengertError", "available_backends", "backend", "check", "checkpoint",
-    "clip_gradient", "cond", "cost", "custom", "default_backend", "explain", "fori_loop", "grad", "hessian", "hvp",
-    "jacobian", "jvp", "key", "linearize", "load", "map", "parse", "primitive", "scale_gradient", "scan", "source",
-    "stop_gradient", "straight_through", "switch", "trace", "value_and_grad", "vjp", "vmap", "while_loop",
+    "clip_gradient", "cond", "cost", "curl", "custom", "default_backend", "divergence", "explain", "fisher_product",
+    "fori_loop", "gauss_newton_product", "grad", "hessian", "hessian_diagonal", "hvp", "jacobian", "jacobian_blocks",
+    "jacobian_diagonal", "jvp", "key", "laplacian", "linearize", "load", "map", "parse", "primitive",
+    "scale_gradient", "scan", "source", "sparse_hessian", "sparse_jacobian", "sparsity", "stop_gradient",
+    "straight_through", "switch", "trace", "value_and_grad", "vjp", "vmap", "while_loop",
 ]  # fmt: skip
 
 

@@ -177,9 +177,10 @@ class Program:
 
     def _made(self, kind: str, active: tuple[int, ...], name: str | None, make: Callable[[Any], Any]) -> Any:
         name = name or self.backend or protocol.current()
-        return self._kept((name, kind, active), lambda: make(protocol.get(name)))
+        return self.derived((name, kind, active), lambda: make(protocol.get(name)))
 
-    def _kept(self, key: Any, make: Callable[[], Any]) -> Any:
+    def derived(self, key: tuple[Any, ...], make: Callable[[], Any]) -> Any:
+        """What is made of the graph once and used at every call: a derived program, a pattern and its colours."""
         if key not in self._compiled:
             if len(self._compiled) >= CACHE_SIZE:
                 del self._compiled[next(iter(self._compiled))]
@@ -208,7 +209,7 @@ class Program:
             graph, found = batch(self.graph, axes, size, out_axes)
             return Program(graph, self.backend), found
 
-        return self._kept(("lanes", axes, size, out_axes), make)
+        return self.derived(("lanes", axes, size, out_axes), make)
 
     # -- everything else ----------------------------------------------------------------------------
 

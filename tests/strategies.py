@@ -287,7 +287,8 @@ class _Maker:
         if isinstance(out, Expr):
             return out
         for each in out[1:]:
-            self.add(each)
+            if is_inexact(each.dtype):  # and not the rank that lstsq finds, an int32
+                self.add(each)
         return out[0]
 
     def transform(self) -> Expr | None:

@@ -212,8 +212,19 @@ def backends() -> None:
         print(f"{name:<10} " + textwrap.fill(state, 100, subsequent_indent=" " * 11))
 
 
-def bench(*, write: Path | None) -> None:
-    """What gradients, traces and imports cost here."""
+def bench(*, which: str | None, write: Path | None) -> None:
+    """What gradients, traces and imports cost here.
+
+    With "bundle", what the sparse Jacobian of bundle adjustment costs.
+    """
+    if which is not None:
+        from wengert.tools.bundle import bundle
+
+        text = bundle()
+        print(text)
+        if write is not None:
+            write.write_text(text + "\n", encoding="utf-8")
+        return
     from wengert.tools.bench import run_all
 
     run_all(write)
@@ -269,7 +280,7 @@ def commands() -> Any:
             option(["--backend"], multiple=True, help="A backend to ask; may be given more than once."),
         ],
         backends: [],
-        bench: [write],
+        bench: [argument(["which"], required=False, type=click.Choice(["bundle"])), write],
     }  # fmt: skip
     group = click.Group(help="Plain NumPy as a graph: look at files, ops and backends.",
                         params=[], context_settings={"help_option_names": ["-h", "--help"]})  # fmt: skip

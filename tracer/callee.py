@@ -64,14 +64,27 @@ class Callee:
         """The arguments bound."""
         if isinstance(self.target, Traced):
             return Call(self, self.target.bind(args, kwargs), _positions(self.target.signature, args), len(args))
-        program = self.target
-        leaves = program.leaves(args, kwargs)
-        signature = program.graph.signature
+        return self._called(self.target.leaves(args, kwargs), len(args))
+
+    def unbound(self) -> Call:
+        """The call of a program without arguments: zeros stand for them."""
+        graph = self.target.graph
+        leaves = [np.broadcast_to(v.type.dtype.type(0), v.type.shape) for v in graph.inputs]
+        if graph.signature is None:
+            return self._called(leaves, len(leaves))
+        pairs = zip(graph.signature.parameters, graph.signature.arguments, strict=True)
+        named = {inspect.Parameter.KEYWORD_ONLY, inspect.Parameter.VAR_KEYWORD}
+        many = inspect.Parameter.VAR_POSITIONAL
+        count = sum(len(s.children) if kind == many else kind not in named for (_, kind), s in pairs)
+        return self._called(leaves, count)
+
+    def _called(self, leaves: list[Any], given: int) -> Call:
+        program, signature = self.target, self.target.graph.signature
         structures = (LEAF,) * len(leaves) if signature is None else signature.arguments
         kinds: list[Any] = [inspect.Parameter.POSITIONAL_OR_KEYWORD] * len(structures)
         if signature is not None:
             kinds = [inspect._ParameterKind(kind) for _, kind in signature.parameters]  # noqa: SLF001 (its only name)
-        return Call(self, Bound(structures, leaves, program.names()), _spread(kinds, len(args)), len(args))
+        return Call(self, Bound(structures, leaves, program.names()), _spread(kinds, given), given)
 
 
 def _positions(signature: inspect.Signature, args: tuple[Any, ...]) -> list[tuple[int, int | None]]:

@@ -36,7 +36,7 @@ from wengert.tracer.sweeps import (
     wrap_outputs,
 )
 
-__all__ = ["Argnums", "grad", "jvp", "linearize", "stop_gradient", "value_and_grad", "vjp"]
+__all__ = ["Argnums", "check_scalar", "grad", "jvp", "linearize", "stop_gradient", "value_and_grad", "vjp"]
 
 Argnums = int | tuple[int, ...]
 
@@ -83,13 +83,13 @@ def value_and_grad(f: Any, argnums: Argnums = 0, *, backend: str | None = None) 
         call = callee.call(args, kwargs)
         chosen = call.select(argnums)
         if (recorded := call.within()) is not None:
-            _check_scalar(callee, recorded.graph)
+            check_scalar(callee, recorded.graph)
             one = recorded.xp.builder.constant(recorded.graph.outputs[0].type.dtype.type(1))
             values, cotangents = pull_within(recorded, chosen, [one])
             return wrap_outputs(recorded, values), chosen.nest(cotangents)
 
         def action(program: Program, inputs: list[Any]) -> Any:
-            _check_scalar(callee, program.graph)
+            check_scalar(callee, program.graph)
             ones = [np.ones((1,), program.graph.outputs[0].type.dtype)]
             return paired(program.reverse(chosen.active, callee.backend)(inputs, ones))
 
@@ -99,7 +99,8 @@ def value_and_grad(f: Any, argnums: Argnums = 0, *, backend: str | None = None) 
     return gradient
 
 
-def _check_scalar(callee: Callee, graph: Graph) -> None:
+def check_scalar(callee: Callee, graph: Graph) -> None:
+    """Raise unless a graph returns one real number."""
     types = [v.type for v in graph.outputs]
     if len(types) != 1 or types[0].shape != () or types[0].dtype.kind != "f":
         if len(types) == 1 and types[0].dtype.kind == "c":

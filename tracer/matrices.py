@@ -1,11 +1,9 @@
-"""Jacobians, Hessians, and Hessian-vector products."""
+"""Jacobians and Hessians, dense or sparse."""
 
 from __future__ import annotations
 
 from collections.abc import Callable, Sequence
 from typing import Any
-
-import numpy as np
 
 from wengert.backends.program import Program
 from wengert.ir.autodiff.forward import cotangent_type
@@ -16,21 +14,24 @@ from wengert.ir.passes import inline_calls
 from wengert.ir.types import ArrayType, is_inexact
 from wengert.tracer.array import Array
 from wengert.tracer.callee import Callee, Recorded, Selection
-from wengert.tracer.derivatives import Argnums, grad, jvp
+from wengert.tracer.compressed import given_to
+from wengert.tracer.dense import basis, block_type, dense_blocks, is_forward
+from wengert.tracer.derivatives import Argnums, grad
+from wengert.tracer.sparse_matrices import sparse_hessian_matrix, sparse_matrix
 from wengert.tracer.sweeps import (
     named,
     nest_outputs,
     pull_within,
     push_within,
-    scalar_of,
     tangent_types,
 )
 
-__all__ = ["hessian", "hvp", "jacobian"]
+__all__ = ["hessian", "jacobian"]
 
 
 def jacobian(
-    f: Any, argnums: Argnums = 0, *, mode: str | None = None, holomorphic: bool = False, backend: str | None = None
+    f: Any, argnums: Argnums = 0, *, mode: str | None = None, holomorphic: bool = False, sparse: bool = False,
+    backend: str | None = None,
 ) -> Callable[..., Any]:
     """The matrix of all partial derivatives.
 
@@ -38,16 +39,23 @@ def jacobian(
     ----------
     argnums : int or tuple of int
     mode : {"forward", "reverse"}, optional
-        By default the one that needs fewer sweeps: forward unless there are more inputs than outputs.
+        By default the one that needs fewer sweeps: forward unless there are more inputs than outputs.  Where that is
+        still many, and the graph shows a matrix that takes far fewer, these: by colours if it is sparse, or the
+        product of two Jacobians if all passes through a narrow place.
     holomorphic : bool
         The complex derivatives df/dz of complex results in complex arguments.  Without it, results may be complex
         where arguments are real (df/dx), and arguments where results are real (du/dx - i du/dy, row by row a grad).
+    sparse : bool
+        Find from the graph which entries there can be, and compute them by as few sweeps as a colouring needs; of
+        real functions (see :mod:`wengert.ir.sparsity.rules`).  Arrays that are closed over, and arguments that
+        are not floating-point, are looked into.
 
     Returns
     -------
     callable
         Gives, nested as the result and in it as the chosen arguments, arrays of shape
-        ``(*output.shape, *input.shape)``.
+        ``(*output.shape, *input.shape)``; with ``sparse``, ``scipy.sparse.csr_array`` of shape
+        ``(output.size, input.size)``.
 
     Raises
     ------
@@ -58,6 +66,8 @@ def jacobian(
         message = f"mode must be 'forward', 'reverse' or None, got {mode!r}."
         raise ValueError(message)
     callee = Callee(f, backend)
+    if sparse:
+        return sparse_matrix(f, callee, argnums, mode)
 
     @named(f, "jacobian")
     def matrix(*args: Any, **kwargs: Any) -> Any:
@@ -71,8 +81,8 @@ def jacobian(
 
         def action(program: Program, inputs: list[Any]) -> Any:
             way = _way(callee, program.graph, chosen, types, mode, holomorphic)
-            sweep = _by_columns if _is_forward(program.graph, types, way) else _by_rows
-            return sweep(program, inputs, chosen, types, callee.backend)
+            given = given_to(call, inputs, chosen.active)
+            return dense_blocks(program, inputs, chosen.active, types, way, given, callee.backend)
 
         graph, blocks = call.perform(action)
         return _nest_blocks(graph, chosen, blocks)
@@ -127,61 +137,15 @@ def _check_holomorphic(callee: Callee, graph: Graph, chosen: Selection, kinds: s
             raise DerivativeError(message, op=node.op.name, location=node.location)
 
 
-def _is_forward(graph: Graph, types: Sequence[ArrayType], mode: str | None) -> bool:
-    columns, rows = sum(t.size for t in types), sum(v.type.size for v in graph.outputs)
-    return mode == "forward" or (mode is None and columns <= rows)
-
-
-def _block_type(of: ArrayType, wrt: ArrayType) -> np.dtype[Any]:
-    """The dtype of a block: that of the argument, and complex where the result is."""
-    return np.result_type(wrt.dtype, np.complex64) if of.dtype.kind == "c" else wrt.dtype
-
-
-def _basis(types: Sequence[ArrayType]) -> list[np.ndarray[Any, Any]]:
-    """The unit vectors of all entries of all arrays together, one batch per array."""
-    total = sum(t.size for t in types)
-    batches, first = [], 0
-    for t in types:
-        batch = np.zeros((total, t.size), t.dtype)
-        batch[first : first + t.size] = np.eye(t.size, dtype=t.dtype)
-        batches.append(batch.reshape(total, *t.shape))
-        first += t.size
-    return batches
-
-
-def _by_columns(program: Program, inputs: Any, chosen: Selection, types: Sequence[ArrayType], backend: Any) -> Any:
-    graph = program.graph
-    values, moved = program.forward(chosen.active, backend)(inputs, _basis(types))
-    cuts = np.cumsum([t.size for t in types])[:-1]
-    return values, [
-        [scalar_of(np.moveaxis(part, 0, -1).reshape((*v.type.shape, *t.shape))
-                   .astype(_block_type(v.type, t), copy=False))
-         for part, t in zip(np.split(columns, cuts), types, strict=True)]
-        for columns, v in zip(moved, graph.outputs, strict=True)
-    ]  # fmt: skip
-
-
-def _by_rows(program: Program, inputs: Any, chosen: Selection, types: Sequence[ArrayType], backend: Any) -> Any:
-    graph = program.graph
-    ends = [cotangent_type(v.type) for v in graph.outputs]
-    values, pulled = program.reverse(chosen.active, backend)(inputs, _basis(ends))
-    cuts = np.cumsum([t.size for t in ends])[:-1]
-    parts = [np.split(rows, cuts) for rows in pulled]
-    return values, [
-        [scalar_of(part[i].reshape((*end.shape, *t.shape))) for part, t in zip(parts, types, strict=True)]
-        for i, end in enumerate(ends)
-    ]
-
-
 def _traced_blocks(recorded: Recorded, chosen: Selection, types: Sequence[ArrayType], mode: str | None) -> Any:
     """A Jacobian within a trace: the linear part is inlined once per row or column."""
     xp, graph = recorded.xp, recorded.graph
-    forward = _is_forward(graph, types, mode)
+    forward = is_forward(graph, types, mode)
     ends = [cotangent_type(v.type) for v in graph.outputs]
     run = push_within if forward else pull_within
     sweeps = []
     for k in range(sum(t.size for t in (types if forward else ends))):
-        seeds = [xp.builder.constant(batch[k]) for batch in _basis(types if forward else ends)]
+        seeds = [xp.builder.constant(batch[k]) for batch in basis(types if forward else ends)]
         sweeps.append(run(recorded, chosen, seeds)[1])
     return [[_block(xp, sweeps, forward, i, j, ends, types) for j in range(len(types))] for i in range(len(ends))]
 
@@ -193,50 +157,25 @@ def _block(xp: Any, sweeps: Any, forward: bool, i: int, j: int, ends: Any, types
     chosen = [sweep[i if forward else j] for sweep in sweeps[first : first + mine[other].size]]
     shape = (*ends[i].shape, *types[j].shape)
     if not chosen:
-        return xp.full(shape, 0, _block_type(ends[i], types[j]))
+        return xp.full(shape, 0, block_type(ends[i], types[j]))
     lines = xp.concatenate([xp.reshape(x, (1, x.size)) for x in chosen], axis=0)
-    return xp.cast(xp.reshape(xp.transpose(lines) if forward else lines, shape), _block_type(ends[i], types[j]))
+    return xp.cast(xp.reshape(xp.transpose(lines) if forward else lines, shape), block_type(ends[i], types[j]))
 
 
 def _nest_blocks(graph: Graph, chosen: Selection, blocks: Any) -> Any:
     return nest_outputs(graph, [chosen.nest(row) for row in blocks])
 
 
-def hessian(f: Any, argnums: Argnums = 0, *, backend: str | None = None) -> Callable[..., Any]:
+def hessian(
+    f: Any, argnums: Argnums = 0, *, sparse: bool = False, backend: str | None = None
+) -> Callable[..., Any]:
     """The matrix of second derivatives of a real scalar function: forward over reverse.
 
-    Gives, nested as the arguments twice over, arrays of shape ``(*input.shape, *input.shape)``.
+    Gives, nested as the arguments twice over, arrays of shape ``(*input.shape, *input.shape)``; with ``sparse``,
+    ``scipy.sparse.csr_array`` of shape ``(input.size, input.size)``, by as few products as a colouring of the
+    symmetric pattern needs (see :func:`jacobian`).
     """
     callee = Callee(f, backend)
+    if sparse:
+        return sparse_hessian_matrix(f, callee, argnums)
     return jacobian(grad(f, argnums), argnums, mode="forward", backend=callee.backend)
-
-
-def hvp(f: Any, argnums: Argnums = 0, *, backend: str | None = None) -> Callable[..., Any]:
-    """The product of the Hessian with a vector, without the matrix: forward over reverse.
-
-    Returns
-    -------
-    callable
-        ``product(*args, v)``: the arguments of ``f`` and last the vector, nested as the chosen arguments.
-    """
-    callee = Callee(f, backend)
-
-    @named(f, "hvp")
-    def product(*args: Any) -> Any:
-        if len(args) < 2:
-            message = "An hvp takes the arguments of the function and, last, the vector."
-            raise TypeError(message)
-        *primals, vector = args
-        numbers = (argnums,) if isinstance(argnums, int) else argnums
-        moving = [n % len(primals) for n in numbers]
-
-        def gradient(*chosen: Any) -> Any:
-            full = list(primals)
-            for n, x in zip(moving, chosen, strict=True):
-                full[n] = x
-            return grad(f, argnums)(*full)
-
-        vectors = (vector,) if isinstance(argnums, int) else tuple(vector)
-        return jvp(gradient, tuple(primals[n] for n in moving), vectors, backend=callee.backend)[1]
-
-    return product

@@ -1,0 +1,173 @@
+"""How patterns pass through branches and loops.
+
+=============  ====================================================================================================
+call           inlined first
+checkpoint     as the graph that it runs
+custom         as its jvp, or its vjp backwards, says
+switch         every branch (a superset), or the one that is known to be chosen
+while          any number of steps (a superset): what it carries, united until nothing is added
+scan           exact, step by step, for what its graph does at every step
+=============  ====================================================================================================
+
+A loop looks at its graph once, and composes that pattern with itself.
+"""
+
+from __future__ import annotations
+
+import itertools
+from collections.abc import Sequence
+
+import numpy as np
+
+from wengert.ir.graph import Graph, Node, Value
+from wengert.ir.sparsity.flow import Flow, Result, Rule, rows_of
+from wengert.ir.sparsity.patterns import Ints, Pattern, stacked, united
+from wengert.ir.sparsity.rules import dense
+from wengert.ir.types import STEPS, is_inexact
+
+__all__ = ["CONTROL", "control"]
+
+
+def _inside(flow: Flow, node: Node) -> Result:
+    graph = node.params["graph"]
+    return flow.inner(graph, node.operands).run([flow.patterns.get(v) for v in node.operands])
+
+
+def _custom(flow: Flow, node: Node) -> Result:
+    """The tangents of the operands have their patterns, and their primals none; a vjp is read from the other side."""
+    moving = [v for v in node.operands if is_inexact(v.type.dtype)]
+    ends = [v for v in node.results if is_inexact(v.type.dtype)]
+    if (jvp := node.params["jvp"]) is not None:
+        primals: list[Pattern | None] = [None] * len(node.operands)
+        found = flow.inner(jvp, node.operands).run([*primals, *(flow.patterns.get(v) for v in moving)])
+        made = dict(zip(ends, found, strict=True))
+    else:
+        vjp = node.params["vjp"]
+        seeds = _diagonals([v.type.size for v in ends])
+        nothing: list[Pattern | None] = [None] * (len(vjp.inputs) - len(ends))
+        inner = flow.inner(vjp, node.operands, sum(v.type.size for v in ends))
+        rows = [p or Pattern.empty(v.type.size, inner.columns)
+                for v, p in zip(moving, inner.run([*nothing, *seeds]), strict=True)]  # fmt: skip
+        whole = stacked(rows).transposed().after(stacked([flow.of(v) for v in moving]))
+        made = dict(zip(ends, _split(whole, [v.type.size for v in ends]), strict=True))
+    return [made.get(v) for v in node.results]
+
+
+def _switch(flow: Flow, node: Node) -> Result:
+    graphs, (at, *operands) = node.params["graphs"], node.operands
+    which = flow.known.array(at)
+    if which is not None and 0 <= which < len(graphs):
+        graphs = (graphs[int(which)],)
+    patterns = [flow.patterns.get(v) for v in operands]
+    each = [flow.inner(graph, operands).run(patterns) for graph in graphs]
+    ends = ([p for p in some if p is not None] for some in zip(*each, strict=True))
+    return [united(there) if there else None for there in ends]
+
+
+def _diagonals(sizes: list[int]) -> list[Pattern | None]:
+    """The unit patterns of arrays of these sizes, side by side."""
+    first = np.cumsum([0, *sizes])
+    return [Pattern.diagonal(n, int(first[-1]), int(i)) for n, i in zip(sizes, first, strict=False)]
+
+
+def _split(pattern: Pattern, sizes: list[int]) -> list[Pattern]:
+    cuts = np.cumsum([0, *sizes])
+    return [pattern.take(np.arange(a, b)) for a, b in itertools.pairwise(cuts)]
+
+
+def _body(flow: Flow, node: Node, graph: Graph, consts: int) -> Pattern:
+    """What each result of a loop's graph depends on within one step; a row for each element of its results, a column
+    for each of its operands."""
+    sizes = [v.type.size for v in graph.inputs]
+    first = node.operands[1:] if node.params.get("length") == STEPS else node.operands
+    inner = flow.inner(graph, first[:consts], sum(sizes))
+    units = [p if is_inexact(v.type.dtype) else None for v, p in zip(graph.inputs, _diagonals(sizes), strict=True)]
+    ends = zip(graph.outputs, inner.run(units), strict=True)
+    rows = [p or Pattern.empty(v.type.size, inner.columns) for v, p in ends]
+    return stacked(rows) if rows else Pattern.empty(0, inner.columns)
+
+
+def _endless(body: Pattern, known: Pattern, carried: Pattern, entries: Pattern) -> tuple[Pattern, Pattern]:
+    """What a loop carries after any number of steps, and what each step gives besides."""
+    around, rest = body.take(np.arange(carried.rows)), body.take(np.arange(carried.rows, body.rows))
+    while True:
+        operands = stacked([known, carried, entries])
+        reached = united([carried, around.after(operands)])
+        if reached.same(carried):
+            return carried, rest.after(operands)
+        carried = reached
+
+
+def _while(flow: Flow, node: Node) -> Result:
+    consts = node.params["consts"]
+    carries = len(node.operands) - consts
+    known, carried = (_together(flow, some) for some in (node.operands[:consts], node.operands[consts:]))
+    body = _body(flow, node, node.params["graph"], consts)
+    carried, others = _endless(body, known, carried, Pattern.empty(0, flow.columns))
+    sizes = [rows_of(v.type) for v in node.results]
+    return [*_split(carried, sizes[:carries]), None, *_split(others, sizes[carries + 1 :])]
+
+
+def _scan(flow: Flow, node: Node) -> Result:
+    n, consts, carries = (node.params[name] for name in ("length", "consts", "carries"))
+    operands = node.operands[1:] if n == STEPS else node.operands
+    parts = operands[:consts], operands[consts : consts + carries], operands[consts + carries :]
+    known, carried, entries = (_together(flow, some) for some in parts)
+    body = _body(flow, node, node.params["graph"], consts)
+    sizes = [v.type.size for v in node.params["graph"].outputs]
+    if n == STEPS:
+        carried, others = _endless(body, known, carried, entries)
+        return [*_split(carried, sizes[:carries]), *_split(others, sizes[carries:])]
+    steps = _stepped(body, known, carried, entries, _places([v.type.size for v in parts[2]], n), node.params["reverse"])
+    last = 0 if node.params["reverse"] else n - 1
+    end = steps.take(last * body.rows + np.arange(carried.rows)) if n else carried
+    first = np.cumsum([0, *sizes])
+    of_step = body.rows * np.arange(n)[:, None]
+    stacks = [steps.take((of_step + np.arange(a, b)).ravel()) for a, b in itertools.pairwise(first[carries:])]
+    return [*_split(end, sizes[:carries]), *stacks]
+
+
+def _together(flow: Flow, values: Sequence[Value]) -> Pattern:
+    return stacked([flow.of(v) for v in values]) if values else Pattern.empty(0, flow.columns)
+
+
+def _places(sizes: list[int], n: int) -> Ints:
+    """For each of n steps, which elements of the arrays that it loops over it reads."""
+    if not n:
+        return np.zeros((0, sum(sizes)), np.int64)
+    first = np.cumsum([0, *sizes])
+    parts = [(a, size // n) for a, size in zip(first, sizes, strict=False)]
+    each = [a + np.arange(n)[:, None] * size + np.arange(size) for a, size in parts]
+    return np.concatenate([np.zeros((n, 0), np.int64), *each], axis=1)
+
+
+def _stepped(body: Pattern, known: Pattern, carried: Pattern, entries: Pattern, places: Ints, back: bool) -> Pattern:
+    """What the loop's graph gives at each step, one below the other: what comes from outside for all steps at once,
+    what is carried step by step."""
+    n, outside, inside = len(places), known.rows, known.rows + carried.rows
+    carrying = (body.indices >= outside) & (body.indices < inside)
+    around, rest = body.only(carrying), body.only(~carrying)
+    shifted = Pattern(around.indptr, around.indices - outside, carried.rows)
+    reads = np.concatenate([
+        np.broadcast_to(np.arange(outside), (n, outside)), np.zeros((n, carried.rows), np.int64), outside + places,
+    ], axis=1)  # fmt: skip
+    met = stacked([known, entries]).take(reads[:, rest.indices].ravel())
+    fresh = met.grouped((np.arange(n)[:, None] * body.rows + rest.row).ravel(), n * body.rows)
+    if not around.nnz or not n:
+        return fresh
+    steps = [carried] * n
+    for t in range(n)[::-1] if back else range(n):
+        steps[t] = united([fresh.take(np.arange(t * body.rows, (t + 1) * body.rows)), shifted.after(carried)])
+        carried = steps[t].take(np.arange(carried.rows))
+    return stacked(steps)
+
+
+#: By name; an op without a rule of its own is dense.
+CONTROL: dict[str, Rule] = {
+    "checkpoint": _inside, "custom": _custom, "switch": _switch, "while": _while, "scan": _scan,
+}  # fmt: skip
+
+
+def control(flow: Flow, node: Node) -> Result:
+    """The rule of control ops, by name."""
+    return CONTROL.get(node.op.name, dense)(flow, node)

@@ -1,0 +1,157 @@
+"""Dense matrices by rows or columns, or by less: colours where they are sparse, two factors where they are narrow."""
+
+from __future__ import annotations
+
+from collections.abc import Mapping, Sequence
+from typing import Any
+
+import numpy as np
+
+from wengert.backends.program import Program
+from wengert.ir.autodiff.forward import cotangent_type
+from wengert.ir.bottleneck import Cut, narrowest
+from wengert.ir.errors import DerivativeError
+from wengert.ir.graph import Graph
+from wengert.ir.sparsity.compression import Compression, compress
+from wengert.ir.types import ArrayType
+from wengert.tracer.compressed import entries, planned
+from wengert.tracer.sweeps import scalar_of
+
+__all__ = ["basis", "block_type", "dense_blocks", "is_forward"]
+
+Active = tuple[int, ...]
+#: Below so many sweeps, nothing is looked for.
+SWEEPS = 64
+#: What is found has to take so many times fewer.
+GAIN = 4
+
+
+def dense_blocks(
+    program: Program, inputs: Any, active: Active, types: Sequence[ArrayType], mode: str | None,
+    given: Mapping[int, Any], backend: Any,
+) -> tuple[Any, list[list[Any]]]:  # fmt: skip
+    """The guarded values, and for each output a block for each active input.
+
+    Whichever needs fewer sweeps, forward or reverse, unless ``mode`` says; and if that is many, what needs far fewer.
+    """
+    ends = [v.type for v in program.graph.outputs]
+    columns, rows = sum(t.size for t in types), sum(t.size for t in ends)
+    forward = is_forward(program.graph, types, mode)
+    count = columns if forward else rows
+    if count >= SWEEPS and all(t.dtype.kind == "f" for t in (*types, *ends)):
+        made = _coloured(program, inputs, active, types, mode, given, backend, count)
+        if made is None and mode is None:
+            made = _through(program, inputs, active, types, backend, count)
+        if made is not None:
+            values, matrix = made
+            return values, _blocks(matrix, ends, types)
+    sweep = _by_columns if forward else _by_rows
+    return sweep(program, inputs, active, types, backend)
+
+
+def is_forward(graph: Graph, types: Sequence[ArrayType], mode: str | None) -> bool:
+    """Whether there are fewer columns than rows, unless the mode is given."""
+    columns, rows = sum(t.size for t in types), sum(v.type.size for v in graph.outputs)
+    return mode == "forward" or (mode is None and columns <= rows)
+
+
+def block_type(of: ArrayType, wrt: ArrayType) -> np.dtype[Any]:
+    """The dtype of a block: that of the argument, and complex where the result is."""
+    return np.result_type(wrt.dtype, np.complex64) if of.dtype.kind == "c" else wrt.dtype
+
+
+def basis(types: Sequence[ArrayType]) -> list[np.ndarray[Any, Any]]:
+    """The unit vectors of all entries of all arrays together, one batch per array."""
+    total = sum(t.size for t in types)
+    batches, first = [], 0
+    for t in types:
+        batch = np.zeros((total, t.size), t.dtype)
+        batch[first : first + t.size] = np.eye(t.size, dtype=t.dtype)
+        batches.append(batch.reshape(total, *t.shape))
+        first += t.size
+    return batches
+
+
+def _by_columns(program: Program, inputs: Any, active: Active, types: Sequence[ArrayType], backend: Any) -> Any:
+    graph = program.graph
+    values, moved = program.forward(active, backend)(inputs, basis(types))
+    cuts = np.cumsum([t.size for t in types])[:-1]
+    return values, [
+        [scalar_of(np.moveaxis(part, 0, -1).reshape((*v.type.shape, *t.shape))
+                   .astype(block_type(v.type, t), copy=False))
+         for part, t in zip(np.split(columns, cuts), types, strict=True)]
+        for columns, v in zip(moved, graph.outputs, strict=True)
+    ]  # fmt: skip
+
+
+def _by_rows(program: Program, inputs: Any, active: Active, types: Sequence[ArrayType], backend: Any) -> Any:
+    graph = program.graph
+    ends = [cotangent_type(v.type) for v in graph.outputs]
+    values, pulled = program.reverse(active, backend)(inputs, basis(ends))
+    cuts = np.cumsum([t.size for t in ends])[:-1]
+    parts = [np.split(rows, cuts) for rows in pulled]
+    return values, [
+        [scalar_of(part[i].reshape((*end.shape, *t.shape))) for part, t in zip(parts, types, strict=True)]
+        for i, end in enumerate(ends)
+    ]
+
+
+# -- less than all rows or columns --------------------------------------------------------------------------------
+
+
+def _coloured(
+    program: Program, inputs: Any, active: Active, types: Any, mode: str | None, given: Any, backend: Any, count: int
+) -> Any:
+    """By colours, of a matrix of which the graph shows that it is sparse."""
+    size = sum(t.size for t in types) * sum(v.type.size for v in program.graph.outputs)
+
+    def few(by: Compression) -> Compression | None:
+        return by if GAIN * (by.forward + by.reverse) <= count else None
+
+    try:
+        by = planned(program, active, given, f"dense, {mode}", lambda found: few(compress(found.pattern, mode=mode)),
+                     limit=size // GAIN)  # fmt: skip
+    except DerivativeError:  # too full to be worth it
+        by = None
+    if by is None:
+        return None
+    values, data = entries(program, inputs, active, types, by, backend)
+    matrix = np.zeros((by.wanted.rows, by.wanted.columns), data.dtype)
+    matrix[by.wanted.row, by.wanted.indices] = data
+    return values, matrix
+
+
+def _through(program: Program, inputs: Any, active: Active, types: Any, backend: Any, count: int) -> Any:
+    """By the chain rule over a narrow place, where there is one: the Jacobian behind it times the one before it."""
+
+    def made() -> tuple[Program, Program] | None:
+        cut: Cut | None = narrowest(program.graph, active, count // (2 * GAIN) + 1)
+        return None if cut is None else (Program(cut.first, program.backend), Program(cut.second, program.backend))
+
+    if (both := program.derived(("cut", active), made)) is None:
+        return None
+    first, second = both
+    n = len(first.graph.outputs)
+    values, before = dense_blocks(first, inputs, active, types, None, {}, backend)
+    middle = [cotangent_type(v.type) for v in first.graph.outputs]
+    behind = tuple(range(len(inputs), len(inputs) + n))
+    results, after = dense_blocks(second, [*inputs, *values[:n]], behind, middle, None, {}, backend)
+    ends = [v.type for v in second.graph.outputs]
+    with np.errstate(all="ignore"):
+        matrix = _whole(after, ends, middle) @ _whole(before, middle, types)
+    return (results, matrix) if np.isfinite(matrix).all() else None  # a zero times no number is for the sweeps
+
+
+def _whole(blocks: list[list[Any]], of: Sequence[ArrayType], wrt: Sequence[ArrayType]) -> Any:
+    rows = [np.concatenate([np.reshape(b, (end.size, t.size)) for b, t in zip(row, wrt, strict=True)], axis=1)
+            for row, end in zip(blocks, of, strict=True)]  # fmt: skip
+    return np.concatenate(rows)
+
+
+def _blocks(matrix: Any, of: Sequence[ArrayType], wrt: Sequence[ArrayType]) -> list[list[Any]]:
+    tops, lefts = (np.cumsum([0, *(t.size for t in every)]) for every in (of, wrt))
+    return [
+        [scalar_of(matrix[a : a + end.size, b : b + t.size].reshape((*end.shape, *t.shape)).astype(t.dtype))
+         for t, b in zip(wrt, lefts, strict=False)]
+        for end, a in zip(of, tops, strict=False)
+    ]  # fmt: skip
