@@ -196,6 +196,10 @@ class Program:
         """The backend's reverse mode (see :class:`wengert.backends.protocol.Backend`)."""
         return self._made("reverse", active, backend, lambda b: b.reverse(self.graph, active))
 
+    def derived(self, key: tuple[Any, ...], derive: Callable[[Graph], Graph], backend: str | None = None) -> Any:
+        """The guarded outputs, for flat inputs, of a graph that is derived from this one; made once for a key."""
+        return self._made("derived", key, backend, lambda b: b.compile(derive(self.graph)))
+
     # -- everything else ----------------------------------------------------------------------------
 
     def on(self, backend: str) -> Program:

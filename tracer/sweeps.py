@@ -12,7 +12,7 @@ from wengert.ir.autodiff.forward import cotangent_type
 from wengert.ir.graph import Graph, Value
 from wengert.ir.structure import Structure, unflatten
 from wengert.ir.types import ArrayType, is_inexact
-from wengert.tracer.array import Array, TraceNamespace
+from wengert.tracer.array import Array, TraceNamespace, namespace_of
 from wengert.tracer.callee import Call, Recorded, Selection, matched, only
 
 
@@ -70,6 +70,20 @@ def tangent_types(call: Call, chosen: Selection) -> list[ArrayType]:
 
 def _dtype_of(leaf: Any) -> Any:
     return leaf.dtype if hasattr(leaf, "dtype") else np.float64 if isinstance(leaf, float) else np.asarray(leaf).dtype
+
+
+def within(call: Call, extra: Sequence[Any]) -> Recorded | None:
+    """As ``call.within``, also where only the tangents are traced."""
+    recorded = call.within()
+    if recorded is None and any(isinstance(x, Array) for x in extra):
+        call.bound.leaves[:] = [_as_traced(x, extra) for x in call.bound.leaves]
+        recorded = call.within()
+    return recorded
+
+
+def _as_traced(leaf: Any, near: Sequence[Any]) -> Any:
+    xp = namespace_of(*near)
+    return xp.wrap(xp.lift(leaf))
 
 
 def fitted(value: Any, type_: ArrayType, what: str, name: str) -> Any:
