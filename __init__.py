@@ -32,6 +32,8 @@ from wengert.tracer.decorator import trace
 from wengert.tracer.derivatives import grad, jvp, linearize, stop_gradient, value_and_grad, vjp
 from wengert.tracer.matrices import hessian, hvp, jacobian
 from wengert.tracer.random import key
+from wengert.tracer.series import jet, taylor
+from wengert.tracer.stabilizing import stabilize
 
 __version__ = "0.1.0"
 
@@ -39,8 +41,9 @@ __all__ = [
     "BackendError", "DerivativeError", "Graph", "GraphFileError", "GraphTypeError", "GuardError", "Program",
     "TextError", "TraceError", "VerifyError", "WengertError", "available_backends", "backend", "check", "checkpoint",
     "clip_gradient", "cond", "custom", "default_backend", "explain", "fori_loop", "grad", "hessian", "hvp",
-    "jacobian", "jvp", "key", "linearize", "load", "map", "parse", "primitive", "scale_gradient", "scan", "source",
-    "stop_gradient", "straight_through", "switch", "trace", "value_and_grad", "vjp", "while_loop",
+    "jacobian", "jet", "jvp", "key", "linearize", "load", "map", "parse", "primitive", "scale_gradient", "scan",
+    "source", "stabilize", "stop_gradient", "straight_through", "switch", "taylor", "trace", "value_and_grad", "vjp",
+    "while_loop",
 ]  # fmt: skip
 
 
