@@ -9,7 +9,10 @@ from collections.abc import Callable, Sequence
 from typing import Any, TypeAlias
 
 from wengert.ir.autodiff.pushing import Scan, emit, reading
+from wengert.ir.driving import BACK_ONLY
+from wengert.ir.errors import DerivativeError
 from wengert.ir.graph import Graph, Node, Value
+from wengert.ir.ops import OPS
 
 __all__ = ["RULES", "Orders"]
 
@@ -48,6 +51,14 @@ def _called(s: Any, node: Node, top: int) -> Found:
     operands = [*map(s.value, node.operands), *_given(s, node.operands, orders)]
     made = s.builder.emit_all(node.op, operands, **{**node.params, "graph": whole.graph})
     return _found(whole.ends, made[len(node.results) :])
+
+
+def _linear(s: Any, node: Node, top: int) -> Found:
+    """A call, as its transpose is not asked for."""
+    graph = node.params["graph"]
+    if graph is None:
+        raise DerivativeError(BACK_ONLY, op="linear", location=node.location)
+    return _called(s, Node(OPS["call"], node.operands, {"graph": graph}, node.results, node.location), top)
 
 
 def _switched(s: Any, node: Node, top: int) -> Found:
@@ -120,6 +131,7 @@ def _whiled(s: Any, node: Node, top: int) -> Found:
 RULES: dict[str, Callable[[Any, Node, int], Found]] = {
     "call": _called,
     "checkpoint": _called,
+    "linear": _linear,
     "switch": _switched,
     "scan": _scanned,
     "while": _whiled,
