@@ -58,7 +58,7 @@ def pull_within(recorded: Recorded, chosen: Selection, cotangents: Sequence[Valu
 def _seeded(graph: Graph, seeds: Sequence[Value]) -> Graph:
     """The graph with constants for those of its last inputs that are given as such, and simpler for it."""
     pairs = list(zip(graph.inputs[len(graph.inputs) - len(seeds) :], seeds, strict=True))
-    known = {v: seed for v, seed in pairs if isinstance(seed, Constant)}
+    known: dict[Value, Value] = {v: seed for v, seed in pairs if isinstance(seed, Constant)}
     if not known:
         return graph
     return simplify(substitute(graph.evolve(inputs=tuple(v for v in graph.inputs if v not in known)), known))

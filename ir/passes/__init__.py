@@ -12,7 +12,7 @@ from wengert.ir.passes.stabilise import rewrite_forms
 
 __all__ = [
     "algebra", "common_subexpressions", "dead_code", "fold_constants", "inline_bodies", "inline_calls", "inline_stacks",
-    "merge_shapes", "simplify", "stabilise",
+    "merge_shapes", "rewrite_forms", "simplify", "stabilise",
 ]  # fmt: skip
 
 

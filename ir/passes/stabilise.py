@@ -17,7 +17,7 @@ from wengert.ir.graph import Graph, Node, Value
 from wengert.ir.passes.calls import with_graphs
 from wengert.ir.passes.forms import Forms
 from wengert.ir.passes.rewriting import rewritten
-from wengert.ir.sharing import Sharing
+from wengert.ir.sharing import Sharing, number
 
 __all__ = ["ROWS", "Row", "rewrite_forms"]
 
@@ -164,10 +164,15 @@ def _weighed(f: Forms, y: Value, log: Value, rest: Value, other: Value) -> Any:
     t, minus = f.argument(log, "log_expit"), f.argument(other, "log_expit")
     if t is None or minus is None or (f.minus(t).value is not minus.value and f.minus(minus).value is not t.value):
         return None
-    node = f.node(f.source(rest), "subtract")
-    if node is None or not f.is_number(node.operands[0], 1.0) or f.source(node.operands[1]) is not f.source(y):
-        return None
-    return f.xp.logistic_loss(t, f.wrap(y))
+    return f.xp.logistic_loss(t, f.wrap(y)) if _is_complement(f, rest, y) else None
+
+
+def _is_complement(f: Forms, rest: Value, y: Value) -> bool:
+    """Whether ``rest`` is 1 - y."""
+    node, known = f.node(f.source(rest), "subtract"), number(y, f.made)
+    if node is None:
+        return known is not None and f.is_number(rest, float(1 - known))
+    return f.is_number(node.operands[0], 1.0) and f.source(node.operands[1]) is f.source(y)
 
 
 # ----- Roots and circles -----
