@@ -250,7 +250,7 @@ FORMULAS: dict[str, Callable[..., Any]] = {
     "cast": lambda x, dtype, weak: x.astype(DTYPES[dtype]),
     "stop_gradient": lambda x: x,
     "scale": _scale,
-    "logistic_loss": lambda t, y: np.logaddexp(np.where(t < 0, t, 0), np.where(t < 0, 0, -t)) + np.where(t < 0, 0, t) - t * y,
+    "logistic_loss": lambda t, y: np.log1p(np.exp(-np.abs(t))) + (np.maximum(t, 0) - t * y),
     "reshape": lambda x, shape: np.reshape(x, shape),
     "transpose": lambda x, axes: np.transpose(x, axes),
     "broadcast_to": lambda x, shape: np.broadcast_to(x, shape),
