@@ -34,8 +34,10 @@ from wengert.tracer.derivatives import grad, jvp, linearize, stop_gradient, valu
 from wengert.tracer.matrices import hessian, jacobian
 from wengert.tracer.products import fisher_product, gauss_newton_product, hvp
 from wengert.tracer.random import key
+from wengert.tracer.series import jet, taylor
 from wengert.tracer.sparse_matrices import sparsity
 from wengert.tracer.sparse_programs import sparse_hessian, sparse_jacobian
+from wengert.tracer.stabilizing import stabilize
 from wengert.tracer.structured import curl, divergence, hessian_diagonal, jacobian_blocks, jacobian_diagonal, laplacian
 
 __version__ = "0.1.0"
@@ -45,9 +47,9 @@ __all__ = [
     "TextError", "TraceError", "VerifyError", "WengertError", "available_backends", "backend", "check", "checkpoint",
     "clip_gradient", "cond", "cost", "curl", "custom", "default_backend", "divergence", "explain", "fisher_product",
     "fori_loop", "gauss_newton_product", "grad", "hessian", "hessian_diagonal", "hvp", "jacobian", "jacobian_blocks",
-    "jacobian_diagonal", "jvp", "key", "laplacian", "linearize", "load", "map", "parse", "primitive",
-    "scale_gradient", "scan", "source", "sparse_hessian", "sparse_jacobian", "sparsity", "stop_gradient",
-    "straight_through", "switch", "trace", "value_and_grad", "vjp", "vmap", "while_loop",
+    "jacobian_diagonal", "jet", "jvp", "key", "laplacian", "linearize", "load", "map", "parse", "primitive",
+    "scale_gradient", "scan", "source", "sparse_hessian", "sparse_jacobian", "sparsity", "stabilize", "stop_gradient",
+    "straight_through", "switch", "taylor", "trace", "value_and_grad", "vjp", "vmap", "while_loop",
 ]  # fmt: skip
 
 

@@ -211,6 +211,10 @@ class Program:
 
         return self.derived(("lanes", axes, size, out_axes), make)
 
+    def transformed(self, key: tuple[Any, ...], derive: Callable[[Graph], Graph], backend: str | None = None) -> Any:
+        """The guarded outputs, for flat inputs, of a graph that is derived from this one; made once for a key."""
+        return self._made("transformed", key, backend, lambda b: b.compile(derive(self.graph)))
+
     # -- everything else ----------------------------------------------------------------------------
 
     def on(self, backend: str) -> Program:

@@ -250,6 +250,7 @@ FORMULAS: dict[str, Callable[..., Any]] = {
     "cast": lambda x, dtype, weak: x.astype(DTYPES[dtype]),
     "stop_gradient": lambda x: x,
     "scale": _scale,
+    "logistic_loss": lambda t, y: np.log1p(np.exp(-np.abs(t))) + (np.maximum(t, 0) - t * y),
     "reshape": lambda x, shape: np.reshape(x, shape),
     "transpose": lambda x, axes: np.transpose(x, axes),
     "broadcast_to": lambda x, shape: np.broadcast_to(x, shape),
@@ -309,6 +310,7 @@ MP: dict[str, Callable[..., Any]] = {
     "log2": lambda x: mp.log(x, 2), "log10": mp.log10, "log1p": mp.log1p,
     "logaddexp": lambda x, y: mp.log(mp.exp(x) + mp.exp(y)),
     "logaddexp2": lambda x, y: mp.log(mp.mpf(2) ** x + mp.mpf(2) ** y, 2),
+    "logistic_loss": lambda t, y: mp.log(1 + mp.exp(t)) - t * y,
     "sin": mp.sin, "cos": mp.cos, "tan": mp.tan, "arcsin": mp.asin, "arccos": mp.acos, "arctan": mp.atan,
     "arctan2": mp.atan2, "hypot": lambda x, y: mp.sqrt(x * x + y * y),
     "sinh": mp.sinh, "cosh": mp.cosh, "tanh": mp.tanh, "arcsinh": mp.asinh, "arccosh": mp.acosh,
@@ -528,7 +530,7 @@ def exact_name(op: Any) -> bool:
     if op.libm is not None:
         return op.libm in ("sqrt", "fmod", "copysign", "floor", "ceil", "trunc", "rint")
     return op.symbol != "**" and op.library is None and op.name not in (
-        "logaddexp", "logaddexp2", "deg2rad", "rad2deg", "sinc", "bessel_i0")
+        "logaddexp", "logaddexp2", "logistic_loss", "deg2rad", "rad2deg", "sinc", "bessel_i0")
 
 
 @functools.cache

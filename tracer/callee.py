@@ -209,7 +209,7 @@ class Call:
             return None
         operands = [xp.lift(x) for x in given]
         carry_on(xp, graph, operands, inner.drawn)
-        return Recorded(xp, graph, operands)
+        return Recorded(xp, target.finished(graph), operands)
 
 
 def _fitted(xp: TraceNamespace, leaf: Any, type_: Any, name: str) -> Any:

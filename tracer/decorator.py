@@ -14,6 +14,7 @@ from wengert.backends.program import Program, broken_guard, check_guards, is_lea
 from wengert.ir.errors import GuardError, TraceError
 from wengert.ir.graph import Graph
 from wengert.ir.ops.random import is_generator
+from wengert.ir.passes import stabilise
 from wengert.ir.structure import Signature, Structure, flatten, leaf_paths, unflatten
 from wengert.ir.types import ArrayType, type_of
 from wengert.tracer.array import Array, TraceNamespace
@@ -37,14 +38,16 @@ STALE = 8
 class Traced:
     """A function that records a graph for each signature and runs that.
 
-    Calling it inside another trace runs the function itself, into that trace.
+    Calling it inside another trace runs the function itself, into that trace.  With ``stabilize``, its graphs go
+    through :func:`wengert.ir.passes.stabilise`.
     """
 
-    def __init__(self, function: Callable[..., Any], backend: str | None = None) -> None:
+    def __init__(self, function: Callable[..., Any], backend: str | None = None, *, stabilize: bool = False) -> None:
         functools.update_wrapper(self, function)
         self.__name__ = getattr(function, "__name__", None) or _name(function)
         self.function = function
         self.backend = backend
+        self.stabilize = stabilize
         self.signature = signature_of(function)
         self._variants: dict[Any, list[Variant]] = {}  # by signature, the last used first
 
@@ -54,6 +57,10 @@ class Traced:
 
     def __call__(self, *args: Any, **kwargs: Any) -> Any:
         if current_trace() is not None:
+            if self.stabilize:
+                from wengert.tracer.stabilizing import run_within  # it stands above: it records and inlines
+
+                return run_within(self, args, kwargs)
             return self.function(*args, **kwargs)
         bound = self.bind(args, kwargs)
 
@@ -150,12 +157,16 @@ class Traced:
         positions = {stream_of(rng): i for i, rng in reversed(bound.generators.items())}
         drawn = [positions.get(stream, environment.way(stream) or stream) for stream, _ in trace.drawn]
         keys = graph.evolve(outputs=(*graph.outputs, *(key for _, key in trace.drawn)), results=None)
-        program = Program(graph, self.backend)
+        program = Program(self.finished(graph), self.backend)
         return Variant(
             program, [environment.way(source) or source for source in sources], environment,
             environment.values(), environment.watches(trace.captured, derived=trace.derived),
-            drawn, Program(keys, self.backend) if drawn else program, environment.met(bound.generators),
+            drawn, Program(self.finished(keys), self.backend) if drawn else program, environment.met(bound.generators),
         )  # fmt: skip
+
+    def finished(self, graph: Graph) -> Graph:
+        """The graph as it is run and differentiated."""
+        return stabilise(graph) if self.stabilize else graph
 
     # -- what users hold ------------------------------------------------------------------------------
 
@@ -167,14 +178,14 @@ class Traced:
         """The program for arguments that are already bound."""
         with replaced(Environment(self.function, bound.statics)):
             graph, sources = record(self.function, self.signature, bound, bound.leaves)
-        return Program(with_constants(graph, sources), self.backend)
+        return Program(self.finished(with_constants(graph, sources)), self.backend)
 
     def on(self, backend: str) -> Traced:
         """The same function on another backend."""
         from wengert.backends import protocol
 
         protocol.get(backend)
-        return Traced(self.function, backend)
+        return Traced(self.function, backend, stabilize=self.stabilize)
 
     def __repr__(self) -> str:
         return f"<traced {getattr(self.function, '__qualname__', self.__name__)}>"
@@ -198,10 +209,12 @@ class BoundMethod:
 
     def graph(self, *args: Any, **kwargs: Any) -> Program:
         """The program for arguments like these, the instance's arrays as constants."""
-        return Traced(self.function, self.backend).graph(*args, **kwargs)
+        return Traced(self.function, self.backend, stabilize=self.traced.stabilize).graph(*args, **kwargs)
 
 
-def trace(function: Callable[..., Any] | None = None, *, backend: str | None = None) -> Any:
+def trace(
+    function: Callable[..., Any] | None = None, *, backend: str | None = None, stabilize: bool = False
+) -> Any:
     """Trace a function written with plain NumPy.
 
     Parameters
@@ -211,6 +224,8 @@ def trace(function: Callable[..., Any] | None = None, *, backend: str | None = N
         them.  Strings, None, bools and other objects are static: part of the signature.
     backend : str, optional
         The backend it runs on, by default the one in force at each call.
+    stabilize : bool
+        Whether known forms that lose digits or overflow are rewritten, as by :func:`wengert.stabilize`.
 
     Returns
     -------
@@ -218,14 +233,14 @@ def trace(function: Callable[..., Any] | None = None, *, backend: str | None = N
         Called like the function; ``.graph(*args)`` is its program for arguments like these.
     """
     if function is None:
-        return functools.partial(trace, backend=backend)
+        return functools.partial(trace, backend=backend, stabilize=stabilize)
     if isinstance(function, Traced):
-        return Traced(function.function, backend or function.backend)
+        return Traced(function.function, backend or function.backend, stabilize=stabilize or function.stabilize)
     special = (inspect.isasyncgenfunction, inspect.iscoroutinefunction, inspect.isgeneratorfunction)
     if not callable(function) or any(is_special(function) for is_special in special):  # type: ignore[redundant-expr]
         message = f"trace expects a plain function of arrays, got {function!r}."
         raise TypeError(message)
-    return Traced(function, backend)
+    return Traced(function, backend, stabilize=stabilize)
 
 
 def record(

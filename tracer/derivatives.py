@@ -19,7 +19,7 @@ from wengert.ir.graph import Graph
 from wengert.ir.ops import OPS
 from wengert.ir.types import ArrayType, is_inexact
 from wengert.tracer.array import Array, namespace_of
-from wengert.tracer.callee import Call, Callee, Recorded, Selection, matched
+from wengert.tracer.callee import Callee, Recorded, Selection, matched
 from wengert.tracer.sweeps import (
     fitted,
     lifted,
@@ -33,6 +33,7 @@ from wengert.tracer.sweeps import (
     push_within,
     scalar_of,
     tangent_types,
+    within,
     wrap_outputs,
 )
 
@@ -148,7 +149,7 @@ def jvp(f: Any, primals: Sequence[Any], tangents: Sequence[Any], *, backend: str
     pairs = zip(chosen.structures, tangents, strict=True)
     flat = [t for s, value in pairs for t in matched(s, value, "tangent", "primal")]
     types = tangent_types(call, chosen)
-    if (recorded := _within(call, flat)) is not None:
+    if (recorded := within(call, flat)) is not None:
         values, moved = push_within(recorded, chosen, lifted(recorded, flat, types, "tangent"))
         return wrap_outputs(recorded, values), nest_outputs(recorded.graph, moved)
     arrays = [fitted(t, type_, "tangent", n)[None] for t, type_, n in zip(flat, types, names, strict=True)]
@@ -167,20 +168,6 @@ def _forward(
     types = [v.type for v in program.graph.outputs]
     zeros = [np.zeros((1, *t.shape), t.dtype) if is_inexact(t.dtype) else None for t in types]
     return values, zeros
-
-
-def _within(call: Call, extra: Sequence[Any]) -> Recorded | None:
-    """As ``call.within``, also where only the tangents are traced."""
-    recorded = call.within()
-    if recorded is None and any(isinstance(x, Array) for x in extra):
-        call.bound.leaves[:] = [_as_traced(x, extra) for x in call.bound.leaves]
-        recorded = call.within()
-    return recorded
-
-
-def _as_traced(leaf: Any, near: Sequence[Any]) -> Any:
-    xp = namespace_of(*near)
-    return xp.wrap(xp.lift(leaf))
 
 
 def linearize(f: Any, *primals: Any, backend: str | None = None) -> tuple[Any, Callable[..., Any]]:

@@ -9,11 +9,13 @@ import numpy as np
 
 from wengert.ir import autodiff
 from wengert.ir.autodiff.forward import cotangent_type
-from wengert.ir.graph import Graph, Value
+from wengert.ir.graph import Constant, Graph, Value
+from wengert.ir.passes import simplify
 from wengert.ir.structure import Structure, unflatten
 from wengert.ir.types import ArrayType, is_inexact
-from wengert.tracer.array import Array, TraceNamespace
+from wengert.tracer.array import Array, TraceNamespace, namespace_of
 from wengert.tracer.callee import Call, Recorded, Selection, matched, only
+from wengert.tracer.context import substitute
 
 
 def named(target: Any, prefix: str) -> Callable[[Any], Any]:
@@ -47,9 +49,19 @@ def pull_within(recorded: Recorded, chosen: Selection, cotangents: Sequence[Valu
     """Inline the vjp graph: the output values, and the cotangents of the active inputs."""
     xp, graph = recorded.xp, recorded.graph
     xp.trace.locate()
-    outputs = xp.builder.inline(autodiff.vjp(graph, chosen.active), [*recorded.operands, *cotangents])
+    derived = _seeded(autodiff.vjp(graph, chosen.active), cotangents)
+    outputs = xp.builder.inline(derived, [*recorded.operands, *(g for g in cotangents if not isinstance(g, Constant))])
     n = len(graph.outputs)
     return list(outputs[:n]), [xp.wrap(v) for v in outputs[n:]]
+
+
+def _seeded(graph: Graph, seeds: Sequence[Value]) -> Graph:
+    """The graph with constants for those of its last inputs that are given as such, and simpler for it."""
+    pairs = list(zip(graph.inputs[len(graph.inputs) - len(seeds) :], seeds, strict=True))
+    known: dict[Value, Value] = {v: seed for v, seed in pairs if isinstance(seed, Constant)}
+    if not known:
+        return graph
+    return simplify(substitute(graph.evolve(inputs=tuple(v for v in graph.inputs if v not in known)), known))
 
 
 def push_within(recorded: Recorded, chosen: Selection, tangents: Sequence[Value]) -> tuple[list[Value], list[Any]]:
@@ -70,6 +82,20 @@ def tangent_types(call: Call, chosen: Selection) -> list[ArrayType]:
 
 def _dtype_of(leaf: Any) -> Any:
     return leaf.dtype if hasattr(leaf, "dtype") else np.float64 if isinstance(leaf, float) else np.asarray(leaf).dtype
+
+
+def within(call: Call, extra: Sequence[Any]) -> Recorded | None:
+    """As ``call.within``, also where only the tangents are traced."""
+    recorded = call.within()
+    if recorded is None and any(isinstance(x, Array) for x in extra):
+        call.bound.leaves[:] = [_as_traced(x, extra) for x in call.bound.leaves]
+        recorded = call.within()
+    return recorded
+
+
+def _as_traced(leaf: Any, near: Sequence[Any]) -> Any:
+    xp = namespace_of(*near)
+    return xp.wrap(xp.lift(leaf))
 
 
 def fitted(value: Any, type_: ArrayType, what: str, name: str) -> Any:

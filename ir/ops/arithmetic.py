@@ -39,7 +39,7 @@ add = Elementwise(function=np.add, symbol="+", linear=(0, 1),
 subtract = Elementwise(function=np.subtract, symbol="-", linear=(0, 1),
     partials=(1, -1),
     doc="x - y; integers wrap.")
-multiply = Elementwise(function=np.multiply, symbol="*",
+multiply = Elementwise(function=np.multiply, symbol="*", linear=(0, 1),
     partials=(lambda xp, out, x, y: y, lambda xp, out, x, y: x),
     doc="x y; for bool, logical and; integers wrap.")
 divide = Elementwise(function=np.divide, symbol="/",

@@ -5,6 +5,7 @@ import math
 import numpy as np
 
 from wengert.ir.kinds import Elementwise, above
+from wengert.ir.ops.arithmetic import _float
 
 LOG2 = math.log(2.0)
 LOG10 = math.log(10.0)
@@ -55,3 +56,10 @@ logaddexp2 = Elementwise(function=np.logaddexp2,
         lambda xp, out, x, y: _share(xp, xp.exp2, x, y),
         lambda xp, out, x, y: _share(xp, xp.exp2, y, x)),
     doc="log2(2**x + 2**y) without overflow; ties share the derivative equally, also of infinities.")
+logistic_loss = Elementwise(name="logistic_loss", types=_float,
+    body=lambda xp, t, y: xp.maximum(t, 0.0) - t * y + xp.log1p(xp.exp(-xp.absolute(t))),
+    partials=(
+        lambda xp, out, t, y: 1 / (1 + xp.exp(-t)) - y,
+        lambda xp, out, t, y: -t),
+    doc="log(1 + exp(t)) - t y: what the probability 1 / (1 + exp(-t)) loses, in nats, against y; derivative in t "
+        "their difference.")

@@ -1,18 +1,27 @@
-"""Graph to graph, small, each tested alone.  None changes a value or a derivative's convention."""
+"""Graph to graph, small, each tested alone.  None changes a value or a derivative's convention, but for ``stabilise``,
+which is asked for."""
 
 from __future__ import annotations
 
 from wengert.ir.graph import Graph
+from wengert.ir.passes.algebra import algebra
 from wengert.ir.passes.basic import common_subexpressions, dead_code, fold_constants
 from wengert.ir.passes.calls import inline_bodies, inline_calls, inline_stacks
 from wengert.ir.passes.shapes import merge_shapes
+from wengert.ir.passes.stabilise import rewrite_forms
 
 __all__ = [
-    "common_subexpressions", "dead_code", "fold_constants", "inline_bodies", "inline_calls", "inline_stacks",
-    "merge_shapes", "simplify",
+    "algebra", "common_subexpressions", "dead_code", "fold_constants", "inline_bodies", "inline_calls", "inline_stacks",
+    "merge_shapes", "rewrite_forms", "simplify", "stabilise",
 ]  # fmt: skip
 
 
 def simplify(graph: Graph) -> Graph:
     """What every derived graph goes through: constants folded, shapes and equal nodes merged, dead code out."""
-    return dead_code(common_subexpressions(merge_shapes(fold_constants(dead_code(graph)))))
+    folded = algebra(fold_constants(dead_code(graph)))
+    return dead_code(common_subexpressions(merge_shapes(folded)))
+
+
+def stabilise(graph: Graph) -> Graph:
+    """With known forms that lose digits or overflow replaced: see :mod:`wengert.ir.passes.stabilise`."""
+    return simplify(rewrite_forms(dead_code(graph)))

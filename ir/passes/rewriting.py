@@ -14,9 +14,9 @@ __all__ = ["rewritten"]
 Expand: TypeAlias = Callable[[Builder, Node, tuple[Value, ...]], Sequence[Value] | None]
 
 
-def rewritten(graph: Graph, expand: Expand) -> Graph:
-    """With what ``expand`` appends in place of each node."""
-    b = Builder(graph.name)
+def rewritten(graph: Graph, expand: Expand, builder: Builder | None = None) -> Graph:
+    """With what ``expand`` appends, to a builder of its choice, in place of each node."""
+    b = builder or Builder(graph.name)
     b.inputs.extend(graph.inputs)
     env = Renamed(b.adopt)
     for node in graph.nodes:

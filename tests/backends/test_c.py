@@ -68,6 +68,8 @@ def elementwise_value(op, params, arrays):
     if op.name == "scale":
         p, t = arrays
         return np.where(np.isnan(p * t) & ((p == 0) | (t == 0)), 0, p * t).astype(p.dtype)
+    if op.function is None:
+        return oracles.FORMULAS[op.name](*arrays)
     return np.asarray(op.function(*arrays))
 
 

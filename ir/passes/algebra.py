@@ -1,0 +1,165 @@
+"""What IEEE arithmetic lets one leave out: each row gives the same bits (but for a NaN's sign), zeros of both signs,
+infinities and NaN included, and the same derivatives, conventions included.
+
+So x * 1 is x, and x + 0 is not: -0 + 0 is 0.  And 0 - x is not -x, x / 3 not x * (1 / 3), and for complex numbers
+hardly anything is the same: only real numbers are looked at.
+"""
+
+from __future__ import annotations
+
+import math
+from collections.abc import Callable
+from typing import TypeAlias
+
+from wengert.ir.build import Builder
+from wengert.ir.graph import Graph, Node, Value
+from wengert.ir.ops import OPS
+from wengert.ir.passes.rewriting import rewritten
+from wengert.ir.sharing import number
+
+__all__ = ["ROWS", "algebra"]
+
+
+class _Made:
+    """The values so far, by what made them."""
+
+    def __init__(self, builder: Builder) -> None:
+        self.builder = builder
+        self.nodes: dict[Value, Node] = {}
+
+    def of(self, v: Value, op: str) -> Value | None:
+        """x, of op(x)."""
+        node = self.nodes.get(v)
+        return node.operands[0] if node is not None and node.op.name == op else None
+
+    def number(self, v: Value) -> float | None:
+        """The number that all elements are known to be."""
+        found = number(v, self.nodes)
+        return float(found) if found is not None and found.dtype.kind == "f" else None
+
+    def emit(self, op: str, *operands: Value) -> Value:
+        value = self.builder.emit(OPS[op], operands)
+        self.nodes[value] = self.builder.nodes[-1]
+        return value
+
+
+Rewrite: TypeAlias = Callable[..., Value | None]
+
+
+def algebra(graph: Graph) -> Graph:
+    """With the rows below applied, from the inputs on."""
+    b = Builder(graph.name)
+    made = _Made(b)
+
+    def expand(_: Builder, node: Node, operands: tuple[Value, ...]) -> tuple[Value, ...]:
+        rows = ROWS.get(node.op.name, ()) if all(v.type.dtype.kind in "fb" for v in operands) else ()
+        for rewrite in rows:
+            found = rewrite(made, *operands)
+            if found is not None and found.type == node.results[0].type:
+                return (found,)
+        results = b.emit_all(node.op, operands, **node.params)
+        made.nodes.update(dict.fromkeys(results, b.nodes[-1]))
+        return results
+
+    return rewritten(graph, expand, b)
+
+
+def _twice(m: _Made, x: Value) -> Value | None:
+    """--x is x."""
+    return m.of(x, "negative")
+
+
+def _even(op: str) -> Rewrite:
+    """f(-x) is f(x)."""
+
+    def rewrite(m: _Made, x: Value) -> Value | None:
+        inner = m.of(x, "negative")
+        return None if inner is None else m.emit(op, inner)
+
+    return rewrite
+
+
+def _itself(m: _Made, x: Value) -> Value | None:
+    """+x is x."""
+    return x
+
+
+def _plus_zero(m: _Made, x: Value, y: Value) -> Value | None:
+    """x + -0 is x."""
+    for one, other in ((x, y), (y, x)):
+        if (n := m.number(other)) is not None and n == 0 and math.copysign(1, n) < 0:
+            return one
+    return None
+
+
+def _less_zero(m: _Made, x: Value, y: Value) -> Value | None:
+    """x - 0 is x."""
+    n = m.number(y)
+    return x if n is not None and n == 0 and math.copysign(1, n) > 0 else None
+
+
+def _plus_negative(m: _Made, x: Value, y: Value) -> Value | None:
+    """x + -y is x - y."""
+    for one, other in ((x, y), (y, x)):
+        if (inner := m.of(other, "negative")) is not None:
+            return m.emit("subtract", one, inner)
+    return None
+
+
+def _less_negative(m: _Made, x: Value, y: Value) -> Value | None:
+    """x - -y is x + y."""
+    inner = m.of(y, "negative")
+    return None if inner is None else m.emit("add", x, inner)
+
+
+def _by_one(m: _Made, x: Value, y: Value) -> Value | None:
+    """x * 1 and x / 1 are x, x * -1 and x / -1 are -x."""
+    n = m.number(y)
+    return x if n == 1 else m.emit("negative", x) if n == -1 else None
+
+
+def _one_by(m: _Made, x: Value, y: Value) -> Value | None:
+    return _by_one(m, y, x)
+
+
+def _both_negative(op: str) -> Rewrite:
+    """-x * -y is x * y."""
+
+    def rewrite(m: _Made, x: Value, y: Value) -> Value | None:
+        inner = m.of(x, "negative"), m.of(y, "negative")
+        return None if inner[0] is None or inner[1] is None else m.emit(op, inner[0], inner[1])
+
+    return rewrite
+
+
+def _scale_by_number(m: _Made, x: Value, y: Value) -> Value | None:
+    """By a number that is finite, scale is a product: no zero meets an infinity."""
+    finite = any(n is not None and math.isfinite(n) for n in (m.number(x), m.number(y)))
+    return m.emit("multiply", x, y) if finite else None
+
+
+def _same_branches(m: _Made, c: Value, x: Value, y: Value) -> Value | None:
+    """where(c, x, x) is x."""
+    return x if x is y else None
+
+
+def _turned(m: _Made, c: Value, x: Value, y: Value) -> Value | None:
+    """where(not c, x, y) is where(c, y, x)."""
+    inner = m.of(c, "logical_not")
+    return None if inner is None else m.emit("where", inner, y, x)
+
+
+#: By op, in the order in which they are tried.
+ROWS: dict[str, tuple[Rewrite, ...]] = {
+    "negative": (_twice,),
+    "positive": (_itself,),
+    "absolute": (_even("absolute"),),
+    "square": (_even("square"),),
+    "add": (_plus_zero, _plus_negative),
+    "subtract": (_less_zero, _less_negative),
+    "multiply": (_by_one, _one_by, _both_negative("multiply")),
+    "divide": (_by_one, _both_negative("divide")),
+    "scale": (_by_one, _one_by, _both_negative("scale"), _scale_by_number),
+    "where": (_same_branches, _turned),
+    "logical_not": (lambda m, x: m.of(x, "logical_not"),),
+}

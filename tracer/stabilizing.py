@@ -1,0 +1,47 @@
+"""Known forms that lose digits or overflow, rewritten on request: :func:`stabilize`."""
+
+from __future__ import annotations
+
+from typing import Any
+
+from wengert.backends.program import Program
+from wengert.ir.graph import Graph
+from wengert.ir.passes import stabilise
+from wengert.tracer.callee import Callee
+from wengert.tracer.decorator import BoundMethod, Traced, trace
+from wengert.tracer.sweeps import wrap_outputs
+
+__all__ = ["run_within", "stabilize"]
+
+
+def stabilize(f: Any) -> Any:
+    """``f`` with known forms that lose digits or overflow written as those that do not.
+
+    log(1 + exp(x)), log of a sigmoid, logsumexp, softmax and its cross-entropy, exp(x) - 1, log(1 + x), 1 - cos(x),
+    sqrt(x**2 + y**2): the rows of :data:`wengert.ir.passes.stabilise.ROWS`.  Where the forms as written are fine,
+    values and derivatives are the same but for rounding; elsewhere they become right.  Nothing else is touched.
+
+    Parameters
+    ----------
+    f : callable, Program or Graph
+
+    Returns
+    -------
+    Traced, Program or Graph
+        As ``f``: a function is traced (the same as ``wg.trace(f, stabilize=True)``).
+    """
+    if isinstance(f, Graph):
+        return stabilise(f)
+    if isinstance(f, Program):
+        return Program(stabilise(f.graph), f.backend)
+    if isinstance(f, BoundMethod):
+        return BoundMethod(stabilize(f.traced), f.instance)
+    return trace(f, stabilize=True)
+
+
+def run_within(traced: Traced, args: tuple[Any, ...], kwargs: dict[str, Any]) -> Any:
+    """A call within another trace: its stabilised nodes go there; where nothing is traced, the function itself runs."""
+    recorded = Callee(traced, None).call(args, kwargs).within()
+    if recorded is None:
+        return traced.function(*args, **kwargs)
+    return wrap_outputs(recorded, recorded.xp.builder.inline(recorded.graph, recorded.operands))
