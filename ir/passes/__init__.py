@@ -7,19 +7,20 @@ from wengert.ir.graph import Graph
 from wengert.ir.passes.algebra import algebra
 from wengert.ir.passes.basic import common_subexpressions, dead_code, fold_constants
 from wengert.ir.passes.calls import inline_bodies, inline_calls, inline_stacks
+from wengert.ir.passes.loops import prune_loops
 from wengert.ir.passes.shapes import merge_shapes
 from wengert.ir.passes.stabilise import rewrite_forms
 
 __all__ = [
     "algebra", "common_subexpressions", "dead_code", "fold_constants", "inline_bodies", "inline_calls", "inline_stacks",
-    "merge_shapes", "rewrite_forms", "simplify", "stabilise",
+    "merge_shapes", "prune_loops", "rewrite_forms", "simplify", "stabilise",
 ]  # fmt: skip
 
 
 def simplify(graph: Graph) -> Graph:
-    """What every derived graph goes through: constants folded, shapes and equal nodes merged, dead code out."""
+    """What every derived graph goes through: constants folded, shapes and equal nodes merged, dead code out, loops too."""
     folded = algebra(fold_constants(dead_code(graph)))
-    return dead_code(common_subexpressions(merge_shapes(folded)))
+    return dead_code(prune_loops(dead_code(common_subexpressions(merge_shapes(folded)))))
 
 
 def stabilise(graph: Graph) -> Graph:
