@@ -18,7 +18,7 @@ __all__ = [
 
 
 def simplify(graph: Graph) -> Graph:
-    """What every derived graph goes through: constants folded, shapes and equal nodes merged, dead code out, loops too."""
+    """What every derived graph goes through: constants folded, shapes and equal nodes merged, dead code out."""
     folded = algebra(fold_constants(dead_code(graph)))
     return dead_code(prune_loops(dead_code(common_subexpressions(merge_shapes(folded)))))
 
