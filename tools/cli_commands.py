@@ -59,6 +59,23 @@ def _print_ops(table: Any) -> None:
     Console().print(shown, markup=False)
 
 
+def matrix(*, write: Path | None) -> None:
+    """Every op, transformed in every way, on every backend.
+
+    Forward, reverse, one over the other, lanes, Taylor, sparsity, sizes, files: built, run and compared.
+    """
+    from wengert.tools import matrix as completeness
+
+    found = completeness.make()
+    if write:
+        write.parent.mkdir(parents=True, exist_ok=True)
+        write.write_text(completeness.markdown(found), encoding="utf-8")
+    else:
+        print(completeness.markdown(found))
+    print(*completeness.holes(found), f"{len(found.complaints)} holes.", sep="\n", file=sys.stderr)
+    sys.exit(1 if found.complaints else 0)
+
+
 def numpy(*, name: str | None, check: bool, write: Path | None) -> None:
     """What of NumPy can be traced and differentiated.
 
@@ -264,6 +281,7 @@ def commands() -> Any:
             option(["--markdown", "as_markdown"], is_flag=True, help="Print it as docs/ops.md has it."),
             write,
         ],
+        matrix: [write],
         numpy: [
             argument(["name"], required=False),
             option(["--check"], is_flag=True, help="Print what is wrong alone; exit with 1 where a row is."),
