@@ -4,11 +4,11 @@ from __future__ import annotations
 
 from wengert.ir.graph import Graph
 from wengert.ir.passes.basic import common_subexpressions, dead_code, fold_constants
-from wengert.ir.passes.calls import inline_bodies, inline_calls, inline_stacks
+from wengert.ir.passes.calls import enclose_stacks, inline_bodies, inline_calls, inline_stacks
 from wengert.ir.passes.shapes import merge_shapes
 
 __all__ = [
-    "common_subexpressions", "dead_code", "fold_constants", "inline_bodies", "inline_calls", "inline_stacks",
+    "common_subexpressions", "dead_code", "enclose_stacks", "fold_constants", "inline_bodies", "inline_calls", "inline_stacks",
     "merge_shapes", "simplify",
 ]  # fmt: skip
 
