@@ -223,7 +223,7 @@ def stopped(ns, x):
 
 def carried_through(ns, x):
     """What a loop carries and does not change; a carry and a result that are one; two results that are one."""
-    step = lambda s, v: ((s[0], s[1] * v, s[1] * v), s[1] * v)  # noqa: E731
+    step = lambda s, v: ((s[0], s[1] * v, s[1] * v), s[1] * v)
     return ns.scan(step, (x, x[0], x[0]), x)
 
 

@@ -8,8 +8,8 @@ from wengert.ir.passes.calls import enclose_stacks, inline_bodies, inline_calls,
 from wengert.ir.passes.shapes import merge_shapes
 
 __all__ = [
-    "common_subexpressions", "dead_code", "enclose_stacks", "fold_constants", "inline_bodies", "inline_calls", "inline_stacks",
-    "merge_shapes", "simplify",
+    "common_subexpressions", "dead_code", "enclose_stacks", "fold_constants", "inline_bodies", "inline_calls",
+    "inline_stacks", "merge_shapes", "simplify",
 ]  # fmt: skip
 
 
