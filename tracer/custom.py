@@ -6,6 +6,7 @@ The rules are recorded like everything else, and so survive a file.
 from __future__ import annotations
 
 import contextlib
+import contextvars
 import functools
 from collections.abc import Callable, Sequence
 from typing import Any
@@ -25,15 +26,15 @@ from wengert.tracer.array import Array, TraceNamespace
 from wengert.tracer.callee import only
 from wengert.tracer.context import current_trace
 from wengert.tracer.location import refuse
+from wengert.tracer.parameters import by_position, signature_of
 from wengert.tracer.subprograms import Body, leaves_of, recorded
 
 __all__ = ["checkpoint", "clip_gradient", "custom", "primitive", "scale_gradient", "straight_through"]
 
 Rule = Callable[..., Any]
 
-
-def _static(structure: Structure, moving: Sequence[bool]) -> Structure:
-    return only(structure, moving)
+#: A rule that calls the function itself, as exp's does, has rules in it to this order; beyond, the function alone.
+ORDERS = 3
 
 
 class Custom:
@@ -43,12 +44,19 @@ class Custom:
         functools.update_wrapper(self, function)
         self.__name__ = getattr(function, "__name__", type(function).__name__)
         self.function, self.jvp, self.vjp = function, jvp, vjp
+        self.__signature__ = signature_of(function)
         self._checked: set[Any] = set()
+        self._depth = contextvars.ContextVar("depth", default=0)
 
-    def __call__(self, *args: Any) -> Any:
+    def __get__(self, instance: Any, owner: type | None = None) -> Any:
+        """A method: its instance is the first of the primals."""
+        return self if instance is None else functools.partial(self, instance)
+
+    def __call__(self, *args: Any, **kwargs: Any) -> Any:
         trace = current_trace()
         if trace is None:
-            return self.function(*args)
+            return self.function(*args, **kwargs)
+        args = by_position(self.__name__, self.__signature__, args, kwargs)
         trace.locate()
         xp = TraceNamespace(trace)
         given = [leaves_of(xp, argument) for argument in args]
@@ -56,11 +64,19 @@ class Custom:
         arguments = [(structure, [v.type for v in values]) for structure, values in given]
         body = self._body(xp, arguments)
         _no_outer(body, self.__name__)
-        rules = self._rules(xp, arguments, body)
+        depth = self._depth.get()
+        token = self._depth.set(depth + 1)
+        try:
+            rules = self._rules(xp, arguments, body) if depth < ORDERS else {}
+        finally:
+            self._depth.reset(token)
         graphs, implicit = _aligned(len(operands), body, rules)
-        self._check(graphs)
         trace.locate()
-        made = xp.builder.emit_all(OPS["custom"], [*operands, *implicit], **graphs)
+        if depth == ORDERS:
+            made = xp.builder.emit_all(OPS["call"], [*operands, *implicit], graph=graphs["graph"])
+        else:
+            self._check(graphs)
+            made = xp.builder.emit_all(OPS["custom"], [*operands, *implicit], **graphs)
         return unflatten(body.results, iter([xp.wrap(v) for v in made]))
 
     def _body(self, xp: TraceNamespace, arguments: Any) -> Body:
@@ -227,7 +243,7 @@ def custom(
     Parameters
     ----------
     function : callable
-        Of positional arguments: arrays, numbers, nested.
+        Of arrays, numbers, nested; none by keyword alone.
     jvp : callable, optional
         ``jvp(primals, tangents)`` gives ``(value, tangent)``: tuples of the arguments and of their tangents (None for
         what is not floating-point), to the value and its tangent.  It is linear in the tangents.
@@ -236,7 +252,8 @@ def custom(
 
     One is enough for both modes, as each is the other's transpose.  Where both are given, each mode uses its own, and
     they are checked against each other at random arguments when first traced.  The rules are part of the graph and of
-    its file, and are differentiated themselves for higher orders.
+    its file, and are differentiated themselves for higher orders.  One that calls the function itself is followed to
+    the third order; beyond, what the function computes is differentiated.
 
     Raises
     ------
@@ -313,7 +330,7 @@ def checkpoint(function: Callable[..., Any], *, policy: str = "nothing") -> Call
     Parameters
     ----------
     function : callable
-        Of positional arguments, nested.
+        Of arrays, numbers, nested; none by keyword alone.
     policy : {"nothing", "contractions", "everything"}
         What is kept all the same: matrix products and library calls, or everything, as without a checkpoint.
     """
@@ -323,11 +340,14 @@ def checkpoint(function: Callable[..., Any], *, policy: str = "nothing") -> Call
         message = f"policy must be one of {', '.join(map(repr, POLICIES))}, got {policy!r}."
         raise ValueError(message)
 
+    signature = signature_of(function)
+
     @functools.wraps(function)
-    def called(*args: Any) -> Any:
+    def called(*args: Any, **kwargs: Any) -> Any:
         trace = current_trace()
         if trace is None:
-            return function(*args)
+            return function(*args, **kwargs)
+        args = by_position(called.__name__, signature, args, kwargs)
         xp = TraceNamespace(trace)
         given = [leaves_of(xp, argument) for argument in args]
         arguments = [(structure, [v.type for v in values]) for structure, values in given]
