@@ -10,6 +10,7 @@ from typing import Any
 import mpmath
 import numpy as np
 import oracles
+from control_samples import CONTROL
 from samples import Sample
 
 from wengert.ir.kinds import Contraction, Cumulative, Elementwise, Reduction
@@ -241,7 +242,7 @@ def _irfft(x: Any, n: int, axis: int, norm: str) -> Any:
 #: Formulas that do with any shape.
 PLAIN: dict[str, Callable[..., Any]] = {
     **{name: oracles.FORMULAS[name] for name in (
-        "reshape", "transpose", "broadcast_to", "concatenate", "slice", "place", "take", "scatter_add", "call")},
+        "reshape", "transpose", "broadcast_to", "concatenate", "slice", "place", "take", "scatter_add", *CONTROL)},
     "sort": lambda x, axis: np.sort(x, axis=axis),
 }  # fmt: skip
 #: Those of vectors that are known up to a sign.

@@ -6,6 +6,7 @@ import math
 from collections.abc import Callable
 from typing import Any
 
+import control_samples
 import mpmath
 import numpy as np
 import scipy.linalg
@@ -278,7 +279,7 @@ FORMULAS: dict[str, Callable[..., Any]] = {
     "fft": lambda x, axis, norm: _dft(x, -1, axis, norm), "ifft": lambda x, axis, norm: _dft(x, 1, axis, norm),
     "rfft": lambda x, n, axis, norm: _dft(x, -1, axis, norm, n // 2 + 1), "irfft": _irfft,
     "expm": _expm, "expm_along": _expm,
-    "call": lambda *xs, graph: CALLEES[graph.name](*xs),
+    **control_samples.formulas(CALLEES),
 }
 
 

@@ -18,8 +18,10 @@ from wengert.ir.build import Builder, Namespace
 from wengert.ir.graph import Graph
 from wengert.ir.kinds import Elementwise, Interval, Op, Reduction, Unknown
 from wengert.ir.ops import OPS
+from wengert.ir.ops.external import no_rule
 from wengert.ir.ops.library import no_derivative
 from wengert.ir.ops.random import key_of
+from wengert.ir.storable import graphs_in
 from wengert.ir.types import DTYPES, ArrayType, is_inexact
 
 REAL = {short: dtype for short, dtype in DTYPES.items() if dtype.kind != "c"}
@@ -65,7 +67,7 @@ class Sample:
     @property
     def differentiable(self) -> bool:
         """Whether an operand and a result can carry a derivative, and the op has one."""
-        if self.op.name == "complement" or getattr(self.op, "jvp", None) is no_derivative:  # their rules say why
+        if self.op.name == "complement" or getattr(self.op, "jvp", None) in (no_derivative, no_rule):  # their rules say why
             return False
         return bool(self.active) and any(is_inexact(t.dtype) for t in self.result_types)
 
@@ -77,7 +79,7 @@ class Sample:
 
     def __str__(self):
         where = ", ".join(map(str, self.types))
-        params = ", ".join(f"{k}={v}" for k, v in self.params.items() if not isinstance(v, Graph))
+        params = ", ".join(f"{k}={v}" for k, v in self.params.items() if not any(graphs_in({k: v})))
         return f"{self.op.name}({where}{'; ' + params if params else ''})"
 
 
@@ -95,7 +97,9 @@ def _type(x):
 def samples(name: str) -> tuple[Sample, ...]:
     """Every sample of an op: for real dtypes, and for complex ones where it is defined for them."""
     op = OPS[name]
-    make = GENERATORS.get(name)
+    from control_samples import GENERATORS as SUBGRAPHS
+
+    make = {**GENERATORS, **SUBGRAPHS}.get(name)
     if make is None and isinstance(op, Elementwise) and not op.params:
         make = elementwise
     if make is None:

@@ -12,6 +12,7 @@ from typing import Any
 
 import numpy as np
 
+from wengert.ir.driving import no_branch
 from wengert.ir.graph import Graph, Value
 from wengert.ir.passes.schedules import Loop, binomial, square_root
 from wengert.ir.structure import LEAF, Structure, unflatten
@@ -19,8 +20,8 @@ from wengert.ir.types import ArrayType
 from wengert.tracer.array import Array, TraceNamespace, find_arrays
 from wengert.tracer.context import current_trace
 from wengert.tracer.decorator import Traced
-from wengert.tracer.location import refuse
-from wengert.tracer.subprograms import Body, described, joined, leaves_of, recorded, returning
+from wengert.tracer.location import described as at, refuse
+from wengert.tracer.subprograms import Body, described, is_value, joined, leaves_of, recorded, returning
 
 __all__ = ["cond", "fori_loop", "map_", "scan", "switch", "while_loop"]
 
@@ -70,7 +71,8 @@ def cond(pred: Any, true_function: Callable[..., Any], false_function: Callable[
     """
     if not find_arrays((pred,)):
         return true_function(*operands) if pred else false_function(*operands)
-    return switch(pred, (false_function, true_function), *operands)
+    xp = _here()
+    return _chosen(xp, xp.lift(_one(xp, pred, "cond") != 0), (false_function, true_function), operands)
 
 
 def switch(index: Any, branches: Sequence[Callable[..., Any]], *operands: Any) -> Any:
@@ -79,31 +81,54 @@ def switch(index: Any, branches: Sequence[Callable[..., Any]], *operands: Any) -
     Parameters
     ----------
     index : int or bool, or array of one element
-        An IndexError where it is out of range; negative ones count from the end if known while tracing.
+        An IndexError where it is not from 0 to the number of branches - 1.
     branches : sequence of callables
         They return alike nested results of the same shapes; dtypes are promoted.
     *operands : arrays, numbers and nested containers of them
     """
     if not branches:
-        message = "switch takes at least one branch, got none."
+        message = f"At {at()}: switch takes at least one branch, got none."
         raise ValueError(message)
     if not find_arrays((index,)):
-        return branches[operator.index(index) if not isinstance(index, np.ndarray) else int(index)](*operands)
+        k = _integer(index, "The index of a switch")
+        if not 0 <= k < len(branches):
+            raise IndexError(f"At {at()}: {no_branch(k, len(branches))}")
+        return branches[k](*operands)
     xp = _here()
-    which = xp.lift(index)
-    if which.type.size != 1 or which.type.dtype.kind not in "biu":
-        raise refuse(f"switch takes one integer or bool to choose by, got {which.type}.", "Reduce it with np.any.")
-    at = xp.builder.cast(xp.lift(xp.reshape(xp.wrap(which), ())), _INDEX.dtype)
+    which = xp.lift(_one(xp, index, "switch"))
+    if which.type.dtype.kind not in "biu":
+        raise refuse(f"switch takes an integer or bool to choose by, got {which.type}.", "Cast it with .astype(int).")
+    return _chosen(xp, which, branches, operands)
+
+
+def _one(xp: TraceNamespace, value: Any, what: str) -> Any:
+    """A value of one element, without axes."""
+    if (type_ := xp.lift(value).type).size != 1:
+        raise refuse(f"{what} takes one value to choose by, got {type_}.", "Reduce it with np.any or np.all.")
+    return xp.reshape(value, ())
+
+
+def _chosen(xp: TraceNamespace, which: Value, branches: Sequence[Callable[..., Any]], operands: Sequence[Any]) -> Any:
+    index = xp.builder.cast(which, _INDEX.dtype)
     given = [leaves_of(xp, operand) for operand in operands]
     arguments = [(structure, [v.type for v in values]) for structure, values in given]
-    bodies = [recorded(xp, branch, arguments, "a branch") for branch in branches]
+    bodies = [recorded(xp, branch, arguments, "a branch", is_value) for branch in branches]
     types = _alike(bodies)
     explicit = [v for _, values in given for v in values]
     graphs, implicit = _together(bodies, len(explicit))
     graphs = [returning(graph, types) for graph in graphs]
     xp.trace.locate()
-    made = xp.builder.emit_all(_op("switch"), [at, *explicit, *implicit], graphs=tuple(graphs))
+    made = xp.builder.emit_all(_op("switch"), [index, *explicit, *implicit], graphs=tuple(graphs))
     return _nested(xp, bodies[0].results, made)
+
+
+def _integer(value: Any, what: str) -> int:
+    """A Python integer; raises TypeError for what is none, such as a float."""
+    try:
+        return operator.index(value.item() if isinstance(value, np.ndarray) and value.size == 1 else value)
+    except TypeError:
+        message = f"At {at()}: {what} must be an integer; got {value!r} of type {type(value).__name__}."
+        raise TypeError(message) from None
 
 
 def _op(name: str) -> Any:
@@ -119,7 +144,8 @@ def _alike(bodies: Sequence[Body]) -> list[ArrayType]:
         ours, theirs = ([v.type for v in b.graph.outputs] for b in (first, body))
         if body.results != first.results or [t.shape for t in ours] != [t.shape for t in theirs]:
             raise refuse(
-                f"the branches return different results: {described(ours)} in one, {described(theirs)} in another.",
+                f"the branches return different results: {described(first.results, ours)} in one, "
+                f"{described(body.results, theirs)} in another.",
                 "Return results of one nesting and one shape from each, for instance by np.broadcast_to.",
             )
     return [joined(types) for types in zip(*([v.type for v in b.graph.outputs] for b in bodies), strict=True)]
@@ -151,16 +177,16 @@ def _settled(
     xp: TraceNamespace, init: Any, what: str, record: Callable[[Structure, list[ArrayType]], Body]
 ) -> tuple[Body, Structure, list[Value]]:
     """The body of a loop recorded for what it carries, in dtypes that stay as they are from step to step."""
-    structure, values = leaves_of(xp, init)
+    structure, values = leaves_of(xp, init, is_value)
     types = [v.type for v in values]
     for _ in range(4):
         body = record(structure, types)
-        n = structure.leaf_count
         carried = body.results if what == "while" else body.results.children[0]
-        made = [v.type for v in body.graph.outputs[:n]]
+        made = [v.type for v in body.graph.outputs[: carried.leaf_count]]
         if carried != structure or [t.shape for t in made] != [t.shape for t in types]:
             raise refuse(
-                f"the body of the {what} loop takes {described(types)} and gives {described(made)} for it.",
+                f"the body of the {what} loop takes {described(structure, types)} and gives "
+                f"{described(carried, made)} for it.",
                 "What a loop carries keeps its nesting and its shapes; begin with an array of the final shape.",
             )
         wider = [joined(pair) for pair in zip(types, made, strict=True)]
@@ -169,7 +195,8 @@ def _settled(
             ready = [xp.builder.cast(v, t.dtype, weak=t.weak) for v, t in zip(values, types, strict=True)]
             return Body(graph, body.implicit, body.results), structure, ready
         types = wider
-    raise refuse(f"the dtypes that the {what} loop carries do not settle: {described(types)}.", "Cast with .astype.")
+    found = described(structure, types)
+    raise refuse(f"the dtypes that the {what} loop carries do not settle: {found}.", "Cast with .astype.")
 
 
 def _ordered(body: Body) -> Graph:
@@ -224,8 +251,8 @@ def scan(
     entries = [ArrayType(v.type.dtype, v.type.shape[1:]) for v in arrays]
 
     def record(carry: Structure, types: list[ArrayType]) -> Body:
-        found = recorded(xp, body, [(carry, types), (structure, entries)], "the body")
-        if found.results.kind != "tuple" or len(found.results.children) != 2:
+        found = recorded(xp, body, [(carry, types), (structure, entries)], "the body", is_value)
+        if found.results.kind not in ("tuple", "list") or len(found.results.children) != 2:
             raise refuse("the body of a scan returns something other than a pair.", "Return (carry, y).")
         return found
 
@@ -250,12 +277,14 @@ def _snapshots(checkpoint: Any) -> int:
 
 def _length(arrays: Sequence[Value], length: int | None) -> int:
     if any(not v.type.shape for v in arrays):
-        message = "scan reads arrays along their first axis; got a number, which has none."
+        message = f"At {at()}: scan reads arrays along their first axis; got a number, which has none."
         raise ValueError(message)
-    sizes = {v.type.shape[0] for v in arrays} | (set() if length is None else {operator.index(length)})
+    sizes = {v.type.shape[0] for v in arrays}
+    if length is not None:
+        sizes.add(_integer(length, "The length of a scan"))
     if len(sizes) != 1 or min(sizes) < 0:
         found = ", ".join(map(str, sorted(sizes))) or "neither xs nor length"
-        message = f"scan needs one length, that of the first axis of each of xs and of length; got {found}."
+        message = f"At {at()}: scan needs one length, that of the first axis of each of xs and of length; got {found}."
         raise ValueError(message)
     return sizes.pop()
 
@@ -285,10 +314,10 @@ def while_loop(condition: Callable[[Any], Any], body: Callable[[Any], Any], init
     xp = _here()
 
     def record(carry: Structure, types: list[ArrayType]) -> Body:
-        return recorded(xp, body, [(carry, types)], "the body")
+        return recorded(xp, body, [(carry, types)], "the body", is_value)
 
     done, carry, values = _settled(xp, init, "while", record)
-    test = recorded(xp, condition, [(carry, [v.type for v in values])], "the condition")
+    test = recorded(xp, condition, [(carry, [v.type for v in values])], "the condition", is_value)
     if test.results != LEAF or test.graph.outputs[0].type.size != 1:
         raise refuse("the condition of a while loop returns something other than one bool.", "Use np.any or np.all.")
     test = Body(_as_bool(test.graph), test.implicit, test.results)
@@ -326,11 +355,22 @@ def fori_loop(lower: Any, upper: Any, body: Callable[[Any, Any], Any], init: Any
         ``body(i, carry)`` gives the next carry: the same nesting and shapes.
     init : arrays and numbers, nested
     """
-    if not find_arrays((lower, upper)):
-        steps = np.arange(operator.index(lower), max(operator.index(upper), operator.index(lower)))
-        return scan(lambda carry, i: (body(i, carry), None), init, steps)[0]
+    found = find_arrays((lower, upper))
+    if not found:
+        first, last = (_integer(n, "A bound of a fori_loop") for n in (lower, upper))
+        return _counted(body, init, first=first, length=max(0, last - first))
+    if bad := [x for x in found if x.dtype.kind not in "iu" or x.shape]:
+        raise refuse(f"the bounds of a fori_loop are integers, got {bad[0].type}.", "Cast them with .astype(int).")
     last = np.asarray(upper) if not isinstance(upper, Array) else upper
     return while_loop(lambda s: s[0] < last, lambda s: (s[0] + 1, body(s[0], s[1])), (lower, init))[1]
+
+
+@_staged
+def _counted(body: Callable[[Any, Any], Any], init: Any, *, first: int, length: int) -> Any:
+    """A scan over numbers from ``first``, which are computed: a file does not hold them."""
+    xp = _here()
+    ones = xp.broadcast_to(np.int64(1), (length,))
+    return scan(lambda carry, i: (body(i, carry), None), init, xp.cumsum(ones, 0, reverse=False) + (first - 1))[0]
 
 
 def map_(function: Callable[[Any], Any], xs: Any) -> Any:

@@ -5,6 +5,8 @@ The rules are recorded like everything else, and so survive a file.
 
 from __future__ import annotations
 
+import contextlib
+import contextvars
 import functools
 from collections.abc import Callable, Sequence
 from typing import Any
@@ -24,15 +26,15 @@ from wengert.tracer.array import Array, TraceNamespace
 from wengert.tracer.callee import only
 from wengert.tracer.context import current_trace
 from wengert.tracer.location import refuse
-from wengert.tracer.subprograms import Body, described, leaves_of, recorded
+from wengert.tracer.parameters import by_position, signature_of
+from wengert.tracer.subprograms import Body, leaves_of, recorded
 
 __all__ = ["checkpoint", "clip_gradient", "custom", "primitive", "scale_gradient", "straight_through"]
 
 Rule = Callable[..., Any]
 
-
-def _static(structure: Structure, moving: Sequence[bool]) -> Structure:
-    return only(structure, moving)
+#: A rule that calls the function itself, as exp's does, has rules in it to this order; beyond, the function alone.
+ORDERS = 3
 
 
 class Custom:
@@ -42,12 +44,19 @@ class Custom:
         functools.update_wrapper(self, function)
         self.__name__ = getattr(function, "__name__", type(function).__name__)
         self.function, self.jvp, self.vjp = function, jvp, vjp
+        self.__signature__ = signature_of(function)
         self._checked: set[Any] = set()
+        self._depth = contextvars.ContextVar("depth", default=0)
 
-    def __call__(self, *args: Any) -> Any:
+    def __get__(self, instance: Any, owner: type | None = None) -> Any:
+        """A method: its instance is the first of the primals."""
+        return self if instance is None else functools.partial(self, instance)
+
+    def __call__(self, *args: Any, **kwargs: Any) -> Any:
         trace = current_trace()
         if trace is None:
-            return self.function(*args)
+            return self.function(*args, **kwargs)
+        args = by_position(self.__name__, self.__signature__, args, kwargs)
         trace.locate()
         xp = TraceNamespace(trace)
         given = [leaves_of(xp, argument) for argument in args]
@@ -55,11 +64,19 @@ class Custom:
         arguments = [(structure, [v.type for v in values]) for structure, values in given]
         body = self._body(xp, arguments)
         _no_outer(body, self.__name__)
-        rules = self._rules(xp, arguments, body)
+        depth = self._depth.get()
+        token = self._depth.set(depth + 1)
+        try:
+            rules = self._rules(xp, arguments, body) if depth < ORDERS else {}
+        finally:
+            self._depth.reset(token)
         graphs, implicit = _aligned(len(operands), body, rules)
-        self._check(graphs)
         trace.locate()
-        made = xp.builder.emit_all(OPS["custom"], [*operands, *implicit], **graphs)
+        if depth == ORDERS:
+            made = xp.builder.emit_all(OPS["call"], [*operands, *implicit], graph=graphs["graph"])
+        else:
+            self._check(graphs)
+            made = xp.builder.emit_all(OPS["custom"], [*operands, *implicit], **graphs)
         return unflatten(body.results, iter([xp.wrap(v) for v in made]))
 
     def _body(self, xp: TraceNamespace, arguments: Any) -> Body:
@@ -74,7 +91,7 @@ class Custom:
         found = {}
         if self.jvp is not None:
             tangents = (only(primals[0], moving), _tangents(types))
-            rule = recorded(xp, self.jvp, [primals, tangents], "the jvp of")
+            rule = recorded(xp, self.jvp, [primals, tangents], "the jvp")
             if rule.results.kind not in ("tuple", "list") or len(rule.results.children) != 2:
                 what = f"the jvp of {self.__name__} returns something other than a pair."
                 raise refuse(what, "Return (value, tangent).")
@@ -82,7 +99,7 @@ class Custom:
             found["jvp"] = _last(rule, value.leaf_count, tangent, only(body.results, flows), _tangents(ends), "jvp")
         if self.vjp is not None:
             cotangent = (only(body.results, flows), _tangents(ends))
-            rule = recorded(xp, self.vjp, [primals, (body.results, ends), cotangent], "the vjp of")
+            rule = recorded(xp, self.vjp, [primals, (body.results, ends), cotangent], "the vjp")
             results = rule.results
             if len(arguments) == 1 and (results.kind != "tuple" or len(results.children) != 1):
                 results = Structure("tuple", (results,))
@@ -90,34 +107,51 @@ class Custom:
         return found
 
     def _check(self, graphs: dict[str, Any]) -> None:
-        """That jvp and vjp are transposes of each other: <g, J t> = <J' g, t>, once for each set of types."""
-        jvp, vjp = graphs["jvp"], graphs["vjp"]
-        if self.jvp is None or self.vjp is None:
-            return
+        """Once for each set of types, at random arguments; where the function has no value there, nothing is learnt."""
         key = tuple(v.type for v in graphs["graph"].inputs)
-        if key in self._checked:
+        if self.jvp is None or key in self._checked:
             return
-        rng = np.random.default_rng(0)
-        numpy = protocol.get("numpy")
-        xs = [_random(rng, v.type) for v in graphs["graph"].inputs]
-        outs = numpy.compile(graphs["graph"])(xs)
-        ts = [_random(rng, v.type) for v in jvp.inputs[len(xs) + len(outs) :]]
-        gs = [_random(rng, v.type) for v in vjp.inputs[len(xs) + len(outs) :]]
-        pushed, pulled = numpy.compile(jvp)([*xs, *outs, *ts]), numpy.compile(vjp)([*xs, *outs, *gs])
-        ahead, back = (
-            float(sum(np.sum(np.real(np.multiply(x, y))) for x, y in zip(a, b, strict=True)))
-            for a, b in ((gs, pushed), (pulled, ts))
-        )
-        size = float(sum(np.sum(np.abs(np.multiply(x, y))) for x, y in zip(gs, pushed, strict=True)))
-        single = any(v.type.dtype.itemsize <= 4 for v in vjp.inputs if is_inexact(v.type.dtype))
-        if abs(ahead - back) > (1e-4 if single else 1e-9) * (size + 1e-30):  # NaN compares false: nothing was learnt
+        with contextlib.suppress(ArithmeticError, IndexError, ValueError):
+            _check_rules(self.__name__, graphs["graph"], graphs["jvp"], None if self.vjp is None else graphs["vjp"])
+        self._checked.add(key)
+
+
+def _check_rules(name: str, graph: Graph, jvp: Graph, vjp: Graph | None) -> None:
+    """That a jvp is linear, J (t - 2 u) = J t - 2 J u, and a vjp its transpose: <g, J t> = <J' g, t>."""
+    rng, numpy = np.random.default_rng(0), protocol.get("numpy")
+    xs = [_random(rng, v.type) for v in graph.inputs]
+    known = [*xs, *numpy.compile(graph)(xs)]
+    run = numpy.compile(jvp)
+    ts, us = ([_random(rng, v.type) for v in jvp.inputs[len(known) :]] for _ in range(2))
+    pushed, other = run([*known, *ts]), run([*known, *us])
+    at_once = run([*known, *(t - 2 * u for t, u in zip(ts, us, strict=True))])
+    single = any(v.type.dtype.itemsize <= 4 for v in jvp.inputs if is_inexact(v.type.dtype))
+    tolerance = 1e-4 if single else 1e-9
+    for x, y, z in zip(pushed, other, at_once, strict=True):
+        size = np.max(np.abs(x) + np.abs(y), initial=0)
+        if np.any(np.abs(x - 2 * y - z) > 1e3 * tolerance * size):  # NaN compares false
             message = (
-                f"The jvp and the vjp of {self.__name__} contradict each other: at random arguments a cotangent times "
-                f"the jvp of a tangent is {ahead}, and the vjp of the cotangent times the tangent is {back}; they "
-                "should be equal. Correct one of them."
+                f"The jvp of {name} is not linear in the tangents: at random arguments that of t - 2u is not that of "
+                "t less twice that of u. A tangent is multiplied by what does not depend on it, and the products are "
+                "added."
             )
             raise DerivativeError(message, op="custom")
-        self._checked.add(key)
+    if vjp is None:
+        return
+    gs = [_random(rng, v.type) for v in vjp.inputs[len(known) :]]
+    pulled = numpy.compile(vjp)([*known, *gs])
+    ahead, back = (
+        float(sum(np.sum(np.real(np.multiply(x, y))) for x, y in zip(a, b, strict=True)))
+        for a, b in ((gs, pushed), (pulled, ts))
+    )
+    size = float(sum(np.sum(np.abs(np.multiply(x, y))) for x, y in zip(gs, pushed, strict=True)))
+    if abs(ahead - back) > tolerance * (size + 1e-30):
+        message = (
+            f"The jvp and the vjp of {name} contradict each other: at random arguments a cotangent times "
+            f"the jvp of a tangent is {ahead}, and the vjp of the cotangent times the tangent is {back}; they "
+            "should be equal. Correct one of them."
+        )
+        raise DerivativeError(message, op="custom")
 
 
 def _random(rng: np.random.Generator, type_: ArrayType) -> Any:
@@ -135,7 +169,7 @@ def _no_outer(body: Body, name: str) -> None:
     """A rule says nothing about what the function reads besides its arguments: that must be constant."""
     if body.traced:
         raise refuse(
-            f"the custom function {name} reads a traced value of type {described([body.traced[0]])} from outside, in "
+            f"the custom function {name} reads a traced value of type {body.traced[0]} from outside, in "
             "which its rule gives no derivative.",
             "Pass it as an argument, or wg.stop_gradient of it.",
         )
@@ -209,7 +243,7 @@ def custom(
     Parameters
     ----------
     function : callable
-        Of positional arguments: arrays, numbers, nested.
+        Of arrays, numbers, nested; none by keyword alone.
     jvp : callable, optional
         ``jvp(primals, tangents)`` gives ``(value, tangent)``: tuples of the arguments and of their tangents (None for
         what is not floating-point), to the value and its tangent.  It is linear in the tangents.
@@ -218,7 +252,8 @@ def custom(
 
     One is enough for both modes, as each is the other's transpose.  Where both are given, each mode uses its own, and
     they are checked against each other at random arguments when first traced.  The rules are part of the graph and of
-    its file, and are differentiated themselves for higher orders.
+    its file, and are differentiated themselves for higher orders.  One that calls the function itself is followed to
+    the third order; beyond, what the function computes is differentiated.
 
     Raises
     ------
@@ -295,7 +330,7 @@ def checkpoint(function: Callable[..., Any], *, policy: str = "nothing") -> Call
     Parameters
     ----------
     function : callable
-        Of positional arguments, nested.
+        Of arrays, numbers, nested; none by keyword alone.
     policy : {"nothing", "contractions", "everything"}
         What is kept all the same: matrix products and library calls, or everything, as without a checkpoint.
     """
@@ -305,11 +340,14 @@ def checkpoint(function: Callable[..., Any], *, policy: str = "nothing") -> Call
         message = f"policy must be one of {', '.join(map(repr, POLICIES))}, got {policy!r}."
         raise ValueError(message)
 
+    signature = signature_of(function)
+
     @functools.wraps(function)
-    def called(*args: Any) -> Any:
+    def called(*args: Any, **kwargs: Any) -> Any:
         trace = current_trace()
         if trace is None:
-            return function(*args)
+            return function(*args, **kwargs)
+        args = by_position(called.__name__, signature, args, kwargs)
         xp = TraceNamespace(trace)
         given = [leaves_of(xp, argument) for argument in args]
         arguments = [(structure, [v.type for v in values]) for structure, values in given]

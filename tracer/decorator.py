@@ -249,10 +249,12 @@ def record(
     bound: Bound,
     concrete: Sequence[Any],
     trace: Trace | None = None,
+    is_result: Callable[[Any], bool] = is_leaf,
 ) -> tuple[Graph, list[Any]]:
     """Run a function on traced arguments; the graph, and the sources of its implicit inputs.
 
     ``concrete`` holds a value for each leaf: a number, an array, or a traced array of an enclosing trace.
+    ``is_result`` says what of the results is an array.
     """
     trace = trace or Trace(_name(function))
     xp = TraceNamespace(trace)
@@ -272,7 +274,7 @@ def record(
         result = _run(trace, function, positional(parameters, values), keywords(parameters, values))
         _check_unchanged(bound, parameters, values, given)
         leaves: list[Any] = []
-        structure = flatten(result, is_leaf, leaves)
+        structure = flatten(result, is_result, leaves)
         _check_result(function, structure)
         outputs = [xp.lift(leaf) for leaf in leaves]
         trace.drawn = drawn_from(trace)

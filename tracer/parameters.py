@@ -14,7 +14,7 @@ from wengert.ir.build import Expr
 from wengert.ir.ops.random import is_generator
 from wengert.ir.structure import Structure, flatten
 
-__all__ = ["kept_defaults", "keywords", "positional", "signature_of", "statics"]
+__all__ = ["by_position", "kept_defaults", "keywords", "positional", "signature_of", "statics"]
 
 Parameters = Sequence[inspect.Parameter]
 
@@ -30,6 +30,18 @@ def signature_of(function: Callable[..., Any]) -> inspect.Signature:
         name = getattr(function, "__name__", "f")
         message = f"{function!r} does not say what arguments it takes; wrap it: lambda x: {name}(x)."
         raise TypeError(message) from error
+
+
+def by_position(name: str, signature: inspect.Signature, args: Sequence[Any], kwargs: dict[str, Any]) -> list[Any]:
+    """The arguments of a call in their order; a TypeError where one has a keyword alone."""
+    bound = signature.bind(*args, **kwargs)
+    if bound.kwargs:  # defaults before them are theirs
+        bound.apply_defaults()
+    if bound.kwargs:
+        taken = ", ".join(bound.kwargs)
+        message = f"{name} takes the arguments {taken} by keyword alone; bind them before, with functools.partial."
+        raise TypeError(message)
+    return list(bound.args)
 
 
 def statics(structure: Structure) -> Iterator[Any]:

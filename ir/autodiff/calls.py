@@ -9,13 +9,13 @@ from attrs import evolve
 
 from wengert.ir import kinds
 from wengert.ir.autodiff.pushing import Pushed, Tangent, emit, positions, spread, there
-from wengert.ir.autodiff.subgraphs import dual, linear_part, parted, sweep, transposed, zeros
+from wengert.ir.autodiff.subgraphs import dual, linear_part, parted, split_inline, sweep, transposed, zeros
 from wengert.ir.build import Builder
 from wengert.ir.driving import BACK_ONLY, forward_rule, reverse_rules
 from wengert.ir.errors import DerivativeError
 from wengert.ir.graph import Constant, Graph, Node, Value
 from wengert.ir.passes import dead_code
-from wengert.ir.types import is_inexact
+from wengert.ir.types import is_inexact, is_stack
 
 __all__ = [
     "again", "call_fused", "call_split", "checkpoint_fused", "checkpoint_split", "custom_fused", "custom_split",
@@ -34,7 +34,10 @@ def call_fused(
 def call_split(
     b: Builder, params: dict[str, Any], operands: Sequence[Value], tangents: Sequence[Tangent], *, within: bool
 ) -> Pushed:
+    """A callee with a ``while`` is written out, so that its stacks stay in the graph that makes them."""
     parts, n = parted(params["graph"], positions(tangents), within=within), len(params["graph"].outputs)
+    if any(is_stack(v.type) for v in parts.primal.outputs):
+        return split_inline(b, params["graph"], operands, tangents)
     made = emit(b, "call", operands, graph=parts.primal)
     known = [*(operands[i] for i in parts.inputs), *made[n:]]
     moved = emit(b, "call", [*known, *there(tangents)], graph=parts.linear) if parts.ends else ()

@@ -40,30 +40,27 @@ def push(
     Returns the values of the outputs and their tangents.
     """
     env = Renamed(builder.adopt, zip(graph.inputs, operands, strict=True))
-    dual: dict[Value, Value] = {
-        env[v]: t for v, t in zip(graph.inputs, tangents, strict=True) if t is not None
-    }
+    dual = {v: t for v, t in zip(graph.inputs, tangents, strict=True) if t is not None}
     xp = Namespace(builder)
     for node in graph.nodes:
         builder.location = node.location
         here = tuple(env[v] for v in node.operands)
-        moving = tuple(dual.get(v) for v in here)
+        moving = tuple(dual.get(v) for v in node.operands)
         if isinstance(node.op, kinds.Control) and any(t is not None for t in moving):
             made, moved = control(xp, node, here, moving)
             env.update(zip(node.results, made, strict=True))
-            dual.update((v, t) for v, t in zip(made, moved, strict=True) if t is not None)
+            dual.update((v, t) for v, t in zip(node.results, moved, strict=True) if t is not None)
             continue
         results = builder.emit_all(node.op, here, **node.params)
         env.update(zip(node.results, results, strict=True))
         if any(t is not None for t in moving) and any(is_inexact(v.type.dtype) for v in results):
             copy = Node(node.op, here, node.params, results, node.location)
             moved = RULES[type(node.op)](xp, copy, moving)
-            pairs = zip(results, moved if isinstance(moved, tuple) else (moved,), strict=True)
+            pairs = zip(node.results, moved if isinstance(moved, tuple) else (moved,), strict=True)
             dual.update((v, t) for v, t in pairs if t is not None)
     for guard in graph.guards:
         builder.guard(env[guard.value], guard.expected, guard.location)
-    outputs = [env[v] for v in graph.outputs]
-    return outputs, [dual.get(v) for v in outputs]
+    return [env[v] for v in graph.outputs], [dual.get(v) for v in graph.outputs]
 
 
 def partial_value(xp: Namespace, partial: Any, like: ArrayType) -> Value:

@@ -17,11 +17,11 @@ from wengert.ir.autodiff.transposition import pull
 from wengert.ir.build import Builder
 from wengert.ir.graph import Constant, Graph, Node, Value
 from wengert.ir.ops import OPS
-from wengert.ir.passes import dead_code, simplify
+from wengert.ir.passes import dead_code, enclose_stacks, simplify
 
 __all__ = [
-    "Dual", "Parted", "Split", "cotangents_of", "dual", "linear_part", "named", "parted", "split", "start",
-    "sweep", "transposed", "zeros",
+    "Dual", "Parted", "Split", "cotangents_of", "dual", "linear_part", "named", "parted", "split",
+    "split_inline", "start", "sweep", "transposed", "zeros",
 ]  # fmt: skip
 
 
@@ -130,10 +130,18 @@ def split(b: Builder, graph: Graph, inputs: list[Value], active: tuple[int, ...]
     tangents = {i: Value(cotangent_type(inputs[i].type), named(inputs[i], "d_")) for i in active}
     given = [tangents.get(i) for i in range(len(inputs))]
     rule = _rules().split_within if within else _rules().split
-    outputs, moved = push(b, dead_code(graph), inputs, given, rule)
+    graph = dead_code(graph)
+    outputs, moved = push(b, enclose_stacks(graph) if within else graph, inputs, given, rule)
     known, nodes, linear = _apart(b.nodes, set(tangents.values()))
     b.nodes[:] = known
     return Split(outputs, moved, list(tangents.values()), nodes, linear)
+
+
+def split_inline(
+    b: Builder, graph: Graph, operands: Sequence[Value], tangents: Sequence[Tangent]
+) -> tuple[list[Value], list[Tangent]]:
+    """The values and tangents of a graph, to be split with those around them."""
+    return push(b, dead_code(graph), operands, tangents, _rules().split)
 
 
 def _apart(nodes: Sequence[Node], linear: set[Value]) -> tuple[list[Node], list[Node], set[Value]]:

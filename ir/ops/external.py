@@ -43,7 +43,7 @@ def _types(op, types, params):
     return tuple(ArrayType(DTYPES[dtype], shape) for dtype, shape in results)
 
 
-def _no_rule(xp, *known):
+def no_rule(xp, *known):
     message = (
         f"external: the primitive {known[-1]['name']!r} states no derivative. Give wg.primitive a jvp or a vjp, or "
         "take wg.stop_gradient of its result."
@@ -54,7 +54,7 @@ def _no_rule(xp, *known):
 external = Library(name="external", params=("name", "results"),
     call=_call,
     types=_types,
-    jvp=_no_rule,
-    vjp=_no_rule,
+    jvp=no_rule,
+    vjp=no_rule,
     doc="Call the function that wg.primitive registered under this name; its derivatives are those of the custom call "
         "around it.")

@@ -6,14 +6,14 @@ from __future__ import annotations
 from wengert.ir.graph import Graph
 from wengert.ir.passes.algebra import algebra
 from wengert.ir.passes.basic import common_subexpressions, dead_code, fold_constants
-from wengert.ir.passes.calls import inline_bodies, inline_calls, inline_stacks
+from wengert.ir.passes.calls import enclose_stacks, inline_bodies, inline_calls, inline_stacks
 from wengert.ir.passes.loops import prune_loops
 from wengert.ir.passes.shapes import merge_shapes
 from wengert.ir.passes.stabilise import rewrite_forms
 
 __all__ = [
-    "algebra", "common_subexpressions", "dead_code", "fold_constants", "inline_bodies", "inline_calls", "inline_stacks",
-    "merge_shapes", "prune_loops", "rewrite_forms", "simplify", "stabilise",
+    "algebra", "common_subexpressions", "dead_code", "enclose_stacks", "fold_constants", "inline_bodies",
+    "inline_calls", "inline_stacks", "merge_shapes", "prune_loops", "rewrite_forms", "simplify", "stabilise",
 ]  # fmt: skip
 
 

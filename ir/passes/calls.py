@@ -7,12 +7,13 @@ from typing import Any
 
 from wengert.ir import kinds
 from wengert.ir.build import Builder, Namespace
-from wengert.ir.graph import Graph, Node, Value
+from wengert.ir.graph import Constant, Graph, Node, Value
+from wengert.ir.ops import OPS
 from wengert.ir.passes.rewriting import rewritten
 from wengert.ir.storable import graphs_in
 from wengert.ir.types import is_stack
 
-__all__ = ["inline_bodies", "inline_calls", "inline_stacks", "with_graphs"]
+__all__ = ["enclose_stacks", "inline_bodies", "inline_calls", "inline_stacks", "with_graphs"]
 
 
 def inline_calls(graph: Graph) -> Graph:
@@ -53,6 +54,35 @@ def inline_stacks(graph: Graph) -> Graph:
     while any(map(gives, graph.nodes)):
         graph = rewritten(graph, expand)
     return graph
+
+
+def enclose_stacks(graph: Graph) -> Graph:
+    """With all that makes or reads stacks, and what lies between, as one checkpoint: no stack is then to be seen."""
+    holds = {node: any(is_stack(v.type) for v in (*node.operands, *node.results)) for node in graph.nodes}
+    if not any(holds.values()):
+        return graph
+    after: set[Value] = set()  # all that depends on a stack
+    for node in graph.nodes:
+        if holds[node] or not after.isdisjoint(node.operands):
+            after.update(node.results)
+    before: set[Value] = set()  # all that a stack depends on
+    inside: list[Node] = []
+    for node in reversed(graph.nodes):
+        if holds[node] or not before.isdisjoint(node.results):
+            before.update(node.operands)
+            inside += [] if after.isdisjoint(node.results) else [node]
+    inside.reverse()
+    made = {v for node in inside for v in node.results}
+    rest = [node for node in graph.nodes if made.isdisjoint(node.results)]
+    read = {*(v for node in rest for v in node.operands), *graph.guarded_outputs}
+    operands = dict.fromkeys(v for node in inside for v in node.operands if v not in made)
+    taken = tuple(v for v in operands if not isinstance(v, Constant))
+    results = tuple(v for node in inside for v in node.results if v in read)
+    params = {"graph": Graph(taken, tuple(inside), results, name=graph.name), "policy": "nothing"}
+    whole = Node(OPS["checkpoint"], taken, params, results, inside[0].location)
+    first = [node for node in rest if after.isdisjoint(node.results)]
+    last = [node for node in rest if not after.isdisjoint(node.results)]
+    return graph.evolve(nodes=(*first, whole, *last))
 
 
 def with_graphs(params: dict[str, Any], change: Callable[[Graph], Graph]) -> dict[str, Any]:
