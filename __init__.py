@@ -33,6 +33,7 @@ from wengert.tracer.custom import checkpoint, clip_gradient, custom, primitive, 
 from wengert.tracer.decorator import trace
 from wengert.tracer.derivatives import grad, jvp, linearize, stop_gradient, value_and_grad, vjp
 from wengert.tracer.implicit.linear import linear_solve
+from wengert.tracer.implicit.minima import least_squares, minimize
 from wengert.tracer.implicit.roots import fixed_point, root
 from wengert.tracer.matrices import hessian, jacobian
 from wengert.tracer.products import fisher_product, gauss_newton_product, hvp

@@ -18,7 +18,7 @@ from wengert.tracer.control import while_loop
 from wengert.tracer.implicit.problems import Problem, Unknown, arranged, columns, settled, smallest, staged
 from wengert.tracer.subprograms import Body, recorded
 
-__all__ = ["METHODS", "chosen", "linear_solve", "solution"]
+__all__ = ["METHODS", "chosen", "conjugate", "linear_solve", "solution"]
 
 Product = Callable[[Any], Any]
 
@@ -134,6 +134,12 @@ def dense(product: Product, b: Any, type_: ArrayType, tol: float, limit: int) ->
 
 def cg(product: Product, b: Any, type_: ArrayType, tol: float, limit: int) -> Any:
     """Conjugate gradients (Hestenes and Stiefel 1952)."""
+    x, found = conjugate(product, b, tol, limit)
+    return settled(found, x)
+
+
+def conjugate(product: Product, b: Any, tol: float, limit: int) -> tuple[Any, Any]:
+    """The same: how far it came, and whether that was far enough."""
     goal = tol**2 * (b @ b)
 
     def step(state: Any) -> Any:
@@ -145,7 +151,7 @@ def cg(product: Product, b: Any, type_: ArrayType, tol: float, limit: int) -> An
         return x + alpha * p, r, r + (new / rr) * p, new, k + 1
 
     x, _, _, rr, _ = while_loop(lambda s: (s[3] > goal) & (s[4] < limit), step, (b * 0, b, b, b @ b, 0))
-    return settled(rr <= goal, x)
+    return x, rr <= goal
 
 
 def bicgstab(product: Product, b: Any, type_: ArrayType, tol: float, limit: int) -> Any:

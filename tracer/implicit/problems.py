@@ -22,7 +22,7 @@ from wengert.tracer.derivatives import jvp
 from wengert.tracer.location import described, refuse
 from wengert.tracer.subprograms import Body, leaves_of, recorded
 
-__all__ = ["Problem", "Unknown", "along", "arranged", "columns", "largest", "moved", "node", "settled", "smallest", "staged"]
+__all__ = ["Problem", "Unknown", "along", "arranged", "columns", "largest", "loose", "moved", "node", "settled", "smallest", "staged"]
 
 
 def staged(what: str, run: Callable[..., tuple[Any, Any]], *operands: Any) -> Any:
@@ -129,6 +129,12 @@ class Problem:
         return cls(body.graph, [*(v for _, values in nested for v in values), *body.implicit])
 
 
+    @classmethod
+    def typed(cls, xp: TraceNamespace, function: Callable[..., Any], types: Sequence[ArrayType]) -> Problem:
+        """A function of arrays of these types; it reads nothing else."""
+        return cls(recorded(xp, function, [(LEAF, [t]) for t in types], "the function").graph)
+
+
 def moved(function: Callable[..., Any], primals: Sequence[Any], tangents: Sequence[Any]) -> Any:
     """The tangent of a function's result; of an exact argument there is no tangent."""
     return jvp(function, tuple(primals), tuple(tangents))[1]
@@ -155,6 +161,11 @@ def smallest(a: Any, b: Any, cut: float) -> Any:
 def largest(z: Any) -> Any:
     """The largest magnitude in a vector; NaN if there is one; 0 of an empty one."""
     return np.max(np.abs(z), initial=0.0)
+
+
+def loose(z: Any) -> float:
+    """How near, relatively, is near enough where rounding keeps a search from coming nearer."""
+    return float(np.finfo(z.dtype).eps) ** 0.375
 
 
 def settled(found: Any, z: Any) -> Any:

@@ -10,7 +10,7 @@ import numpy as np
 from wengert.tracer.array import TraceNamespace
 from wengert.tracer.control import cond, while_loop
 from wengert.tracer.implicit.linear import METHODS as LINEAR, chosen, solution
-from wengert.tracer.implicit.problems import Problem, Unknown, along, largest, moved, node, settled, smallest, staged
+from wengert.tracer.implicit.problems import Problem, Unknown, along, largest, loose, moved, node, settled, smallest, staged
 
 __all__ = ["Found", "fixed_point", "found_by", "implicit", "named", "newton", "root"]
 
@@ -188,10 +188,10 @@ def newton(tol: float, maxiter: int, linear: str | None) -> Any:
             return ~(t * largest(d) <= tol * size + 1e-300) & (k < maxiter)
 
         r0 = problem(z0, *parameters)
-        z, r, d, *_ = while_loop(goes_on, step, (z0, r0, direction(z0, r0), 1.0, 0))
+        z, r, d, t, _ = while_loop(goes_on, step, (z0, r0, direction(z0, r0), 1.0, 0))
+        whole = (t == 1) & (largest(d) <= tol * np.maximum(largest(z), largest(z0)) + 1e-300)
         # where the residual is rounding alone it shrinks no more, and the step that is left is small
-        found = largest(d) <= 1e-6 * np.maximum(largest(z), largest(z0)) + 1e-14
-        return z + d, found
+        return z + d, whole | (largest(d) <= loose(z) * largest(z) + 1e-14)
 
     return search
 
