@@ -34,6 +34,7 @@ from wengert.tracer.decorator import trace
 from wengert.tracer.derivatives import grad, jvp, linearize, stop_gradient, value_and_grad, vjp
 from wengert.tracer.implicit.linear import linear_solve
 from wengert.tracer.implicit.minima import least_squares, minimize
+from wengert.tracer.implicit.odes import solve_ivp
 from wengert.tracer.implicit.roots import fixed_point, root
 from wengert.tracer.matrices import hessian, jacobian
 from wengert.tracer.products import fisher_product, gauss_newton_product, hvp
@@ -51,10 +52,10 @@ __all__ = [
     "Program", "TextError", "TraceError", "VerifyError", "WengertError", "available_backends", "backend", "check",
     "checkpoint", "clip_gradient", "cond", "cost", "curl", "custom", "default_backend", "divergence", "explain",
     "fisher_product", "fixed_point", "fori_loop", "gauss_newton_product", "grad", "hessian", "hessian_diagonal", "hvp",
-    "jacobian", "jacobian_blocks", "jacobian_diagonal", "jet", "jvp", "key", "laplacian", "linear_solve", "linearize",
-    "load", "map", "parse", "primitive", "root", "scale_gradient", "scan", "source", "sparse_hessian",
-    "sparse_jacobian", "sparsity", "stabilize", "stop_gradient", "straight_through", "switch", "taylor", "trace",
-    "value_and_grad", "vjp", "vmap", "while_loop",
+    "jacobian", "jacobian_blocks", "jacobian_diagonal", "jet", "jvp", "key", "laplacian", "least_squares",
+    "linear_solve", "linearize", "load", "map", "minimize", "parse", "primitive", "root", "scale_gradient", "scan",
+    "solve_ivp", "source", "sparse_hessian", "sparse_jacobian", "sparsity", "stabilize", "stop_gradient",
+    "straight_through", "switch", "taylor", "trace", "value_and_grad", "vjp", "vmap", "while_loop",
 ]  # fmt: skip
 
 

@@ -51,7 +51,7 @@ def staged(what: str, run: Callable[..., tuple[Any, Any]], *operands: Any) -> An
 class Unknown:
     """How a nested unknown is one real vector z."""
 
-    def __init__(self, xp: TraceNamespace, y: Any, what: str) -> None:
+    def __init__(self, xp: TraceNamespace, y: Any, what: str, dtype: np.dtype[Any] | None = None) -> None:
         self.structure, values = leaves_of(xp, y)
         if not values:
             raise refuse(f"{what} has an unknown without numbers: {y!r}.", "Give an array, a number, or a nest of them.")
@@ -61,7 +61,7 @@ class Unknown:
             )
         self.dtypes = [v.type.dtype if v.type.dtype.kind == "f" else np.dtype(float) for v in values]
         self.shapes = [v.type.shape for v in values]
-        self.type = ArrayType(np.result_type(*self.dtypes), (sum(v.type.size for v in values),))
+        self.type = ArrayType(dtype or np.result_type(*self.dtypes), (sum(v.type.size for v in values),))
         self.start = self.flat([xp.wrap(v) for v in values])
 
     def flat(self, leaves: Sequence[Any]) -> Any:
