@@ -24,8 +24,8 @@ from wengert.ir.graph import Graph
 from wengert.ir.types import STEPS, ArrayType
 
 __all__ = [
-    "Machine", "call", "checkpoint", "custom", "forward_rule", "linear", "linear_solve", "reverse_rules", "scan", "switch",
-    "while_",
+    "Machine", "call", "checkpoint", "custom", "forward_rule", "linear", "linear_solve", "reverse_rules", "scan",
+    "switch", "while_",
 ]  # fmt: skip
 
 Values = Sequence[Any]

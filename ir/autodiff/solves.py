@@ -11,7 +11,7 @@ from typing import Any
 
 from wengert.ir.autodiff.calls import call_fused, call_split
 from wengert.ir.autodiff.forward import cotangent_type
-from wengert.ir.autodiff.pushing import Pushed, Tangent, emit
+from wengert.ir.autodiff.pushing import Pushed, Tangent, emit, there
 from wengert.ir.autodiff.subgraphs import transposed
 from wengert.ir.build import Builder
 from wengert.ir.graph import Graph, Value
@@ -39,9 +39,13 @@ def solve_split(
 def _moved(b: Builder, params: Any, operands: Sequence[Value], db: Tangent, change: Tangent) -> list[Tangent]:
     """The solution for db - dA x."""
     if change is not None:
-        less = b.apply(OPS["negative"], change)
-        db = less if db is None else b.apply(OPS["add"], db, less)  # type: ignore[assignment]
+        less = _negative(b, change)
+        db = less if db is None else b.emit(OPS["add"], [db, less])
     return [None] if db is None else list(emit(b, "linear_solve", [*operands[:-1], db], **params))
+
+
+def _negative(b: Builder, x: Value) -> Value:
+    return b.emit(OPS["negative"], [x])
 
 
 @functools.lru_cache(maxsize=512)
@@ -57,9 +61,9 @@ def rules(graph: Graph, back: Graph, product: Graph, consts: int) -> dict[str, A
 
     b, operands, x = begun("jvp")
     flows = {i: b.input(cotangent_type(operands[i].type)) for i in moving}
-    given = [*operands[:-1], x], [*map(flows.get, range(consts)), None]
-    _, (change,) = call_fused(b, {"graph": product}, *given)
-    jvp = b.graph(_moved(b, params, operands, flows[consts], change))
+    at, along = [*operands[:-1], x], [*map(flows.get, range(consts)), None]
+    _, (change,) = call_fused(b, {"graph": product}, at, along)
+    jvp = b.graph(there(_moved(b, params, operands, flows[consts], change)))
 
     b, operands, x = begun("vjp")
     turned = transposed(product, (consts,), (0,))
@@ -69,6 +73,6 @@ def rules(graph: Graph, back: Graph, product: Graph, consts: int) -> dict[str, A
     from wengert.ir.autodiff import vjp as vjp_of
 
     inner = tuple(i for i in moving if i < consts)
-    less = b.apply(OPS["negative"], pulled)
-    cotangents = emit(b, "call", [*operands[:-1], x, less], graph=vjp_of(product, inner))[1:] if inner else ()  # type: ignore[list-item]
+    given = [*operands[:-1], x, _negative(b, pulled)]
+    cotangents = emit(b, "call", given, graph=vjp_of(product, inner))[1:] if inner else ()
     return {"graph": graph, "jvp": jvp, "vjp": b.graph([*cotangents, pulled])}

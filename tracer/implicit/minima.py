@@ -7,6 +7,8 @@ from typing import Any
 
 import numpy as np
 
+from wengert.backends.program import is_leaf
+from wengert.ir.structure import flatten
 from wengert.ir.types import ArrayType
 from wengert.tracer.array import TraceNamespace
 from wengert.tracer.control import cond, while_loop
@@ -81,30 +83,27 @@ def least_squares(
     methods = {"lm": None, "bfgs": bfgs(tol, maxiter), "newton": newton(tol, maxiter)}
     how = named(method, methods, "least_squares")
 
-    def residuals(unknown: Unknown, result: Any) -> Any:
-        return Unknown(_xp(), result, "least_squares").start.astype(unknown.type.dtype)
-
     def half(unknown: Unknown, result: Any) -> Any:
-        r = residuals(unknown, result)
+        r = _residuals(unknown, result)
         return np.sum(r * r) / 2
 
     def run(xp: TraceNamespace, x0: Any, *given: Any) -> tuple[Any, Any]:
         search = how
         if search is None:
             unknown = Unknown(xp, x0, "least_squares")
-            flat = lambda z, *rest: residuals(unknown, function(unknown.nested(z), *rest))
+            flat = lambda z, *rest: _residuals(unknown, function(unknown.nested(z), *rest))
             search = marquardt(Problem.of(xp, function, [unknown.type], given, flat, "the function"), tol, maxiter)
         return _least(xp, function, x0, given, "least_squares", half, search, linear)
 
     return staged("least_squares", run, x0, *args)
 
 
-def _xp() -> TraceNamespace:
-    from wengert.tracer.context import current_trace
-
-    trace = current_trace()
-    assert trace is not None
-    return TraceNamespace(trace)
+def _residuals(unknown: Unknown, result: Any) -> Any:
+    leaves: list[Any] = []
+    flatten(result, is_leaf, leaves)
+    if not leaves or any(np.iscomplexobj(leaf) for leaf in leaves):
+        raise refuse("the function that least_squares is given returns no real numbers.", "Return real residuals.")
+    return unknown.flat(leaves)
 
 
 def _number(unknown: Unknown, result: Any) -> Any:
@@ -153,7 +152,8 @@ def polished(search: Any, slope: Problem) -> Any:
             return z, g, cond(better, lambda z, g, d: direction(z, g), lambda z, g, d: d, z, g, d), k + 1, better
 
         g = slope(z, *p)
-        z, g, d, *_ = while_loop(lambda s: s[4] & (s[3] < 20) & (largest(s[1]) > 0), step, (z, g, direction(z, g), 0, found))
+        start = (z, g, direction(z, g), 0, found)
+        z, g, d, *_ = while_loop(lambda s: s[4] & (s[3] < 20) & (largest(s[1]) > 0), step, start)
         size = np.maximum(largest(z), largest(z0))
         near = (largest(g) == 0) | (largest(d) <= loose(z) * size) | _in_rounding(problem(z, *p), g @ d)
         return z, found & near
@@ -195,7 +195,8 @@ def _searching(
             def onwards(_: Any) -> Any:
                 after = update(kept, new - z, slope - g, steps == 0)
                 towards = direction(problem, new, p, slope, after)
-                return new, value, slope, towards, (t * 0 + 1, t * 0, t * 0 + np.inf), after, largest(new - z), steps + 1
+                length = (t * 0 + 1, t * 0, t * 0 + np.inf)
+                return new, value, slope, towards, length, after, largest(new - z), steps + 1
 
             def elsewhere(_: Any) -> Any:
                 below, above = np.where(gains, t, low), np.where(gains, high, t)
@@ -285,8 +286,7 @@ def marquardt(residuals: Problem, tol: float, maxiter: int) -> Any:
             value = r @ r / 2
             level = value <= f * (1 + 10 * np.finfo(z.dtype).eps)
             taken = level & ((value < f) | (largest(d) <= 1e-6 * largest(z)))
-            z, f, g, h = cond(
-                taken, lambda new, z, f, g, h: (new, *around(new)), lambda new, z, f, g, h: (z, f, g, h), new, z, f, g, h)
+            z, f, g, h = cond(taken, lambda new: (new, *around(new)), lambda _: (z, f, g, h), new)
             scale, mu = np.maximum(scale, np.diagonal(h)), np.where(taken, mu / 5, mu * 4)
             return z, f, g, h, scale, mu, down(g, h, scale, mu), k + 1
 

@@ -7,12 +7,12 @@ from typing import Any
 
 import numpy as np
 
-from wengert.backends.program import Program
+from wengert.backends.program import Program, is_leaf
 from wengert.ir.build import Builder
 from wengert.ir.errors import ConvergenceError
 from wengert.ir.graph import Graph, Value
 from wengert.ir.ops import OPS
-from wengert.ir.structure import LEAF, Structure, unflatten
+from wengert.ir.structure import LEAF, Structure, flatten, unflatten
 from wengert.ir.types import ArrayType, is_inexact
 from wengert.tracer.array import TraceNamespace
 from wengert.tracer.context import current_trace
@@ -22,7 +22,10 @@ from wengert.tracer.derivatives import jvp
 from wengert.tracer.location import described, refuse
 from wengert.tracer.subprograms import Body, leaves_of, recorded
 
-__all__ = ["Problem", "Unknown", "along", "arranged", "columns", "largest", "loose", "moved", "node", "settled", "smallest", "staged"]
+__all__ = [
+    "Problem", "Unknown", "along", "arranged", "columns", "largest", "loose", "moved", "node", "settled", "smallest",
+    "staged",
+]  # fmt: skip
 
 
 def staged(what: str, run: Callable[..., tuple[Any, Any]], *operands: Any) -> Any:
@@ -54,7 +57,7 @@ class Unknown:
     def __init__(self, xp: TraceNamespace, y: Any, what: str, dtype: np.dtype[Any] | None = None) -> None:
         self.structure, values = leaves_of(xp, y)
         if not values:
-            raise refuse(f"{what} has an unknown without numbers: {y!r}.", "Give an array, a number, or a nest of them.")
+            raise refuse(f"{what} has an unknown without numbers: {y!r}.", "Give an array, a number, or nest of them.")
         if any(v.type.dtype.kind == "c" for v in values):
             raise refuse(
                 f"{what} has a complex unknown.", "Solve for its real and imaginary part, a pair of real arrays."
@@ -84,9 +87,6 @@ class Unknown:
     def like(self, result: Any, name: str) -> Any:
         """A result that is nested and shaped as the unknown, as a vector."""
         leaves: list[Any] = []
-        from wengert.backends.program import is_leaf
-        from wengert.ir.structure import flatten
-
         found = flatten(result, is_leaf, leaves)
         shapes = [np.shape(leaf) for leaf in leaves]
         if found != self.structure or shapes != self.shapes:

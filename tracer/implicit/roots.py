@@ -10,7 +10,18 @@ import numpy as np
 from wengert.tracer.array import TraceNamespace
 from wengert.tracer.control import cond, while_loop
 from wengert.tracer.implicit.linear import METHODS as LINEAR, chosen, solution
-from wengert.tracer.implicit.problems import Problem, Unknown, along, largest, loose, moved, node, settled, smallest, staged
+from wengert.tracer.implicit.problems import (
+    Problem,
+    Unknown,
+    along,
+    largest,
+    loose,
+    moved,
+    node,
+    settled,
+    smallest,
+    staged,
+)
 
 __all__ = ["Found", "fixed_point", "found_by", "implicit", "named", "newton", "root"]
 
@@ -69,7 +80,10 @@ def root(
     how = named(method, {"newton": newton(tol, maxiter, linear), "bisect": bisect(bracket)}, "root")
 
     def run(xp: TraceNamespace, y0: Any, *given: Any) -> tuple[Any, Any]:
-        return implicit(xp, function, y0, given, "root", lambda unknown, result, z: unknown.like(result, NAME), how, linear)
+        def itself(unknown: Unknown, result: Any, z: Any) -> Any:
+            return unknown.like(result, NAME)
+
+        return implicit(xp, function, y0, given, "root", itself, how, linear)
 
     return staged("root", run, y0, *args)
 

@@ -90,7 +90,8 @@ class Adaptive:
         d2 = self._size(after - k, scale) / np.where(h > 0, h, 1.0)
         most = np.maximum(d1, d2)
         flat = most <= 1e-15
-        longer = np.where(flat, np.maximum(1e-6, h * 1e-3), (0.01 / np.where(flat, 1.0, most)) ** (1 / self.tableau.order))
+        power = (0.01 / np.where(flat, 1.0, most)) ** (1 / self.tableau.order)
+        longer = np.where(flat, np.maximum(1e-6, h * 1e-3), power)
         return stop_gradient(np.minimum(100 * h, longer))
 
     def across(self, f: Slope, t: Any, z: Any, goal: Any, memory: Any) -> tuple[Any, Any, Any]:
@@ -99,7 +100,7 @@ class Adaptive:
             rest = goal - t
             last = h >= np.abs(rest) * (1 - 1e-12)
             size = np.where(last, rest, np.sign(rest) * h)
-            ks = [k]
+            ks, new = [k], z
             for c, row in zip(self.tableau.nodes[1:], self.tableau.weights, strict=True):
                 new = z + size * _combined(ks, row)
                 ks.append(f(t + c * size, new))
@@ -116,7 +117,8 @@ class Adaptive:
 
         start = (t, z, f(t, z), memory, 0)
         t, z, k, h, steps = while_loop(lambda s: (s[0] != goal) & (s[4] < self.limit), step, start)
-        return z + (goal - t) * k, h, t == goal  # the sum adds nothing but its derivative, and that where no step was made
+        # what is added is zero, and has a derivative where no step was made
+        return z + (goal - t) * k, h, t == goal
 
 
 @frozen
