@@ -16,6 +16,7 @@ from wengert.backends.program import Program
 from wengert.backends.protocol import available as available_backends, current as default_backend, using as backend
 from wengert.ir.errors import (
     BackendError,
+    ConvergenceError,
     DerivativeError,
     GraphFileError,
     GraphTypeError,
@@ -31,6 +32,10 @@ from wengert.tracer.control import cond, fori_loop, map_ as map, scan, switch, w
 from wengert.tracer.custom import checkpoint, clip_gradient, custom, primitive, scale_gradient, straight_through
 from wengert.tracer.decorator import trace
 from wengert.tracer.derivatives import grad, jvp, linearize, stop_gradient, value_and_grad, vjp
+from wengert.tracer.implicit.linear import linear_solve
+from wengert.tracer.implicit.minima import least_squares, minimize
+from wengert.tracer.implicit.odes import solve_ivp
+from wengert.tracer.implicit.roots import fixed_point, root
 from wengert.tracer.matrices import hessian, jacobian
 from wengert.tracer.products import fisher_product, gauss_newton_product, hvp
 from wengert.tracer.random import key
@@ -43,12 +48,13 @@ from wengert.tracer.structured import curl, divergence, hessian_diagonal, jacobi
 __version__ = "0.1.0"
 
 __all__ = [
-    "BackendError", "DerivativeError", "Graph", "GraphFileError", "GraphTypeError", "GuardError", "Program",
-    "TextError", "TraceError", "VerifyError", "WengertError", "available_backends", "backend", "check", "checkpoint",
-    "clip_gradient", "cond", "cost", "curl", "custom", "default_backend", "divergence", "explain", "fisher_product",
-    "fori_loop", "gauss_newton_product", "grad", "hessian", "hessian_diagonal", "hvp", "jacobian", "jacobian_blocks",
-    "jacobian_diagonal", "jet", "jvp", "key", "laplacian", "linearize", "load", "map", "parse", "primitive",
-    "scale_gradient", "scan", "source", "sparse_hessian", "sparse_jacobian", "sparsity", "stabilize", "stop_gradient",
+    "BackendError", "ConvergenceError", "DerivativeError", "Graph", "GraphFileError", "GraphTypeError", "GuardError",
+    "Program", "TextError", "TraceError", "VerifyError", "WengertError", "available_backends", "backend", "check",
+    "checkpoint", "clip_gradient", "cond", "cost", "curl", "custom", "default_backend", "divergence", "explain",
+    "fisher_product", "fixed_point", "fori_loop", "gauss_newton_product", "grad", "hessian", "hessian_diagonal", "hvp",
+    "jacobian", "jacobian_blocks", "jacobian_diagonal", "jet", "jvp", "key", "laplacian", "least_squares",
+    "linear_solve", "linearize", "load", "map", "minimize", "parse", "primitive", "root", "scale_gradient", "scan",
+    "solve_ivp", "source", "sparse_hessian", "sparse_jacobian", "sparsity", "stabilize", "stop_gradient",
     "straight_through", "switch", "taylor", "trace", "value_and_grad", "vjp", "vmap", "while_loop",
 ]  # fmt: skip
 

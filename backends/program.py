@@ -115,9 +115,9 @@ class Program:
             If the arguments lead to another branch than the one recorded.
         """
         leaves = self.leaves(args, kwargs)
-        traced = next((leaf for leaf in leaves if isinstance(leaf, Expr)), None)
-        if traced is not None:
-            return self.called(traced.xp, leaves)
+        traced = [leaf.xp for leaf in leaves if isinstance(leaf, Expr)]
+        if traced:
+            return self.called(max(traced, key=lambda xp: getattr(xp, "level", 0)), leaves)  # the innermost trace
         values = self.run(self.inputs(leaves))
         check_guards(self.graph, values)
         return results_of(self.graph, values)

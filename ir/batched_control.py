@@ -76,6 +76,14 @@ def _linear(lanes: Lanes, node: Node, mapped: Flags) -> Sequence[Value]:
     return lanes.emit(node.op, operands, graph=every(node.params["graph"]), back=every(node.params["back"]), consts=k)
 
 
+def _linear_solve(lanes: Lanes, node: Node, mapped: Flags) -> Sequence[Value]:
+    """One system, of all lanes side by side."""
+    k = node.params["consts"]
+    given = (*mapped[:k], True)
+    graphs = {name: _batched(node.params[name], given, lanes.size, (True,)) for name in ("graph", "back", "product")}
+    return lanes.emit(node.op, [*node.operands[:k], lanes.every(node, mapped)[k]], **graphs, consts=k)
+
+
 # ----- Branches -----
 
 
@@ -252,6 +260,7 @@ RULES: dict[str, Callable[[Lanes, Node, Flags], Sequence[Value]]] = {
     "checkpoint": _call,
     "custom": _custom,
     "linear": _linear,
+    "linear_solve": _linear_solve,
     "switch": _switch,
     "while": _while,
     "scan": _scan,

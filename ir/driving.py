@@ -24,7 +24,8 @@ from wengert.ir.graph import Graph
 from wengert.ir.types import STEPS, ArrayType
 
 __all__ = [
-    "Machine", "call", "checkpoint", "custom", "forward_rule", "linear", "reverse_rules", "scan", "switch", "while_",
+    "Machine", "call", "checkpoint", "custom", "forward_rule", "linear", "linear_solve", "reverse_rules", "scan",
+    "switch", "while_",
 ]  # fmt: skip
 
 Values = Sequence[Any]
@@ -83,6 +84,12 @@ BACK_ONLY = (
     "A custom vjp that is not linear in its cotangent (it clips it, for instance) has no forward mode: use reverse "
     "mode, or give wg.custom a jvp as well."
 )
+
+
+def linear_solve(machine: Machine, operands: Values, params: Params) -> Values:
+    from wengert.ir.autodiff.solves import rules
+
+    return machine.custom(rules(**params), operands)
 
 
 def switch(machine: Machine, operands: Values, params: Params) -> Values:

@@ -6,6 +6,7 @@ from typing import Any
 
 __all__ = [
     "BackendError",
+    "ConvergenceError",
     "DerivativeError",
     "GraphFileError",
     "GraphTypeError",
@@ -69,3 +70,7 @@ class GuardError(WengertError, ValueError):
 
 class BackendError(WengertError, RuntimeError):
     """A backend is missing, cannot run here, or does not handle a graph."""
+
+
+class ConvergenceError(WengertError, RuntimeError):
+    """A solver did not find what it was to find."""

@@ -25,7 +25,7 @@ class TraceNamespace(Namespace):
 
     def __init__(self, trace: Trace) -> None:
         super().__init__(trace.builder)
-        self.trace = trace
+        self.trace, self.level = trace, trace.level
 
     def lift(self, operand: Any) -> Value:
         if isinstance(operand, Array):

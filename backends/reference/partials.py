@@ -66,7 +66,7 @@ def control_flows(node: Node, active: Sequence[bool]) -> list[bool]:
     if node.op.name == "switch":
         each = [graph_flows(graph, active[1:]) for graph in params["graphs"]]
         return [any(flags) for flags in zip(*each, strict=True)]
-    if node.op.name == "custom":
+    if node.op.name in ("custom", "linear_solve"):
         return [any(active) and is_inexact(v.type.dtype) for v in node.results]
     if node.op.name not in ("while", "scan"):
         return graph_flows(params["graph"], active)

@@ -23,6 +23,7 @@ from wengert.ir.autodiff.calls import (
 )
 from wengert.ir.autodiff.loops import scan_fused, scan_split, while_fused, while_split
 from wengert.ir.autodiff.pushing import Pushed, Tangent
+from wengert.ir.autodiff.solves import solve_fused, solve_split
 from wengert.ir.autodiff.transposed_control import transpose
 from wengert.ir.build import Builder, Namespace
 from wengert.ir.graph import Graph, Node, Value
@@ -60,6 +61,7 @@ FUSED: dict[str, Callable[..., Pushed]] = {
     "checkpoint": checkpoint_fused,
     "custom": custom_fused,
     "linear": linear_fused,
+    "linear_solve": solve_fused,
     "switch": switch_fused,
     "while": while_fused,
     "scan": scan_fused,
@@ -69,6 +71,7 @@ SPLIT: dict[str, Callable[..., Pushed]] = {
     "checkpoint": checkpoint_split,
     "custom": custom_split,
     "linear": linear_split,
+    "linear_solve": solve_split,
     "switch": switch_split,
     "while": while_split,
     "scan": scan_split,

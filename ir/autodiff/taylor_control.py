@@ -61,6 +61,20 @@ def _linear(s: Any, node: Node, top: int) -> Found:
     return _called(s, Node(OPS["call"], node.operands, {"graph": graph}, node.results, node.location), top)
 
 
+def _solved(s: Any, node: Node, top: int) -> Found:
+    """Of A(c) x = b: x_k solves A(c_0) x_k = b_k less what the product with x_0, ..., x_{k-1} has of order k."""
+    *consts, b = node.operands
+    known, first, found = [*map(s.value, consts)], s.value(node.results[0]), dict[int, Value]()
+    for k in range(1, top + 1):
+        orders = _orders(s, consts, k)
+        whole = s.expanded(node.params["product"], k, (*orders, tuple(found)))
+        made = emit(s.builder, "call", [*known, first, *_given(s, consts, orders), *found.values()], graph=whole.graph)
+        right = s.less(s.at(b, k), _found(whole.ends, made[1:])[0].get(k))
+        if right is not None:
+            (found[k],) = s.builder.emit_all(node.op, [*known, right], **node.params)
+    return [found]
+
+
 def _switched(s: Any, node: Node, top: int) -> Found:
     index, *rest = node.operands
     orders, graphs = _orders(s, rest, top), node.params["graphs"]
@@ -132,6 +146,7 @@ RULES: dict[str, Callable[[Any, Node, int], Found]] = {
     "call": _called,
     "checkpoint": _called,
     "linear": _linear,
+    "linear_solve": _solved,
     "switch": _switched,
     "scan": _scanned,
     "while": _whiled,

@@ -45,6 +45,15 @@ def _linear_transposed(b: Builder, node: Node, linear: Sequence[bool], cotangent
     return [g if moving else None for moving, g in zip(linear, [*[None] * c, *made], strict=True)]
 
 
+def _solve_transposed(b: Builder, node: Node, linear: Sequence[bool], cotangents: Given) -> list[Value | None]:
+    """The solution of the transposed system."""
+    params, (*consts, _) = node.params, node.operands
+    product = transposed(params["product"], (len(consts),), (0,))
+    made = b.emit_all(node.op, [*consts, *there(cotangents)], graph=params["back"], back=params["graph"],  # type: ignore[list-item, arg-type]
+                      product=product, consts=len(consts))  # fmt: skip
+    return spread(len(linear), (len(consts),), made)
+
+
 def _which(flags: Sequence[bool]) -> tuple[int, ...]:
     return tuple(i for i, flag in enumerate(flags) if flag)
 
@@ -103,6 +112,7 @@ _TRANSPOSES: dict[str, Callable[..., list[Value | None]]] = {
     "call": _call_transposed,
     "checkpoint": _call_transposed,
     "linear": _linear_transposed,
+    "linear_solve": _solve_transposed,
     "switch": _switch_transposed,
     "scan": _scan_transposed,
 }

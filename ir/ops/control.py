@@ -75,6 +75,24 @@ linear = Control(name="linear", params=("graph", "back", "consts"),
         "cotangents. The graph may be None where only the transpose is known: it is then not run, but transposed.")
 
 
+def _solved(op, types, params):
+    c = params["consts"]
+    if len(types) != c + 1 or not is_inexact(types[c].dtype) or types[c].weak:
+        raise refuse(op, f"expected {c} consts and one inexact array, got {types}.")
+    for name in ("graph", "back", "product"):
+        if _checked(op, params[name], types) != types[c:]:
+            raise refuse(op, f"its {name} should give {types[c]}, not {tuple(v.type for v in params[name].outputs)}.")
+    return types[c:]
+
+
+linear_solve = Control(name="linear_solve", params=("graph", "back", "product", "consts"),
+    types=_solved,
+    drive=driving.linear_solve,
+    doc="The x for which product(consts, x) = b, the last operand: product is linear in x, and graph finds x; back "
+        "finds that of the transposed product. The derivative is by the implicit function theorem, and neither graph "
+        "nor back is differentiated.")
+
+
 def _switched(op, types, params):
     graphs = params["graphs"]
     if types[:1] != (_COUNT,) or not graphs:

@@ -4,6 +4,7 @@
 call           inlined first
 checkpoint     as the graph that it runs
 custom         as its jvp, or its vjp backwards, says
+linear_solve   along every path through the matrix (a superset)
 switch         every branch (a superset), or the one that is known to be chosen
 while          any number of steps (a superset): what it carries, united until nothing is added
 scan           exact, step by step, for what its graph does at every step
@@ -38,7 +39,7 @@ def _custom(flow: Flow, node: Node) -> Result:
     moving = [v for v in node.operands if is_inexact(v.type.dtype)]
     ends = [v for v in node.results if is_inexact(v.type.dtype)]
     if (jvp := node.params["jvp"]) is not None:
-        primals: list[Pattern | None] = [None] * len(node.operands)
+        primals: list[Pattern | None] = [None] * (len(node.operands) + len(node.results))
         found = flow.inner(jvp, node.operands).run([*primals, *(flow.patterns.get(v) for v in moving)])
         made = dict(zip(ends, found, strict=True))
     else:
@@ -108,6 +109,14 @@ def _while(flow: Flow, node: Node) -> Result:
     return [*_split(carried, sizes[:carries]), None, *_split(others, sizes[carries + 1 :])]
 
 
+def _linear_solve(flow: Flow, node: Node) -> Result:
+    """The pattern of an inverse lies within the powers of the matrix's, united: those of a graph's paths."""
+    consts = node.params["consts"]
+    known, right = (_together(flow, some) for some in (node.operands[:consts], node.operands[consts:]))
+    body = _body(flow, node, node.params["product"], consts)
+    return [_endless(body, known, right, Pattern.empty(0, flow.columns))[0]]
+
+
 def _scan(flow: Flow, node: Node) -> Result:
     n, consts, carries = (node.params[name] for name in ("length", "consts", "carries"))
     operands = node.operands[1:] if n == STEPS else node.operands
@@ -164,7 +173,8 @@ def _stepped(body: Pattern, known: Pattern, carried: Pattern, entries: Pattern, 
 
 #: By name; an op without a rule of its own is dense.
 CONTROL: dict[str, Rule] = {
-    "checkpoint": _inside, "custom": _custom, "switch": _switch, "while": _while, "scan": _scan,
+    "checkpoint": _inside, "custom": _custom, "linear_solve": _linear_solve, "switch": _switch, "while": _while,
+    "scan": _scan,
 }  # fmt: skip
 
 

@@ -52,7 +52,8 @@ def _bytes(value: Value) -> int:
 
 def called(node: Node) -> list[Graph]:
     """The graphs that running a node calls: of a rule of its own, none."""
-    return [node.params["graph"]] if node.op.name in ("custom", "linear") else list(graphs_in(node.params))
+    alone = node.op.name in ("custom", "linear", "linear_solve")
+    return [node.params["graph"]] if alone else list(graphs_in(node.params))
 
 
 def second_buffers(node: Node) -> list[tuple[Value, int]]:

@@ -90,6 +90,7 @@ _WRITERS: dict[str, Callable[[Printer, Node, list[str], dict[str, Any]], Express
     "checkpoint": _called,
     "custom": _called,
     "linear": _called,
+    "linear_solve": _called,
     "switch": _switch,
     "scan": _scan,
     "while": _while,
