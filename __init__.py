@@ -50,8 +50,9 @@ __all__ = [
     "checkpoint", "clip_gradient", "cond", "cost", "curl", "custom", "default_backend", "divergence", "explain",
     "fisher_product", "fori_loop", "gauss_newton_product", "grad", "hessian", "hessian_diagonal", "hvp", "jacobian",
     "jacobian_blocks", "jacobian_diagonal", "jet", "jvp", "key", "laplacian", "linearize", "load", "map", "parse",
-    "primitive", "scale_gradient", "scan", "source", "sparse_hessian", "sparse_jacobian", "sparsity", "spec", "stabilize",
-    "stop_gradient", "straight_through", "switch", "taylor", "trace", "value_and_grad", "vjp", "vmap", "while_loop",
+    "primitive", "scale_gradient", "scan", "source", "sparse_hessian", "sparse_jacobian", "sparsity", "spec",
+    "stabilize", "stop_gradient", "straight_through", "switch", "taylor", "trace", "value_and_grad", "vjp", "vmap",
+    "while_loop",
 ]  # fmt: skip
 
 
