@@ -15,7 +15,7 @@ from wengert.ir.graph import Graph
 from wengert.ir.structure import LEAF, Structure, flatten, leaf_paths, unflatten
 from wengert.ir.types import is_inexact, type_of
 from wengert.tracer.array import Array, TraceNamespace
-from wengert.tracer.context import Trace, current_trace
+from wengert.tracer.context import current_trace, inner_trace
 from wengert.tracer.decorator import BoundMethod, Traced, record
 from wengert.tracer.numpy_api import FUNCTIONS  # noqa: F401 (gives traced arrays their methods)
 from wengert.tracer.random import carry_on, from_outside
@@ -64,21 +64,24 @@ class Callee:
         """The arguments bound."""
         if isinstance(self.target, Traced):
             return Call(self, self.target.bind(args, kwargs), _positions(self.target.signature, args), len(args))
-        return self._called(self.target.leaves(args, kwargs), len(args))
+        leaves = self.target.leaves(args, kwargs)
+        if self.target.graph.sizes is not None:
+            return Callee(self.target.fitting(leaves), self.backend).of_leaves(leaves, len(args))
+        return self.of_leaves(leaves, len(args))
 
     def unbound(self) -> Call:
         """The call of a program without arguments: zeros stand for them."""
         graph = self.target.graph
         leaves = [np.broadcast_to(v.type.dtype.type(0), v.type.shape) for v in graph.inputs]
         if graph.signature is None:
-            return self._called(leaves, len(leaves))
+            return self.of_leaves(leaves, len(leaves))
         pairs = zip(graph.signature.parameters, graph.signature.arguments, strict=True)
         named = {inspect.Parameter.KEYWORD_ONLY, inspect.Parameter.VAR_KEYWORD}
         many = inspect.Parameter.VAR_POSITIONAL
         count = sum(len(s.children) if kind == many else kind not in named for (_, kind), s in pairs)
-        return self._called(leaves, count)
+        return self.of_leaves(leaves, count)
 
-    def _called(self, leaves: list[Any], given: int) -> Call:
+    def of_leaves(self, leaves: list[Any], given: int) -> Call:
         program, signature = self.target, self.target.graph.signature
         structures = (LEAF,) * len(leaves) if signature is None else signature.arguments
         kinds: list[Any] = [inspect.Parameter.POSITIONAL_OR_KEYWORD] * len(structures)
@@ -202,7 +205,7 @@ class Call:
             operands = [_fitted(xp, x, v.type, n) for x, v, n in
                         zip(self.bound.leaves, target.graph.inputs, self.bound.names, strict=True)]  # fmt: skip
             return Recorded(xp, target.graph, operands)
-        inner = Trace(target.__name__)
+        inner = inner_trace(target.__name__)
         graph, sources = record(target.function, target.signature, self.bound, self.bound.leaves, inner)
         given = [*self.bound.leaves, *(from_outside(trace, source) for source in sources)]
         if not any(isinstance(x, Array) for x in given):
