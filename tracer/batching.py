@@ -67,10 +67,11 @@ def vmap(
 
     @named(f, "vmap")
     def mapped(*args: Any, **kwargs: Any) -> Any:
-        call = callee.call(args, kwargs)
+        call = callee.call(args, kwargs, fit=False)
         lanes = _taken_apart(call, in_axes, kwargs, axis_size)
         whole = list(call.bound.leaves)
         call.bound.leaves[:] = [_first_lane(x, axis, lanes.size) for x, axis in zip(whole, lanes.axes, strict=True)]
+        call = call.fitted()
         if (recorded := call.within()) is not None:
             return _inlined(callee, recorded, whole, lanes, out_axes)
 

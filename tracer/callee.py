@@ -60,14 +60,13 @@ class Callee:
         """For messages."""
         return self.target.graph.name if isinstance(self.target, Program) else self.target.__name__
 
-    def call(self, args: tuple[Any, ...], kwargs: dict[str, Any]) -> Call:
-        """The arguments bound."""
+    def call(self, args: tuple[Any, ...], kwargs: dict[str, Any], *, fit: bool = True) -> Call:
+        """The arguments bound; with ``fit``, to a symbolic program at the sizes that they have."""
         if isinstance(self.target, Traced):
             return Call(self, self.target.bind(args, kwargs), _positions(self.target.signature, args), len(args))
         leaves = self.target.leaves(args, kwargs)
-        if self.target.graph.sizes is not None:
-            return Callee(self.target.fitting(leaves), self.backend).of_leaves(leaves, len(args))
-        return self.of_leaves(leaves, len(args))
+        call = self.of_leaves(leaves, len(args))
+        return call.fitted() if fit else call
 
     def unbound(self) -> Call:
         """The call of a program without arguments: zeros stand for them."""
@@ -113,6 +112,14 @@ class Call:
         self.bound = bound
         self.positions = positions
         self.given = given
+
+    def fitted(self) -> Call:
+        """The same call of the program at the sizes that the arguments now have."""
+        target = self.callee.target
+        if not isinstance(target, Program) or target.graph.sizes is None:
+            return self
+        leaves = self.bound.leaves
+        return Callee(target.fitting(leaves), self.callee.backend).of_leaves(leaves, self.given)
 
     def select(
         self, argnums: int | tuple[int, ...] | None, *, strict: bool = True, tangents: Sequence[Any] | None = None
