@@ -234,12 +234,14 @@ def backends() -> None:
 def bench(*, which: str | None, write: Path | None) -> None:
     """What gradients, traces and imports cost here.
 
-    With "bundle", what the sparse Jacobian of bundle adjustment costs.
+    With "bundle", what the sparse Jacobian of bundle adjustment costs; with "loops", what long loops keep in memory,
+    and a recurrent network trained.
     """
     if which is not None:
         from wengert.tools.bundle import bundle
+        from wengert.tools.loops import loops
 
-        text = bundle()
+        text = {"bundle": bundle, "loops": loops}[which]()
         print(text)
         if write is not None:
             write.write_text(text + "\n", encoding="utf-8")
@@ -300,7 +302,7 @@ def commands() -> Any:
             option(["--backend"], multiple=True, help="A backend to ask; may be given more than once."),
         ],
         backends: [],
-        bench: [argument(["which"], required=False, type=click.Choice(["bundle"])), write],
+        bench: [argument(["which"], required=False, type=click.Choice(["bundle", "loops"])), write],
     }  # fmt: skip
     group = click.Group(help="Plain NumPy as a graph: look at files, ops and backends.",
                         params=[], context_settings={"help_option_names": ["-h", "--help"]})  # fmt: skip
