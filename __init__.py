@@ -21,6 +21,7 @@ from wengert.ir.errors import (
     GraphFileError,
     GraphTypeError,
     GuardError,
+    SizeError,
     TextError,
     TraceError,
     VerifyError,
@@ -44,17 +45,18 @@ from wengert.tracer.sparse_matrices import sparsity
 from wengert.tracer.sparse_programs import sparse_hessian, sparse_jacobian
 from wengert.tracer.stabilizing import stabilize
 from wengert.tracer.structured import curl, divergence, hessian_diagonal, jacobian_blocks, jacobian_diagonal, laplacian
+from wengert.tracer.symbolic import spec
 
 __version__ = "0.1.0"
 
 __all__ = [
     "BackendError", "ConvergenceError", "DerivativeError", "Graph", "GraphFileError", "GraphTypeError", "GuardError",
-    "Program", "TextError", "TraceError", "VerifyError", "WengertError", "available_backends", "backend", "check",
-    "checkpoint", "clip_gradient", "cond", "cost", "curl", "custom", "default_backend", "divergence", "explain",
+    "Program", "SizeError", "TextError", "TraceError", "VerifyError", "WengertError", "available_backends", "backend",
+    "check", "checkpoint", "clip_gradient", "cond", "cost", "curl", "custom", "default_backend", "divergence", "explain",
     "fisher_product", "fixed_point", "fori_loop", "gauss_newton_product", "grad", "hessian", "hessian_diagonal", "hvp",
     "jacobian", "jacobian_blocks", "jacobian_diagonal", "jet", "jvp", "key", "laplacian", "least_squares",
     "linear_solve", "linearize", "load", "map", "minimize", "parse", "primitive", "root", "scale_gradient", "scan",
-    "solve_ivp", "source", "sparse_hessian", "sparse_jacobian", "sparsity", "stabilize", "stop_gradient",
+    "solve_ivp", "source", "sparse_hessian", "sparse_jacobian", "sparsity", "spec", "stabilize", "stop_gradient",
     "straight_through", "switch", "taylor", "trace", "value_and_grad", "vjp", "vmap", "while_loop",
 ]  # fmt: skip
 

@@ -14,7 +14,8 @@ from wengert.ir.errors import GuardError
 from wengert.ir.graph import Graph
 from wengert.ir.ops.random import is_generator
 from wengert.ir.structure import Structure, flatten, leaf_paths, unflatten
-from wengert.ir.types import ArrayType, is_inexact, type_of
+from wengert.ir.schema import Spec, instantiate, solve
+from wengert.ir.types import ArrayType, KnownSize, is_inexact, type_of
 
 __all__ = ["Program", "as_input", "check_guards", "is_leaf", "results_of"]
 
@@ -24,7 +25,7 @@ CACHE_SIZE = 64
 
 def is_leaf(value: Any) -> bool:
     """Whether an argument is an array, number or random generator; bool, str and None are static."""
-    if type(value) in (int, float, complex) or isinstance(value, (np.ndarray, np.generic, Expr)):
+    if type(value) in (int, float, complex) or isinstance(value, (np.ndarray, np.generic, Expr, KnownSize, Spec)):
         return True
     return is_generator(value)
 
@@ -115,6 +116,12 @@ class Program:
             If the arguments lead to another branch than the one recorded.
         """
         leaves = self.leaves(args, kwargs)
+        if self.graph.sizes is not None:
+            return self.fitting(leaves).answer(leaves)
+        return self.answer(leaves)
+
+    def answer(self, leaves: Sequence[Any]) -> Any:
+        """The nested result for flat arguments."""
         traced = [leaf.xp for leaf in leaves if isinstance(leaf, Expr)]
         if traced:
             return self.called(max(traced, key=lambda xp: getattr(xp, "level", 0)), leaves)  # the innermost trace
@@ -141,6 +148,17 @@ class Program:
                 )
                 raise TypeError(message)
         return leaves
+
+    def at(self, **sizes: int) -> Program:
+        """The ordinary program that a symbolic one is where its sizes are these; SizeError if it is none there."""
+        key = ("sizes", self.backend, tuple(sorted(sizes.items())))
+        return self.derived(key, lambda: Program(instantiate(self.graph, sizes), self.backend))  # type: ignore[no-any-return]
+
+    def fitting(self, leaves: Sequence[Any]) -> Program:
+        """The program for flat arguments of these shapes: of a symbolic graph, the one at their sizes."""
+        if self.graph.sizes is None:
+            return self
+        return self.at(**solve(self.graph, [np.shape(x) for x in leaves], self.names()))
 
     def names(self) -> list[str]:
         """A name for every input, for messages."""
@@ -182,13 +200,15 @@ class Program:
     def derived(self, key: tuple[Any, ...], make: Callable[[], Any]) -> Any:
         """What is made of the graph once and used at every call: a derived program, a pattern and its colours."""
         if key not in self._compiled:
+            made = make()
             if len(self._compiled) >= CACHE_SIZE:
                 del self._compiled[next(iter(self._compiled))]
-            self._compiled[key] = make()
         return self._compiled[key]
 
     def run(self, inputs: Sequence[Any], backend: str | None = None) -> tuple[Any, ...]:
         """The guarded outputs for flat inputs that have exactly the right types."""
+        if self.graph.sizes is not None:
+            return self.fitting(inputs).run(inputs, backend)
         return self._made("value", (), backend, lambda b: b.compile(self.graph))(inputs)
 
     def forward(self, active: tuple[int, ...], backend: str | None = None) -> Any:

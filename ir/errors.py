@@ -11,6 +11,7 @@ __all__ = [
     "GraphFileError",
     "GraphTypeError",
     "GuardError",
+    "SizeError",
     "TextError",
     "TraceError",
     "VerifyError",
@@ -66,6 +67,10 @@ class DerivativeError(WengertError, TypeError):
 
 class GuardError(WengertError, ValueError):
     """A graph was called with values for which its recorded branch does not hold."""
+
+
+class SizeError(WengertError, TypeError):
+    """Sizes do not fit those that a graph was made for, or an expression in sizes is not one."""
 
 
 class BackendError(WengertError, RuntimeError):

@@ -39,6 +39,7 @@ from wengert.ir.types import ArrayType, type_of
 
 if TYPE_CHECKING:
     from wengert.ir.kinds import Op
+    from wengert.ir.schema import Sizes
     from wengert.ir.structure import Signature, Structure
 
 __all__ = ["Constant", "Graph", "Guard", "Location", "Node", "Renamed", "Value"]
@@ -118,7 +119,8 @@ class Graph:
     """A program: inputs, nodes in topological order, outputs, and the guards it was traced under.
 
     ``signature`` and ``results`` say how nested arguments and results map to the flat inputs and
-    outputs; without them the graph takes its inputs and returns a tuple.
+    outputs; without them the graph takes its inputs and returns a tuple.  ``sizes`` are the named
+    sizes of a symbolic graph (see :mod:`wengert.ir.schema`).
     """
 
     inputs: tuple[Value, ...]
@@ -128,6 +130,7 @@ class Graph:
     name: str = "graph"
     signature: Signature | None = None
     results: Structure | None = None
+    sizes: Sizes | None = None
 
     @property
     def constants(self) -> tuple[Constant, ...]:

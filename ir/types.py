@@ -11,7 +11,9 @@ from typing import Any
 import numpy as np
 from attrs import field, frozen
 
-__all__ = ["DTYPES", "SHORT_NAMES", "STEPS", "ArrayType", "dtype_class", "is_inexact", "is_stack", "type_of"]
+__all__ = [
+    "DTYPES", "SHORT_NAMES", "STEPS", "WEAK", "ArrayType", "KnownSize", "dtype_class", "is_inexact", "is_stack", "type_of",
+]  # fmt: skip
 
 #: The first size of a stack: one entry for each step that a loop will have taken.  Loops make and read stacks, and
 #: nothing else does; text has a question mark for it.
@@ -74,7 +76,12 @@ class ArrayType:
     __repr__ = __str__
 
 
-_WEAK = {
+class KnownSize(int):
+    """A size of an axis as a function that is traced for any size sees it: an int at each of several sizes."""
+
+
+#: The types of Python scalars.
+WEAK: dict[type, ArrayType] = {
     bool: ArrayType(np.dtype(bool)),  # NumPy has no weak bool: True is np.bool_ everywhere
     int: ArrayType(np.dtype(np.int64), (), weak=True),
     float: ArrayType(np.dtype(np.float64), (), weak=True),
@@ -84,7 +91,7 @@ _WEAK = {
 
 def type_of(value: Any) -> ArrayType:
     """The type of a Python scalar (weak), NumPy scalar or array."""
-    weak = _WEAK.get(type(value))
+    weak = WEAK.get(type(value))
     return weak if weak is not None else ArrayType(value.dtype, value.shape)
 
 

@@ -12,7 +12,7 @@ from wengert.ir.build import Expr, Namespace
 from wengert.ir.errors import GraphTypeError
 from wengert.ir.graph import Value
 from wengert.ir.ops import BY_FUNCTION
-from wengert.ir.types import ArrayType, type_of
+from wengert.ir.types import ArrayType, KnownSize, type_of
 from wengert.tracer.context import Trace, current_trace, leaked
 from wengert.tracer.location import at_line, check_dtype, refuse
 from wengert.tracer.memory import Buffer, View, look_into, remembered
@@ -36,7 +36,7 @@ class TraceNamespace(Namespace):
             if operand.owner is self.trace:
                 return operand.value
             return self.trace.from_outer(operand)
-        if type(operand) in (float, int, complex, bool):
+        if type(operand) in (float, int, complex, bool) or isinstance(operand, KnownSize):
             return self.builder.constant(operand)
         if isinstance(operand, (np.generic, np.ndarray)):
             check_dtype(operand.dtype)
@@ -177,7 +177,7 @@ class Array(Expr):
 
     @property
     def shape(self) -> tuple[int, ...]:
-        return self.type.shape
+        return self.owner.shown(self.type.shape)
 
     @property
     def ndim(self) -> int:
@@ -360,7 +360,7 @@ class Array(Expr):
 
     @property
     def size(self) -> int:
-        return self.type.size
+        return self.owner.shown((self.type.size,))[0]
 
     def __getattr__(self, name: str) -> Any:
         if hasattr(np.ndarray, name) and self.is_plain:

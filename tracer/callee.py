@@ -64,7 +64,10 @@ class Callee:
         """The arguments bound."""
         if isinstance(self.target, Traced):
             return Call(self, self.target.bind(args, kwargs), _positions(self.target.signature, args), len(args))
-        return self._called(self.target.leaves(args, kwargs), len(args))
+        leaves = self.target.leaves(args, kwargs)
+        if self.target.graph.sizes is not None:
+            return Callee(self.target.fitting(leaves), self.backend)._called(leaves, len(args))
+        return self._called(leaves, len(args))
 
     def unbound(self) -> Call:
         """The call of a program without arguments: zeros stand for them."""

@@ -78,6 +78,10 @@ class Trace:
         """Remember the user's line for the nodes that follow."""
         self.builder.location = here()
 
+    def shown(self, shape: tuple[int, ...]) -> tuple[int, ...]:
+        """The shape of an array of this trace, as who asks for it sees it."""
+        return shape
+
     # -- what comes in ------------------------------------------------------------------------
 
     def argument(self, type_: ArrayType, name: str | None, concrete: Any) -> Value:

@@ -15,6 +15,7 @@ from wengert.ir.errors import GuardError, TraceError
 from wengert.ir.graph import Graph
 from wengert.ir.ops.random import is_generator
 from wengert.ir.passes import stabilise
+from wengert.ir.schema import Spec
 from wengert.ir.structure import Signature, Structure, flatten, leaf_paths, unflatten
 from wengert.ir.types import ArrayType, type_of
 from wengert.tracer.array import Array, TraceNamespace
@@ -171,14 +172,23 @@ class Traced:
     # -- what users hold ------------------------------------------------------------------------------
 
     def graph(self, *args: Any, **kwargs: Any) -> Program:
-        """The program for arguments like these; closed-over arrays become constants in it."""
+        """The program for arguments like these, or for what :func:`wengert.spec` says of them; closed-over arrays
+        become constants in it."""
         return self.graph_of(self.bind(args, kwargs))
 
     def graph_of(self, bound: Bound) -> Program:
         """The program for arguments that are already bound."""
+        if any(isinstance(leaf, Spec) for leaf in bound.leaves):
+            from wengert.tracer.symbolic import graph_for_specs
+
+            return Program(graph_for_specs(self, bound), self.backend)
+        return Program(self.recorded(bound), self.backend)
+
+    def recorded(self, bound: Bound, trace: Trace | None = None) -> Graph:
+        """The graph, closed-over arrays as constants."""
         with replaced(Environment(self.function, bound.statics)):
-            graph, sources = record(self.function, self.signature, bound, bound.leaves)
-        return Program(self.finished(with_constants(graph, sources)), self.backend)
+            graph, sources = record(self.function, self.signature, bound, bound.leaves, trace)
+        return self.finished(with_constants(graph, sources))
 
     def on(self, backend: str) -> Traced:
         """The same function on another backend."""

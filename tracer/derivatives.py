@@ -18,6 +18,7 @@ from wengert.ir.errors import DerivativeError
 from wengert.ir.graph import Graph
 from wengert.ir.ops import OPS
 from wengert.ir.types import ArrayType, is_inexact
+from wengert.tracer import symbolic
 from wengert.tracer.array import Array, namespace_of
 from wengert.tracer.callee import Callee, Recorded, Selection, matched
 from wengert.tracer.sweeps import (
@@ -232,7 +233,7 @@ def vjp(f: Any, *primals: Any, backend: str | None = None) -> Any:
         graph = f if isinstance(f, Graph) else f.graph
         if graph.inputs:
             active = tuple(i for i, v in enumerate(graph.inputs) if is_inexact(v.type.dtype))
-            return Program(autodiff.vjp(graph, active), backend)
+            return Program(symbolic.lifted(lambda g: autodiff.vjp(g, active), graph), backend)
     callee = Callee(f, backend)
     call = callee.call(primals, {})
     chosen = call.select(None, strict=False)

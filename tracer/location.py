@@ -14,7 +14,7 @@ from wengert.ir.errors import TraceError
 from wengert.ir.graph import Location
 from wengert.ir.types import SHORT_NAMES
 
-__all__ = ["at_line", "check_dtype", "described", "here", "is_ours", "refusals", "refuse"]
+__all__ = ["at_line", "check_dtype", "described", "here", "is_machinery", "is_ours", "refusals", "refuse"]
 
 _PACKAGE = __name__.partition(".")[0]
 
@@ -31,7 +31,7 @@ def is_ours(module: str) -> bool:
 
 
 @functools.lru_cache(maxsize=65536)
-def _is_machinery(module: str) -> bool:
+def is_machinery(module: str) -> bool:
     """Whether a module is ours, NumPy's or SciPy's, and so never the user's line."""
     return module.partition(".")[0] in ("numpy", "scipy") or is_ours(module)
 
@@ -41,7 +41,7 @@ def here() -> Location | None:
     frame: FrameType | None = sys._getframe(2)  # noqa: SLF001 (inspect.stack reads every file)
     while frame is not None:
         module = frame.f_globals.get("__name__", "?")
-        if not _is_machinery(module):
+        if not is_machinery(module):
             return _location(frame.f_code, module, frame.f_lineno)
         frame = frame.f_back
     return None
@@ -51,7 +51,7 @@ def described() -> str:
     """The user's line for a message, as ``file:line``."""
     frame: FrameType | None = sys._getframe(1)  # noqa: SLF001 (as above)
     while frame is not None:
-        if not _is_machinery(frame.f_globals.get("__name__", "?")):
+        if not is_machinery(frame.f_globals.get("__name__", "?")):
             return f"{frame.f_code.co_filename}:{frame.f_lineno}, in {frame.f_code.co_name}"
         frame = frame.f_back
     return "an unknown line"

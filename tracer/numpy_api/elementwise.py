@@ -2,11 +2,13 @@
 
 from __future__ import annotations
 
+import math
 from typing import Any
 
 import numpy as np
 
 from wengert.tracer.array import Array, namespace_of, refuse
+from wengert.tracer.known_sizes import shown
 from wengert.tracer.memory import share
 from wengert.tracer.numpy_api.support import array_of, axis_of, deliver
 
@@ -181,8 +183,8 @@ TABLE = {
     np.clip: clip, np.round: round_, np.around: round_, np.nan_to_num: nan_to_num,
     np.isclose: isclose, np.allclose: allclose, np.array_equal: array_equal,
     np.sort: sort, np.argsort: argsort, np.astype: astype,
-    np.shape: lambda a: namespace_of(a).lift(a).type.shape, np.ndim: lambda a: namespace_of(a).lift(a).type.ndim,
-    np.size: lambda a, axis=None: a.size if axis is None else a.shape[axis],
+    np.shape: shown, np.ndim: lambda a: namespace_of(a).lift(a).type.ndim,
+    np.size: lambda a, axis=None: math.prod(shown(a)) if axis is None else shown(a)[axis],
     np.result_type: result_type,
     np.iscomplexobj: lambda x: x.dtype.kind == "c", np.isrealobj: lambda x: x.dtype.kind != "c",
     np.real: real, np.imag: imag, np.angle: angle, np.real_if_close: real_if_close,
