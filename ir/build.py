@@ -160,6 +160,10 @@ class Builder:
             return value
         return self.emit(OPS["broadcast_to"], (value,), shape=shape)
 
+    def keeps(self, key: Any) -> bool:
+        """Whether a basic key is a slice even where it takes all there is."""
+        return False
+
     def guard(self, value: Value, expected: bool, location: Location | None = None) -> None:
         """Record that the program holds only where ``value`` is ``expected``."""
         self.guards.append(Guard(value, expected, location or self.location))
@@ -338,7 +342,7 @@ class Namespace:
         """``x[key]`` for ints, slices, ellipsis and new axes."""
         value = self.lift(x)
         found = keys.resolve(key, value.type.shape)
-        if found.size != value.type.shape or any(d != 1 for d in found.step):
+        if self.builder.keeps(key) or found.size != value.type.shape or any(d != 1 for d in found.step):
             x = self.emit("slice", x, start=found.start, size=found.size, step=found.step)
         return self.reshape(x, found.shape)
 

@@ -41,6 +41,13 @@ class Fitter:
         for name in self.names:
             self.learn(size(name))
 
+    def of(self, rows: Sequence[int]) -> Fitter:
+        """The fitter of some of the witnesses, which knows the same sizes."""
+        part = Fitter([self.envs[k] for k in rows])
+        for dim in self.known.values():
+            part.learn(dim)
+        return part
+
     def learn(self, dim: Dim) -> Dim:
         """Let this be the size of its vector."""
         return self.known.setdefault(self.vector(dim), dim)

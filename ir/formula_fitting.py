@@ -15,12 +15,16 @@ from wengert.ir.types import ArrayType
 
 __all__ = ["fit_constant"]
 
+LARGE = 4
+
 Arrays = Sequence[np.ndarray[Any, Any]]
 
 
 def fit_constant(fitter: Fitter, arrays: Arrays, type_: ArrayType, name: str | None) -> Formula | None:
     """The formula for a constant of this (symbolic) type that is these arrays at the witnesses; None if there is none."""
-    for form, args in _candidates(fitter, arrays, type_):
+    rows = [k for k, a in enumerate(arrays) if min(a.shape, default=LARGE) >= LARGE]  # small arrays show no pattern
+    part = fitter if len(rows) == len(arrays) else fitter.of(rows)
+    for form, args in _candidates(part, [arrays[k] for k in rows], type_) if len(rows) > LARGE else ():
         formula = Formula(type_, name, form, tuple(args))
         if all(_same(formula, env, array) for env, array in zip(fitter.envs, arrays, strict=True)):
             return formula

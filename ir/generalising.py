@@ -107,8 +107,8 @@ class _General:
         for alike in zip(*(g.nodes for g in graphs), strict=True):
             self.location = alike[0].location
             operands = tuple(map(read, zip(*(n.operands for n in alike), strict=True)))
+            results = tuple(map(define, zip(*(n.results for n in alike), strict=True)))  # sizes that parameters build on
             params = {name: self.param(name, [n.params[name] for n in alike]) for name in alike[0].params}
-            results = tuple(map(define, zip(*(n.results for n in alike), strict=True)))
             nodes.append(Node(alike[0].op, operands, params, results, self.location))
         guards = []
         for same in zip(*(g.guards for g in graphs), strict=True):

@@ -64,7 +64,7 @@ Agree = Callable[[Graph, Graph], bool]
 def _candidates(names: Sequence[str]) -> Iterator[Env]:
     """Eight residues of each name, then larger ones and a large one; distinct, and in no fixed relation."""
     bases = [12 + 11 * j * (j + 1) // 2 for j in range(len(names))]
-    large = {1: 2003, 2: 503}.get(len(names), 101)
+    large = {1: 1009, 2: 211}.get(len(names), 101)
     for shift in range(0, 160, 8):
         for r in range(8):
             yield {name: b + shift + (r * (2 * j + 1) + j) % 8 for j, (name, b) in enumerate(zip(names, bases, strict=True))}
@@ -97,24 +97,39 @@ def symbolic(
         return min(dims, default=2) >= 2 and all(c.holds(env) for c in constraints)
 
     runs, envs = _runs(make, [env for env in _candidates(names) if allowed(env)], names)
-    extra: list[tuple[Run, Env]] = []
-    for _ in range(len(SMALL)):
-        fitter = Fitter([*envs, *(env for _, env in extra)])
-        graph = generalised([*(r.graph for r in runs), *(r.graph for r, _ in extra)], fitter, shapes)
-        recorded = _constraints(runs, extra, fitter)
-        sizes = Sizes(tuple(envs[0].items()), (*constraints, *recorded))
-        graph = graph.evolve(sizes=sizes)
-        wrong, better = _small(make, graph, runs[0], agree, [env for _, env in extra])
-        if better is None:
-            break
-        extra.append(better)
-    graph = graph.evolve(sizes=evolve(sizes, constraints=(*sizes.constraints, *_limits(names, wrong, sizes))))
-    if names := unsolved(graph):
+
+    def fitted(extra: Sequence[tuple[Env, Run]]) -> Graph:
+        fitter = Fitter([*envs, *(env for env, _ in extra)])
+        every = [*runs, *(run for _, run in extra)]
+        graph = generalised([run.graph for run in every], fitter, shapes)
+        recorded = (*constraints, *_constraints(every, fitter))
+        return graph.evolve(sizes=Sizes(tuple(envs[0].items()), recorded))
+
+    graph = fitted(())
+    if unknown := unsolved(graph):
         raise SizeError(
-            f"No shape of an argument tells the size {names[0]!r}. Add an argument with an axis of that size, or "
+            f"No shape of an argument tells the size {unknown[0]!r}. Add an argument with an axis of that size, or "
             "write the axis that depends on it as a sum of multiples of names."
         )
-    return graph
+    small = {tuple(env.items()): _attempt(make, env) for env in _small_envs(names, envs[0])}
+    wrong = _wrong(graph, small, runs[0], agree)
+    alike = [(dict(env), run) for env, run in small.items() if run is not None and _like(runs[0], run, envs[0], env)]
+    for _ in range(4):  # as where x[:3] is shorter than 3: a minimum, to be seen at small sizes alone
+        if not any(env in wrong for env, _ in alike):
+            break
+        try:
+            better = fitted(alike)
+        except SizeError:
+            least_size = min(min(env.values()) for env, _ in alike)
+            alike = [(env, run) for env, run in alike if min(env.values()) > least_size]
+        else:
+            still = _wrong(better, small, runs[0], agree)
+            if len(still) < len(wrong):
+                graph, wrong = better, still
+            break
+    sizes = graph.sizes
+    assert sizes is not None  # given above
+    return graph.evolve(sizes=evolve(sizes, constraints=(*sizes.constraints, *_limits(names, wrong, sizes))))
 
 
 def _runs(make: Make, candidates: Sequence[Env], names: Sequence[str]) -> tuple[list[Run], list[Env]]:
@@ -146,13 +161,12 @@ def _runs(make: Make, candidates: Sequence[Env], names: Sequence[str]) -> tuple[
 # ----- Conditions on sizes -----
 
 
-def _constraints(runs: Sequence[Run], extra: Sequence[tuple[Run, Env]], fitter: Fitter) -> list[Constraint]:
+def _constraints(every: Sequence[Run], fitter: Fitter) -> list[Constraint]:
     """The comparisons that were made, in the names of the sizes."""
-    every = [*runs, *(run for run, _ in extra)]
     count = min(len(run.slots) for run in every)
     slots = {f"_s{k}": fitter.fit([run.slots[k] for run in every]) for k in range(count)}
     found: dict[str, Constraint] = {}
-    for note in runs[0].notes:
+    for note in every[0].notes:
         try:
             left, right = replace(note.left, slots), replace(note.right, slots)
         except (SizeError, TypeError) as error:
@@ -201,37 +215,37 @@ def _small_envs(names: Sequence[str], witness: Env) -> Iterator[Env]:
             yield {**witness, name: witness[other]}
 
 
-def _small(
-    make: Make, graph: Graph, first: Run, agree: Agree, seen: Sequence[Env]
-) -> tuple[list[Env], tuple[Run, Env] | None]:
-    """The small sizes at which the graph is wrong; or a run there that it can be fitted to."""
+def _wrong(graph: Graph, small: Mapping[Any, Run | None], first: Run, agree: Agree) -> list[Env]:
+    """The small sizes at which a symbolic graph is not the program."""
     assert graph.sizes is not None  # it was just made
     wrong: list[Env] = []
-    for env in _small_envs(graph.sizes.names, dict(graph.sizes.witness)):
+    for key, run in small.items():
+        env = dict(key)
         try:
             if broken(graph.sizes, env) is not None:
                 continue
         except SizeError:
             wrong.append(env)
             continue
-        run, now = _attempt(make, env), _instance(graph, env)
         if run is not None and run.path != first.path:
-            continue  # on another path, which its constraint excludes
-        if run is not None and now is not None:
-            if identity(run.graph) == identity(now) or (_alike(run.graph, now) and agree(run.graph, now)):
-                continue
-        if run is None and now is None:
+            continue  # on another path, which a constraint excludes
+        now = _instance(graph, env)
+        if run is None or now is None or not (
+            identity(run.graph) == identity(now) or (_alike(run.graph, now) and agree(run.graph, now))
+        ):
             wrong.append(env)
-            continue
-        if run is not None and env not in seen and _fits(first, run):
-            try:
-                generalised([first.graph, run.graph], _Any([dict(graph.sizes.witness), env]))
-            except SizeError:
-                pass
-            else:
-                return wrong, (run, env)
-        wrong.append(env)
-    return wrong, None
+    return wrong
+
+
+def _like(first: Run, run: Run, witness: Env, env: Any) -> bool:
+    """Whether a run is the same program but for its numbers."""
+    if run.path != first.path:
+        return False
+    try:
+        generalised([first.graph, run.graph], _Any([witness, dict(env)]))
+    except SizeError:
+        return False
+    return True
 
 
 class _Any(Fitter):
@@ -257,14 +271,6 @@ def _instance(graph: Graph, env: Env) -> Graph | None:
 
 def _alike(a: Graph, b: Graph) -> bool:
     return [v.type for v in (*a.inputs, *a.outputs)] == [v.type for v in (*b.inputs, *b.outputs)] and a.results == b.results
-
-
-def _fits(first: Run, run: Run) -> bool:
-    try:
-        check_structure(first.graph, run.graph, ({}, {}))
-    except SizeError:
-        return False
-    return True
 
 
 def _limits(names: Sequence[str], wrong: Sequence[Env], sizes: Sizes) -> list[Constraint]:

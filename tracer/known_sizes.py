@@ -133,6 +133,10 @@ class SymbolicBuilder(Builder):
     def constant(self, value: Any) -> Any:
         return super().constant(int(value) if isinstance(value, KnownSize) else value)
 
+    def keeps(self, key: Any) -> bool:
+        items = key if isinstance(key, tuple) else (key,)  # x[:3] is all of a short x, and a slice of a long one
+        return any(isinstance(item, slice) and item != slice(None) for item in items)
+
     def emit(self, op: Op, operands: Any, **params: Any) -> Value:
         return super().emit(op, operands, **{k: _plain(v) for k, v in params.items()})
 

@@ -139,8 +139,7 @@ def _fixed(name: str) -> property:
     """An attribute of ndarray that cannot be set."""
     inherited = getattr(Array, name, None)
 
-    def get(self: Array) -> Any:
-        return self.__getattr__(name) if inherited is None else inherited.fget(self)
+    get = (lambda self: self.__getattr__(name)) if inherited is None else inherited.fget
 
     def set_(self: Array, new: Any) -> None:
         instead = _INSTEAD.get(name, "x.copy()")
