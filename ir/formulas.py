@@ -18,7 +18,7 @@ from wengert.ir.graph import Constant, Value
 from wengert.ir.sizes import Size, is_symbolic, replace
 from wengert.ir.types import ArrayType
 
-__all__ = ["FORMS", "Formula", "constant_at", "index", "is_index"]
+__all__ = ["FORMS", "MAX_ELEMENTS", "Formula", "constant_at", "index", "is_index"]
 
 #: The largest constant that sizes may make.
 MAX_ELEMENTS = 2**27
@@ -102,11 +102,11 @@ FORMS: dict[str, Callable[..., Any]] = {
 }  # fmt: skip
 
 
-def constant_at(formula: Formula, env: Mapping[str, int]) -> Constant:
+def constant_at(formula: Formula, env: Mapping[str, int], limit: int = MAX_ELEMENTS) -> Constant:
     """The constant where the sizes are these; SizeError if it is none."""
     shape = replace(formula.type.shape, env)
-    if min(shape, default=0) < 0 or math.prod(shape) > MAX_ELEMENTS:
-        raise SizeError(f"A constant of shape {shape} is asked for; expected counts, and at most {MAX_ELEMENTS} elements.")
+    if min(shape, default=0) < 0 or math.prod(shape) > limit:
+        raise SizeError(f"A constant of shape {shape} is asked for; expected counts, and at most {limit} elements left.")
     known = {**env, **{f"_{a}": index(a) for a in range(len(shape))}}
     args = [replace(arg, known) for arg in formula.args]
     if formula.form != "elements" and any(map(is_symbolic, args)):

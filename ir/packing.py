@@ -5,7 +5,10 @@ from __future__ import annotations
 from typing import Any
 
 from wengert.ir.envelope import encode
+from wengert.ir.formulas import Formula
 from wengert.ir.graph import Constant, Graph, Guard, Location, Node, Value
+from wengert.ir.schema import Sizes
+from wengert.ir.sizes import Dim, Size, written
 from wengert.ir.storable import split_default
 from wengert.ir.structure import Signature, Structure
 from wengert.ir.types import SHORT_NAMES, ArrayType
@@ -13,7 +16,8 @@ from wengert.ir.verify import called_graphs
 
 __all__ = ["IR_VERSION", "pack"]
 
-IR_VERSION = 1
+#: The layout that is read; what older ones can say is written as they did, so that older versions can read it.
+IR_VERSION = 2
 
 
 def pack(graph: Graph, *, names: bool = True) -> bytes:
@@ -24,6 +28,15 @@ def pack(graph: Graph, *, names: bool = True) -> bytes:
 def _index(table: dict[Any, int], key: Any) -> int:
     """The row of ``key``, which is added at first use: so equal graphs have equal tables."""
     return table.setdefault(key, len(table))
+
+
+def _dim(dim: Dim) -> int | str:
+    return written(dim) if type(dim) is Size else dim
+
+
+def _frozen(arg: Any) -> Any:
+    """An argument of a formula, told apart by its kind: ("size", text), ("int", number) or ("float", number)."""
+    return ("size", written(arg)) if type(arg) is Size else (type(arg).__name__, arg)
 
 
 class _Packer:
@@ -43,9 +56,9 @@ class _Packer:
             record = self.graph(inner)
             self.rows[id(inner)], _ = records.setdefault(encode(record), (len(records), record))
         return encode({
-            "ir": IR_VERSION,
+            "ir": 1 if graph.sizes is None else 2,
             "ops": list(self.ops),
-            "types": [(SHORT_NAMES[t.dtype], t.weak, t.shape) for t in self.types],
+            "types": [(SHORT_NAMES[t.dtype], t.weak, tuple(map(_dim, t.shape))) for t in self.types],
             "constants": list(self.constants),
             "locations": [(at.module, at.function, at.line) for at in self.locations],
             "graphs": [record for _, record in records.values()],
@@ -54,7 +67,9 @@ class _Packer:
     def graph(self, graph: Graph) -> dict[str, Any]:
         results = (v for node in graph.nodes for v in node.results)
         self.numbers = {id(v): k for k, v in enumerate((*graph.inputs, *results))}
+        sizes = {} if graph.sizes is None else {"sizes": self.sizes(graph.sizes)}
         return {
+            **sizes,
             "name": graph.name if self.names else "",
             "inputs": [(self.type(v), self.name(v)) for v in graph.inputs],
             "nodes": [self.node(node) for node in graph.nodes],
@@ -63,6 +78,10 @@ class _Packer:
             "signature": graph.signature and self.signature(graph.signature),
             "results": graph.results and self.structure(graph.results),
         }
+
+    def sizes(self, sizes: Sizes) -> tuple[Any, ...]:
+        constraints = [(_dim(c.left), c.relation, _dim(c.right), self.location(c.location)) for c in sizes.constraints]
+        return sizes.witness, constraints
 
     # ----- Values -----
 
@@ -73,6 +92,9 @@ class _Packer:
         return value.name if self.names else None
 
     def operand(self, value: Value) -> int:
+        if isinstance(value, Formula):
+            row = (self.type(value), self.name(value), (value.form, *map(_frozen, value.args)))
+            return -1 - _index(self.constants, row)
         return -1 - self.constant(value) if isinstance(value, Constant) else self.numbers[id(value)]
 
     def constant(self, value: Constant) -> int:
@@ -101,6 +123,8 @@ class _Packer:
     def value(self, value: Any) -> Any:
         if isinstance(value, Graph):
             return {"graph": self.rows[id(value)]}
+        if type(value) is Size:
+            return {"size": written(value)}
         return [self.value(item) for item in value] if type(value) is tuple else value
 
     # ----- Structures -----

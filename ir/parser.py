@@ -6,6 +6,7 @@ import re
 from typing import Any
 
 from wengert.ir.errors import VerifyError
+from wengert.ir.formulas import Formula
 from wengert.ir.graph import Constant, Graph, Guard, Node, Value
 from wengert.ir.numerals import NUMERAL, nested
 from wengert.ir.ops import OPS
@@ -22,16 +23,19 @@ from wengert.ir.scanner import (
     Line,
     is_int,
 )
+from wengert.ir.schema import Constraint, Sizes, has_sizes
 from wengert.ir.storable import INT64, MAX_NESTING, join_default
 from wengert.ir.structure import LEAF, Signature, Structure
 from wengert.ir.types import ArrayType, type_of
-from wengert.ir.verify import CONSTRAINTS, called_graphs
+from wengert.ir.verify import CONSTRAINTS, called_graphs, symbolic_complaints
 
 __all__ = ["parse"]
 
 LEAF_SIGN = re.compile(r"%(?![c0-9?])")
 STATIC = re.compile(r"(?:None|True|False)\b(?!:\s*bool)")
 STARS = re.compile(r"\*{1,2}(?=[^\s,)])")
+COUNT = re.compile("[0-9]{1,18}")
+RELATION = re.compile("==|!=|<=|>=|<|>")
 RECORD = re.compile(rf"(namedtuple|dataclass|attrs)\s+({IDENTIFIER})\s*\(")
 
 
@@ -49,6 +53,7 @@ class _Parser:
             [line for line in lines if line.text and not line.text.lstrip().startswith("#")]
         )
         self.graphs: dict[str, Graph] = {}
+        self.open = False  # whether there are sizes that no graph so far gives a value
 
     def program(self) -> Graph:
         graph, head = None, Line("", 1)
@@ -56,6 +61,8 @@ class _Parser:
             graph = self.graph(head)
         if graph is None:
             raise head.error("expected a graph, got an empty text.")
+        if self.open:
+            raise head.error("a type or parameter has a named size; expected a line such as: sizes (n=12)")
         try:
             reached = called_graphs(graph)
         except VerifyError as error:
@@ -77,6 +84,7 @@ class _Parser:
         self.made_at: dict[int, Line] = {}
         self.signature: Signature | None = None
         self.results: Structure | None = None
+        self.sizes: Sizes | None = None
         head.expect("(")
         inputs, _ = head.items(")", lambda: self.input(head))
         head.expect("{")
@@ -84,11 +92,15 @@ class _Parser:
         outputs = self.body(head)
         graph = Graph(
             tuple(inputs), tuple(self.nodes), outputs, tuple(self.guards),
-            self.name, self.signature, self.results,
+            self.name, self.signature, self.results, self.sizes,
         )  # fmt: skip
-        for number, check in CONSTRAINTS:
+        symbolic = self.sizes is not None or has_sizes(graph)
+        for number, message, node in symbolic_complaints(graph) if self.sizes else ():
+            raise self.made_at.get(id(node), head).error(f"{number}: {message}")
+        for number, check in () if symbolic else CONSTRAINTS:
             for message, node in check(graph):
                 raise self.made_at.get(id(node), head).error(f"{number}: {message}")
+        self.open = self.sizes is None and (symbolic or self.open)
         self.graphs[self.name] = graph
         return graph
 
@@ -127,11 +139,20 @@ class _Parser:
             line.expect("(")
             self.signature = self.parameters(line)
             line.end()
+        elif word == "sizes" and self.sizes is None:
+            line.expect("(")
+            pairs, _ = line.items(")", lambda: (line.expect(PARAM, "a size such as n=12")[1], int(line.expect(COUNT)[0])))
+            self.sizes = Sizes(tuple(pairs))
+            line.end()
+        elif word == "where" and self.sizes is not None:
+            left, relation = line.read_size(), line.expect(RELATION, "a comparison")[0]
+            constraint = Constraint(left, relation, line.read_size(), line.end())
+            self.sizes = Sizes(self.sizes.witness, (*self.sizes.constraints, constraint))
         elif word == "gives" and self.results is None:
             self.results = self.tree(line, [])
             line.end()
         else:
-            raise line.error(f"expected one takes, one gives, guards and one return, got {word!r}.")
+            raise line.error(f"expected one takes, one gives, one sizes, guards and one return, got {word!r}.")
 
     # ----- Values -----
 
@@ -161,6 +182,9 @@ class _Parser:
         if word == "constant":
             (name, label), type_ = names[0], types[0]
             self.define(line, name, self.constant(line, type_, label))
+        elif word == "formula":
+            (name, label), type_ = names[0], types[0]
+            self.define(line, name, self.formula(line, type_, label))
         else:
             self.node(line, word, names, types)
 
@@ -179,6 +203,13 @@ class _Parser:
                 f"got {rest:.40}."
             )
         return line.constant(texts, type_, label)
+
+    def formula(self, line: Line, type_: ArrayType, label: str | None) -> Formula:
+        form = line.expect(WORD, "a formula")[0]
+        line.expect("(")
+        args, _ = line.items(")", lambda: self.literal(line))
+        line.end()
+        return Formula(type_, label, form, tuple(args))
 
     def node(
         self, line: Line, word: str, names: list[tuple[str, str | None]], types: list[ArrayType]
@@ -222,6 +253,8 @@ class _Parser:
             return ATOMS[found[0]]
         if found := line.match(STRING):
             return line.read_string(found[0])
+        if (dim := line.try_size()) is not None:
+            return dim
         if line.take("("):
             return line.read_tuple(lambda: self.literal(line, depth + 1))
         if line.take("@"):

@@ -7,9 +7,10 @@ import re
 from collections.abc import Callable
 from typing import Any
 
-from wengert.ir.errors import TextError
+from wengert.ir.errors import SizeError, TextError
 from wengert.ir.graph import Constant, Location
 from wengert.ir.numerals import NUMERAL, PATH, read_numerals
+from wengert.ir.sizes import Dim, Size, read_size
 from wengert.ir.types import DTYPES, STEPS, ArrayType, type_of
 from wengert.ir.verify import type_complaint
 
@@ -23,9 +24,11 @@ ID = re.compile(r"%c?[0-9]+")
 IDENTIFIER = r"(?:[A-Za-z_]|[^\x00-\x7f])(?:\w|[^\x00-\x7f])*"
 WORD = re.compile(IDENTIFIER)
 TYPE = re.compile(r"([a-z]+[0-9]*)(\*?)\[((?:(?:\?|[0-9]{1,19})(?:,[0-9]{1,19})*)?)\]")
+TYPE_NAME = re.compile(r"([a-z]+[0-9]*)(\*?)\[(?=[^\]\s]*[A-Za-z_])")
 TYPED = re.compile(rf":\s*(?={TYPE.pattern})")
 PARAM = re.compile(rf"({IDENTIFIER})=")
 COMMENT = re.compile(r"#\s*(?:(.*)\.(.*):(-?[0-9]{1,20})\s*$)?.*")
+EMPTY = re.compile("")
 ATOMS = {"None": None, "True": True, "False": False}
 ELISION = "this text was shortened for reading; write it whole with program.text(), or wengert.ir.text.dump(graph)."
 STOP = re.compile(rf"\s*(?:#|$|{PARAM.pattern})")
@@ -106,13 +109,38 @@ class Line:
     def unquoted(self, text: str) -> str:
         return self.read_string(text) if text[0] in "'\"" else text
 
+    def read_size(self) -> Dim:
+        """A size, which holds no spaces."""
+        self.match(EMPTY)
+        try:
+            found, self.at = read_size(self.text, self.at)
+        except SizeError as error:
+            raise self.error(str(error)) from None
+        return found
+
+    def try_size(self) -> Size | None:
+        """The size that stands here, if there is one with a name in it."""
+        self.match(EMPTY)
+        try:
+            found, end = read_size(self.text, self.at)
+        except SizeError:
+            return None
+        if type(found) is not Size or self.text[end : end + 1] not in ("", ",", ")", " ", "\t"):
+            return None
+        self.at = end
+        return found
+
     def read_type(self) -> ArrayType:
-        short, star, sizes = self.expect(TYPE, "a type such as f64[2,3]").groups()
+        if symbolic := self.match(TYPE_NAME):
+            short, star = symbolic.groups()
+            dims: tuple[Dim, ...] = tuple(self.items("]", lambda: STEPS if self.take("?") else self.read_size())[0])
+        else:
+            short, star, sizes = self.expect(TYPE, "a type such as f64[2,3]").groups()
+            dims = tuple(STEPS if n == "?" else int(n) for n in sizes.split(",")) if sizes else ()
         if short not in DTYPES:
             raise self.error(f"expected a dtype of {', '.join(DTYPES)}, got {short}.")
-        shape = tuple(STEPS if n == "?" else int(n) for n in sizes.split(",")) if sizes else ()
-        type_ = ArrayType(DTYPES[short], shape, bool(star))
-        if message := type_complaint(type_):
+        type_ = ArrayType(DTYPES[short], dims, bool(star))
+        if message := type_complaint(type_, symbolic=True):
             raise self.error(message)
         return type_
 

@@ -7,6 +7,7 @@ is at given sizes, every type inferred anew; :func:`solve` finds the sizes from 
 
 from __future__ import annotations
 
+import itertools
 from collections.abc import Iterator, Mapping, Sequence
 from typing import Any
 
@@ -14,12 +15,15 @@ import numpy as np
 from attrs import evolve, field, frozen
 
 from wengert.ir.errors import GraphTypeError, SizeError
-from wengert.ir.formulas import Formula, constant_at, is_index
+from wengert.ir.formulas import FORMS, MAX_ELEMENTS, Formula, constant_at, is_index
 from wengert.ir.graph import Constant, Graph, Location, Node, Value
-from wengert.ir.sizes import Dim, Size, is_symbolic, names_in, replace
+from wengert.ir.sizes import NAME, RESERVED, Dim, Size, is_symbolic, names_in, replace
 from wengert.ir.types import ArrayType
 
 __all__ = ["RELATIONS", "Constraint", "Sizes", "Spec", "broken", "has_sizes", "instantiate", "is_schema", "solve", "unsolved"]
+
+MAX_NAMES = 64
+MAX_WITNESS = 10_000
 
 RELATIONS = {
     "==": lambda a, b: a == b, "!=": lambda a, b: a != b,
@@ -96,8 +100,10 @@ def broken(sizes: Sizes, env: Mapping[str, int]) -> Constraint | None:
 # ----- Known sizes -----
 
 
-def instantiate(graph: Graph, env: Mapping[str, int]) -> Graph:
+def instantiate(graph: Graph, env: Mapping[str, int], *, limit: int = MAX_ELEMENTS) -> Graph:
     """The ordinary graph that a symbolic one is where the sizes are these.
+
+    ``limit`` is how many elements the constants that sizes make may have together.
 
     Raises
     ------
@@ -115,7 +121,7 @@ def instantiate(graph: Graph, env: Mapping[str, int]) -> Graph:
                 "Trace the function for such sizes apart.",
                 location=constraint.location,
             )
-    return _Instance(env).graph(graph)
+    return _Instance(env, limit).graph(graph)
 
 
 def _list(env: Mapping[str, int]) -> str:
@@ -125,8 +131,9 @@ def _list(env: Mapping[str, int]) -> str:
 class _Instance:
     """Graphs with sizes filled in; each called graph once."""
 
-    def __init__(self, env: Mapping[str, int]) -> None:
+    def __init__(self, env: Mapping[str, int], left: int) -> None:
         self.env = env
+        self.left = left
         self.done: dict[int, tuple[Graph, Graph]] = {}
 
     def graph(self, graph: Graph) -> Graph:
@@ -154,7 +161,9 @@ class _Instance:
 
     def constant(self, value: Value) -> Value:
         if isinstance(value, Formula):
-            return constant_at(value, self.env)
+            made = constant_at(value, self.env, self.left)
+            self.left -= made.type.size
+            return made
         if isinstance(value, Constant):
             return value
         raise SizeError("A value is read that no input, constant or node above defines.")
@@ -291,6 +300,34 @@ def _mismatch(each: Equation, wanted: int, env: Mapping[str, int], origin: Mappi
     else:
         equation = f"{each.dim} == {each.given} does not hold: it is {wanted}{_because(each.dim, env, origin)}"
     return f"Argument {each.argument} has size {each.given} along axis {each.axis}; {equation}."
+
+
+def sizes_complaints(graph: Graph, calls: Sequence[Graph]) -> Iterator[str]:
+    """What is wrong with what a symbolic graph, and the graphs it calls, say about sizes."""
+    sizes = graph.sizes
+    assert sizes is not None  # of a symbolic graph
+    names = sizes.names
+    if len(set(names)) != len(names) or len(names) > MAX_NAMES:
+        yield f"the sizes {', '.join(names)} are named twice, or more than {MAX_NAMES}."
+    for name, n in sizes.witness:
+        if not NAME.fullmatch(name) or name in RESERVED or name.startswith("_"):
+            yield f"{name!r:.100} cannot name a size."
+        if type(n) is not int or not 0 <= n <= MAX_WITNESS:
+            yield f"the graph was traced with {name} = {n!r:.40}; expected a count up to {MAX_WITNESS}."
+    for constraint in sizes.constraints:
+        if constraint.relation not in RELATIONS:
+            yield f"{constraint.relation!r:.20} is no comparison of sizes."
+    if any(inner.sizes is not None for inner in calls if inner is not graph):
+        yield "a called graph names sizes; the graph that calls it has them."
+    used = itertools.chain(*map(used_names, calls), *(names_in((c.left, c.right)) for c in sizes.constraints))
+    if unknown := next((name for name in used if name not in names), None):
+        yield f"the size {unknown!r:.100} is not among {', '.join(names) or 'none'}."
+    for formula in (v for inner in calls for v in inner.used_values() if isinstance(v, Formula)):
+        axes = [int(name[1:]) for name in names_in(formula.args) if is_index(name)]
+        if formula.form not in FORMS or (axes and max(axes) >= formula.type.ndim):
+            yield f"{formula.form!r:.40} is no formula, or has an index of an axis that is not there."
+    if told := unsolved(graph):
+        yield f"no axis of an input tells the size {told[0]!r}."
 
 
 def used_names(graph: Graph) -> Iterator[str]:

@@ -14,7 +14,7 @@ from typing import Any, TypeAlias
 
 from wengert.ir.errors import SizeError
 
-__all__ = ["Dim", "Size", "greatest", "is_symbolic", "least", "names_in", "parse_size", "read_size", "replace", "size"]
+__all__ = ["Dim", "Size", "greatest", "is_symbolic", "least", "names_in", "parse_size", "read_size", "replace", "size", "written"]
 
 #: A size that may be known: what a dimension of a type is.
 Dim: TypeAlias = "int | Size"
@@ -310,6 +310,14 @@ def _atom_text(atom: Any, *, alone: bool) -> str:
     sides = [str(s) if NAME.fullmatch(str(s)) or NUMBER.fullmatch(str(s)) else f"({s})" for s in sizes]
     text = operation.join(sides)
     return text if alone else f"({text})"
+
+
+def written(dim: Dim) -> str:
+    """The text of a size, which can be read again."""
+    text = str(dim)
+    if len(text) > MAX_TEXT:
+        raise SizeError(f"A size takes {len(text)} letters, {text:.60}...; expected at most {MAX_TEXT}.")
+    return text
 
 
 def parse_size(text: str) -> Dim:

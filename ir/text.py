@@ -12,9 +12,11 @@ from collections.abc import Iterator
 from typing import Any
 
 from wengert.ir.errors import TextError
+from wengert.ir.formulas import Formula
 from wengert.ir.graph import Constant, Graph, Guard, Location, Node, Value
 from wengert.ir.numerals import nested, numerals, quoted
 from wengert.ir.parser import parse
+from wengert.ir.sizes import Size, written
 from wengert.ir.storable import complaint, split_default
 from wengert.ir.structure import Signature, Structure
 from wengert.ir.types import type_of
@@ -64,9 +66,10 @@ class _Printer:
         self.elide = elide
         results = (v for node in graph.nodes for v in node.results)
         self.ids = {id(v): f"%{k}" for k, v in enumerate((*graph.inputs, *results))}
-        self.listed: dict[Any, tuple[str, Constant]] = {}
-        for constant in (*self._default_constants(), *graph.constants):
-            if constant.type.shape or constant.name is not None:
+        self.listed: dict[Any, tuple[str, Constant | Formula]] = {}
+        formulas = (v for v in graph.used_values() if isinstance(v, Formula))
+        for constant in (*self._default_constants(), *graph.constants, *formulas):
+            if constant.type.shape or constant.name is not None or isinstance(constant, Formula):
                 self.listed.setdefault(_key(constant), (f"%c{len(self.listed)}", constant))
 
     def _default_constants(self) -> Iterator[Constant]:
@@ -88,10 +91,17 @@ class _Printer:
         body = "".join(f"  {_with_location(line, location, column)}\n" for line, location in rows)
         return f"graph {self.names[id(self.graph)]}({inputs}) {{\n{body}}}"
 
-    def _head(self) -> Iterator[tuple[str, None]]:
+    def _head(self) -> Iterator[tuple[str, Location | None]]:
+        if (sizes := self.graph.sizes) is not None:
+            yield f"sizes ({', '.join(f'{name}={n}' for name, n in sizes.witness)})", None
+            yield from ((f"where {constraint}", constraint.location) for constraint in sizes.constraints)
         for name, constant in self.listed.values():
             label = name if constant.name is None else f"{name}: {quoted(constant.name)}"
-            yield f"{label}: {constant.type} = constant {self._array(constant)}", None
+            if isinstance(constant, Formula):
+                args = ", ".join(map(self._literal, constant.args))
+                yield f"{label}: {constant.type} = formula {constant.form}({args})", None
+            else:
+                yield f"{label}: {constant.type} = constant {self._array(constant)}", None
         if self.graph.signature is not None:
             yield f"takes ({', '.join(self._parameters(self.graph.signature))})", None
         if self.graph.results is not None:
@@ -117,6 +127,8 @@ class _Printer:
         """A value by its id, a scalar constant by its number; ``%?`` if the graph has neither."""
         if id(value) in self.ids:
             return self.ids[id(value)]
+        if isinstance(value, Formula):
+            return self.listed[_key(value)][0]
         if not isinstance(value, Constant):
             return "%?"
         if value.type.shape or value.name is not None:
@@ -131,6 +143,8 @@ class _Printer:
             return f"@{self.names[id(value)]}"
         if type(value) is tuple:
             return _tuple([self._literal(item) for item in value])
+        if type(value) is Size:
+            return written(value)
         if type(value) is float:
             return numerals(Constant.of(value).array)[0]
         return ascii(value)
@@ -183,7 +197,7 @@ class _Printer:
         return f"{kind} {tree.name}({', '.join(f'{key}={item}' for key, item in pairs)})"
 
 
-def _key(constant: Constant) -> Any:
+def _key(constant: Constant | Formula) -> Any:
     return constant.key, constant.name
 
 

@@ -9,10 +9,13 @@ import numpy as np
 
 from wengert.ir.envelope import NOT_A_GRAPH, decode
 from wengert.ir.errors import GraphFileError, VerifyError
+from wengert.ir.formulas import Formula
 from wengert.ir.graph import Constant, Graph, Guard, Location, Node, Value
 from wengert.ir.kinds import Op
 from wengert.ir.ops import OPS
 from wengert.ir.packing import IR_VERSION
+from wengert.ir.schema import Constraint, Sizes
+from wengert.ir.sizes import Dim, is_symbolic, parse_size
 from wengert.ir.storable import join_default
 from wengert.ir.structure import LEAF, Signature, Structure
 from wengert.ir.types import DTYPES, ArrayType
@@ -130,8 +133,9 @@ class _Reader:
             )
         keys = ("ir", "ops", "types", "constants", "locations", "graphs")
         version, ops, types, constants, locations, graphs = _map(keys, body)
-        if _is(int, version) != IR_VERSION:
-            raise _wrong(f"IR version {IR_VERSION}", version)
+        if not 1 <= _is(int, version) <= IR_VERSION:
+            raise _wrong(f"an IR version up to {IR_VERSION}", version)
+        self.has_sizes = version >= 2
         self.ops = self.table("ops", ops, self.op)
         self.types = self.table("types", types, self.type)
         self.constants = self.table("constants", constants, self.constant)
@@ -161,14 +165,22 @@ class _Reader:
         short, weak, shape = _fields(3, row)
         if _is(str, short) not in DTYPES:
             raise _wrong(f"a dtype of {', '.join(DTYPES)}", short)
-        type_ = ArrayType(DTYPES[short], _is(tuple, shape), _is(bool, weak))
-        if message := type_complaint(type_):
+        type_ = ArrayType(DTYPES[short], tuple(map(self.dim, _is(tuple, shape))), _is(bool, weak))
+        if message := type_complaint(type_, symbolic=True):
             raise ValueError(message)
         return type_
 
-    def constant(self, row: Any) -> Constant:
+    def dim(self, dim: Any) -> Dim:
+        return parse_size(dim) if type(dim) is str and self.has_sizes else dim
+
+    def constant(self, row: Any) -> Constant | Formula:
         index, name, data = _fields(3, row)
         type_ = _at(self.types, index)
+        if type(data) is tuple and self.has_sizes:
+            form, *args = data
+            return Formula(type_, _or_none(str, name), _is(str, form), tuple(map(self.argument, args)))
+        if is_symbolic(type_.shape):
+            raise _wrong("a formula for a constant of named sizes", type_)
         dtype = type_.dtype
         if len(_is(bytes, data)) != type_.size * dtype.itemsize:
             raise ValueError(
@@ -192,7 +204,9 @@ class _Reader:
 
     def graph(self, record: Any) -> Graph:
         keys = ("name", "inputs", "nodes", "outputs", "guards", "signature", "results")
-        name, inputs, nodes, outputs, guards, signature, results = _map(keys, record)
+        if self.has_sizes and type(record) is dict and "sizes" in record:
+            keys = (*keys, "sizes")
+        name, inputs, nodes, outputs, guards, signature, results, *sizes = _map(keys, record)
         self.node_count += len(_is(tuple, nodes))
         if self.node_count > MAX_NODES:
             raise ValueError(f"expected at most {MAX_NODES} nodes.")
@@ -206,6 +220,7 @@ class _Reader:
             name=_is(str, name),
             signature=None if signature is None else self.signature(signature),
             results=None if results is None else self.structure(results),
+            sizes=self.sizes(*sizes) if sizes else None,
         )
 
     def input(self, row: Any) -> Value:
@@ -241,11 +256,31 @@ class _Reader:
         """A parameter or a key; its depth is bounded, since the body's is."""
         if type(value) is tuple:
             return tuple(map(self.value, value))
+        if type(value) is dict and set(value) == {"size"} and self.has_sizes:
+            return self.dim(_is(str, value["size"]))
         if type(value) is dict:
             return _at(self.graphs, *_map(("graph",), value))
         if type(value) is bytes:
             raise _wrong("a literal", value)
         return value
+
+    def argument(self, arg: Any) -> Any:
+        kind, value = _fields(2, arg)
+        if kind == "size":
+            return self.dim(_is(str, value))
+        return _is({"int": int, "float": float}[kind], value)
+
+    def sizes(self, row: Any) -> Sizes:
+        witness, constraints = _fields(2, row)
+        pairs = tuple((_is(str, name), _is(int, n)) for name, n in (_fields(2, pair) for pair in _is(tuple, witness)))
+        rows = [_fields(4, each) for each in _is(tuple, constraints)]
+        return Sizes(pairs, tuple(
+            Constraint(self.known_dim(left), _is(str, relation), self.known_dim(right), self.known_location(at))
+            for left, relation, right, at in rows
+        ))  # fmt: skip
+
+    def known_dim(self, dim: Any) -> Dim:
+        return self.dim(dim) if type(dim) is str else _is(int, dim)
 
     # ----- Structures -----
 

@@ -15,6 +15,8 @@ C10  The graphs that parameters hold satisfy all this too; none calls itself, ca
      MAX_CALL_DEPTH deep, and come to at most MAX_CALLED_NODES nodes when written out.
 C11  Every type is well formed: sizes are counts, at most MAX_NDIM of them, and come to less than
      2**63 bytes; only a scalar is weak.
+C12  The sizes of a symbolic graph are what the axes of its inputs tell, its constraints hold where it was
+     traced, and there it is a graph that satisfies all this; no graph that it calls names sizes.
 ===  ==============================================================================================
 
 A graph may have no nodes or no outputs, return an input or one value twice, and not use an input.
@@ -29,20 +31,23 @@ from typing import Any
 
 import numpy as np
 
-from wengert.ir.errors import GraphTypeError, VerifyError
+from wengert.ir.errors import GraphTypeError, SizeError, VerifyError
 from wengert.ir.graph import Constant, Graph, Node, Value
 from wengert.ir.kinds import Control
 from wengert.ir.ops import OPS
+from wengert.ir.schema import instantiate, sizes_complaints
+from wengert.ir.sizes import Size
 from wengert.ir.storable import INT64, graphs_in, is_data
 from wengert.ir.structure import Signature, Structure
 from wengert.ir.types import DTYPES, SHORT_NAMES, ArrayType, is_stack
 
-__all__ = ["called_graphs", "complaints", "type_complaint", "verify"]
+__all__ = ["called_graphs", "complaints", "symbolic_complaints", "type_complaint", "verify"]
 
 MAX_CALL_DEPTH = 64
 MAX_CALLED_NODES = 10_000_000
 MAX_NDIM = 32
 POLICIES = ("nothing", "contractions", "everything")
+MAX_WITNESSED = 2**21  # elements of constants that sizes make, where a graph is verified
 
 Complaints = Iterator[tuple[str, Node | None]]
 
@@ -56,11 +61,28 @@ def verify(graph: Graph) -> None:
 
 def complaints(graph: Graph) -> Iterator[tuple[str, str, Node | None]]:
     """Each ``(constraint, message, node)``; the first counts, as checks rely on those before."""
+    if graph.sizes is not None:
+        yield from symbolic_complaints(graph)
+        return
     for inner in called_graphs(graph):
         where = "" if inner is graph else f"In graph {inner.name!r}: "
         for number, check in CONSTRAINTS:
             for message, node in check(inner):
                 yield number, f"{where}{message}", node
+
+
+def symbolic_complaints(graph: Graph) -> Iterator[tuple[str, str, Node | None]]:
+    """Those of a symbolic graph: of what it says about sizes, then of the graph that it is at its witness."""
+    calls = called_graphs(graph)
+    if message := next(sizes_complaints(graph, calls), None):
+        yield "C12", message, None
+        return
+    try:
+        known = instantiate(graph, dict(graph.sizes.witness), limit=MAX_WITNESSED)  # type: ignore[union-attr]
+    except SizeError as error:
+        yield "C12", str(error), None
+        return
+    yield from complaints(known)
 
 
 # ----- C1, C2, C6: definitions -----
@@ -218,9 +240,9 @@ def _constants_match_their_types(graph: Graph) -> Complaints:
             yield f"a constant of type {type_} can be written to; make it with Constant.of.", None
 
 
-def type_complaint(type_: ArrayType) -> str | None:
-    """What is wrong with a type, or None."""
-    shape = type_.shape
+def type_complaint(type_: ArrayType, *, symbolic: bool = False) -> str | None:
+    """What is wrong with a type, or None; of a ``symbolic`` one, with what is known of it."""
+    shape = type_.shape if not symbolic else tuple(1 if type(n) is Size else n for n in type_.shape)
     if (
         type_.dtype not in SHORT_NAMES
         or type(shape) is not tuple
