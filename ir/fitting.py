@@ -99,9 +99,12 @@ class Fitter:
                 return
             yield from self._linear(v, monomials)
 
+    def _columns(self, basis: Sequence[Dim]) -> Any:
+        return np.array([self.vector(b) for b in basis], np.float64).T
+
     def _linear(self, v: Vector, basis: Sequence[Dim]) -> Iterator[Dim]:
         """Multiples of these sizes, over one divisor: (n*n+n)//2 is whole for every n."""
-        columns = np.array([self.vector(b) for b in basis], float).T
+        columns = self._columns(basis)
         scale = np.abs(columns).max(axis=0)
         found, _, rank, _ = np.linalg.lstsq(columns / scale, np.array(v, float), rcond=None)
         if rank < len(basis):
@@ -124,8 +127,8 @@ class Fitter:
                     yield sign * dim + self.known[rest]
             if 0 in p:
                 continue
-            quotient, left = tuple(a // b for a, b in zip(v, p, strict=True)), tuple(a % b for a, b in zip(v, p, strict=True))
-            if not any(left):
+            quotient = tuple(a // b for a, b in zip(v, p, strict=True))
+            if all(a == b * c for a, b, c in zip(v, p, quotient, strict=True)):
                 if quotient in self.known:
                     yield dim * self.known[quotient]
                 for factor in self._linear(quotient, [1, *map(size, self.names)]):
@@ -138,7 +141,7 @@ class Fitter:
     def _quotients(self, v: Vector) -> Iterator[Dim]:
         """(sum of multiples + b) // d: b lies where d v - s <= b < d v - s + d at every witness."""
         names = list(map(size, self.names))
-        columns = np.array([self.vector(b) for b in (*names, 1)], float).T
+        columns = self._columns([*names, 1])
         slopes = np.linalg.lstsq(columns, np.array(v, float), rcond=None)[0][:-1]
         for d in DIVISORS:
             total: Dim = 0

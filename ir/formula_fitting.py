@@ -21,7 +21,7 @@ Arrays = Sequence[np.ndarray[Any, Any]]
 
 
 def fit_constant(fitter: Fitter, arrays: Arrays, type_: ArrayType, name: str | None) -> Formula | None:
-    """The formula for a constant of this (symbolic) type that is these arrays at the witnesses; None if there is none."""
+    """The formula for a constant of this symbolic type that is these arrays at the witnesses; None if there is none."""
     rows = [k for k, a in enumerate(arrays) if min(a.shape, default=LARGE) >= LARGE]  # small arrays show no pattern
     part = fitter if len(rows) == len(arrays) else fitter.of(rows)
     for form, args in _candidates(part, [arrays[k] for k in rows], type_) if len(rows) > LARGE else ():
@@ -140,7 +140,8 @@ def _steps(fitter: Fitter, arrays: Arrays) -> Iterator[Dim]:
     """Each number so many times, or the same numbers again and again: i // k, i % k."""
     counts = [int(np.argmax(a != a[0])) for a in arrays]
     if all(counts) and (count := fitter.fit(counts)) is not None:
-        start, step = fitter.fit([int(a[0]) for a in arrays]), fitter.fit([int(a[c] - a[0]) for a, c in zip(arrays, counts, strict=True)])
+        start = fitter.fit([int(a[0]) for a in arrays])
+        step = fitter.fit([int(a[c] - a[0]) for a, c in zip(arrays, counts, strict=True)])
         if start is not None and step is not None:
             yield index(0) // count * step + start
     again = [int(np.argmax(a[1:] == a[0])) + 1 for a in arrays]
@@ -187,7 +188,8 @@ def _real(fitter: Fitter, arrays: Arrays, type_: ArrayType) -> Iterator[tuple[st
         for form in ("fftfreq", "rfftfreq"):
             for length in (n, *(fitter.fit([2 * len(a) - k for a in arrays]) for k in (1, 2))):
                 lengths = [replace(length, env) for env in fitter.envs] if length is not None else []
-                spacing = {round(1 / (m * float(a[1])), 12) for m, a in zip(lengths, arrays, strict=False) if a[1] and m}
+                steps = [m * float(a[1]) for m, a in zip(lengths, arrays, strict=False)]
+                spacing = {round(1 / step, 12) for step in steps if step}
                 if len(spacing) == 1:
                     yield form, (length, spacing.pop())
         yield from ((form, (form_n, 1.0)) for form in ("rfftfreq",) for form_n in fitter.known.values())

@@ -106,7 +106,7 @@ def constant_at(formula: Formula, env: Mapping[str, int], limit: int = MAX_ELEME
     """The constant where the sizes are these; SizeError if it is none."""
     shape = replace(formula.type.shape, env)
     if min(shape, default=0) < 0 or math.prod(shape) > limit:
-        raise SizeError(f"A constant of shape {shape} is asked for; expected counts, and at most {limit} elements left.")
+        raise SizeError(f"A constant has the shape {shape}; expected counts, and at most {limit} elements.")
     known = {**env, **{f"_{a}": index(a) for a in range(len(shape))}}
     args = [replace(arg, known) for arg in formula.args]
     if formula.form != "elements" and any(map(is_symbolic, args)):

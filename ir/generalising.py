@@ -107,7 +107,7 @@ class _General:
         for alike in zip(*(g.nodes for g in graphs), strict=True):
             self.location = alike[0].location
             operands = tuple(map(read, zip(*(n.operands for n in alike), strict=True)))
-            results = tuple(map(define, zip(*(n.results for n in alike), strict=True)))  # sizes that parameters build on
+            results = tuple(map(define, zip(*(n.results for n in alike), strict=True)))  # parameters build on them
             params = {name: self.param(name, [n.params[name] for n in alike]) for name in alike[0].params}
             nodes.append(Node(alike[0].op, operands, params, results, self.location))
         guards = []
@@ -141,7 +141,7 @@ class _General:
             return first
         if any((t.dtype, t.ndim, t.weak) != (first.dtype, first.ndim, first.weak) for t in types):
             raise self.refuse(f"The dtype or number of axes of a value depends on a size: {as_text(types)}. {LOOPS}")
-        shape = tuple(self.dim([t.shape[a] for t in types], "The size of an axis") for a in range(first.ndim))
+        shape: Any = tuple(self.dim([t.shape[a] for t in types], "The size of an axis") for a in range(first.ndim))
         return ArrayType(first.dtype, shape, first.weak)
 
     def param(self, name: str, values: Sequence[Any]) -> Any:

@@ -8,7 +8,8 @@ from wengert.ir.envelope import encode
 from wengert.ir.formulas import Formula
 from wengert.ir.graph import Constant, Graph, Guard, Location, Node, Value
 from wengert.ir.schema import Sizes
-from wengert.ir.sizes import Dim, Size, written
+from wengert.ir.size_text import written
+from wengert.ir.sizes import Dim, Size
 from wengert.ir.storable import split_default
 from wengert.ir.structure import Signature, Structure
 from wengert.ir.types import SHORT_NAMES, ArrayType
@@ -30,7 +31,7 @@ def _index(table: dict[Any, int], key: Any) -> int:
     return table.setdefault(key, len(table))
 
 
-def _dim(dim: Dim) -> int | str:
+def _dim(dim: Dim) -> Any:
     return written(dim) if type(dim) is Size else dim
 
 

@@ -24,6 +24,7 @@ from wengert.ir.scanner import (
     is_int,
 )
 from wengert.ir.schema import Constraint, Sizes, has_sizes
+from wengert.ir.sizes import is_symbolic
 from wengert.ir.storable import INT64, MAX_NESTING, join_default
 from wengert.ir.structure import LEAF, Signature, Structure
 from wengert.ir.types import ArrayType, type_of
@@ -94,15 +95,21 @@ class _Parser:
             tuple(inputs), tuple(self.nodes), outputs, tuple(self.guards),
             self.name, self.signature, self.results, self.sizes,
         )  # fmt: skip
-        symbolic = self.sizes is not None or has_sizes(graph)
-        for number, message, node in symbolic_complaints(graph) if self.sizes else ():
-            raise self.made_at.get(id(node), head).error(f"{number}: {message}")
-        for number, check in () if symbolic else CONSTRAINTS:
-            for message, node in check(graph):
-                raise self.made_at.get(id(node), head).error(f"{number}: {message}")
-        self.open = self.sizes is None and (symbolic or self.open)
+        if graph.sizes is not None:
+            for number, message, _ in symbolic_complaints(graph):
+                raise head.error(f"{number}: {message}")
+            self.open = False
+        elif has_sizes(graph):  # the graph that calls it says what they are, and is looked at with it
+            self.open = True
+        else:
+            self.check(graph, head)
         self.graphs[self.name] = graph
         return graph
+
+    def check(self, graph: Graph, head: Line) -> None:
+        for number, check in CONSTRAINTS:
+            for message, node in check(graph):
+                raise self.made_at.get(id(node), head).error(f"{number}: {message}")
 
     def input(self, line: Line) -> Value:
         name, label = self.new_id(line, INPUT_NAMED)  # f64[3] could be a name, too
@@ -140,9 +147,11 @@ class _Parser:
             self.signature = self.parameters(line)
             line.end()
         elif word == "sizes" and self.sizes is None:
+            def pair() -> tuple[str, int]:
+                return line.expect(PARAM, "a size such as n=12")[1], int(line.expect(COUNT, "a count")[0])
+
             line.expect("(")
-            pairs, _ = line.items(")", lambda: (line.expect(PARAM, "a size such as n=12")[1], int(line.expect(COUNT)[0])))
-            self.sizes = Sizes(tuple(pairs))
+            self.sizes = Sizes(tuple(line.items(")", pair)[0]))
             line.end()
         elif word == "where" and self.sizes is not None:
             left, relation = line.read_size(), line.expect(RELATION, "a comparison")[0]
@@ -315,6 +324,8 @@ class _Parser:
 
         def pair() -> tuple[Any, Structure]:
             key = self.literal(line)
+            if is_symbolic(key):
+                raise line.error("a key is a string, a number or a tuple of these.")
             line.expect(":")
             return key, inner()
 

@@ -10,7 +10,8 @@ from typing import Any
 from wengert.ir.errors import SizeError, TextError
 from wengert.ir.graph import Constant, Location
 from wengert.ir.numerals import NUMERAL, PATH, read_numerals
-from wengert.ir.sizes import Dim, Size, read_size
+from wengert.ir.size_text import read_size
+from wengert.ir.sizes import Dim, Size
 from wengert.ir.types import DTYPES, STEPS, ArrayType, type_of
 from wengert.ir.verify import type_complaint
 
@@ -133,7 +134,7 @@ class Line:
     def read_type(self) -> ArrayType:
         if symbolic := self.match(TYPE_NAME):
             short, star = symbolic.groups()
-            dims: tuple[Dim, ...] = tuple(self.items("]", lambda: STEPS if self.take("?") else self.read_size())[0])
+            dims: Any = tuple(self.items("]", lambda: STEPS if self.take("?") else self.read_size())[0])
         else:
             short, star, sizes = self.expect(TYPE, "a type such as f64[2,3]").groups()
             dims = tuple(STEPS if n == "?" else int(n) for n in sizes.split(",")) if sizes else ()

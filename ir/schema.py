@@ -20,7 +20,10 @@ from wengert.ir.graph import Constant, Graph, Location, Node, Value
 from wengert.ir.sizes import NAME, RESERVED, Dim, Size, is_symbolic, names_in, replace
 from wengert.ir.types import ArrayType
 
-__all__ = ["RELATIONS", "Constraint", "Sizes", "Spec", "broken", "has_sizes", "instantiate", "is_schema", "solve", "unsolved"]
+__all__ = [
+    "RELATIONS", "Constraint", "Sizes", "Spec", "broken", "has_sizes", "instantiate", "sizes_complaints", "solve",
+    "unsolved",
+]  # fmt: skip
 
 MAX_NAMES = 64
 MAX_WITNESS = 10_000
@@ -74,15 +77,10 @@ class Spec:
     @property
     def type(self) -> ArrayType:
         """The type of such an argument."""
-        return ArrayType(self.dtype, self.shape)
+        return ArrayType(self.dtype, self.shape)  # type: ignore[arg-type]
 
     def __array__(self, dtype: Any = None, copy: bool | None = None) -> Any:
         raise TypeError("A wg.spec stands for no numbers: it is an argument of f.graph(...) alone.")
-
-
-def is_schema(graph: Graph) -> bool:
-    """Whether the graph is symbolic."""
-    return graph.sizes is not None
 
 
 def has_sizes(graph: Graph) -> bool:
@@ -190,7 +188,7 @@ class _Instance:
         except Exception as error:  # a rule meets here whatever sizes there are
             known = error if isinstance(error, GraphTypeError) else repr(error)
             raise SizeError(f"Where {_list(self.env)}: {known}", op=node.op.name, location=node.location) from error
-        if len(types) != len(node.results) or any(t != self.type(v.type) for t, v in zip(types, node.results, strict=True)):
+        if list(types) != [self.type(v.type) for v in node.results]:
             stated = ", ".join(str(v.type) for v in node.results)
             got = ", ".join(map(str, types))
             raise SizeError(

@@ -14,7 +14,10 @@ from typing import Any, TypeAlias
 
 from wengert.ir.errors import SizeError
 
-__all__ = ["Dim", "Size", "greatest", "is_symbolic", "least", "names_in", "parse_size", "read_size", "replace", "size", "written"]
+__all__ = [
+    "INT64", "MAX_DEPTH", "NAME", "NUMBER", "RESERVED", "Dim", "Size", "divided", "greatest", "is_symbolic", "least",
+    "names_in", "remainder", "replace", "size",
+]  # fmt: skip
 
 #: A size that may be known: what a dimension of a type is.
 Dim: TypeAlias = "int | Size"
@@ -24,7 +27,6 @@ Monomial: TypeAlias = tuple[tuple[Any, int], ...]
 MAX_TERMS = 64
 MAX_DEGREE = 12
 MAX_DEPTH = 16
-MAX_TEXT = 1000
 INT64 = range(-(2**63), 2**63)
 
 NAME = re.compile(r"[A-Za-z_][A-Za-z_0-9]{0,63}")
@@ -34,7 +36,7 @@ RESERVED = frozenset("None True False nan inf j min max".split())
 
 
 class Size:
-    """A polynomial that is not constant; made by arithmetic on :func:`size`, or by :func:`parse_size`."""
+    """A polynomial that is not constant; made by arithmetic on :func:`size`, or read from text."""
 
     __slots__ = ("_hash", "_text", "depth", "terms")
 
@@ -43,7 +45,7 @@ class Size:
         self._hash = hash(terms)
         self._text: str | None = None
         inner = (a for m, _ in terms for atom, _ in m if type(atom) is tuple for a in atom[1] if type(a) is Size)
-        self.depth = 1 + max((s.depth for s in inner), default=0)
+        self.depth: int = 1 + max((s.depth for s in inner), default=0)
         degree = max(sum(power for _, power in m) for m, _ in terms)
         if len(terms) > MAX_TERMS or degree > MAX_DEGREE or self.depth > MAX_DEPTH:
             raise SizeError("An expression in sizes is too long; expected one that could be written down by hand.")
@@ -79,16 +81,16 @@ class Size:
     __rmul__ = __mul__
 
     def __floordiv__(self, other: Any) -> Any:
-        return _quotient(self, other) if type(other) in (int, Size) else NotImplemented
+        return divided(self, other) if type(other) in (int, Size) else NotImplemented
 
     def __rfloordiv__(self, other: Any) -> Any:
-        return _quotient(other, self) if type(other) is int else NotImplemented
+        return divided(other, self) if type(other) is int else NotImplemented
 
     def __mod__(self, other: Any) -> Any:
-        return _remainder(self, other) if type(other) in (int, Size) else NotImplemented
+        return remainder(self, other) if type(other) in (int, Size) else NotImplemented
 
     def __rmod__(self, other: Any) -> Any:
-        return _remainder(other, self) if type(other) is int else NotImplemented
+        return remainder(other, self) if type(other) is int else NotImplemented
 
     # -- what it is -------------------------------------------------------------------------------
 
@@ -204,7 +206,7 @@ def _atom(operation: str, *sizes: Dim) -> Dim:
     return Size((((((operation, sizes), 1),), 1),))
 
 
-def _quotient(a: Dim, b: Dim) -> Dim:
+def divided(a: Dim, b: Dim) -> Dim:
     """a // b.  Of a known divisor d, (d q + r) // d = q + r // d; and (g x + c) // (g h) = x // h for 0 <= c < g."""
     if b == 0:
         raise SizeError(f"The size {a}//0 divides by zero.")
@@ -213,7 +215,7 @@ def _quotient(a: Dim, b: Dim) -> Dim:
     if type(a) is int:
         return a // b  # type: ignore[operator]
     if b < 0:  # type: ignore[operator]
-        return _quotient(-a, -b)  # type: ignore[operator]
+        return divided(-a, -b)  # type: ignore[operator]
     whole, rest = _split(a, b)  # type: ignore[arg-type]
     g = math.gcd(b, *(c for m, c in rest.items() if m))  # type: ignore[arg-type]
     d, reduced = b // g, _made({m: c // g for m, c in rest.items()})  # type: ignore[operator]
@@ -222,7 +224,7 @@ def _quotient(a: Dim, b: Dim) -> Dim:
     return _sum(whole, _atom("//", reduced, d), 1)
 
 
-def _remainder(a: Dim, b: Dim) -> Dim:
+def remainder(a: Dim, b: Dim) -> Dim:
     if b == 0:
         raise SizeError(f"The size {a}%0 divides by zero.")
     if type(b) is Size:
@@ -230,7 +232,7 @@ def _remainder(a: Dim, b: Dim) -> Dim:
     if type(a) is int:
         return a % b  # type: ignore[operator]
     if b < 0:  # type: ignore[operator]
-        return -_remainder(-a, -b)  # type: ignore[operator]
+        return -remainder(-a, -b)  # type: ignore[operator]
     rest = _made(_split(a, b)[1])  # type: ignore[arg-type]
     return rest % b if type(rest) is int else _atom("%", rest, b)  # type: ignore[operator]
 
@@ -310,85 +312,3 @@ def _atom_text(atom: Any, *, alone: bool) -> str:
     sides = [str(s) if NAME.fullmatch(str(s)) or NUMBER.fullmatch(str(s)) else f"({s})" for s in sizes]
     text = operation.join(sides)
     return text if alone else f"({text})"
-
-
-def written(dim: Dim) -> str:
-    """The text of a size, which can be read again."""
-    text = str(dim)
-    if len(text) > MAX_TEXT:
-        raise SizeError(f"A size takes {len(text)} letters, {text:.60}...; expected at most {MAX_TEXT}.")
-    return text
-
-
-def parse_size(text: str) -> Dim:
-    """The size that a text such as ``"2*n+1"`` or ``"min(n, m//2)"`` describes; a SizeError if there is none."""
-    if type(text) is not str or len(text) > MAX_TEXT:
-        raise SizeError(f"A size is written in at most {MAX_TEXT} letters, got {text!r:.100}.")
-    bare = "".join(text.split())
-    found, end = read_size(bare, 0)
-    if end != len(bare):
-        raise SizeError(f"{text!r:.100} is not a size: {bare[end:end + 20]!r} does not go on with + - * // % or ).")
-    return found
-
-
-def read_size(text: str, at: int) -> tuple[Dim, int]:
-    """The size that starts at a place of a text (no spaces in it), and where it ends."""
-    return _Reader(text[: at + MAX_TEXT]).sum(at, 0)
-
-
-class _Reader:
-    """Recursive descent, with Python's precedence; every method gives what it read and where that ends."""
-
-    def __init__(self, text: str) -> None:
-        self.text = text
-
-    def sum(self, at: int, depth: int) -> tuple[Dim, int]:
-        if depth > MAX_DEPTH:
-            raise SizeError(f"A size nests more than {MAX_DEPTH} deep.")
-        found, at = self.product(at, depth)
-        while self.text[at : at + 1] in ("+", "-") and at < len(self.text):
-            sign = 1 if self.text[at] == "+" else -1
-            term, at = self.product(at + 1, depth)
-            found = _sum(found, term, sign)
-        return found, at
-
-    def product(self, at: int, depth: int) -> tuple[Dim, int]:
-        minus = self.text[at : at + 1] == "-"
-        found, at = self.factor(at + minus, depth)
-        found = -found if minus else found
-        while True:
-            if self.text.startswith("//", at):
-                divisor, at = self.factor(at + 2, depth)
-                found = _quotient(found, divisor)
-            elif self.text[at : at + 1] == "%":
-                divisor, at = self.factor(at + 1, depth)
-                found = _remainder(found, divisor)
-            elif self.text[at : at + 1] == "*" and not self.text.startswith("**", at):
-                other, at = self.factor(at + 1, depth)
-                found = found * other
-            else:
-                return found, at
-
-    def factor(self, at: int, depth: int) -> tuple[Dim, int]:
-        if number := NUMBER.match(self.text, at):
-            if int(number[0]) not in INT64:
-                raise SizeError(f"{number[0]} does not fit into 64 bits.")
-            return int(number[0]), number.end()
-        if self.text[at : at + 1] == "(":
-            found, at = self.sum(at + 1, depth + 1)
-            return found, self.expect(")", at)
-        word = NAME.match(self.text, at)
-        if word is None:
-            raise SizeError(f"{self.text:.100} is not a size: expected a name or a number at {self.text[at:at + 10]!r}.")
-        if word[0] not in ("min", "max"):
-            return size(word[0]), word.end()
-        at, items = self.expect("(", word.end()), list[Dim]()
-        while not items or self.text[at : at + 1] == ",":
-            item, at = self.sum(at + bool(items), depth + 1)
-            items.append(item)
-        return _extreme(word[0], tuple(items)), self.expect(")", at)
-
-    def expect(self, sign: str, at: int) -> int:
-        if self.text[at : at + 1] != sign:
-            raise SizeError(f"{self.text:.100} is not a size: expected {sign!r} at {self.text[at:at + 10]!r}.")
-        return at + 1

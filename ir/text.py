@@ -16,7 +16,8 @@ from wengert.ir.formulas import Formula
 from wengert.ir.graph import Constant, Graph, Guard, Location, Node, Value
 from wengert.ir.numerals import nested, numerals, quoted
 from wengert.ir.parser import parse
-from wengert.ir.sizes import Size, written
+from wengert.ir.size_text import written
+from wengert.ir.sizes import Size
 from wengert.ir.storable import complaint, split_default
 from wengert.ir.structure import Signature, Structure
 from wengert.ir.types import type_of
@@ -68,7 +69,8 @@ class _Printer:
         self.ids = {id(v): f"%{k}" for k, v in enumerate((*graph.inputs, *results))}
         self.listed: dict[Any, tuple[str, Constant | Formula]] = {}
         formulas = (v for v in graph.used_values() if isinstance(v, Formula))
-        for constant in (*self._default_constants(), *graph.constants, *formulas):
+        known: list[Any] = [*self._default_constants(), *graph.constants, *formulas]
+        for constant in known:
             if constant.type.shape or constant.name is not None or isinstance(constant, Formula):
                 self.listed.setdefault(_key(constant), (f"%c{len(self.listed)}", constant))
 

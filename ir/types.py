@@ -49,7 +49,10 @@ def _native(dtype: Any) -> np.dtype[Any]:
 
 @frozen(slots=True, cache_hash=True, repr=False)
 class ArrayType:
-    """The type of one value: dtype, shape, and whether it is a weak (Python) scalar."""
+    """The type of one value: dtype, shape, and whether it is a weak (Python) scalar.
+
+    In a symbolic graph, and nowhere else, there are sizes (:mod:`wengert.ir.sizes`) among the numbers of the shape.
+    """
 
     dtype: np.dtype[Any] = field(converter=_native)
     shape: tuple[int, ...] = ()

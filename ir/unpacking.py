@@ -15,7 +15,8 @@ from wengert.ir.kinds import Op
 from wengert.ir.ops import OPS
 from wengert.ir.packing import IR_VERSION
 from wengert.ir.schema import Constraint, Sizes
-from wengert.ir.sizes import Dim, is_symbolic, parse_size
+from wengert.ir.size_text import parse_size
+from wengert.ir.sizes import Dim, is_symbolic
 from wengert.ir.storable import join_default
 from wengert.ir.structure import LEAF, Signature, Structure
 from wengert.ir.types import DTYPES, ArrayType
@@ -170,7 +171,7 @@ class _Reader:
             raise ValueError(message)
         return type_
 
-    def dim(self, dim: Any) -> Dim:
+    def dim(self, dim: Any) -> Any:
         return parse_size(dim) if type(dim) is str and self.has_sizes else dim
 
     def constant(self, row: Any) -> Constant | Formula:
@@ -203,7 +204,7 @@ class _Reader:
         return Location(_is(str, module), _is(str, function), line)
 
     def graph(self, record: Any) -> Graph:
-        keys = ("name", "inputs", "nodes", "outputs", "guards", "signature", "results")
+        keys: tuple[str, ...] = ("name", "inputs", "nodes", "outputs", "guards", "signature", "results")
         if self.has_sizes and type(record) is dict and "sizes" in record:
             keys = (*keys, "sizes")
         name, inputs, nodes, outputs, guards, signature, results, *sizes = _map(keys, record)
@@ -298,7 +299,7 @@ class _Reader:
         tree, indices = _fields(2, row)
         structure, constants = (
             self.structure(tree),
-            [_at(self.constants, k) for k in _is(tuple, indices)],
+            [_is(Constant, _at(self.constants, k)) for k in _is(tuple, indices)],
         )
         if structure.leaf_count != len(constants):
             raise _wrong(f"{structure.leaf_count} constants in a default", len(constants))
@@ -315,4 +316,6 @@ class _Reader:
             return Structure(kind, static=static)
         name = _is(str, rest.pop(0)) if kind in RECORDS else ""
         keys = self.value(_is(tuple, rest.pop(0))) if kind in (*RECORDS, "dict") else ()
+        if is_symbolic(keys):
+            raise _wrong("keys that are strings or numbers", keys)
         return Structure(_is(str, kind), tuple(map(self.structure, rest)), keys, name)

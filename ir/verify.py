@@ -242,7 +242,8 @@ def _constants_match_their_types(graph: Graph) -> Complaints:
 
 def type_complaint(type_: ArrayType, *, symbolic: bool = False) -> str | None:
     """What is wrong with a type, or None; of a ``symbolic`` one, with what is known of it."""
-    shape = type_.shape if not symbolic else tuple(1 if type(n) is Size else n for n in type_.shape)
+    shape: Any = type_.shape
+    shape = tuple(1 if symbolic and type(n) is Size else n for n in shape) if type(shape) is tuple else shape
     if (
         type_.dtype not in SHORT_NAMES
         or type(shape) is not tuple

@@ -65,13 +65,14 @@ def _candidates(names: Sequence[str]) -> Iterator[Env]:
     """Eight residues of each name, then larger ones and a large one; distinct, and in no fixed relation."""
     bases = [12 + 11 * j * (j + 1) // 2 for j in range(len(names))]
     large = {1: 1009, 2: 211}.get(len(names), 101)
+    numbered = [(j, name, base) for j, (name, base) in enumerate(zip(names, bases, strict=True))]
     for shift in range(0, 160, 8):
         for r in range(8):
-            yield {name: b + shift + (r * (2 * j + 1) + j) % 8 for j, (name, b) in enumerate(zip(names, bases, strict=True))}
+            yield {name: base + shift + (r * (2 * j + 1) + j) % 8 for j, name, base in numbered}
         if not shift:
             for r in (3, 5, 8):
-                yield {name: b * r + (r * (j + 2)) % 7 for j, (name, b) in enumerate(zip(names, bases, strict=True))}
-            yield {name: large + 6 * j for j, name in enumerate(names)}
+                yield {name: base * r + (r * (j + 2)) % 7 for j, name, base in numbered}
+            yield {name: large + 6 * j for j, name, _ in numbered}
 
 
 def symbolic(
@@ -149,11 +150,11 @@ def _runs(make: Make, candidates: Sequence[Env], names: Sequence[str]) -> tuple[
         if len(runs) == WITNESSES + 2 * (len(names) > 2):
             break
     if len(runs) < FEWEST:
-        notes = ", ".join(str(note.location) for note in runs[0].notes) if runs else ""
+        places = dict.fromkeys(str(note.location) for note in runs[0].notes) if runs else ()
         raise SizeError(
-            f"Only {len(runs)} combinations of small sizes take one path through the function"
-            f"{f' (conditions on sizes at {notes})' if notes else ''}; {FEWEST} are needed to tell what it does for any. "
-            "Give an axis a number instead of a name."
+            f"Only {len(runs)} combinations of sizes take one path through the function"
+            f"{f' (conditions on sizes at {chr(44).join(places)})' if places else ''}; {FEWEST} are needed to tell "
+            "what it does for any. Give an axis a number instead of a name."
         )
     return runs, envs
 
@@ -170,7 +171,8 @@ def _constraints(every: Sequence[Run], fitter: Fitter) -> list[Constraint]:
         try:
             left, right = replace(note.left, slots), replace(note.right, slots)
         except (SizeError, TypeError) as error:
-            raise SizeError("A size that is compared here is no expression in the named ones.", location=note.location) from error
+            message = "A size that is compared here is no expression in the named ones."
+            raise SizeError(message, location=note.location) from error
         constraint = Constraint(left, note.relation if note.outcome else OPPOSITE[note.relation], right, note.location)
         if not _always(constraint):
             found.setdefault(str(constraint), constraint)
@@ -270,7 +272,8 @@ def _instance(graph: Graph, env: Env) -> Graph | None:
 
 
 def _alike(a: Graph, b: Graph) -> bool:
-    return [v.type for v in (*a.inputs, *a.outputs)] == [v.type for v in (*b.inputs, *b.outputs)] and a.results == b.results
+    types = ([v.type for v in (*g.inputs, *g.outputs)] for g in (a, b))
+    return next(types) == next(types) and a.results == b.results
 
 
 def _limits(names: Sequence[str], wrong: Sequence[Env], sizes: Sizes) -> list[Constraint]:

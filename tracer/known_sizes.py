@@ -40,9 +40,10 @@ class TracedSize(KnownSize):
     dim: Any
     trace: SymbolicTrace
 
-    def __new__(cls, value: int, dim: Any, trace: SymbolicTrace) -> TracedSize:
+    @classmethod
+    def of(cls, value: int, dim: Any, trace: SymbolicTrace) -> TracedSize:
         """The size ``dim``, which is ``value`` at this witness."""
-        self = super().__new__(cls, value)
+        self = cls(value)
         self.dim, self.trace = dim, trace
         return self
 
@@ -52,7 +53,7 @@ class TracedSize(KnownSize):
         return self != 0
 
     def __neg__(self) -> Any:
-        return TracedSize(-int(self), -self.dim, self.trace)
+        return TracedSize.of(-int(self), -self.dim, self.trace)
 
     def __reduce__(self) -> Any:
         return int, (int(self),)
@@ -76,7 +77,7 @@ def _joined(x: Any, y: Any, value: int, operation: Any) -> Any:
         dim = operation(_dim(x), _dim(y))
     except (SizeError, TypeError):
         return value
-    return TracedSize(value, dim, trace) if type(dim) is Size else value
+    return TracedSize.of(value, dim, trace) if type(dim) is Size else value
 
 
 def _install() -> None:
@@ -103,9 +104,9 @@ def _install() -> None:
             if isinstance(other, float) and name not in ("eq", "ne") and math.isfinite(other):
                 # between two whole numbers: n > 2.5 is n > 2, and n < 2.5 is n <= 2
                 whole = math.floor(other)
-                strict = other != whole
-                return compared(self, whole, operator.gt if name[0] == "g" and strict else operator.le if strict else function,
-                                ">" if name[0] == "g" and strict else "<=" if strict else relation)
+                if other == whole:
+                    return compared(self, whole, function, relation)
+                return compared(self, whole, *((operator.gt, ">") if name[0] == "g" else (operator.le, "<=")))
             if not _is_whole(other):
                 return getattr(int(self), f"__{name}__")(other)
             return compared(self, other, function, relation)
@@ -166,7 +167,7 @@ class SymbolicTrace(Trace):
         first = len(self.slots)
         self.slots.extend(shape)
         names = (f"_s{first + axis}" for axis in range(len(shape)))
-        return tuple(TracedSize(n, Size(((((name, 1),), 1),)), self) for n, name in zip(shape, names, strict=True))
+        return tuple(TracedSize.of(n, Size(((((name, 1),), 1),)), self) for n, name in zip(shape, names, strict=True))
 
     def note(self, left: Any, relation: str, right: Any, outcome: bool) -> None:
         """Remember a comparison."""

@@ -9,11 +9,11 @@ import numpy as np
 from attrs import evolve
 
 from wengert.backends import protocol
-from wengert.backends.program import Program
 from wengert.ir.errors import SizeError
 from wengert.ir.graph import Graph
 from wengert.ir.schema import Spec
-from wengert.ir.sizes import Size, names_in, parse_size, replace
+from wengert.ir.size_text import parse_size
+from wengert.ir.sizes import Size, names_in, replace
 from wengert.ir.types import ArrayType
 from wengert.ir.witnesses import Run, lift, symbolic
 from wengert.tracer.context import Trace
