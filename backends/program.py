@@ -300,10 +300,15 @@ def source(
     if not isinstance(graph, Graph):
         message = f"source takes a program (f.graph(*args), or wg.load(path)); got {program!r}."
         raise TypeError(message)
+    note = ""
+    if graph.sizes is not None:
+        sizes = ", ".join(f"{name} = {n}" for name, n in graph.sizes.witness)
+        note = f"{'#' if backend == 'python' else '//'} For {sizes}; source of other sizes: program.at(...).\n"
+        graph = instantiate(graph, dict(graph.sizes.witness))
     derive = {"value": lambda g, _: g, "forward": autodiff.jvp, "reverse": autodiff.vjp}
     if mode not in derive:
         message = f"mode must be one of {', '.join(derive)}, got {mode!r}."
         raise ValueError(message)
     every = tuple(i for i, v in enumerate(graph.inputs) if is_inexact(v.type.dtype))
     chosen = every if argnums is None else (argnums,) if isinstance(argnums, int) else tuple(argnums)
-    return protocol.get(backend).source(derive[mode](graph, chosen))
+    return note + protocol.get(backend).source(derive[mode](graph, chosen))

@@ -130,11 +130,13 @@ def show(*, file: Path, backend: str | None, mode: str) -> None:
 
 def _derived(graph: Any, mode: str) -> Any:
     from wengert.ir import autodiff
+    from wengert.tracer.symbolic import lifted
 
     if mode == "value":
         return graph
     active = tuple(i for i, v in enumerate(graph.inputs) if v.type.dtype.kind in "fc")
-    return (autodiff.jvp if mode == "forward" else autodiff.vjp)(graph, active)
+    derive = autodiff.jvp if mode == "forward" else autodiff.vjp
+    return lifted(lambda g: derive(g, active), graph)
 
 
 def _print_source(text: str, language: str) -> None:

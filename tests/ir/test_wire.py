@@ -203,8 +203,8 @@ BAD_INDICES = [True, 0.0, "0", None, 2**63, -(2**63)]
 HUGE = [["f64", False, [2**61]], ["f64", False, [2**62, 0, 2**62]], ["f64", False, [-1]]]
 MEANINGS = [
     (put("extra", 1), "a map of ir"),
-    (put("ir", 2), "IR version 2.*pip install"),
-    (put("ir", 0), "expected IR version 1"),
+    (put("ir", 3), "IR version 3.*pip install"),
+    (put("ir", 0), "expected an IR version up to 2"),
     (put("ir", True), "type int, got True"),
     (put("ops", 0, 0, "os.system"), "the op 'os.system', which is not known"),
     (put("ops", 0, 0, "__class__"), "not known"),

@@ -82,11 +82,12 @@ def check(f: Any, backends: Sequence[str] | None = None, *, limit: int = LIMIT) 
     def checked(*args: Any, **kwargs: Any) -> Report:
         chosen = names or (callee.backend or protocol.current(),)
         try:
-            bound = callee.call(args, kwargs).bound
+            call = callee.call(args, kwargs)
+            bound = call.bound
             if any(isinstance(leaf, Array) for leaf in bound.leaves):
                 what, fix = "check compares numbers, and was given a traced array.", "Call it outside the trace."
                 raise refuse(what, fix)
-            plain = Untraced(callee.target, bound)
+            plain = Untraced(call.callee.target, bound)
         except WengertError as error:
             return Report(callee.name, refusal=_refusal(error))
         try:

@@ -86,7 +86,8 @@ def explain(f: Any) -> Callable[..., Explanation]:
 
 def _program(callee: Callee, args: tuple[Any, ...], kwargs: dict[str, Any]) -> tuple[Program, list[Any]]:
     """The program for these arguments, and the flat arguments."""
-    bound = callee.call(args, kwargs).bound
+    call = callee.call(args, kwargs)
+    callee, bound = call.callee, call.bound
     if isinstance(callee.target, Program):
         return callee.target, bound.leaves
     given = list(bound.leaves)
