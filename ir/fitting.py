@@ -193,8 +193,9 @@ class Fitter:
         for p, dim in pool:
             for d in DIVISORS:
                 for b in range(min(d, len(self.envs) // 2)):
-                    if len(offsets := {a - (n + b) % d for a, n in zip(v, p, strict=True)}) == 1:
-                        yield (dim + b) % d + offsets.pop()
+                    for sign in (1, -1):
+                        if len(offsets := {a - (sign * n + b) % d for a, n in zip(v, p, strict=True)}) == 1:
+                            yield (sign * dim + b) % d + offsets.pop()
             for q, divisor in pool:
                 if p != q and 0 not in q and all(a == b % c for a, b, c in zip(v, p, q, strict=True)):
                     yield dim % divisor

@@ -9,8 +9,8 @@ from typing import Any
 import numpy as np
 
 from wengert.ir.fitting import Fitter
-from wengert.ir.formulas import FORMS, Formula, constant_at, index
-from wengert.ir.sizes import Dim, greatest, least, replace
+from wengert.ir.formulas import FORMS, MAX_ELEMENTS, Formula, constant_at, index
+from wengert.ir.sizes import Dim, greatest, is_symbolic, least, replace, size
 from wengert.ir.types import ArrayType
 
 __all__ = ["fit_constant"]
@@ -22,9 +22,12 @@ Arrays = Sequence[np.ndarray[Any, Any]]
 
 def fit_constant(fitter: Fitter, arrays: Arrays, type_: ArrayType, name: str | None) -> Formula | None:
     """The formula for a constant of this symbolic type that is these arrays at the witnesses; None if there is none."""
-    rows = [k for k, a in enumerate(arrays) if min(a.shape, default=LARGE) >= LARGE]  # small arrays show no pattern
+    varying = [a for a, n in enumerate(type_.shape) if is_symbolic(n)]
+    rows = [k for k, a in enumerate(arrays) if all(a.shape[axis] >= LARGE for axis in varying)]  # which show a pattern
+    if len(rows) <= LARGE:
+        return None
     part = fitter if len(rows) == len(arrays) else fitter.of(rows)
-    for form, args in _candidates(part, [arrays[k] for k in rows], type_) if len(rows) > LARGE else ():
+    for form, args in _candidates(part, [arrays[k] for k in rows], type_):
         formula = Formula(type_, name, form, tuple(args))
         if all(_same(formula, env, array) for env, array in zip(fitter.envs, arrays, strict=True)):
             return formula
@@ -55,6 +58,8 @@ def _candidates(fitter: Fitter, arrays: Arrays, type_: ArrayType) -> Iterator[tu
             whole = [a.astype(np.int64) for a in scaled]
             for dim in _whole(fitter, whole, type_.ndim):
                 yield "elements", (dim, divisor)
+            if type_.ndim == 1 and divisor == 1:
+                yield from _triangles(fitter, whole)
     if type_.dtype.kind in "fc":
         yield from _real(fitter, arrays, type_)
 
@@ -65,6 +70,12 @@ def _number(fitter: Fitter, values: Sequence[Any]) -> Iterator[tuple[str, Any]]:
         yield "elements", (dim, 1)
     if values[0].dtype.kind != "f":
         return
+    for name in fitter.names:
+        sizes = fitter.vector(size(name))
+        for number in dict.fromkeys(float(v) * n for v, n in zip(values, sizes, strict=True)):
+            yield "over", (number, size(name))
+        for number in dict.fromkeys(float(v) / n for v, n in zip(values, sizes, strict=True)):
+            yield "times", (number, size(name))
     squares = [float(v) * float(v) for v in values]
     logs = [float(np.exp(v)) if abs(v) < 40 else 0.0 for v in values]
     inverse = [1 / s if s else 0.0 for s in squares]
@@ -144,11 +155,27 @@ def _steps(fitter: Fitter, arrays: Arrays) -> Iterator[Dim]:
         step = fitter.fit([int(a[c] - a[0]) for a, c in zip(arrays, counts, strict=True)])
         if start is not None and step is not None:
             yield index(0) // count * step + start
+    if all(counts):
+        yield from _folded(fitter, arrays, counts)
     again = [int(np.argmax(a[1:] == a[0])) + 1 for a in arrays]
     if (period := fitter.fit(again)) is not None and period != 0:
         start, step = fitter.fit([int(a[0]) for a in arrays]), fitter.fit([int(a[1] - a[0]) for a in arrays])
         if start is not None and step is not None:
             yield (index(0) % period) * step + start
+
+
+def _folded(fitter: Fitter, arrays: Arrays, counts: Sequence[int]) -> Iterator[Dim]:
+    """The places that padding reads: beyond an end the axis is reflected, repeated, or begun again."""
+    firsts, lasts = [int(a[0]) for a in arrays], [int(a.max()) for a in arrays]
+    i, first, last, zeros = index(0), fitter.fit(firsts), fitter.fit(lasts), fitter.fit(counts)
+    if first is None or last is None or zeros is None:
+        return
+    away = greatest(i - first, first - i)
+    yield last - greatest(last - away, away - last)
+    yield (i + first) % (last + 1)
+    yield least(greatest(i - zeros + 1, 0), last)
+    other = greatest(i - first - 1, first - i)
+    yield least(other, 2 * last + 1 - other)
 
 
 def _diagonal(fitter: Fitter, arrays: Arrays, ndim: int) -> Iterator[Dim]:
@@ -171,6 +198,25 @@ def _diagonal(fitter: Fitter, arrays: Arrays, ndim: int) -> Iterator[Dim]:
         yield scale * least(greatest(highest - (j - i) + 1, 0), 1)
     if lowest is not None:
         yield scale * least(greatest(j - i - lowest + 1, 0), 1)
+
+
+def _triangles(fitter: Fitter, arrays: Arrays) -> Iterator[tuple[str, Any]]:
+    """The places of a triangle: np.triu_indices, or what they choose of a flat array."""
+    for (rows, rows_dim), (columns, columns_dim) in itertools.product(list(fitter.known.items())[:8], repeat=2):
+        for k, upper in itertools.product((0, 1, -1), (1, 0)):
+            if max(rows) * max(columns) > MAX_ELEMENTS or min(*rows, *columns) < 1:
+                continue
+            indices = np.triu_indices if upper else np.tril_indices
+            places = ((indices(n, k, m), a) for n, m, a in zip(rows, columns, arrays, strict=True))
+            found = []
+            for (row, column), array in itertools.takewhile(lambda pair: len(pair[0][0]) == len(pair[1]), places):
+                basis = np.stack([row, column, np.ones_like(row)], 1).astype(np.float64)
+                steps = np.linalg.lstsq(basis, array.astype(np.float64), rcond=None)[0]
+                found.append([round(c) for c in steps.tolist()])
+            if len(found) == len(arrays):
+                i, j, first = (fitter.fit(list(column)) for column in zip(*found, strict=True))
+                if i is not None and j is not None and first is not None:
+                    yield "triangle", (rows_dim, columns_dim, k, upper, i, j, first)
 
 
 def _real(fitter: Fitter, arrays: Arrays, type_: ArrayType) -> Iterator[tuple[str, Any]]:

@@ -82,6 +82,14 @@ def _scalar(function: Callable[[Any], Any]) -> Callable[..., Any]:
     return lambda shape, above, below: np.broadcast_to(function(np.true_divide(above, below)), shape)
 
 
+def _triangle(shape: tuple[int, ...], rows: int, columns: int, k: int, upper: int, i: int, j: int, first: int) -> Any:
+    """For the elements of a triangle, in C order: i times the row, plus j times the column, plus a number."""
+    if rows * columns > MAX_ELEMENTS:
+        raise SizeError(f"A triangle of {rows} rows and {columns} columns is too large.")
+    row, column = np.triu_indices(rows, k, columns) if upper else np.tril_indices(rows, k, columns)
+    return row * i + column * j + first
+
+
 def _named(function: Callable[..., Any]) -> Callable[..., Any]:
     return lambda shape, *args: function(*args)
 
@@ -89,6 +97,9 @@ def _named(function: Callable[..., Any]) -> Callable[..., Any]:
 #: Form to a function of the shape and the arguments: the elements, before they are cast to the dtype.
 FORMS: dict[str, Callable[..., Any]] = {
     "elements": _elements,
+    "over": lambda shape, number, below: np.broadcast_to(np.true_divide(number, below), shape),
+    "times": lambda shape, number, factor: np.broadcast_to(np.multiply(number, factor), shape),
+    "triangle": _triangle,
     "sqrt": _scalar(np.sqrt),
     "rsqrt": _scalar(lambda x: 1 / np.sqrt(x)),
     "log": _scalar(np.log),

@@ -20,7 +20,7 @@ from wengert.ir.graph import Constant, Graph, Guard, Location, Node, Value
 from wengert.ir.sizes import Dim
 from wengert.ir.types import ArrayType
 
-__all__ = ["check_structure", "generalised"]
+__all__ = ["ConstantError", "check_structure", "generalised"]
 
 LOOPS = (
     "Replace a Python loop over elements by a NumPy function over the axis, or by wg.scan or wg.fori_loop; or give "
@@ -60,6 +60,10 @@ def _op(node: Node | None) -> str:
 
 def _list(env: Mapping[str, int]) -> str:
     return ", ".join(f"{name} = {n}" for name, n in env.items())
+
+
+class ConstantError(SizeError):
+    """A constant is no formula that a graph can hold."""
 
 
 class _General:
@@ -167,11 +171,12 @@ class _General:
                 found = fit_constant(self.fitter, [c.array for c in constants], type_, constants[0].name)
             if found is None:
                 shapes = as_text([f"{c.array:.6g}" if c.array.ndim == 0 else c.type for c in constants])
-                raise self.refuse(
+                raise ConstantError(
                     f"A constant that depends on a size ({shapes}) is no formula that a graph can hold; known are "
                     "numbers that are quotients of sizes, their roots and logarithms, even steps, diagonals and "
                     "triangles, and NumPy's windows. Pass it as an argument, or give the axis a number instead of a "
-                    "name."
+                    "name.",
+                    location=self.location,
                 )
             self.constants[key] = found
         return self.constants[key]

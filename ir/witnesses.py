@@ -70,8 +70,8 @@ def _candidates(names: Sequence[str]) -> Iterator[Env]:
         for r in range(8):
             yield {name: base + shift + (r * (2 * j + 1) + j) % 8 for j, name, base in numbered}
         if not shift:
-            for r in (3, 5, 8):
-                yield {name: base * r + (r * (j + 2)) % 7 for j, name, base in numbered}
+            for r, start in ((0, 40), (1, 64), (2, 101)):
+                yield {name: start + base - 12 + (r * j) % 5 for j, name, base in numbered}
             yield {name: large + 6 * j for j, name, _ in numbered}
 
 

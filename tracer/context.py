@@ -41,6 +41,8 @@ class Capture:
 class Trace:
     """One run of a function on traced arrays."""
 
+    keeps_values = False  # whether arrays made of sizes are traced, too
+
     def __init__(self, name: str) -> None:
         self.builder = Builder(name)
         self.level = next(_level)

@@ -154,9 +154,10 @@ def _plain(param: Any) -> Any:
 class SymbolicTrace(Trace):
     """A trace at one witness: it remembers which sizes the user's code looked at, and how it compared them."""
 
-    def __init__(self, name: str) -> None:
+    def __init__(self, name: str, *, keeps_values: bool = False) -> None:
         super().__init__(name)
         self.builder = SymbolicBuilder(name)
+        self.keeps_values = keeps_values
         self.slots: list[int] = []
         self.notes: list[Note] = []
 

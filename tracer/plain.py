@@ -9,7 +9,7 @@ from typing import Any
 
 import numpy as np
 
-from wengert.ir.types import SHORT_NAMES
+from wengert.ir.types import SHORT_NAMES, KnownSize
 from wengert.tracer.array import Array, TraceNamespace, find_arrays
 from wengert.tracer.context import current_trace
 from wengert.tracer.memory import View
@@ -25,9 +25,23 @@ def natively(function: Any, args: Any, kwargs: dict[str, Any], *, making: bool =
     held: dict[int, tuple[Any, Array]] = {}
     given, named = [_down(x, held) for x in args], {name: _down(x, held) for name, x in kwargs.items()}
     result = function(*given, **named)
+    if (trace := current_trace()) is not None and trace.keeps_values and _has_size((*args, *kwargs.values())):
+        return _as_values(TraceNamespace(trace), result)
     if not (making or held) or any(result is x for x in args):
         return result
     return _up(result, held)
+
+
+def _has_size(items: Any) -> bool:
+    return any(isinstance(x, KnownSize) or (type(x) in (list, tuple) and _has_size(x)) for x in items)
+
+
+def _as_values(xp: TraceNamespace, result: Any) -> Any:
+    """Arrays as traced ones: what is done to ``np.arange(n)`` is part of the program, its numbers are a formula."""
+    if type(result) in (list, tuple):
+        return type(result)(_as_values(xp, x) for x in result)
+    is_array = type(result) is np.ndarray and result.dtype in SHORT_NAMES
+    return xp.constant(result) if is_array else result
 
 
 def _down(item: Any, held: dict[int, tuple[Any, Array]]) -> Any:

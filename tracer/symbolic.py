@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import functools
 from collections.abc import Callable, Mapping, Sequence
 from typing import Any
 
@@ -9,7 +10,8 @@ import numpy as np
 from attrs import evolve
 
 from wengert.backends import protocol
-from wengert.ir.errors import SizeError
+from wengert.ir.errors import SizeError, WengertError
+from wengert.ir.generalising import ConstantError
 from wengert.ir.graph import Graph
 from wengert.ir.schema import Spec
 from wengert.ir.size_text import parse_size
@@ -87,12 +89,20 @@ def graph_for_specs(traced: Any, bound: Bound) -> Graph:
         graph: Graph = traced.recorded(evolve(bound, leaves=given), trace)
         return graph
 
-    def make(env: Mapping[str, int]) -> Run:
-        trace = SymbolicTrace(traced.__name__)
+    def make(env: Mapping[str, int], *, keeps_values: bool = False) -> Run:
+        trace = SymbolicTrace(traced.__name__, keeps_values=keeps_values)
         with builtins_in_place():
             return Run(record(env, trace), trace.slots, trace.notes)
 
-    return symbolic(make, names, shapes, agree) if names else record({}, None)
+    if not names:
+        return record({}, None)
+    try:
+        return symbolic(make, names, shapes, agree)
+    except ConstantError as error:  # sin(arange(n)) is no formula, but a program
+        try:
+            return symbolic(functools.partial(make, keeps_values=True), names, shapes, agree)
+        except WengertError:
+            raise error from None
 
 
 def lifted(transform: Callable[[Graph], Graph], graph: Graph) -> Graph:
