@@ -8,6 +8,7 @@ not agree by chance.
 
 from __future__ import annotations
 
+import collections
 import itertools
 from collections.abc import Iterator, Mapping, Sequence
 from fractions import Fraction
@@ -134,9 +135,14 @@ class Fitter:
                 for factor in self._linear(quotient, [1, *map(size, self.names)]):
                     yield dim * factor
         for (p, left_dim), (q, right_dim) in itertools.combinations_with_replacement(pool, 2):
-            offsets = {a - b * c for a, b, c in zip(v, p, q, strict=True)}
-            if len(offsets) == 1:
-                yield left_dim * right_dim + offsets.pop()
+            for offsets, dim in (
+                ({a - b * c for a, b, c in zip(v, p, q, strict=True)}, left_dim * right_dim),
+                ({a - b - c for a, b, c in zip(v, p, q, strict=True)}, left_dim + right_dim),
+                ({a - b + c for a, b, c in zip(v, p, q, strict=True)}, left_dim - right_dim),
+                ({a + b - c for a, b, c in zip(v, p, q, strict=True)}, right_dim - left_dim),
+            ):
+                if len(offsets) == 1:
+                    yield dim + offsets.pop()
 
     def _quotients(self, v: Vector) -> Iterator[Dim]:
         """(sum of multiples + b) // d: b lies where d v - s <= b < d v - s + d at every witness."""
@@ -172,7 +178,8 @@ class Fitter:
         """The minimum or maximum of two sizes, or of a size and a number."""
         pool = self._pool()
         for p, dim in pool:
-            for shift in sorted({a - b for a, b in zip(v, p, strict=True)}, key=abs)[:6]:
+            shifts = collections.Counter(a - b for a, b in zip(v, p, strict=True))
+            for shift, _ in shifts.most_common(4):
                 moved = tuple(b + shift for b in p)
                 agree = [a == b for a, b in zip(v, moved, strict=True)]
                 rest = {a for a, same in zip(v, agree, strict=True) if not same}

@@ -15,7 +15,7 @@ from attrs import frozen
 
 from wengert.ir.errors import SizeError
 from wengert.ir.graph import Constant, Value
-from wengert.ir.sizes import Size, is_symbolic, replace
+from wengert.ir.sizes import Size, replace
 from wengert.ir.types import ArrayType
 
 __all__ = ["FORMS", "MAX_ELEMENTS", "Formula", "constant_at", "index", "is_index"]
@@ -84,7 +84,7 @@ def _scalar(function: Callable[[Any], Any]) -> Callable[..., Any]:
 
 def _triangle(shape: tuple[int, ...], rows: int, columns: int, k: int, upper: int, i: int, j: int, first: int) -> Any:
     """For the elements of a triangle, in C order: i times the row, plus j times the column, plus a number."""
-    if rows * columns > MAX_ELEMENTS:
+    if rows * columns > MAX_ELEMENTS // 2:
         raise SizeError(f"A triangle of {rows} rows and {columns} columns is too large.")
     row, column = np.triu_indices(rows, k, columns) if upper else np.tril_indices(rows, k, columns)
     return row * i + column * j + first
@@ -113,6 +113,10 @@ FORMS: dict[str, Callable[..., Any]] = {
 }  # fmt: skip
 
 
+#: Which argument is, within a factor of two, the length of the result.
+LENGTHS = {"linspace": 2, "hanning": 0, "hamming": 0, "blackman": 0, "bartlett": 0, "fftfreq": 0, "rfftfreq": 0}
+
+
 def constant_at(formula: Formula, env: Mapping[str, int], limit: int = MAX_ELEMENTS) -> Constant:
     """The constant where the sizes are these; SizeError if it is none."""
     shape = replace(formula.type.shape, env)
@@ -120,8 +124,10 @@ def constant_at(formula: Formula, env: Mapping[str, int], limit: int = MAX_ELEME
         raise SizeError(f"A constant has the shape {shape}; expected counts, and at most {limit} elements.")
     known = {**env, **{f"_{a}": index(a) for a in range(len(shape))}}
     args = [replace(arg, known) for arg in formula.args]
-    if formula.form != "elements" and any(map(is_symbolic, args)):
-        raise SizeError(f"A formula {formula.form} has no indices.")
+    if formula.form != "elements" and any(type(x) is Size or abs(x) > max(limit, 2**31) for x in args):
+        raise SizeError(f"A formula {formula.form} has no indices, and no numbers as large as {args}.")
+    if formula.form in LENGTHS and args[LENGTHS[formula.form]] > 2 * math.prod(shape) + 2:
+        raise SizeError(f"A formula {formula.form} of {args} does not make an array of shape {shape}.")
     try:
         with np.errstate(all="ignore"):
             made = np.asarray(FORMS[formula.form](shape, *args))

@@ -20,7 +20,7 @@ from wengert.ir.graph import Constant, Graph, Guard, Location, Node, Value
 from wengert.ir.sizes import Dim
 from wengert.ir.types import ArrayType
 
-__all__ = ["ConstantError", "check_structure", "generalised"]
+__all__ = ["ConstantError", "check_alike", "generalised"]
 
 LOOPS = (
     "Replace a Python loop over elements by a NumPy function over the axis, or by wg.scan or wg.fori_loop; or give "
@@ -42,8 +42,12 @@ def generalised(graphs: Sequence[Graph], fitter: Fitter, shapes: Sequence[Any] |
     return _General(fitter).graph(tuple(graphs))
 
 
-def check_structure(first: Graph, other: Graph, envs: Sequence[Mapping[str, int]]) -> None:
-    """Raise, naming the line, unless the graphs have the same ops in the same order."""
+def check_alike(first: Graph, other: Graph, envs: Sequence[Mapping[str, int]]) -> None:
+    """Raise, naming the line, unless two graphs are one program but for whole numbers and the elements of constants."""
+    _Alike(Fitter(envs)).graph((first, other))
+
+
+def _check_ops(first: Graph, other: Graph, envs: Sequence[Mapping[str, int]]) -> None:
     longer = first if len(first.nodes) >= len(other.nodes) else other
     for k, (a, b) in enumerate(itertools.zip_longest(first.nodes, other.nodes)):
         if a is None or b is None or a.op is not b.op or len(a.operands) != len(b.operands):
@@ -87,7 +91,7 @@ class _General:
     def _graph(self, graphs: tuple[Graph, ...]) -> Graph:
         first = graphs[0]
         for other, env in zip(graphs[1:], self.fitter.envs[1:], strict=True):
-            check_structure(first, other, (self.fitter.envs[0], env))
+            _check_ops(first, other, (self.fitter.envs[0], env))
             self.check_results(first, other)
         numbers: list[dict[Value, int]] = [{} for _ in graphs]
         made: list[Value] = []
@@ -180,3 +184,14 @@ class _General:
                 )
             self.constants[key] = found
         return self.constants[key]
+
+
+class _Alike(_General):
+    """Takes every number, and every constant, for one that could be fitted."""
+
+    def dim(self, values: Sequence[Any], what: str) -> Dim:
+        return int(values[0])
+
+    def constant(self, constants: Sequence[Constant]) -> Value:
+        self.type([c.type for c in constants])
+        return constants[0]

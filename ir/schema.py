@@ -231,6 +231,11 @@ def solve(graph: Graph, shapes: Sequence[tuple[int, ...]], arguments: Sequence[s
         equations += [Equation(*pair, argument, axis) for axis, pair in enumerate(zip(dims, shape, strict=True))]
     env, origin = _solution(equations)
     for each in equations:
+        if unknown := [name for name in names_in(each.dim) if name not in env]:
+            raise SizeError(
+                f"Argument {each.argument} has size {each.given} along axis {each.axis}, which is {each.dim} and does "
+                f"not tell {unknown[0]!r}{_because(each.dim, env, origin)}."
+            )
         if (wanted := replace(each.dim, env)) != each.given:
             raise SizeError(_mismatch(each, wanted, env, origin))
     return {name: env[name] for name in graph.sizes.names}

@@ -14,7 +14,7 @@ from attrs import evolve, frozen
 
 from wengert.ir.errors import SizeError, WengertError
 from wengert.ir.fitting import Fitter
-from wengert.ir.generalising import check_structure, generalised
+from wengert.ir.generalising import check_alike, generalised
 from wengert.ir.graph import Graph, Location
 from wengert.ir.schema import RELATIONS, Constraint, Sizes, broken, instantiate, unsolved
 from wengert.ir.sizes import Dim, Size, greatest, replace, size
@@ -62,17 +62,18 @@ Agree = Callable[[Graph, Graph], bool]
 
 
 def _candidates(names: Sequence[str]) -> Iterator[Env]:
-    """Eight residues of each name, then larger ones and a large one; distinct, and in no fixed relation."""
-    bases = [12 + 11 * j * (j + 1) // 2 for j in range(len(names))]
+    """Eight residues of each name, the first the largest; then larger sizes, in other orders, too."""
+    bases = [12 + 11 * j * (j + 1) // 2 for j in reversed(range(len(names)))]
     large = {1: 1009, 2: 211}.get(len(names), 101)
-    numbered = [(j, name, base) for j, (name, base) in enumerate(zip(names, bases, strict=True))]
     for shift in range(0, 160, 8):
         for r in range(8):
-            yield {name: base + shift + (r * (2 * j + 1) + j) % 8 for j, name, base in numbered}
+            values = [b + shift + (r * (2 * j + 1) + j) % 8 for j, b in enumerate(bases)]
+            yield dict(zip(names, values, strict=True))
         if not shift:
-            for r, start in ((0, 40), (1, 64), (2, 101)):
-                yield {name: start + base - 12 + (r * j) % 5 for j, name, base in numbered}
-            yield {name: large + 6 * j for j, name, _ in numbered}
+            for r, start in enumerate((40, 64, 101, large)):
+                values = [start + b - 12 + (r * j) % 5 for j, b in enumerate(bases)]
+                turned = (values[::-1], values[1:] + values[:1], values, values[::-1])[r]
+                yield dict(zip(names, turned, strict=True))
 
 
 def symbolic(
@@ -97,7 +98,8 @@ def symbolic(
         dims = [replace(dim, env) for shape in shapes or () for dim in shape if type(dim) is Size]
         return min(dims, default=2) >= 2 and all(c.holds(env) for c in constraints)
 
-    runs, envs = _runs(make, [env for env in _candidates(names) if allowed(env)], names)
+    runs, envs, ordered = _runs(make, [env for env in _candidates(names) if allowed(env)], names)
+    constraints = (*constraints, *ordered)
 
     def fitted(extra: Sequence[tuple[Env, Run]]) -> Graph:
         fitter = Fitter([*envs, *(env for env, _ in extra)])
@@ -133,10 +135,16 @@ def symbolic(
     return graph.evolve(sizes=evolve(sizes, constraints=(*sizes.constraints, *_limits(names, wrong, sizes))))
 
 
-def _runs(make: Make, candidates: Sequence[Env], names: Sequence[str]) -> tuple[list[Run], list[Env]]:
+def _runs(
+    make: Make, candidates: Sequence[Env], names: Sequence[str]
+) -> tuple[list[Run], list[Env], list[Constraint]]:
+    """Runs of one path, their sizes, and which names must stay in which order for it."""
     runs: list[Run] = []
     envs: list[Env] = []
+    ordered: list[Constraint] = []
     for env in candidates:
+        if not all(c.holds(env) for c in ordered):
+            continue
         try:
             run = make(env)
         except MemoryError:  # a large witness alone
@@ -144,7 +152,14 @@ def _runs(make: Make, candidates: Sequence[Env], names: Sequence[str]) -> tuple[
         if runs and run.path != runs[0].path:
             continue
         if runs:
-            check_structure(runs[0].graph, run.graph, (envs[0], env))
+            try:
+                check_alike(runs[0].graph, run.graph, (envs[0], env))
+            except SizeError:
+                found = _orders(make, runs[0], envs[0], names)
+                if all(c.holds(env) for c in found):
+                    raise
+                ordered += found
+                continue
         runs.append(run)
         envs.append(env)
         if len(runs) == WITNESSES + 2 * (len(names) > 2):
@@ -156,7 +171,21 @@ def _runs(make: Make, candidates: Sequence[Env], names: Sequence[str]) -> tuple[
             f"{f' (conditions on sizes at {chr(44).join(places)})' if places else ''}; {FEWEST} are needed to tell "
             "what it does for any. Give an axis a number instead of a name."
         )
-    return runs, envs
+    return runs, envs, ordered
+
+
+def _orders(make: Make, first: Run, env: Env, names: Sequence[str]) -> list[Constraint]:
+    """The pairs of names of which the smaller one must stay so: exchanged, they make another program."""
+    found = []
+    for i, name in enumerate(names):
+        for other in names[:i]:
+            small, large = sorted((name, other), key=lambda each: env[each])
+            try:
+                run = make({**env, small: env[large], large: env[small]})
+                check_alike(first.graph, run.graph, (env, env))
+            except Exception:  # noqa: BLE001 (whatever the function says, it is another program)
+                found.append(Constraint(size(small), "<=", size(large)))
+    return found
 
 
 # ----- Conditions on sizes -----
@@ -244,17 +273,10 @@ def _like(first: Run, run: Run, witness: Env, env: Any) -> bool:
     if run.path != first.path:
         return False
     try:
-        generalised([first.graph, run.graph], _Any([witness, dict(env)]))
+        check_alike(first.graph, run.graph, (witness, dict(env)))
     except SizeError:
         return False
     return True
-
-
-class _Any(Fitter):
-    """Fits anything: to see whether programs are alike but for their numbers."""
-
-    def fit(self, values: Sequence[int]) -> Dim | None:
-        return int(values[0])
 
 
 def _attempt(make: Make, env: Env) -> Run | None:

@@ -41,6 +41,7 @@ class Capture:
 class Trace:
     """One run of a function on traced arrays."""
 
+    symbolic = False  # whether this is one of several traces, at several sizes
     keeps_values = False  # whether arrays made of sizes are traced, too
 
     def __init__(self, name: str) -> None:

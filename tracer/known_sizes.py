@@ -154,6 +154,8 @@ def _plain(param: Any) -> Any:
 class SymbolicTrace(Trace):
     """A trace at one witness: it remembers which sizes the user's code looked at, and how it compared them."""
 
+    symbolic = True
+
     def __init__(self, name: str, *, keeps_values: bool = False) -> None:
         super().__init__(name)
         self.builder = SymbolicBuilder(name)

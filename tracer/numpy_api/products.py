@@ -84,7 +84,7 @@ def _sequences(a: Any, b: Any) -> tuple[Any, Array, Array]:
 
 
 def _convolved(xp: Any, x: Array, y: Array, mode: Any) -> Array:
-    """Sum over i of y[i] x[k - i], y being the shorter.
+    """Sum over i of y[i] x[k - i], y being the shorter, for which fewer rows are made.
 
     Each row of the outer product is moved right by its number: zeros are appended, and the same elements read in
     rows that are shorter by one.  No term is there that the sum does not have, so infinities stay where they are.
@@ -94,7 +94,10 @@ def _convolved(xp: Any, x: Array, y: Array, mode: Any) -> Array:
     padded = xp.place(table, shape=(m, n + m), start=(0, 0), step=(1, 1))
     flat = xp.reshape(padded, (m * (n + m),))[: m * (n + m - 1)]
     full = xp.sum(xp.reshape(flat, (m, n + m - 1)), axis=0)
-    first, count = {"full": (0, n + m - 1), "same": ((m - 1) // 2, n), "valid": (m - 1, n - m + 1)}[mode]
+    first, count = {
+        "full": (0, n + m - 1), "same": ((min(n, m) - 1) // 2, max(n, m)),
+        "valid": (min(n, m) - 1, max(n, m) - min(n, m) + 1),
+    }[mode]  # fmt: skip
     return full[first : first + count]
 
 
@@ -114,7 +117,7 @@ def convolve(a, v, mode="full"):
         if not item.size:
             message = f"{name} cannot be empty"
             raise ValueError(message)
-    x, y = (y, x) if y.size > x.size else (x, y)
+    x, y = (y, x) if y.size > x.size and not xp.trace.symbolic else (x, y)  # which is shorter may not be known
     return _convolved(xp, x, y, _mode(mode))
 
 
