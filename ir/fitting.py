@@ -28,6 +28,9 @@ DIVISORS = range(2, 17)
 #: How many more witnesses there are than coefficients to find.
 SPARE = 2
 
+#: How far slopes may be from fractions: a quotient is within one of its slope times the size.
+NEAR = 0.25
+
 Vector = tuple[int, ...]
 
 
@@ -155,7 +158,7 @@ class Fitter:
                 total = total + round(slope * d) * name
             starts = [d * a - s for a, s in zip(v, self.vector(total), strict=True)]
             low, high = max(starts), min(starts) + d - 1
-            if low == high or (low < high and d <= len(self.envs) // 2):
+            if low == high and np.abs(slopes * d - np.round(slopes * d)).max() < NEAR:
                 yield (total + low) // d
         for p, dim in self._pool():
             for d in DIVISORS:

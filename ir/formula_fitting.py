@@ -10,7 +10,7 @@ import numpy as np
 
 from wengert.ir.fitting import Fitter
 from wengert.ir.formulas import FORMS, MAX_ELEMENTS, Formula, constant_at, index
-from wengert.ir.sizes import Dim, greatest, is_symbolic, least, replace, size
+from wengert.ir.sizes import Dim, greatest, is_symbolic, least, size
 from wengert.ir.types import ArrayType
 
 __all__ = ["fit_constant"]
@@ -231,14 +231,12 @@ def _real(fitter: Fitter, arrays: Arrays, type_: ArrayType) -> Iterator[tuple[st
         ends = [float(np.float64(a[0]) + len(a) * (np.float64(a[1]) - a[0])) for a in arrays]
         for end in {ends[0], round(ends[0], 12)}:
             yield "linspace", (float(arrays[0][0]), end, n, 0)
-        for form in ("fftfreq", "rfftfreq"):
-            for length in (n, *(fitter.fit([2 * len(a) - k for a in arrays]) for k in (1, 2))):
-                lengths = [replace(length, env) for env in fitter.envs] if length is not None else []
-                steps = [m * float(a[1]) for m, a in zip(lengths, arrays, strict=False)]
-                spacing = {round(1 / step, 12) for step in steps if step}
-                if len(spacing) == 1:
-                    yield form, (length, spacing.pop())
-        yield from ((form, (form_n, 1.0)) for form in ("rfftfreq",) for form_n in fitter.known.values())
+        counts = [len(a) for a in arrays]
+        half = [(lengths, dim) for lengths, dim in fitter.known.items() if [m // 2 + 1 for m in lengths] == counts]
+        for form, lengths, length in (("fftfreq", counts, n), *(("rfftfreq", *pair) for pair in half)):
+            steps = [m * float(a[1]) for m, a in zip(lengths, arrays, strict=True)]
+            for spacing in {round(1 / step, 12) for step in steps if step}:
+                yield form, (length, spacing)
     for form in ("hanning", "hamming", "blackman", "bartlett"):
         assert form in FORMS  # of the closed list
         yield form, (n,)

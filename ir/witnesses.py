@@ -1,8 +1,8 @@
 """From a function of known sizes to a symbolic graph: which sizes to look at, and what the graph is right for.
 
-The program is made at a dozen witnesses and generalised.  Then it is made at small sizes, 0, 1, 2 and so on, at which
-programs are most often special, and compared with what the symbolic graph is there: where that is another program, a
-constraint is recorded, and a call with such sizes is an error, never a wrong answer.
+The program is made at a dozen witnesses and generalised; what comes out must be the program at other witnesses, too.
+Then it is made at small sizes, 0, 1, 2 and so on, at which programs are most often special: where the symbolic graph is
+another program, a constraint is recorded, and a call with such sizes is an error, never a wrong answer.
 """
 
 from __future__ import annotations
@@ -12,20 +12,22 @@ from typing import Any
 
 from attrs import evolve, frozen
 
-from wengert.ir.errors import SizeError, WengertError
+from wengert.ir.errors import SizeError
 from wengert.ir.fitting import Fitter
 from wengert.ir.generalising import check_alike, generalised
 from wengert.ir.graph import Graph, Location
-from wengert.ir.schema import RELATIONS, Constraint, Sizes, broken, instantiate, unsolved
-from wengert.ir.sizes import Dim, Size, greatest, replace, size
-from wengert.ir.wire import identity
+from wengert.ir.schema import RELATIONS, Constraint, Sizes, instantiate, unsolved
+from wengert.ir.sizes import Dim, Size, replace, size
+from wengert.ir.small_sizes import Agree, limits, small_envs, wrong_at
 
 __all__ = ["Note", "Run", "lift", "symbolic"]
 
-#: Witnesses to generalise from, and the fewest that will do.
+#: Witnesses to generalise from, how many more a number that fits nothing asks for, and the fewest that will do.
 WITNESSES = 12
+MORE = 10
 FEWEST = 7
-SMALL = range(8)
+#: Witnesses at which the outcome is looked at again: in other proportions, and of other residues.
+HELD_OUT = 5
 
 OPPOSITE = {"==": "!=", "!=": "==", "<": ">=", ">=": "<", ">": "<=", "<=": ">"}
 
@@ -58,7 +60,6 @@ class Run:
 
 
 Make = Callable[[Env], Run]
-Agree = Callable[[Graph, Graph], bool]
 
 
 def _candidates(names: Sequence[str]) -> Iterator[Env]:
@@ -74,6 +75,73 @@ def _candidates(names: Sequence[str]) -> Iterator[Env]:
                 values = [start + b - 12 + (r * j) % 5 for j, b in enumerate(bases)]
                 turned = (values[::-1], values[1:] + values[:1], values, values[::-1])[r]
                 yield dict(zip(names, turned, strict=True))
+
+
+def _held_out(names: Sequence[str]) -> Iterator[Env]:
+    """Sizes that are several times one another."""
+    values = (9, 150, 33, 77, 20, 131, 58)
+    for r in range(21):
+        yield {name: values[(3 * r + 2 * j) % 7] + r // 7 + 200 * (j // 7) for j, name in enumerate(names)}
+
+
+class _Runs:
+    """Runs of one path through the program."""
+
+    def __init__(self, make: Make, names: Sequence[str], allowed: Callable[[Env], bool]) -> None:
+        self.make, self.names, self.allowed = make, names, allowed
+        self.runs: list[Run] = []
+        self.envs: list[Env] = []
+        self.ordered: list[Constraint] = []  # which names must stay in which order for this path
+
+    def take(self, candidates: Iterator[Env], count: int) -> None:
+        """So many more runs."""
+        wanted = len(self.runs) + count
+        for env in candidates:
+            if len(self.runs) == wanted:
+                return
+            if env in self.envs or not self.allowed(env) or not all(c.holds(env) for c in self.ordered):
+                continue
+            try:
+                run = self.make(env)
+            except MemoryError:  # a large witness alone
+                continue
+            if not self.runs or (run.path == self.runs[0].path and self._is_alike(env, run)):
+                self.runs.append(run)
+                self.envs.append(env)
+
+    def _is_alike(self, env: Env, run: Run) -> bool:
+        try:
+            check_alike(self.runs[0].graph, run.graph, (self.envs[0], env))
+        except SizeError:
+            found = self._orders()
+            if all(c.holds(env) for c in found):
+                raise
+            self.ordered += found
+            return False
+        return True
+
+    def _orders(self) -> list[Constraint]:
+        """The pairs of names of which the smaller one must stay so: exchanged, they make another program."""
+        env, found = self.envs[0], []
+        for i, name in enumerate(self.names):
+            for other in self.names[:i]:
+                small, large = sorted((name, other), key=lambda each: env[each])
+                try:
+                    run = self.make({**env, small: env[large], large: env[small]})
+                    check_alike(self.runs[0].graph, run.graph, (env, env))
+                except Exception:  # noqa: BLE001 (whatever the function says, it is another program)
+                    found.append(Constraint(size(small), "<=", size(large)))
+        return found
+
+    def check_count(self) -> None:
+        if len(self.runs) >= FEWEST:
+            return
+        places = dict.fromkeys(str(note.location) for note in self.runs[0].notes) if self.runs else ()
+        conditions = f" (conditions on sizes at {', '.join(places)})" if places else ""
+        raise SizeError(
+            f"Only {len(self.runs)} combinations of sizes take one path through the function{conditions}; {FEWEST} are "
+            "needed to tell what it does for any. Give an axis a number instead of a name."
+        )
 
 
 def symbolic(
@@ -98,94 +166,77 @@ def symbolic(
         dims = [replace(dim, env) for shape in shapes or () for dim in shape if type(dim) is Size]
         return min(dims, default=2) >= 2 and all(c.holds(env) for c in constraints)
 
-    runs, envs, ordered = _runs(make, [env for env in _candidates(names) if allowed(env)], names)
-    constraints = (*constraints, *ordered)
+    found, candidates = _Runs(make, names, allowed), _candidates(names)
+    found.take(candidates, WITNESSES + 2 * (len(names) > 2))
+    found.check_count()
+    held = len(found.runs)
+    found.take(_held_out(names), HELD_OUT)
 
-    def fitted(extra: Sequence[tuple[Env, Run]]) -> Graph:
-        fitter = Fitter([*envs, *(env for env, _ in extra)])
-        every = [*runs, *(run for _, run in extra)]
+    def fitted(*more: tuple[Env, Run], count: int | None = None) -> Graph:
+        """Generalised from the first so many runs, and more."""
+        every = [*found.runs[:count], *(run for _, run in more)]
+        fitter = Fitter([*found.envs[:count], *(env for env, _ in more)])
         graph = generalised([run.graph for run in every], fitter, shapes)
-        recorded = (*constraints, *_constraints(every, fitter))
-        return graph.evolve(sizes=Sizes(tuple(envs[0].items()), recorded))
+        recorded = (*constraints, *found.ordered, *_constraints(every, fitter))
+        return graph.evolve(sizes=Sizes(tuple(found.envs[0].items()), recorded))
 
-    graph = fitted(())
+    try:
+        graph = fitted(count=held)
+        later = zip(found.envs[held:], found.runs[held:], strict=True)
+        if wrong_at(graph, [(env, run.graph) for env, run in later], agree):
+            graph = fitted()
+    except SizeError:  # a divisor of nine is told by nine residues
+        found.take(candidates, MORE)
+        graph = fitted()
     if unknown := unsolved(graph):
         raise SizeError(
             f"No shape of an argument tells the size {unknown[0]!r}. Add an argument with an axis of that size, or "
             "write the axis that depends on it as a sum of multiples of names."
         )
-    small = {tuple(env.items()): _attempt(make, env) for env in _small_envs(names, envs[0])}
-    wrong = _wrong(graph, small, runs[0], agree)
-    alike = [(dict(env), run) for env, run in small.items() if run is not None and _like(runs[0], run, envs[0], env)]
-    for _ in range(4):  # as where x[:3] is shorter than 3: a minimum, to be seen at small sizes alone
+    return _at_small_sizes(graph, found, fitted, agree)
+
+
+def _at_small_sizes(graph: Graph, found: _Runs, fitted: Callable[..., Graph], agree: Agree) -> Graph:
+    """The graph with minima and maxima that show at small sizes alone, and constraints where it is not the program."""
+    first, witness = found.runs[0], found.envs[0]
+    runs = [(env, _attempt(found.make, env)) for env in small_envs(found.names, witness)]
+    programs = [(env, run.graph if run is not None and run.path == first.path else None) for env, run in runs]
+    wrong = wrong_at(graph, programs, agree)
+    alike = [(env, run) for env, run in runs if run is not None and _like(first, run, witness, env)]
+    for _ in range(5):
         if not any(env in wrong for env, _ in alike):
             break
         try:
-            better = fitted(alike)
+            better = fitted(*alike)
         except SizeError:
-            least_size = min(min(env.values()) for env, _ in alike)
-            alike = [(env, run) for env, run in alike if min(env.values()) > least_size]
+            least = min(min(env.values()) for env, _ in alike)
+            alike = [(env, run) for env, run in alike if min(env.values()) > least]
         else:
-            still = _wrong(better, small, runs[0], agree)
-            if len(still) < len(wrong):
-                graph, wrong = better, still
+            still = wrong_at(better, programs, agree)
+            graph, wrong = (better, still) if len(still) < len(wrong) else (graph, wrong)
             break
-    sizes = graph.sizes
-    assert sizes is not None  # given above
-    return graph.evolve(sizes=evolve(sizes, constraints=(*sizes.constraints, *_limits(names, wrong, sizes))))
+    assert graph.sizes is not None  # as it was made
+    tried = [env for env, _ in runs]
+    constraints = (*graph.sizes.constraints, *limits(found.names, wrong, tried, witness))
+    return graph.evolve(sizes=evolve(graph.sizes, constraints=constraints))
 
 
-def _runs(
-    make: Make, candidates: Sequence[Env], names: Sequence[str]
-) -> tuple[list[Run], list[Env], list[Constraint]]:
-    """Runs of one path, their sizes, and which names must stay in which order for it."""
-    runs: list[Run] = []
-    envs: list[Env] = []
-    ordered: list[Constraint] = []
-    for env in candidates:
-        if not all(c.holds(env) for c in ordered):
-            continue
-        try:
-            run = make(env)
-        except MemoryError:  # a large witness alone
-            continue
-        if runs and run.path != runs[0].path:
-            continue
-        if runs:
-            try:
-                check_alike(runs[0].graph, run.graph, (envs[0], env))
-            except SizeError:
-                found = _orders(make, runs[0], envs[0], names)
-                if all(c.holds(env) for c in found):
-                    raise
-                ordered += found
-                continue
-        runs.append(run)
-        envs.append(env)
-        if len(runs) == WITNESSES + 2 * (len(names) > 2):
-            break
-    if len(runs) < FEWEST:
-        places = dict.fromkeys(str(note.location) for note in runs[0].notes) if runs else ()
-        raise SizeError(
-            f"Only {len(runs)} combinations of sizes take one path through the function"
-            f"{f' (conditions on sizes at {chr(44).join(places)})' if places else ''}; {FEWEST} are needed to tell "
-            "what it does for any. Give an axis a number instead of a name."
-        )
-    return runs, envs, ordered
+def _attempt(make: Make, env: Env) -> Run | None:
+    try:
+        return make(env)
+    except Exception:  # noqa: BLE001 (whatever the user's function says of an empty array)
+        return None
 
 
-def _orders(make: Make, first: Run, env: Env, names: Sequence[str]) -> list[Constraint]:
-    """The pairs of names of which the smaller one must stay so: exchanged, they make another program."""
-    found = []
-    for i, name in enumerate(names):
-        for other in names[:i]:
-            small, large = sorted((name, other), key=lambda each: env[each])
-            try:
-                run = make({**env, small: env[large], large: env[small]})
-                check_alike(first.graph, run.graph, (env, env))
-            except Exception:  # noqa: BLE001 (whatever the function says, it is another program)
-                found.append(Constraint(size(small), "<=", size(large)))
-    return found
+def _like(first: Run, run: Run, witness: Env, env: Env) -> bool:
+    """Whether a run is the same program but for its numbers."""
+    if run.path != first.path:
+        return False
+    try:
+        check_alike(first.graph, run.graph, (witness, env))
+    except SizeError:
+        return False
+    return True
 
 
 # ----- Conditions on sizes -----
@@ -196,9 +247,11 @@ def _constraints(every: Sequence[Run], fitter: Fitter) -> list[Constraint]:
     count = min(len(run.slots) for run in every)
     slots = {f"_s{k}": fitter.fit([run.slots[k] for run in every]) for k in range(count)}
     found: dict[str, Constraint] = {}
-    for note in every[0].notes:
+    for k, note in enumerate(every[0].notes):
+        plain = [run.notes[k].right for run in every]  # a number that is no size may follow from one
         try:
-            left, right = replace(note.left, slots), replace(note.right, slots)
+            left = replace(note.left, slots)
+            right = fitter.fit(plain) if {*map(type, plain)} == {int} else replace(note.right, slots)
         except (SizeError, TypeError) as error:
             message = "A size that is compared here is no expression in the named ones."
             raise SizeError(message, location=note.location) from error
@@ -230,94 +283,6 @@ def _bounds(dim: Dim) -> tuple[int | None, int | None]:
     if any(type(atom) is not str for m in terms for atom, _ in m):
         return None, None
     return (constant if min(terms.values()) > 0 else None), (constant if max(terms.values()) < 0 else None)
-
-
-# ----- Small sizes -----
-
-
-def _small_envs(names: Sequence[str], witness: Env) -> Iterator[Env]:
-    for k in reversed(SMALL):
-        for name in names:
-            yield {**witness, name: k}
-        if len(names) > 1:
-            yield dict.fromkeys(names, k)
-    for i, name in enumerate(names):
-        for other in names[:i]:
-            yield {**witness, name: witness[other]}
-
-
-def _wrong(graph: Graph, small: Mapping[Any, Run | None], first: Run, agree: Agree) -> list[Env]:
-    """The small sizes at which a symbolic graph is not the program."""
-    assert graph.sizes is not None  # it was just made
-    wrong: list[Env] = []
-    for key, run in small.items():
-        env = dict(key)
-        try:
-            if broken(graph.sizes, env) is not None:
-                continue
-        except SizeError:
-            wrong.append(env)
-            continue
-        if run is not None and run.path != first.path:
-            continue  # on another path, which a constraint excludes
-        now = _instance(graph, env)
-        if run is None or now is None or not (
-            identity(run.graph) == identity(now) or (_alike(run.graph, now) and agree(run.graph, now))
-        ):
-            wrong.append(env)
-    return wrong
-
-
-def _like(first: Run, run: Run, witness: Env, env: Any) -> bool:
-    """Whether a run is the same program but for its numbers."""
-    if run.path != first.path:
-        return False
-    try:
-        check_alike(first.graph, run.graph, (witness, dict(env)))
-    except SizeError:
-        return False
-    return True
-
-
-def _attempt(make: Make, env: Env) -> Run | None:
-    try:
-        return make(env)
-    except Exception:  # noqa: BLE001 (whatever the user's function says of an empty array)
-        return None
-
-
-def _instance(graph: Graph, env: Env) -> Graph | None:
-    try:
-        return instantiate(graph, env)
-    except WengertError:
-        return None
-
-
-def _alike(a: Graph, b: Graph) -> bool:
-    types = ([v.type for v in (*g.inputs, *g.outputs)] for g in (a, b))
-    return next(types) == next(types) and a.results == b.results
-
-
-def _limits(names: Sequence[str], wrong: Sequence[Env], sizes: Sizes) -> list[Constraint]:
-    """Constraints that exclude these sizes."""
-    witness = dict(sizes.witness)
-    found: list[Constraint] = []
-    for name in names:
-        bad = [env[name] for env in wrong if all(env[other] == witness[other] for other in names if other != name)]
-        low = [k for k in bad if k in SMALL]
-        if low and set(low) == set(range(max(low) + 1)):
-            found.append(Constraint(size(name), ">=", max(low) + 1))
-        elif low:
-            found += [Constraint(size(name), "!=", k) for k in sorted(low)]
-    for env in wrong:
-        if all(c.holds(env) for c in found):
-            values = list(env.values())
-            if len(set(values)) == 1:
-                found.append(Constraint(greatest(*map(size, names)), ">", values[0]))
-            else:
-                equal = [name for name in names if values.count(env[name]) > 1]
-                found.append(Constraint(size(equal[0]), "!=", size(equal[1])))
-    return found
 
 
 # ----- Graph to graph -----

@@ -27,7 +27,7 @@ from wengert.ir.types import WEAK, KnownSize
 from wengert.ir.witnesses import Note
 from wengert.tracer.array import Array
 from wengert.tracer.context import Trace, current_trace
-from wengert.tracer.location import here, is_machinery
+from wengert.tracer.location import here, is_machinery, refuse
 
 __all__ = ["SymbolicTrace", "TracedSize", "builtins_in_place"]
 
@@ -46,11 +46,6 @@ class TracedSize(KnownSize):
         self = cls(value)
         self.dim, self.trace = dim, trace
         return self
-
-    __hash__ = int.__hash__
-
-    def __bool__(self) -> bool:
-        return self != 0
 
     def __neg__(self) -> Any:
         return TracedSize.of(-int(self), -self.dim, self.trace)
@@ -119,6 +114,19 @@ def _install() -> None:
             self.trace.note(self.dim, relation, _dim(other), outcome)
         return outcome
 
+    def is_there(self: TracedSize) -> bool:
+        return compared(self, 0, operator.ne, "!=")
+
+    def hashed(self: TracedSize) -> int:
+        if not is_machinery(sys._getframe(1).f_globals.get("__name__", "?")):  # noqa: SLF001 (as above)
+            raise refuse(
+                "a size is a key of a dict or set, and what is found there would be found for this size alone.",
+                "Write the cases as ifs, which become conditions on the size, or give the axis a number.",
+            )
+        return hash(int(self))
+
+    TracedSize.__bool__ = is_there  # type: ignore[method-assign]
+    TracedSize.__hash__ = hashed  # type: ignore[method-assign]
     for name in ("add", "sub", "mul", "floordiv", "mod"):
         arithmetic(name)
     for name, relation in (("lt", "<"), ("le", "<="), ("gt", ">"), ("ge", ">="), ("eq", "=="), ("ne", "!=")):
