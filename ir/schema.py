@@ -170,7 +170,7 @@ class _Instance:
         if not is_symbolic(type_.shape):
             return type_
         shape = replace(type_.shape, self.env)
-        if min(shape) < 0:
+        if any(n < 0 for n, dim in zip(shape, type_.shape, strict=True) if type(dim) is Size):
             raise SizeError(f"The sizes of {type_} are {shape} where {_list(self.env)}; expected counts.")
         return ArrayType(type_.dtype, shape, type_.weak)
 

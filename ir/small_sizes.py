@@ -1,4 +1,4 @@
-"""Small sizes, at which programs are most often special: where a symbolic graph is wrong, and constraints that say so."""
+"""Small sizes, at which programs are most often special: where a symbolic graph is wrong, and what to say of it."""
 
 from __future__ import annotations
 

@@ -12,7 +12,8 @@ import numpy as np
 from attrs import field, frozen
 
 __all__ = [
-    "DTYPES", "SHORT_NAMES", "STEPS", "WEAK", "ArrayType", "KnownSize", "dtype_class", "is_inexact", "is_stack", "type_of",
+    "DTYPES", "SHORT_NAMES", "STEPS", "WEAK", "ArrayType", "KnownSize", "dtype_class", "is_inexact", "is_stack",
+    "type_of",
 ]  # fmt: skip
 
 #: The first size of a stack: one entry for each step that a loop will have taken.  Loops make and read stacks, and

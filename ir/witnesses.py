@@ -248,10 +248,10 @@ def _constraints(every: Sequence[Run], fitter: Fitter) -> list[Constraint]:
     slots = {f"_s{k}": fitter.fit([run.slots[k] for run in every]) for k in range(count)}
     found: dict[str, Constraint] = {}
     for k, note in enumerate(every[0].notes):
-        plain = [run.notes[k].right for run in every]  # a number that is no size may follow from one
+        plain: list[Any] = [run.notes[k].right for run in every]  # a number that is no size may follow from one
         try:
             left = replace(note.left, slots)
-            right = fitter.fit(plain) if {*map(type, plain)} == {int} else replace(note.right, slots)
+            right: Any = fitter.fit(plain) if {*map(type, plain)} == {int} else replace(note.right, slots)
         except (SizeError, TypeError) as error:
             message = "A size that is compared here is no expression in the named ones."
             raise SizeError(message, location=note.location) from error

@@ -125,8 +125,8 @@ def _install() -> None:
             )
         return hash(int(self))
 
-    TracedSize.__bool__ = is_there  # type: ignore[method-assign]
-    TracedSize.__hash__ = hashed  # type: ignore[method-assign]
+    setattr(TracedSize, "__bool__", is_there)  # noqa: B010 (as the methods below)
+    setattr(TracedSize, "__hash__", hashed)  # noqa: B010 (likewise)
     for name in ("add", "sub", "mul", "floordiv", "mod"):
         arithmetic(name)
     for name, relation in (("lt", "<"), ("le", "<="), ("gt", ">"), ("ge", ">="), ("eq", "=="), ("ne", "!=")):
