@@ -15,7 +15,7 @@ from wengert.ir.graph import Graph
 from wengert.ir.structure import LEAF, Structure, flatten, leaf_paths, unflatten
 from wengert.ir.types import is_inexact, type_of
 from wengert.tracer.array import Array, TraceNamespace
-from wengert.tracer.context import Trace, current_trace
+from wengert.tracer.context import current_trace, inner_trace
 from wengert.tracer.decorator import BoundMethod, Traced, record
 from wengert.tracer.numpy_api import FUNCTIONS  # noqa: F401 (gives traced arrays their methods)
 from wengert.tracer.random import carry_on, from_outside
@@ -205,7 +205,7 @@ class Call:
             operands = [_fitted(xp, x, v.type, n) for x, v, n in
                         zip(self.bound.leaves, target.graph.inputs, self.bound.names, strict=True)]  # fmt: skip
             return Recorded(xp, target.graph, operands)
-        inner = Trace(target.__name__)
+        inner = inner_trace(target.__name__)
         graph, sources = record(target.function, target.signature, self.bound, self.bound.leaves, inner)
         given = [*self.bound.leaves, *(from_outside(trace, source) for source in sources)]
         if not any(isinstance(x, Array) for x in given):

@@ -18,10 +18,16 @@ from wengert.ir.graph import Constant, Graph, Node, Value
 from wengert.ir.types import ArrayType, type_of
 from wengert.tracer.location import described, here, refusals
 
-__all__ = ["Capture", "Trace", "current_trace"]
+__all__ = ["Capture", "Trace", "current_trace", "inner_trace"]
 
 _level = itertools.count()
 _current: contextvars.ContextVar[Trace | None] = contextvars.ContextVar("wengert_trace", default=None)
+
+
+def inner_trace(name: str) -> Trace:
+    """A trace within the one under way, of its kind."""
+    outer = _current.get()
+    return Trace(name) if outer is None else outer.inner(name)
 
 
 def current_trace() -> Trace | None:
@@ -80,6 +86,10 @@ class Trace:
     def locate(self) -> None:
         """Remember the user's line for the nodes that follow."""
         self.builder.location = here()
+
+    def inner(self, name: str) -> Trace:
+        """A trace of a function that is called in this one."""
+        return Trace(name)
 
     def shown(self, shape: tuple[int, ...]) -> tuple[int, ...]:
         """The shape of an array of this trace, as who asks for it sees it."""

@@ -19,7 +19,7 @@ from wengert.ir.schema import Spec
 from wengert.ir.structure import Signature, Structure, flatten, leaf_paths, unflatten
 from wengert.ir.types import ArrayType, type_of
 from wengert.tracer.array import Array, TraceNamespace
-from wengert.tracer.context import Trace, current_trace
+from wengert.tracer.context import Trace, current_trace, inner_trace
 from wengert.tracer.environment import Environment
 from wengert.tracer.location import described, refuse
 from wengert.tracer.memory import Buffer, View, look_into
@@ -266,7 +266,7 @@ def record(
     ``concrete`` holds a value for each leaf: a number, an array, or a traced array of an enclosing trace.
     ``is_result`` says what of the results is an array.
     """
-    trace = trace or Trace(_name(function))
+    trace = trace or inner_trace(_name(function))
     xp = TraceNamespace(trace)
     with trace.active(), in_place(function):
         arguments = []

@@ -171,6 +171,11 @@ class SymbolicTrace(Trace):
         self.slots: list[int] = []
         self.notes: list[Note] = []
 
+    def inner(self, name: str) -> Trace:
+        inner = SymbolicTrace(name, keeps_values=self.keeps_values)
+        inner.slots, inner.notes = self.slots, self.notes
+        return inner
+
     def shown(self, shape: tuple[int, ...], *, depth: int = 2) -> tuple[int, ...]:
         """A shape, as the user's code sees it."""
         if depth and is_machinery(sys._getframe(depth).f_globals.get("__name__", "?")):  # noqa: SLF001 (as above)

@@ -14,7 +14,7 @@ from wengert.ir.passes import dead_code
 from wengert.ir.structure import Structure, flatten
 from wengert.ir.types import ArrayType
 from wengert.tracer.array import Array, TraceNamespace
-from wengert.tracer.context import Trace
+from wengert.tracer.context import Trace, inner_trace
 from wengert.tracer.decorator import record
 from wengert.tracer.location import refuse
 from wengert.tracer.parameters import signature_of
@@ -104,7 +104,7 @@ def recorded(
         else:
             structures.append(flatten(value, is_leaf, every))
     names = [f"x{i}" for i in range(len(every))]
-    trace = Trace("function" if name == "<lambda>" else name)
+    trace = inner_trace("function" if name == "<lambda>" else name)
     graph, sources = record(function, signature, Bound(tuple(structures), every, names), every, trace, leaf)
     if trace.drawn:
         raise refuse(
