@@ -203,6 +203,7 @@ class Program:
             made = make()
             if len(self._compiled) >= CACHE_SIZE:
                 del self._compiled[next(iter(self._compiled))]
+            self._compiled[key] = made
         return self._compiled[key]
 
     def run(self, inputs: Sequence[Any], backend: str | None = None) -> tuple[Any, ...]:

@@ -66,22 +66,22 @@ class Callee:
             return Call(self, self.target.bind(args, kwargs), _positions(self.target.signature, args), len(args))
         leaves = self.target.leaves(args, kwargs)
         if self.target.graph.sizes is not None:
-            return Callee(self.target.fitting(leaves), self.backend)._called(leaves, len(args))
-        return self._called(leaves, len(args))
+            return Callee(self.target.fitting(leaves), self.backend).of_leaves(leaves, len(args))
+        return self.of_leaves(leaves, len(args))
 
     def unbound(self) -> Call:
         """The call of a program without arguments: zeros stand for them."""
         graph = self.target.graph
         leaves = [np.broadcast_to(v.type.dtype.type(0), v.type.shape) for v in graph.inputs]
         if graph.signature is None:
-            return self._called(leaves, len(leaves))
+            return self.of_leaves(leaves, len(leaves))
         pairs = zip(graph.signature.parameters, graph.signature.arguments, strict=True)
         named = {inspect.Parameter.KEYWORD_ONLY, inspect.Parameter.VAR_KEYWORD}
         many = inspect.Parameter.VAR_POSITIONAL
         count = sum(len(s.children) if kind == many else kind not in named for (_, kind), s in pairs)
-        return self._called(leaves, count)
+        return self.of_leaves(leaves, count)
 
-    def _called(self, leaves: list[Any], given: int) -> Call:
+    def of_leaves(self, leaves: list[Any], given: int) -> Call:
         program, signature = self.target, self.target.graph.signature
         structures = (LEAF,) * len(leaves) if signature is None else signature.arguments
         kinds: list[Any] = [inspect.Parameter.POSITIONAL_OR_KEYWORD] * len(structures)
