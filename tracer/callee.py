@@ -10,7 +10,7 @@ import numpy as np
 from attrs import frozen
 
 from wengert.backends.program import Program, check_guards
-from wengert.ir.errors import DerivativeError, TraceError
+from wengert.ir.errors import DerivativeError, SizeError, TraceError
 from wengert.ir.graph import Graph
 from wengert.ir.structure import LEAF, Structure, flatten, leaf_paths, unflatten
 from wengert.ir.types import is_inexact, type_of
@@ -64,24 +64,25 @@ class Callee:
         """The arguments bound."""
         if isinstance(self.target, Traced):
             return Call(self, self.target.bind(args, kwargs), _positions(self.target.signature, args), len(args))
-        leaves = self.target.leaves(args, kwargs)
-        if self.target.graph.sizes is not None:
-            return Callee(self.target.fitting(leaves), self.backend).of_leaves(leaves, len(args))
-        return self.of_leaves(leaves, len(args))
+        return self._called(self.target.leaves(args, kwargs), len(args))
 
     def unbound(self) -> Call:
         """The call of a program without arguments: zeros stand for them."""
+        if self.target.graph.sizes is not None:
+            names = self.target.graph.sizes.names
+            message = f"{self.name} is of any size ({', '.join(names)}); take it at one, program.at({names[0]}=...)."
+            raise SizeError(message)
         graph = self.target.graph
         leaves = [np.broadcast_to(v.type.dtype.type(0), v.type.shape) for v in graph.inputs]
         if graph.signature is None:
-            return self.of_leaves(leaves, len(leaves))
+            return self._called(leaves, len(leaves))
         pairs = zip(graph.signature.parameters, graph.signature.arguments, strict=True)
         named = {inspect.Parameter.KEYWORD_ONLY, inspect.Parameter.VAR_KEYWORD}
         many = inspect.Parameter.VAR_POSITIONAL
         count = sum(len(s.children) if kind == many else kind not in named for (_, kind), s in pairs)
-        return self.of_leaves(leaves, count)
+        return self._called(leaves, count)
 
-    def of_leaves(self, leaves: list[Any], given: int) -> Call:
+    def _called(self, leaves: list[Any], given: int) -> Call:
         program, signature = self.target, self.target.graph.signature
         structures = (LEAF,) * len(leaves) if signature is None else signature.arguments
         kinds: list[Any] = [inspect.Parameter.POSITIONAL_OR_KEYWORD] * len(structures)
@@ -187,6 +188,7 @@ class Call:
         target = self.callee.target
         if isinstance(target, Traced):
             return target.perform(self.bound, action)
+        target = target.fitting(self.bound.leaves)
         inputs = target.inputs(self.bound.leaves)
         values, result = action(target, inputs)
         check_guards(target.graph, values)
@@ -202,6 +204,7 @@ class Call:
         if isinstance(target, Program):
             if not any(isinstance(x, Array) for x in self.bound.leaves):
                 return None
+            target = target.fitting(self.bound.leaves)
             operands = [_fitted(xp, x, v.type, n) for x, v, n in
                         zip(self.bound.leaves, target.graph.inputs, self.bound.names, strict=True)]  # fmt: skip
             return Recorded(xp, target.graph, operands)
