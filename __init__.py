@@ -54,10 +54,11 @@ __all__ = [
     "Program", "SizeError", "TextError", "TraceError", "VerifyError", "WengertError", "available_backends", "backend",
     "check", "checkpoint", "clip_gradient", "cond", "cost", "curl", "custom", "default_backend", "divergence",
     "explain", "fisher_product", "fixed_point", "fori_loop", "gauss_newton_product", "grad", "hessian",
-    "hessian_diagonal", "hvp", "jacobian", "jacobian_blocks", "jacobian_diagonal", "jet", "jvp", "key", "laplacian", "least_squares",
-    "linear_solve", "linearize", "load", "map", "minimize", "parse", "primitive", "root", "scale_gradient", "scan",
-    "solve_ivp", "source", "sparse_hessian", "sparse_jacobian", "sparsity", "spec", "stabilize", "stop_gradient",
-    "straight_through", "switch", "taylor", "trace", "value_and_grad", "vjp", "vmap", "while_loop",
+    "hessian_diagonal", "hvp", "jacobian", "jacobian_blocks", "jacobian_diagonal", "jet", "jvp", "key", "laplacian",
+    "least_squares", "linear_solve", "linearize", "load", "map", "minimize", "parse", "primitive", "root",
+    "scale_gradient", "scan", "solve_ivp", "source", "sparse_hessian", "sparse_jacobian", "sparsity", "spec",
+    "stabilize", "stop_gradient", "straight_through", "switch", "taylor", "trace", "value_and_grad", "vjp", "vmap",
+    "while_loop",
 ]  # fmt: skip
 
 
