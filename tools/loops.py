@@ -154,7 +154,7 @@ def loops(epochs: int = 12, steps: int = STEPS) -> str:
         worst = np.max(np.abs(np.array(gradient) - whole)) / np.max(np.abs(whole))
         lines.append(f"| {schedule} | {seconds:.2f} | {taken / 1e6:.1f} | {worst:.0e} |")
     lines += [
-        f"\nBack-propagation through time: handwritten digits, read pixel by pixel ({PIXELS} steps), {epochs} epochs:\n",
+        f"\nBack-propagation through time: digits, read pixel by pixel ({PIXELS} steps), {epochs} epochs:\n",
         "| backend | ms per gradient of 50 sequences | last loss | right of those kept back |",
         "| --- | --- | --- | --- |",
     ]

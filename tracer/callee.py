@@ -10,7 +10,7 @@ import numpy as np
 from attrs import frozen
 
 from wengert.backends.program import Program, check_guards
-from wengert.ir.errors import DerivativeError, TraceError
+from wengert.ir.errors import DerivativeError, SizeError, TraceError
 from wengert.ir.graph import Graph
 from wengert.ir.structure import LEAF, Structure, flatten, leaf_paths, unflatten
 from wengert.ir.types import is_inexact, type_of
@@ -70,6 +70,10 @@ class Callee:
 
     def unbound(self) -> Call:
         """The call of a program without arguments: zeros stand for them."""
+        if self.target.graph.sizes is not None:
+            names = self.target.graph.sizes.names
+            message = f"{self.name} is of any size ({', '.join(names)}); take it at one, program.at({names[0]}=...)."
+            raise SizeError(message)
         graph = self.target.graph
         leaves = [np.broadcast_to(v.type.dtype.type(0), v.type.shape) for v in graph.inputs]
         if graph.signature is None:
@@ -194,6 +198,7 @@ class Call:
         target = self.callee.target
         if isinstance(target, Traced):
             return target.perform(self.bound, action)
+        target = target.fitting(self.bound.leaves)
         inputs = target.inputs(self.bound.leaves)
         values, result = action(target, inputs)
         check_guards(target.graph, values)
@@ -209,6 +214,7 @@ class Call:
         if isinstance(target, Program):
             if not any(isinstance(x, Array) for x in self.bound.leaves):
                 return None
+            target = target.fitting(self.bound.leaves)
             operands = [_fitted(xp, x, v.type, n) for x, v, n in
                         zip(self.bound.leaves, target.graph.inputs, self.bound.names, strict=True)]  # fmt: skip
             return Recorded(xp, target.graph, operands)

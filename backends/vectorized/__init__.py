@@ -2,12 +2,13 @@
 
 from __future__ import annotations
 
+import itertools
 from typing import Any
 
 import numpy as np
 
 from wengert.backends.protocol import Forward, Reverse, Run
-from wengert.backends.vectorized.arrays import swept
+from wengert.backends.vectorized.arrays import Products, swept
 from wengert.backends.vectorized.evaluate import Plan
 from wengert.backends.vectorized.modes import Pulling, Pushing, owned
 from wengert.ir.errors import BackendError
@@ -48,16 +49,25 @@ class NumpyBackend:
     def reverse(self, graph: Graph, active: tuple[int, ...]) -> Reverse:
         mode = Pulling(graph, active)
 
-        def run(inputs: Any, cotangents: Any = None) -> tuple[Any, Any]:
-            def pullback(given: Any) -> Any:
-                k = next((len(g) for g in given if g is not None), 1)
-                with np.errstate(all="ignore"):
-                    return swept(lambda products: owned(mode.starts, mode.sweep(env, given, k, products), given, k))
+        def pull(env: list[Any], given: Any, *, last: bool, again: Any) -> Any:
+            k = next((len(g) for g in given if g is not None), 1)
+            envs = itertools.chain([env], itertools.repeat(again))
 
+            def sweep(products: Products) -> Any:
+                now = next(envs)
+                pulled = mode.sweep(now if isinstance(now, list) else now(), given, k, products, last=last)
+                return owned(mode.starts, pulled, given, k)
+
+            with np.errstate(all="ignore"):
+                return swept(sweep)
+
+        def run(inputs: Any, cotangents: Any = None) -> tuple[Any, Any]:
             with np.errstate(all="ignore"):
                 env = mode.values(inputs)
             values = mode.plan.results(env)
-            return values, pullback if cotangents is None else pullback(cotangents)
+            if cotangents is None:
+                return values, lambda given: pull(env, given, last=False, again=env)
+            return values, pull(env, cotangents, last=True, again=lambda: mode.values(inputs))
 
         return run
 

@@ -69,6 +69,16 @@ class Pulling:
         self.steps = _backwards(plan, active)
         tapes = self._taped()
         self.frees = plan.frees([*plan.outputs, *_kept(plan, self.steps), *tapes])
+        self.done = self._last_readers()
+
+    def _last_readers(self) -> list[list[int]]:
+        """For each step of the sweep, the slots that no step after it reads."""
+        seen: set[int] = set()
+        found = []
+        for _, reads, _, outs in reversed(self.steps):
+            found.append([i for i in dict.fromkeys((*reads, *outs)) if i not in seen])
+            seen.update((*reads, *outs))
+        return found[::-1]
 
     def _taped(self) -> list[int]:
         """Control nodes that a cotangent passes leave a tape, in a slot of its own."""
@@ -87,24 +97,28 @@ class Pulling:
         """Every value that is still needed, by slot."""
         return self.plan.run(inputs, self.frees)
 
-    def sweep(self, env: list[Any], cotangents: Any, k: int, products: Products) -> list[Any]:
-        """The cotangents of the active inputs, None where none arrive."""
+    def sweep(self, env: list[Any], cotangents: Any, k: int, products: Products, *, last: bool = False) -> list[Any]:
+        """The cotangents of the active inputs, None where none arrive.
+
+        With ``last``, a value goes when no step further back reads it: another sweep needs the values again.
+        """
         adjoints = Adjoints(len(env))
         for slot, value, g in zip(self.plan.outputs, self.plan.graph.outputs, cotangents, strict=False):
             if g is not None and is_inexact(value.type.dtype):
                 adjoints.add(slot, g)
-        for node, reads, moving, outs in self.steps:
+        for (node, reads, moving, outs), done in zip(self.steps, self.done, strict=True):
             gs = [adjoints.arrays[i] for i in outs]
-            if all(g is None for g in gs):
-                continue
-            for i in outs:
-                adjoints.arrays[i] = None  # read for the last time
-            if isinstance(node.op, Control):
-                for slot, g in zip(moving, env[reads[0]](gs, k, products), strict=True):
-                    if slot is not None and g is not None:
-                        adjoints.add(slot, g)
-            else:
-                pull(node, moving, gs, [env[i] for i in outs], [env[i] for i in reads], adjoints, products)
+            if any(g is not None for g in gs):
+                for i in outs:
+                    adjoints.arrays[i] = None  # read for the last time
+                if isinstance(node.op, Control):
+                    for slot, g in zip(moving, env[reads[0]](gs, k, products), strict=True):
+                        if slot is not None and g is not None:
+                            adjoints.add(slot, g)
+                else:
+                    pull(node, moving, gs, [env[i] for i in outs], [env[i] for i in reads], adjoints, products)
+            for i in done if last else ():
+                env[i] = self.plan.types[i]  # rules may still ask for a dtype
         return [adjoints.arrays[i] for _, i in self.starts]
 
 

@@ -89,7 +89,7 @@ def _program(callee: Callee, args: tuple[Any, ...], kwargs: dict[str, Any]) -> t
     call = callee.call(args, kwargs)
     callee, bound = call.callee, call.bound
     if isinstance(callee.target, Program):
-        return callee.target, bound.leaves
+        return callee.target.fitting(bound.leaves), bound.leaves
     given = list(bound.leaves)
     bound.leaves[:] = [float(leaf) if type(leaf) is int else leaf for leaf in given]
     try:
