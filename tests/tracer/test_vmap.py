@@ -8,7 +8,7 @@ import numpy as np
 import pytest
 
 import wengert as wg
-from wengert import grad, hessian, hvp, jacobian, jvp, linearize, load, trace, value_and_grad, vjp, vmap
+from wengert import grad, hessian, hvp, jacobian, jvp, linearize, load, trace, value_and_grad, vjp, vmap, while_loop
 
 RNG = np.random.default_rng(0)
 X, T = RNG.standard_normal((4, 3)), RNG.standard_normal((4, 3))
@@ -36,6 +36,7 @@ OF_A_LANE = {
     "jacobian, forward": (jacobian(lambda x: np.sin(x) * f(x), mode="forward"), X[:2]),
     "jacobian, reverse": (jacobian(lambda x: np.sin(x) * f(x), mode="reverse"), X[:2]),
     "hvp": (hvp(f), *TWO), "linearize": (lambda x, t: linearize(f, x)[1](t), *TWO),
+    "laplacian": (wg.laplacian(f), X[:2]), "taylor": (lambda x: np.stack(wg.taylor(lambda s: f(x * s), 1.0, order=3)), X[:2]),
     "third": (lambda x: grad(lambda y: (hessian(f)(y) @ y).sum())(x), X[:2]),
 }  # fmt: skip
 
@@ -91,6 +92,16 @@ def test_cotangents_and_tangents_alone():
     _, along = linearize(g, X[0])
     same(vmap(along, out_axes=1)(np.eye(3)), want)
     same(vmap(lambda t: jvp(g, (X[0],), (t,))[1])(np.eye(3)), want.T)
+
+
+def test_lanes_do_not_touch():
+    """Of a function of lanes, the Jacobian that is found from the graph is block diagonal."""
+    found = jacobian(vmap(lambda x, n: while_loop(lambda s: s[0] < n, lambda s: (s[0] + 1, np.sin(s[1]) * x[0]), (0, x))[1]), sparse=True)
+    lanes = found(X, np.arange(4)).toarray().reshape(4, 3, 4, 3)
+    for i in range(4):
+        assert not lanes[i][:, [j for j in range(4) if j != i]].any()
+        one = lambda x, i=i: while_loop(lambda s: s[0] < i, lambda s: (s[0] + 1, np.sin(s[1]) * x[0]), (0, x))[1]
+        same(lanes[i][:, i], jacobian(one)(X[i]))
 
 
 def test_a_matrix_of_all_pairs():
