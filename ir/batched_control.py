@@ -139,7 +139,7 @@ def _following(lanes: Lanes, here: Any, values: Sequence[Value], mapped: Flags, 
 def _is_delicate(graph: Graph) -> bool:
     """Whether numbers that it is not meant for could make a graph fail, or run for ever."""
     return any(
-        isinstance(node.op, (kinds.Library, kinds.Control))
+        isinstance(node.op, (kinds.Library, kinds.Control)) or getattr(node.op, "library", None) is not None
         or (isinstance(node.op, kinds.Indexing) and not isinstance(node.operands[1], Constant))
         or (node.op is OPS["power"] and node.result.type.dtype.kind in "iu")
         for node in graph.nodes

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import inspect
+import operator
 from collections.abc import Callable, Sequence
 from typing import Any, TypeAlias
 
@@ -151,10 +152,10 @@ def _taken_apart(call: Call, in_axes: Axes, kwargs: dict[str, Any], size: int | 
         axes.append(axis if axis is None else _normal(axis, path, leaf, name))
     if bound.generators:
         raise _generator(name)
-    found = [(np.shape(x)[axis], f"{path} (axis {axis} of its shape {np.shape(x)})")
+    found = [(int(np.shape(x)[axis]), f"{path} (axis {axis} of its shape {np.shape(x)})")
              for path, x, axis in zip(bound.names, bound.leaves, axes, strict=True) if axis is not None]  # fmt: skip
     if size is not None:
-        found.append((size, "axis_size"))
+        found.append((operator.index(size), "axis_size"))
     if not found:
         message = (
             f"wg.vmap({name}) maps over no array: in_axes is {in_axes!r}, for {len(bound.leaves)} arrays in the "

@@ -11,12 +11,12 @@ from samples import samples
 from strategies import programs
 
 from wengert.backends.program import Program, check_guards
-from wengert.ir import autodiff, batching, wire
+from wengert.ir import autodiff, batched_control, batching, wire
 from wengert.ir.batching import Lanes, batch
 from wengert.ir.build import Builder, Namespace
 from wengert.ir.errors import GuardError
 from wengert.ir.graph import Location
-from wengert.ir.kinds import Movement, Op
+from wengert.ir.kinds import Control, Movement, Op
 from wengert.ir.ops import OPS
 from wengert.ir.types import ArrayType
 from wengert.ir.verify import verify
@@ -35,6 +35,7 @@ def graph_of(build, *types):
 
 def test_every_kind_has_a_rule():
     assert set(batching.RULES) == set(Op.__subclasses__())
+    assert set(batched_control.RULES) == {op.name for op in OPS.values() if isinstance(op, Control)}
 
 
 # ----- Where the lanes are -----
