@@ -4,7 +4,8 @@
 import numpy as np
 import pytest
 
-from wengert import grad, hessian, hvp, jacobian, jvp, linearize, stop_gradient, trace, value_and_grad, vjp
+from wengert import GuardError, grad, hessian, hvp, jacobian, jvp, linearize, stop_gradient, trace, value_and_grad, vjp
+from wengert.tracer import matrices
 
 X = np.array([0.3, 0.5, 0.7])
 ONES = np.ones(3)
@@ -106,3 +107,30 @@ def test_a_pullback_is_of_its_point_in_every_trace():
         along = grad(lambda t: np.sum(linear(t, 0.0) ** 2))(np.ones(2))
         np.testing.assert_allclose(back, 2 * slope**2, rtol=1e-14)
         np.testing.assert_allclose(along, 2 * slope**2, rtol=1e-14)
+
+
+def narrow(x, y):
+    """Two arguments, two results, a branch."""
+    if x[0] > 0:
+        x = x * 2
+    return {"a": np.tanh(x * y), "b": (x @ x) * y}
+
+
+@pytest.mark.parametrize("at_once", [1 << 22, 0])
+@pytest.mark.parametrize("mode", ["forward", "reverse"])
+def test_a_jacobian_in_a_trace_is_one_sweep_or_one_loop(mode, at_once, monkeypatch):
+    monkeypatch.setattr(matrices, "AT_ONCE", at_once)
+    of = jacobian(narrow, argnums=(0, 1), mode=mode)
+    want = of(X, 0.5)
+    program = trace(of).graph(X, 0.5)
+    got = program(X, 0.5)
+    for name in "ab":
+        for here, there in zip(got[name], want[name], strict=True):
+            assert here.shape == there.shape
+            np.testing.assert_allclose(here, there, rtol=1e-12)
+    assert len(program.graph.nodes) == len(trace(of).graph(np.tile(X, 10), 0.5).graph.nodes)  # however many columns or rows
+    with pytest.raises(GuardError, match="narrow"):
+        program(-X, 0.5)
+    inner = lambda x: jacobian(narrow, mode=mode)(x, 0.5)["a"].sum()
+    np.testing.assert_allclose(grad(inner)(X), grad(lambda x: (1 - np.tanh(x) ** 2).sum())(X), rtol=1e-12)
+    np.testing.assert_allclose(hessian(inner)(X), hessian(lambda x: (1 - np.tanh(x) ** 2).sum())(X), rtol=1e-10, atol=1e-12)
