@@ -90,7 +90,7 @@ def root(
 
 
 def fixed_point(
-    function: Callable[..., Any], y0: Any, *args: Any, method: str = "iterate", tol: float = 1e-10,
+    function: Callable[..., Any], y0: Any, *args: Any, method: str = "iterate", tol: float = 1e-12,
     maxiter: int = 10_000, linear: str | None = None,
 ) -> Any:
     """The y that ``function(y, *args)`` gives back, from ``y0`` on.
