@@ -131,7 +131,7 @@ class Problem:
         def called(*operands: Any) -> Any:
             return flat(*operands)
 
-        called.__name__ = what
+        called.__name__ = f"of {what}"
         body = recorded(xp, called, arguments, "the function")
         return cls(body.graph, [*(v for _, values in nested for v in values), *body.implicit])
 
