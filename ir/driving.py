@@ -87,9 +87,12 @@ BACK_ONLY = (
 
 
 def linear_solve(machine: Machine, operands: Values, params: Params) -> Values:
-    from wengert.ir.autodiff.solves import rules
+    """The solution y, held; the product with it, which moves as the matrix does; y again, moving by S(db - dA y)."""
+    from wengert.ir.systems import held, moving
 
-    return machine.custom(rules(**params), operands)
+    solution = machine.custom(held(params["graph"]), operands)
+    image = machine.call(params["product"], [*operands[:-1], *solution])
+    return machine.custom(moving(params["graph"], params["back"]), [*operands, *image, *solution])
 
 
 def switch(machine: Machine, operands: Values, params: Params) -> Values:

@@ -78,6 +78,17 @@ def linears(op: Op, dtypes: dict[str, np.dtype]) -> Iterator[Sample]:
         yield Sample(op, [array(rng, dtype, shape) for _ in range(2)], params, smooth=True)
 
 
+def systems(op: Op, dtypes: dict[str, np.dtype]) -> Iterator[Sample]:
+    """Diagonal ones: (x x + 1) y = b."""
+    for rng, dtype, shape in _numbers(op.name, dtypes):
+        if is_inexact(dtype):
+            type_ = ArrayType(dtype, shape)
+            solver, product = lambda xp, x, b: [b / (x * x + 1)], lambda xp, x, y: [x * x * y + y]
+            graphs = {name: _made(solver, name, type_, type_) for name in ("graph", "back")}
+            params = {**graphs, "product": _made(product, "product", type_, type_), "consts": 1}
+            yield Sample(op, [array(rng, dtype, shape) for _ in range(2)], params, smooth=True)
+
+
 def switches(op: Op, dtypes: dict[str, np.dtype]) -> Iterator[Sample]:
     for rng, dtype, shape in _numbers(op.name, dtypes):
         made = callees(dtype, shape)
@@ -118,8 +129,8 @@ def externals(op: Op, dtypes: dict[str, np.dtype]) -> Iterator[Sample]:
 
 
 GENERATORS: dict[str, Callable[..., Iterator[Sample]]] = {
-    "checkpoint": checkpoints, "custom": customs, "linear": linears, "switch": switches, "while": whiles, "scan": scans,
-    "external": externals,
+    "checkpoint": checkpoints, "custom": customs, "linear": linears, "linear_solve": systems, "switch": switches, "while": whiles,
+    "scan": scans, "external": externals,
 }  # fmt: skip
 
 # ----- Formulas -----
@@ -147,6 +158,7 @@ def formulas(callees: dict[str, Callable[..., tuple[Any, ...]]]) -> dict[str, Ca
         "checkpoint": lambda *xs, graph, policy: callees[graph.name](*xs),
         "custom": lambda *xs, graph, jvp, vjp: callees[graph.name](*xs),
         "linear": lambda x, t, **params: (x * t, t + t),
+        "linear_solve": lambda x, b, **params: b / (x * x + 1),
         "switch": lambda k, *xs, graphs: callees[graphs[int(k)].name](*xs),
         "while": _while, "scan": _scan,
         "external": lambda x, name, results: (x + x, x.sum()),

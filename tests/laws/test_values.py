@@ -50,7 +50,7 @@ def _defined(name, dtype):
         return dtype.kind == "f"
     if any(name in CHAPTERS[chapter].__dict__ for chapter in ("linalg", "factorizations", "matrix_functions")):
         return dtype.kind == "f"
-    if name == "recurrence":
+    if name in ("recurrence", "linear_solve"):
         return dtype.kind == "f"
     if name in CHAPTERS["fft"].__dict__:
         return name == "rfft" and dtype.kind == "f"

@@ -60,7 +60,10 @@ def linear_solve(
     DerivativeError
         If ``matvec`` is not linear.
     """
-    return staged("linear_solve", lambda xp, b, *given: _solved(xp, matvec, b, given, (method, tol, maxiter)), b, *args)
+    def run(xp: TraceNamespace, b: Any, *given: Any) -> tuple[Any, Any]:
+        return _solved(xp, matvec, b, given, (method, tol, maxiter))
+
+    return staged("linear_solve", "Allow more products (maxiter), or choose another method.", run, b, *args)
 
 
 def _solved(xp: TraceNamespace, matvec: Any, b: Any, args: Sequence[Any], how: Any) -> tuple[Any, Any]:
@@ -69,7 +72,7 @@ def _solved(xp: TraceNamespace, matvec: Any, b: Any, args: Sequence[Any], how: A
     def flat(x: Any, *rest: Any) -> Any:
         return unknown.like(matvec(unknown.nested(x), *rest), "matvec")
 
-    problem = Problem.of(xp, matvec, [unknown.type], args, flat, "the matvec")
+    problem = Problem.of(xp, flat, [unknown.type], args, "linear_solve")
     parameters = [xp.wrap(v) for v in problem.parameters]
     constant = problem(np.zeros(unknown.type.shape, unknown.type.dtype), *parameters)  # of a matvec that is affine
     x = solution(xp, problem, unknown.start - constant, parameters, *how)

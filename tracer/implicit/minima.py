@@ -15,7 +15,7 @@ from wengert.tracer.control import cond, while_loop
 from wengert.tracer.derivatives import grad, value_and_grad
 from wengert.tracer.implicit.linear import chosen, conjugate
 from wengert.tracer.implicit.problems import Problem, Unknown, columns, largest, loose, moved, staged
-from wengert.tracer.implicit.roots import Found, found_by, named
+from wengert.tracer.implicit.roots import ADVICE, Found, found_by, named
 from wengert.tracer.location import refuse
 
 __all__ = ["least_squares", "minimize"]
@@ -60,7 +60,7 @@ def minimize(
     def run(xp: TraceNamespace, x0: Any, *given: Any) -> tuple[Any, Any]:
         return _least(xp, function, x0, given, "minimize", _number, how, linear)
 
-    return staged("minimize", run, x0, *args)
+    return staged("minimize", ADVICE, run, x0, *args)
 
 
 def least_squares(
@@ -92,10 +92,10 @@ def least_squares(
         if search is None:
             unknown = Unknown(xp, x0, "least_squares")
             flat = lambda z, *rest: _residuals(unknown, function(unknown.nested(z), *rest))
-            search = marquardt(Problem.of(xp, function, [unknown.type], given, flat, "the function"), tol, maxiter)
+            search = marquardt(Problem.of(xp, flat, [unknown.type], given, "least_squares"), tol, maxiter)
         return _least(xp, function, x0, given, "least_squares", half, search, linear)
 
-    return staged("least_squares", run, x0, *args)
+    return staged("least_squares", ADVICE, run, x0, *args)
 
 
 def _residuals(unknown: Unknown, result: Any) -> Any:
@@ -124,7 +124,7 @@ def _least(
     def flat(z: Any, *rest: Any) -> Any:
         return number(unknown, function(unknown.nested(z), *rest))
 
-    problem = Problem.of(xp, function, [unknown.type], args, flat, "the function")
+    problem = Problem.of(xp, flat, [unknown.type], args, what)
     types = [v.type for v in problem.parameters]
     slope = Problem.typed(xp, grad(lambda z, *p: problem(z, *p)), [unknown.type, *types])
     return found_by(xp, unknown, problem, slope, polished(search, slope), linear)
@@ -200,7 +200,8 @@ def _searching(
 
             def elsewhere(_: Any) -> Any:
                 below, above = np.where(gains, t, low), np.where(gains, high, t)
-                between = np.where(np.isfinite(above), (below + np.minimum(above, 1e300)) / 2, 2 * below)
+                middle = (below + np.minimum(above, np.finfo(z.dtype).max)) / 2
+                between = np.where(np.isfinite(above), middle, 2 * below)
                 lost = ~gains & (between < 1e-9) & (steps > 0)
                 return cond(lost, anew, lambda _: (z, f, g, d, (between, below, above), kept, last, steps), 0.0)
 

@@ -42,9 +42,10 @@ def solve_ivp(
     t_span : (float, float)
         From where to where, in either direction.
     y0 : array, number, or a nest of them
-    method : {"RK45", "RK23", "RK4"}
-        Dormand and Prince's, and Bogacki and Shampine's, choose their steps by the error; ``RK4`` takes ``steps`` equal
-        ones from each time to the next.
+    method : {"RK45", "RK23", "ODE23s", "RK4"}
+        Dormand and Prince's, and Bogacki and Shampine's, choose their steps by the error, as does ``ODE23s``, Shampine
+        and Reichelt's, which forms the Jacobian and is for stiff equations; ``RK4`` takes ``steps`` equal ones from
+        each time to the next.
     t_eval : array, optional
         At which times to give y, in order; ``t_span`` itself by default.  A step ends at each of them.
     args : tuple
@@ -84,12 +85,13 @@ def solve_ivp(
         def flat(t: Any, z: Any, *rest: Any) -> Any:
             return unknown.like(fun(t, unknown.nested(z), *rest), "the function")
 
-        slope = Problem.of(xp, fun, [_TIME, unknown.type], given, flat, "the function")
+        slope = Problem.of(xp, flat, [_TIME, unknown.type], given, "solve_ivp")
         solved = _integrated if adjoint == "discrete" else _continuous
         rows, found = solved(xp, step, slope, first, times, unknown.start)
         return Trajectory(times, unknown.nested(rows, last=times.shape[0])), found
 
-    return staged("solve_ivp", run, tuple(t_span), y0, t_eval, *args)  # type: ignore[no-any-return]
+    advice = "Steps became too many (max_steps), or too small to matter; method='ODE23s' is for stiff equations."
+    return staged("solve_ivp", advice, run, tuple(t_span), y0, t_eval, *args)  # type: ignore[no-any-return]
 
 
 def _number(xp: TraceNamespace, t: Any) -> Any:

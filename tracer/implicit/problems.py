@@ -28,7 +28,7 @@ __all__ = [
 ]  # fmt: skip
 
 
-def staged(what: str, run: Callable[..., tuple[Any, Any]], *operands: Any) -> Any:
+def staged(what: str, advice: str, run: Callable[..., tuple[Any, Any]], *operands: Any) -> Any:
     """The result of ``run(xp, *operands)``, which gives that and whether it was found: NaN where not.
 
     Outside a trace it is traced and run at once, and what is not found is an error.
@@ -44,18 +44,25 @@ def staged(what: str, run: Callable[..., tuple[Any, Any]], *operands: Any) -> An
     result, found = Traced(here)(*operands)
     if not np.all(found):
         message = (
-            f"At {described()}: {what} did not converge. Start nearer, allow more steps (maxiter), ask for less "
-            "(a larger tol), or choose another method. Within a trace the result is NaN instead."
+            f"At {described()}: {what} found no solution. {advice} (Within a trace the result is NaN, and there is no "
+            "error.)"
         )
         raise ConvergenceError(message)
     return result
+
+
+def _as_array(y: Any, sequence: Any = list) -> Any:
+    """A list of numbers is an array, as it is for SciPy."""
+    if isinstance(y, sequence) and y and not hasattr(y, "_fields") and all(is_leaf(x) and np.shape(x) == () for x in y):
+        return np.stack(y)
+    return y
 
 
 class Unknown:
     """How a nested unknown is one real vector z."""
 
     def __init__(self, xp: TraceNamespace, y: Any, what: str, dtype: np.dtype[Any] | None = None) -> None:
-        self.structure, values = leaves_of(xp, y)
+        self.structure, values = leaves_of(xp, _as_array(y))
         if not values:
             raise refuse(f"{what} has an unknown without numbers: {y!r}.", "Give an array, a number, or nest of them.")
         if any(v.type.dtype.kind == "c" for v in values):
@@ -87,6 +94,7 @@ class Unknown:
     def like(self, result: Any, name: str) -> Any:
         """A result that is nested and shaped as the unknown, as a vector."""
         leaves: list[Any] = []
+        result = _as_array(result, sequence=(list, tuple)) if self.structure == LEAF else result
         found = flatten(result, is_leaf, leaves)
         shapes = [np.shape(leaf) for leaf in leaves]
         if found != self.structure or shapes != self.shapes:
@@ -113,10 +121,9 @@ class Problem:
 
     @classmethod
     def of(
-        cls, xp: TraceNamespace, function: Callable[..., Any], given: Sequence[Any], args: Sequence[Any],
-        flat: Callable[..., Any], what: str,
+        cls, xp: TraceNamespace, flat: Callable[..., Any], given: Sequence[Any], args: Sequence[Any], what: str
     ) -> Problem:
-        """``flat(function, *given, *args)`` recorded: ``given`` are types of vectors, ``args`` the user's."""
+        """``flat(*given, *args)`` recorded: ``given`` are types, ``args`` the user's, ``what`` its name in messages."""
         nested = [leaves_of(xp, argument) for argument in args]
         arguments: list[tuple[Structure, Sequence[ArrayType]]] = [(LEAF, [t]) for t in given]
         arguments += [(structure, [v.type for v in values]) for structure, values in nested]
@@ -124,8 +131,8 @@ class Problem:
         def called(*operands: Any) -> Any:
             return flat(*operands)
 
-        called.__name__ = getattr(function, "__name__", "function")
-        body = recorded(xp, called, arguments, what)
+        called.__name__ = f"of {what}"
+        body = recorded(xp, called, arguments, "the function")
         return cls(body.graph, [*(v for _, values in nested for v in values), *body.implicit])
 
 

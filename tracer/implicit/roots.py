@@ -23,10 +23,11 @@ from wengert.tracer.implicit.problems import (
     staged,
 )
 
-__all__ = ["Found", "fixed_point", "found_by", "implicit", "named", "newton", "root"]
+__all__ = ["ADVICE", "Found", "fixed_point", "found_by", "implicit", "named", "newton", "root"]
 
 #: For messages.
 NAME = "the function"
+ADVICE = "Start nearer, allow more steps (maxiter), ask for less (a larger tol), or choose another method."
 
 #: What a solver gives: z, and whether it solves the equation.
 Found = tuple[Any, Any]
@@ -85,11 +86,11 @@ def root(
 
         return implicit(xp, function, y0, given, "root", itself, how, linear)
 
-    return staged("root", run, y0, *args)
+    return staged("root", ADVICE, run, y0, *args)
 
 
 def fixed_point(
-    function: Callable[..., Any], y0: Any, *args: Any, method: str = "iterate", tol: float = 1e-10,
+    function: Callable[..., Any], y0: Any, *args: Any, method: str = "iterate", tol: float = 1e-12,
     maxiter: int = 10_000, linear: str | None = None,
 ) -> Any:
     """The y that ``function(y, *args)`` gives back, from ``y0`` on.
@@ -116,7 +117,7 @@ def fixed_point(
 
         return implicit(xp, function, y0, given, "fixed_point", rest, how, linear)
 
-    return staged("fixed_point", run, y0, *args)
+    return staged("fixed_point", ADVICE, run, y0, *args)
 
 
 def named(method: str, methods: dict[str, Any], what: str) -> Any:
@@ -137,7 +138,7 @@ def implicit(
     def flat(z: Any, *rest: Any) -> Any:
         return residual(unknown, function(unknown.nested(z), *rest), z)
 
-    problem = Problem.of(xp, function, [unknown.type], args, flat, "the function")
+    problem = Problem.of(xp, flat, [unknown.type], args, what)
     return found_by(xp, unknown, problem, problem, search, linear)
 
 
@@ -170,7 +171,7 @@ def _moved(equation: Problem, z: Any, parameters: Sequence[Any], tangents: Seque
         return moved(lambda z: equation(z, *parameters), (z,), (v,))
 
     given = (z, *parameters)
-    system = Problem.of(xp, flat, [xp.lift(z).type], given, flat, "the function")
+    system = Problem.of(xp, flat, [xp.lift(z).type], given, "the solver")
     return solution(xp, system, -change, given, linear)
 
 
