@@ -78,6 +78,16 @@ def linears(op: Op, dtypes: dict[str, np.dtype]) -> Iterator[Sample]:
         yield Sample(op, [array(rng, dtype, shape) for _ in range(2)], params, smooth=True)
 
 
+def solves(op: Op, dtypes: dict[str, np.dtype]) -> Iterator[Sample]:
+    """Of a diagonal matrix."""
+    for rng, dtype, shape in _numbers(op.name, dtypes):
+        if is_inexact(dtype):
+            type_ = ArrayType(dtype, shape)
+            quotient, product = (_made(f, "diagonal", type_, type_) for f in (lambda xp, a, b: [b / a], lambda xp, a, x: [a * x]))
+            params = {"graph": quotient, "back": quotient, "product": product, "consts": 1}
+            yield Sample(op, [array(rng, dtype, shape) for _ in range(2)], params, smooth=True)
+
+
 def switches(op: Op, dtypes: dict[str, np.dtype]) -> Iterator[Sample]:
     for rng, dtype, shape in _numbers(op.name, dtypes):
         made = callees(dtype, shape)
@@ -119,7 +129,7 @@ def externals(op: Op, dtypes: dict[str, np.dtype]) -> Iterator[Sample]:
 
 GENERATORS: dict[str, Callable[..., Iterator[Sample]]] = {
     "checkpoint": checkpoints, "custom": customs, "linear": linears, "switch": switches, "while": whiles, "scan": scans,
-    "external": externals,
+    "external": externals, "linear_solve": solves,
 }  # fmt: skip
 
 # ----- Formulas -----
@@ -148,6 +158,7 @@ def formulas(callees: dict[str, Callable[..., tuple[Any, ...]]]) -> dict[str, Ca
         "custom": lambda *xs, graph, jvp, vjp: callees[graph.name](*xs),
         "linear": lambda x, t, **params: (x * t, t + t),
         "switch": lambda k, *xs, graphs: callees[graphs[int(k)].name](*xs),
+        "linear_solve": lambda a, b, **params: b / a,
         "while": _while, "scan": _scan,
         "external": lambda x, name, results: (x + x, x.sum()),
     }  # fmt: skip
