@@ -40,8 +40,8 @@ def _is_atom(value: Any) -> bool:
 
 
 def graphs_in(params: dict[str, Any]) -> Iterator[Graph]:
-    """The graphs among the parameters, in order, with repetitions."""
-    todo = list(reversed(params.values()))
+    """The graphs among the parameters, by the parameters' names, with repetitions."""
+    todo = [params[name] for name in sorted(params, reverse=True)]
     while todo:
         value = todo.pop()
         if isinstance(value, Graph):

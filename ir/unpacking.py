@@ -19,7 +19,7 @@ from wengert.ir.size_text import parse_size
 from wengert.ir.sizes import Dim, is_symbolic
 from wengert.ir.storable import join_default
 from wengert.ir.structure import LEAF, Signature, Structure
-from wengert.ir.types import DTYPES, ArrayType
+from wengert.ir.types import DTYPES, ArrayType, is_stack
 from wengert.ir.verify import type_complaint, verify
 
 __all__ = ["UPGRADERS", "unpack"]
@@ -27,7 +27,7 @@ __all__ = ["UPGRADERS", "unpack"]
 T = TypeVar("T")
 
 MAX_NODES = 1_000_000
-MAX_RESULTS = 64
+MAX_RESULTS = 4_000_000  # of all nodes
 
 #: How to read what older versions wrote: (op name, version) to a function from the parameters to
 #: the next (name, version, parameters).  What an op means never changes under one version.
@@ -125,7 +125,7 @@ class _Reader:
     def __init__(self) -> None:
         self.place = "the body"
         self.graphs: list[Graph] = []
-        self.node_count = 0
+        self.node_count = self.result_count = 0
 
     def program(self, body: Any) -> Graph:
         if type(body) is dict and type(body.get("ir")) is int and body["ir"] > IR_VERSION:
@@ -183,6 +183,8 @@ class _Reader:
         if is_symbolic(type_.shape):
             raise _wrong("a formula for a constant of named sizes", type_)
         dtype = type_.dtype
+        if is_stack(type_):
+            raise ValueError(f"expected a known size, got {type_} for a constant.")
         if len(_is(bytes, data)) != type_.size * dtype.itemsize:
             raise ValueError(
                 f"expected {type_.size * dtype.itemsize} bytes for {type_}, got {len(data)}."
@@ -239,8 +241,9 @@ class _Reader:
         op, given = _current(
             name, version, dict(zip(params, map(self.value, _is(tuple, values)), strict=True))
         )
-        if len(_is(tuple, results)) > MAX_RESULTS:
-            raise _wrong(f"at most {MAX_RESULTS} results", len(results))
+        self.result_count += len(_is(tuple, results))
+        if self.result_count > MAX_RESULTS:
+            raise ValueError(f"expected at most {MAX_RESULTS} results of nodes.")
         read = tuple(self.operand(v) for v in _is(tuple, operands))
         made = tuple(self.input(r if type(r) is tuple else (r, None)) for r in results)
         self.values.extend(made)

@@ -36,7 +36,7 @@ from wengert.ir.errors import GraphFileError, VerifyError
 from wengert.ir.graph import Graph
 from wengert.ir.packing import pack
 from wengert.ir.storable import complaint
-from wengert.ir.unpacking import MAX_NODES, UPGRADERS, unpack
+from wengert.ir.unpacking import MAX_NODES, MAX_RESULTS, UPGRADERS, unpack
 from wengert.ir.verify import called_graphs, verify
 
 __all__ = ["UPGRADERS", "from_bytes", "identity", "load", "save", "to_bytes"]
@@ -55,8 +55,11 @@ def to_bytes(graph: Graph) -> bytes:
     try:
         verify(graph)
         problem = complaint(graph)
-        if problem is None and sum(len(g.nodes) for g in called_graphs(graph)) > MAX_NODES:
+        every = called_graphs(graph)
+        if problem is None and sum(len(g.nodes) for g in every) > MAX_NODES:
             problem = f"It has more than {MAX_NODES} nodes."
+        if problem is None and sum(len(node.results) for g in every for node in g.nodes) > MAX_RESULTS:
+            problem = f"Its nodes have more than {MAX_RESULTS} results."
         body = b"" if problem else pack(graph)
         scan(body or b"\xc0")  # what is written can be read
     except VerifyError as error:

@@ -5,17 +5,19 @@ import math
 from typing import Any
 
 import numpy as np
+import oracles
 from hypothesis import strategies as st
 
+from wengert.ir import autodiff
 from wengert.ir.build import Builder, Expr, Namespace
-from wengert.ir.graph import Graph
-from wengert.ir.kinds import Elementwise, Reduction
+from wengert.ir.graph import Constant, Graph, Value
+from wengert.ir.kinds import Control, Elementwise, Movement, Reduction
 from wengert.ir.ops import OPS
 from wengert.ir.types import ArrayType, is_inexact
 
 #: Ops that only differentiation makes, one without a derivative, randomness, and SciPy's, which round float32 in their own
 #: ways: the laws look at those.
-NEVER = {"scale", "scale_einsum", "complement", "eigh_evr", "expm_along", "nextafter", "draw", "random_key", "parameter", *(
+NEVER = {"linear", "linear_solve", "external", "scale", "scale_einsum", "complement", "eigh_evr", "expm_along", "nextafter", "draw", "random_key", "parameter", *(
     op.name for op in OPS.values() if isinstance(op, Elementwise) and op.library)}
 #: Ops of complex numbers alone.
 PARTS = {"real", "imag", "complex", "conjugate"}
@@ -39,9 +41,10 @@ class Program:
 
 
 @st.composite
-def programs(draw: Any, max_nodes: int = 20, *, of_complex: bool = False) -> Program:
-    """Graphs of all kinds of ops, with shared nodes, broadcasts, mixed dtypes, calls and dead code."""
-    make = _Maker(draw, Builder("random"), of_complex=of_complex)
+def programs(draw: Any, max_nodes: int = 20, *, of_complex: bool = False, loops: bool = False) -> Program:
+    """Graphs of all kinds of ops, with shared nodes, broadcasts, mixed dtypes, calls and dead code; with ``loops``, of all
+    control ops, nested."""
+    make = (Looping if loops else _Maker)(draw, Builder("random"), of_complex=of_complex)
     arguments = []
     main = draw(st.sampled_from([COMPLEX, COMPLEX, PAIR] if of_complex else [FLOAT, FLOAT, FLOAT, SINGLE]))
     for dtype in [main, *draw(st.lists(st.sampled_from([main, main, FLOAT, INT, BOOL]), max_size=2))]:
@@ -105,10 +108,12 @@ class _Maker:
         return self.choose([*fitting, *fitting[-3:]]) if fitting else None
 
     def step(self) -> None:
-        make = self.choose([*STEPS, *[_Maker.part] * 8] if self.of_complex else STEPS)
-        e = make(self)
+        e = self.choose(self.steps())(self)
         if e is not None:
             self.add(e)
+
+    def steps(self) -> list[Any]:
+        return [*STEPS, *[_Maker.part] * 8] if self.of_complex else STEPS
 
     # -- a method per family of ops ------------------------------------------------------------
 
@@ -345,6 +350,8 @@ class _Maker:
 def _dtype(name: str, x: Any, y: Any) -> Any:
     """The dtype of a binary op; None where NumPy has none, or where int meets float in a way it refuses."""
     plain = [e.dtype if isinstance(e, Expr | np.generic) else type(e) for e in (x, y)]
+    if OPS[name].function is None:  # ours: no promotion
+        return OPS[name].result_dtype(tuple(plain), {}) if plain[0] == plain[1] else None
     try:
         wanted = OPS[name].function.resolve_dtypes((*plain, None))
     except TypeError:
@@ -417,3 +424,210 @@ STEPS = [
     _Maker.cast, _Maker.stop, *[_Maker.reduce] * 3, *[_Maker.along] * 2, *[_Maker.move] * 4, *[_Maker.product] * 2,
     _Maker.take, _Maker.scatter, _Maker.call, _Maker.divisors, *[_Maker.matrix] * 2, _Maker.transform,
 ]  # fmt: skip
+
+
+# ----- Loops and branches -----
+
+
+class Looping(_Maker):
+    """With control ops.  What they decide by is exact: a rounding never takes another way, or another step."""
+
+    def __init__(self, *args: Any, **kwargs: Any) -> None:
+        super().__init__(*args, **kwargs)
+        self.exact: set[Value] = set()
+        self.seen = 0
+
+    def steps(self) -> list[Any]:
+        return [*super().steps(), *(CONTROL * 3 if self.depth < 2 else [])]
+
+    def add(self, e: Expr) -> None:
+        super().add(e)
+        nodes = self.builder.nodes
+        if not nodes:  # an input of the program
+            self.exact.add(e.value)
+        for node in nodes[self.seen :]:
+            if _is_exact(node) and all(v in self.exact or isinstance(v, Constant) for v in node.operands):
+                self.exact.update(node.results)
+        self.seen = len(nodes)
+
+    def number(self, count: int) -> Any:
+        """An int64 from 0 to ``count`` - 1 that the program knows exactly."""
+        found = self.pick(lambda e: e.value in self.exact and e.dtype.kind in "bif" and e.dtype != SINGLE and 0 not in e.shape)
+        if found is None or not self.draw(st.integers(0, 2)):
+            return self.xp.wrap(self.builder.constant(np.int64(self.draw(st.integers(0, count - 1)))))
+        if found.dtype.kind == "f":
+            found = self.xp.greater(found, self.choose(NUMBERS[:12]))
+        found = self.xp.cast(self.xp.max(self.xp.cast(found, INT), axis=None), INT)
+        return self.xp.remainder(found, np.int64(count))
+
+    def picked(self, least: int, most: int, accept: Any = lambda e: True) -> list[Expr]:
+        found = [self.pick(accept) for _ in range(self.draw(st.integers(least, most)))]
+        return [e for e in found if e is not None]
+
+    def inner(self, types: list[ArrayType], exact: list[bool], steps: int = 4) -> "Looping":
+        """A maker within this one, of values of these types, with a few steps done."""
+        inner = Looping(self.draw, Builder("body"), self.depth + 1, of_complex=self.of_complex)
+        inner.pool = [inner.xp.wrap(inner.builder.input(t)) for t in types]
+        inner.exact = {e.value for e, flag in zip(inner.pool, exact, strict=True) if flag}
+        for _ in range(self.draw(st.integers(1, steps)) if types else 0):
+            inner.step()
+        return inner
+
+    def next(self, old: Expr) -> Value:
+        """A value of one type with what is carried, late ones more often."""
+        return self.pick(lambda e: e.value.type == old.value.type).value
+
+    def known(self, values: list[Expr]) -> list[bool]:
+        return [e.value in self.exact for e in values]
+
+    def results(self, values: Any) -> Expr | None:
+        made = [self.xp.wrap(v) for v in values]
+        for e in made[1:]:
+            self.add(e)
+        return made[0] if made else None
+
+    def scan(self) -> Expr | None:
+        xs = self.picked(0, 2, lambda e: e.shape and e.shape[0] < 4)
+        n = xs[0].shape[0] if xs else self.draw(st.integers(0, 3))
+        xs = [e for e in xs if e.shape[0] == n]
+        consts, carry = self.picked(0, 2), self.picked(0 if xs else 1, 2)
+        entries = [ArrayType(e.dtype, e.shape[1:]) for e in xs]
+        inner = self.inner([*(e.value.type for e in (*consts, *carry)), *entries], [*self.known(consts), *[False] * (len(carry) + len(xs))])
+        old = [Expr(inner.xp, v) for v in inner.builder.inputs[len(consts) : len(consts) + len(carry)]]
+        ys = [e.value for e in inner.picked(0, 2, lambda e: max(n, 1) * math.prod(e.shape) <= LARGEST)]
+        graph = inner.builder.graph([*map(inner.next, old), *ys])
+        if not graph.outputs:
+            return None
+        return self.results(self.builder.emit_all(
+            OPS["scan"], [e.value for e in (*consts, *carry, *xs)], graph=graph, consts=len(consts), carries=len(carry), length=n,
+            reverse=self.draw(st.booleans())))  # fmt: skip
+
+    def while_(self) -> Expr | None:
+        consts, carry = self.picked(0, 2), self.picked(1, 2)
+        limit, start = self.number(4), self.xp.wrap(self.builder.constant(np.int64(self.draw(st.integers(0, 1)))))
+        consts, carry = [limit, *consts], [start, *carry]
+        types = [e.value.type for e in (*consts, *carry)]
+        inner = self.inner(types, [*self.known(consts), True, *[False] * (len(carry) - 1)])
+        old = [Expr(inner.xp, v) for v in inner.builder.inputs[len(consts) :]]
+        after = inner.xp.lift(old[0] + np.int64(1))
+        graph = inner.builder.graph([after, *map(inner.next, old[1:])])
+        test = Builder("condition")
+        inputs = [test.input(t) for t in types]
+        less = test.apply(OPS["less"], inputs[len(consts)], inputs[0])
+        made = self.builder.emit_all(
+            OPS["while"], [e.value for e in (*consts, *carry)], condition=test.graph([less]), graph=graph, consts=len(consts))
+        return self.results(made[1:])
+
+    def switch(self) -> Expr | None:
+        operands, count = self.picked(1, 3), self.draw(st.integers(1, 3))
+        makers = [self.inner([e.value.type for e in operands], self.known(operands)) for _ in range(count)]
+        chosen = [e.value for e in makers[0].picked(1, 2)]
+        graphs = [makers[0].builder.graph(chosen)]
+        for maker in makers[1:]:
+            graphs.append(maker.builder.graph([maker.of_type(v.type) for v in chosen]))
+        values = [self.number(count).value, *(e.value for e in operands)]
+        return self.results(self.builder.emit_all(OPS["switch"], values, graphs=tuple(graphs)))
+
+    def of_type(self, type_: ArrayType) -> Value:
+        found = self.pick(lambda e: e.value.type == type_)
+        return self.builder.convert(self.builder.constant(type_.dtype.type(1)), type_) if found is None else found.value
+
+    def again(self) -> Expr | None:
+        operands, graph = self.function()
+        policy = self.choose(["nothing", "contractions", "everything"])
+        return self.results(self.builder.emit_all(OPS["checkpoint"], operands, graph=graph, policy=policy))
+
+    def function(self) -> tuple[list[Value], Graph]:
+        operands = self.picked(1, 3)
+        inner = self.inner([e.value.type for e in operands], self.known(operands))
+        return [e.value for e in operands], inner.builder.graph([e.value for e in inner.picked(1, 2)])
+
+    def ruled(self) -> Expr | None:
+        """A function whose rules are its own derivatives."""
+        operands, graph = self.function()
+        active = tuple(i for i, v in enumerate(graph.inputs) if is_inexact(v.type.dtype))
+        rules: dict[str, Any] = {"jvp": None, "vjp": None}
+        for name in self.choose([["jvp"], ["jvp", "vjp"]]):
+            b = Builder(name)
+            inputs = [b.input(v.type) for v in graph.inputs]
+            for v in graph.outputs:
+                b.input(v.type)
+            ends = [graph.inputs[i] for i in active] if name == "jvp" else [v for v in graph.outputs if is_inexact(v.type.dtype)]
+            moving = [b.input(ArrayType(v.type.dtype, v.type.shape)) for v in ends]
+            made = b.inline(getattr(autodiff, name)(graph, active), [*inputs, *moving])
+            rules[name] = b.graph(made[len(graph.outputs) :])
+        return self.results(self.builder.emit_all(OPS["custom"], operands, graph=graph, **rules))
+
+
+def _is_exact(node: Any) -> bool:
+    """Whether every backend gives the same bits for the same bits."""
+    op, whole = node.op, all(v.type.dtype.kind in "bi" for v in node.results)
+    if isinstance(op, Elementwise):
+        return whole and all(v.type.dtype.kind in "bi" for v in node.operands) or op.name in ("less", "less_equal", "greater", "equal", "where")
+    return isinstance(op, Movement) or (isinstance(op, Reduction) and whole and op.fold not in ("argmax", "argmin"))
+
+
+CONTROL = [Looping.scan, Looping.scan, Looping.while_, Looping.switch, Looping.again, Looping.ruled]
+
+
+class Unrolled:
+    """A machine (wengert.ir.driving) that writes down what is run, at known arguments: a program without control ops."""
+
+    def __init__(self, builder: Builder) -> None:
+        self.builder, self.xp, self.array = builder, Namespace(builder), dict[Value, np.ndarray]()
+
+    def known(self, value: Value) -> np.ndarray:
+        return value.array if isinstance(value, Constant) else self.array[value]
+
+    def call(self, graph: Graph, operands: Any) -> list[Value]:
+        env = dict(zip(graph.inputs, operands, strict=True))
+        for node in graph.nodes:
+            here = [env.get(v, v) for v in node.operands]
+            if isinstance(node.op, Control):
+                results = node.op.drive(self, here, node.params)
+            else:
+                results = self.emit(node, here)
+            env.update(zip(node.results, results, strict=True))
+        return [env.get(v, v) for v in graph.outputs]
+
+    again = call
+
+    def emit(self, node: Any, operands: list[Value]) -> Any:
+        results = self.builder.emit_all(node.op, operands, **node.params)
+        arrays = oracles.apply(node.op, [self.known(v) for v in operands], node.params)
+        self.array.update(zip(results, arrays, strict=True))
+        return results
+
+    def custom(self, params: Any, operands: Any) -> list[Value]:
+        return self.call(params["graph"], operands)
+
+    def holds(self, graph: Graph, operands: Any) -> bool:
+        return bool(self.known(self.call(graph, operands)[0]))
+
+    def index(self, value: Value) -> int:
+        return int(self.known(value))
+
+    def number(self, n: int) -> Value:
+        return self.builder.constant(np.int64(n))
+
+    def at(self, value: Value, i: int, n: int) -> Value:
+        return self._made(self.xp.wrap(value)[i], self.known(value)[i])
+
+    def stack(self, values: Any, type_: ArrayType) -> Value:
+        if not values:
+            return self.builder.constant(np.empty((0, *type_.shape), type_.dtype))
+        rows = [self.xp.reshape(self.xp.wrap(v), (1, *type_.shape)) for v in values]
+        return self._made(self.xp.concatenate(rows, 0), np.stack([self.known(v) for v in values]))
+
+    def _made(self, e: Expr, array: np.ndarray) -> Value:
+        self.array[e.value] = np.asarray(array)
+        return e.value
+
+
+def unrolled(program: Program) -> Graph:
+    """What the program does at its arguments, written out."""
+    b = Builder("unrolled")
+    machine = Unrolled(b)
+    inputs = [b.input(v.type) for v in program.graph.inputs]
+    machine.array.update(zip(inputs, program.arguments, strict=True))
+    return b.graph(machine.call(program.graph, inputs))

@@ -17,7 +17,7 @@ import oracles
 import pytest
 from batches import WHY_NOT
 from hypothesis import HealthCheck, Phase, given, seed, settings
-from strategies import NEVER, Program, programs
+from strategies import NEVER, Program, programs, unrolled
 
 from wengert.backends import protocol
 from wengert.ir import autodiff
@@ -26,6 +26,7 @@ from wengert.ir.graph import Graph, Value
 from wengert.ir.kinds import Contraction, Control, Cumulative, Elementwise, Library, Reduction
 from wengert.ir.ops import OPS
 from wengert.ir.passes import inline_calls
+from wengert.ir.storable import graphs_in
 from wengert.ir.types import ArrayType, is_inexact
 from wengert.ir.verify import verify
 
@@ -163,10 +164,12 @@ class Case:
     def __init__(self, program: Program) -> None:
         self.program = program
         self.graph = program.graph
+        inlined = inline_calls(self.graph)
+        self.flat = unrolled(program) if any(isinstance(node.op, Control) for node in inlined.nodes) else inlined
         self.ins = [self.graph.inputs[i].type for i in program.active]
         self.ends = [i for i, v in enumerate(self.graph.outputs) if is_inexact(v.type.dtype)]
         self.outs = [self.graph.outputs[i].type for i in self.ends]
-        self.is_complex = any(v.type.dtype.kind == "c" for v in _every(self.graph))
+        self.is_complex = any(v.type.dtype.kind == "c" for v in _every(self.flat))
         self.columns, self.rows = reals(self.ins), reals(self.outs)
         self.tangents = basis(self.ins, self.columns)
         self.cotangents = [np.conj(g) for g in basis(self.outs, self.rows)]  # Re(g t) is a part of t
@@ -187,7 +190,7 @@ class Case:
         return np.concatenate([_rows(np.conj(g)) for g in run(self.program.arguments, given)[1]], axis=1)
 
     def noisy_forward(self) -> tuple[Noisy, list[np.ndarray]]:
-        graph = autodiff.jvp(self.graph, self.program.active)
+        graph = autodiff.jvp(self.flat, self.program.active)
         noisy = Noisy(graph, set(graph.inputs[len(self.graph.inputs) :]))
         n = len(self.graph.outputs)
         each = [
@@ -198,7 +201,7 @@ class Case:
         return noisy, each
 
     def noisy_reverse(self) -> tuple[Noisy, list[np.ndarray]]:
-        graph = autodiff.vjp(self.graph, self.program.active)
+        graph = autodiff.vjp(self.flat, self.program.active)
         noisy = Noisy(graph, set(graph.inputs[len(self.graph.inputs) :]))
         n = len(self.graph.outputs)
         each = [
@@ -228,7 +231,7 @@ def check(program: Program, count: Counter, with_c: bool) -> None:
     backends = [name for name in BACKENDS if name != "c" or with_c]
     count["graphs"] += 1
     count["graphs compiled as C"] += "c" in backends
-    count["nodes"] += len(inline_calls(program.graph).nodes)
+    count["nodes"] += len(case.flat.nodes)
     reference = case.values("reference")
     _values(case, reference, backends, count)
     if not case.columns or not case.rows:
@@ -242,7 +245,7 @@ def check(program: Program, count: Counter, with_c: bool) -> None:
 
 
 def _values(case: Case, reference: list[np.ndarray], backends: list[str], count: Counter) -> None:
-    noisy = Noisy(case.graph, set())
+    noisy = Noisy(case.flat, set())
     runs = [noisy.run(case.program.arguments, s) for s in SEEDS]
     for name in ("oracle", *backends):
         got = runs[0] if name == "oracle" else case.values(name)
@@ -288,15 +291,14 @@ def _of_complex(tolerance: np.ndarray, jumps: np.ndarray, reference: np.ndarray)
 
 def _units(case: Case, each: list[np.ndarray]) -> np.ndarray:
     """The last place of an entry, in the narrowest dtype among inputs and outputs."""
-    narrow = any(v.type.dtype in (np.float32, np.complex64) for v in _every(case.graph))
+    narrow = any(v.type.dtype in (np.float32, np.complex64) for v in _every(case.flat))
     with np.errstate(all="ignore"):
         unit = np.spacing(abs(each[0]).astype(np.float32 if narrow else np.float64)).astype(float)
     return np.where(np.isfinite(unit), unit, 0)
 
 
-def _every(graph: Graph):
-    inlined = inline_calls(graph)
-    return (*inlined.inputs, *(v for node in inlined.nodes for v in node.results))
+def _every(flat: Graph):
+    return (*flat.inputs, *(v for node in flat.nodes for v in node.results))
 
 
 def _transposed(case: Case, forward: Any, reverse: Any, count: Counter) -> None:
@@ -348,6 +350,66 @@ def test_all_backends_agree_on_random_complex_programs(chunk, record_property):
         record_property(f"complex agreement: {key}", n)
 
 
+@pytest.mark.parametrize("chunk", range(CHUNKS))
+@pytest.mark.parametrize("of_complex", [False, True])
+def test_all_backends_agree_on_random_loops(chunk, of_complex, record_property):
+    """Against what they do, written out; to the second order."""
+    count: Counter = Counter()
+
+    @seed(200 + chunk)
+    @settings(max_examples=PER_CHUNK // (8 if of_complex else 3), database=None, deadline=None, derandomize=False, print_blob=True,
+              suppress_health_check=list(HealthCheck))
+    @given(programs(12, of_complex=of_complex, loops=True))
+    def agree(program):
+        check(program, count, with_c=count["graphs"] % C_SHARE == 0)
+        second_order(program, count)
+
+    agree()
+    for key, n in count.items():
+        record_property(f"loops agreement: {key}", n)
+
+
+def second_order(program: Program, count: Counter) -> None:
+    """Derivatives of derivatives, graph to graph, of the loops and of what they do, at one direction."""
+    case, rng = Case(program), np.random.default_rng(0)
+    if not case.columns or not case.rows:
+        return
+    for outer in ("jvp", "vjp"):
+        loops, flat = (_twice(graph, outer) for graph in (case.graph, case.flat))
+        verify(loops)
+        more = [_direction(rng, v.type) for v in flat.inputs[len(program.arguments) :]]
+        noisy = Noisy(flat, set(flat.inputs[len(program.arguments) :]))
+        runs = [noisy.run([*program.arguments, *more], s) for s in SEEDS]
+        if noisy.infinite or noisy.large:
+            count["second orders exempt (not finite, or large)"] += 1
+            continue
+        for name in ("numpy", "python") if outer == "vjp" else ("numpy",):
+            got = protocol.get(name).compile(loops)([*program.arguments, *more])
+            for k, (x, *each) in enumerate(zip(got, *runs, strict=True)):
+                x, *each = (np.stack(oracles.parts(v)) if v.dtype.kind == "c" else v for v in (x, *each))
+                tolerance, jumps = spread(each)
+                if case.is_complex:
+                    tolerance, jumps = _of_complex(tolerance, jumps, each[0])
+                bad = oracles.differing(x, each[0], tolerance + 2 * _last_place(case, each[0])) & ~jumps
+                assert not bad.any(), f"{outer} of vjp, output {k}: {name} has\n{x}\nand what it does\n{each[0]}\n(tolerance {tolerance})"
+        count["second orders"] += 1
+
+
+def _twice(graph: Graph, outer: str) -> Graph:
+    for mode in ("vjp", outer):
+        graph = getattr(autodiff, mode)(graph, tuple(i for i, v in enumerate(graph.inputs) if is_inexact(v.type.dtype)))
+    return graph
+
+
+def _direction(rng: np.random.Generator, type_: ArrayType) -> np.ndarray:
+    x = rng.uniform(-1, 1, type_.shape)
+    return (x * (1 + 0.5j) if type_.dtype.kind == "c" else x).astype(type_.dtype)
+
+
+def _last_place(case: Case, x: np.ndarray) -> np.ndarray:
+    return _units(case, [x]) if x.dtype.kind == "f" else np.zeros(x.shape)
+
+
 class AllSeenError(Exception):
     """Ends a search."""
 
@@ -359,16 +421,16 @@ def test_every_op_can_appear():
     def walk(graph):
         for node in graph.nodes:
             missing.discard(node.op.name)
-            if isinstance(node.op, Control):
-                walk(node.params["graph"])
+            for inner in graphs_in(node.params):
+                walk(inner)
 
     @seed(0)
     @settings(max_examples=4000, database=None, deadline=None, derandomize=False, phases=[Phase.generate],
               suppress_health_check=list(HealthCheck))
-    @given(programs(), programs(of_complex=True))
-    def look(program, of_complex):
-        walk(program.graph)
-        walk(of_complex.graph)
+    @given(programs(), programs(of_complex=True), programs(12, loops=True))
+    def look(*found):
+        for program in found:
+            walk(program.graph)
         if not missing:
             raise AllSeenError
 

@@ -11,6 +11,8 @@ _COUNT = ArrayType(np.dtype(np.int64))
 
 def _checked(op, graph, types):
     """The types of a sub-graph's results; raises where it does not take operands of these types."""
+    if graph is None:
+        raise refuse(op, "expected a graph, got None.")
     if graph.guards:
         raise refuse(op, "a called graph must have no guards, which its caller could not see; inline it instead.")
     expected = tuple(v.type for v in graph.inputs)
@@ -58,8 +60,15 @@ custom = Control(name="custom", params=("graph", "jvp", "vjp"),
         "to tangents of the inexact results; vjp, of operands, results and cotangents, to cotangents. One may be None.")
 
 
+def _counted(op, types, *counts):
+    """Raise unless counts of operands are counts, and there are so many."""
+    if min(counts) < 0 or sum(counts) > len(types):
+        raise refuse(op, f"expected counts of operands, of which there are {len(types)}, got {counts}.")
+
+
 def _linear(op, types, params):
     back, k = params["back"], params["consts"]
+    _counted(op, types, k)
     ends = tuple(v.type for v in back.inputs[k:])
     if _checked(op, back, (*types[:k], *ends)) != types[k:]:
         raise refuse(op, f"its transpose should give {types[k:]}, not {tuple(v.type for v in back.outputs)}.")
@@ -117,6 +126,7 @@ def _steps(op, given, carried, made):
 
 
 def _whiled(op, types, params):
+    _counted(op, types, params["consts"])
     carried = types[params["consts"] :]
     if _checked(op, params["condition"], types) != (ArrayType(np.dtype(bool)),):
         raise refuse(op, "the condition gives something other than one bool.")
@@ -135,9 +145,10 @@ def _scanned(op, types, params):
     n, c, m = params["length"], params["consts"], params["carries"]
     if n == STEPS and types[:1] != (_COUNT,):
         raise refuse(op, f"expected the number of steps as an int64 first, got {types[:1]}.")
-    if n < STEPS or min(c, m) < 0:
-        raise refuse(op, f"expected counts for length, consts and carries, got {n}, {c} and {m}.")
+    if n < STEPS:
+        raise refuse(op, f"expected a count for length, got {n}.")
     types = types[1:] if n == STEPS else types
+    _counted(op, types, c, m)
     xs = types[c + m :]
     if any(t.shape[:1] != (n,) for t in xs):
         raise refuse(op, f"expected {n} entries along the first axis of each of {', '.join(map(str, xs))}.")

@@ -227,7 +227,7 @@ MEANINGS = [
     (put("graphs", 0, "nodes", 0, 2, [1]), "zip"),
     (put("graphs", 0, "nodes", 0, 2, [b"x"]), "a literal"),
     (put("graphs", 0, "nodes", 0, 3, []), r"nodes\[2\]: expected an index below 3, got 3"),
-    (put("graphs", 0, "nodes", 0, 3, [0] * 65), "at most 64 results"),
+    (put("graphs", 0, "nodes", 0, 3, [0] * 65), "C5"),
     (put("graphs", 0, "nodes", 0, 4, 9), "index"),
     (put("graphs", 0, "nodes", 0, []), "expected 5 fields"),
     (put("graphs", 0, "outputs", [5]), "index"),
@@ -257,6 +257,16 @@ def test_a_graph_calls_only_those_before_it():
         change = put("graphs", 1, "nodes", 0, 2, [{"graph": row}])
         with pytest.raises(GraphFileError, match=f"expected an index below 1, got {row}"):
             from_bytes(changed(calling, change))
+
+
+def test_results_are_counted(monkeypatch):
+    data = to_bytes(calling())
+    monkeypatch.setattr("wengert.ir.unpacking.MAX_RESULTS", 3)
+    with pytest.raises(GraphFileError, match="at most 3 results of nodes"):
+        from_bytes(data)
+    monkeypatch.setattr("wengert.ir.wire.MAX_RESULTS", 3)
+    with pytest.raises(GraphFileError, match="Its nodes have more than 3 results"):
+        to_bytes(calling())
 
 
 def test_calls_that_double_sixty_times_are_refused():
