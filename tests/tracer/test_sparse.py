@@ -30,6 +30,13 @@ JACOBIANS = {
     "stacks": (lambda x: np.linalg.solve(np.eye(2) * 3 + x[:4].reshape(2, 2), np.eye(2)), 16),
     "lines": (lambda x: np.fft.rfft(x[:6].reshape(3, 2)).real, 12),
     "loops": (lambda x: wg.scan(lambda c, v: (np.stack([v, c[0]]), np.sum(c) * v), np.zeros(2), x)[1], 18),
+    "a loop that maps": (lambda x: wg.map(lambda v: np.sin(v) * v, x), 7),
+    "a loop from the end": (lambda x: wg.scan(lambda c, v: (v, c * v), x[0], x, reverse=True)[1], 14),
+    "steps that are not counted": (lambda x: wg.while_loop(lambda s: s[0] < 50.0, lambda s: np.stack([2 * s[0], s[1] * s[0], s[2]]), x[:3]), 4),
+    "a branch": (lambda x: wg.cond(x[0] > 0, lambda v: v[:3] * 2, lambda v: v[1:4], x), 6),
+    "a checkpoint": (wg.checkpoint(lambda x: x[1:] * x[:-1]), 12),
+    "a rule": (lambda x: _ruled(x) * x, 7),
+    "a rule backwards": (lambda x: _pulled(x), 8),
     "nothing": (lambda x: np.sign(x), 0),
     "constants": (lambda x: x * 0 + 2.0, 0),
     "a buffer": (lambda x: _filled(x), 9),
@@ -42,6 +49,16 @@ def _filled(x):
         out[i] = x[i] * x[i + 1]
     out[4] += x[0]
     return out
+
+
+@wg.custom(jvp=lambda primals, tangents: (np.tanh(primals[0]), tangents[0] * 2.0))
+def _ruled(x):
+    return np.tanh(x)
+
+
+@wg.custom(vjp=lambda primals, out, g: (np.append(g[:4] * 2.0, g[:3]) + np.append(np.zeros(6), g[-1]),))
+def _pulled(x):
+    return np.cumsum(x)
 
 
 def same(got, expected, shape=None):
