@@ -5,24 +5,26 @@ from __future__ import annotations
 from collections.abc import Callable, Sequence
 from typing import Any
 
+import numpy as np
+
 from wengert.backends.program import Program
+from wengert.ir import autodiff
 from wengert.ir.autodiff.forward import cotangent_type
+from wengert.ir.batching import directions
 from wengert.ir.errors import DerivativeError
 from wengert.ir.graph import Graph
 from wengert.ir.ops import OPS
 from wengert.ir.passes import inline_calls
+from wengert.ir.sparsity.graphs import seeds_of
 from wengert.ir.types import ArrayType, is_inexact
-from wengert.tracer.array import Array
 from wengert.tracer.callee import Callee, Recorded, Selection
 from wengert.tracer.compressed import given_to
-from wengert.tracer.dense import basis, block_type, dense_blocks, is_forward
+from wengert.tracer.dense import block_type, dense_blocks, is_forward
 from wengert.tracer.derivatives import Argnums, grad
 from wengert.tracer.sparse_matrices import sparse_hessian_matrix, sparse_matrix
 from wengert.tracer.sweeps import (
     named,
     nest_outputs,
-    pull_within,
-    push_within,
     tangent_types,
 )
 
@@ -138,28 +140,27 @@ def _check_holomorphic(callee: Callee, graph: Graph, chosen: Selection, kinds: s
 
 
 def _traced_blocks(recorded: Recorded, chosen: Selection, types: Sequence[ArrayType], mode: str | None) -> Any:
-    """A Jacobian within a trace: the linear part is inlined once per row or column."""
+    """A Jacobian within a trace: its rows, or columns, are lanes of the vjp, or jvp."""
     xp, graph = recorded.xp, recorded.graph
     forward = is_forward(graph, types, mode)
     ends = [cotangent_type(v.type) for v in graph.outputs]
-    run = push_within if forward else pull_within
-    sweeps = []
-    for k in range(sum(t.size for t in (types if forward else ends))):
-        seeds = [xp.builder.constant(batch[k]) for batch in basis(types if forward else ends)]
-        sweeps.append(run(recorded, chosen, seeds)[1])
-    return [[_block(xp, sweeps, forward, i, j, ends, types) for j in range(len(types))] for i in range(len(ends))]
-
-
-def _block(xp: Any, sweeps: Any, forward: bool, i: int, j: int, ends: Any, types: Any) -> Array:
-    """One block, from the columns (or rows) of all of them."""
-    mine, other = (types, j) if forward else (ends, i)
-    first = sum(t.size for t in mine[:other])
-    chosen = [sweep[i if forward else j] for sweep in sweeps[first : first + mine[other].size]]
-    shape = (*ends[i].shape, *types[j].shape)
-    if not chosen:
-        return xp.full(shape, 0, block_type(ends[i], types[j]))
-    lines = xp.concatenate([xp.reshape(x, (1, x.size)) for x in chosen], axis=0)
-    return xp.cast(xp.reshape(xp.transpose(lines) if forward else lines, shape), block_type(ends[i], types[j]))
+    ours = types if forward else ends
+    cuts = np.cumsum([0, *(t.size for t in ours)]).tolist()
+    seeds = seeds_of(xp, np.arange(cuts[-1]), cuts[-1], ours)
+    derived = (autodiff.jvp if forward else autodiff.vjp)(graph, chosen.active)
+    many = directions(derived, len(graph.inputs), len(graph.outputs), cuts[-1])
+    xp.trace.locate()
+    lines = [xp.wrap(v) for v in xp.builder.inline(many, [*recorded.operands, *seeds])[len(graph.outputs) :]]
+    blocks = []
+    for i, end in enumerate(ends):
+        row = []
+        for j, t in enumerate(types):
+            k, line, other = (j, lines[i], end) if forward else (i, lines[j], t)
+            part = xp.reshape(line[cuts[k] : cuts[k + 1]], (ours[k].size, other.size))
+            block = xp.reshape(xp.transpose(part) if forward else part, (*end.shape, *t.shape))
+            row.append(xp.cast(block, block_type(end, t)))
+        blocks.append(row)
+    return blocks
 
 
 def _nest_blocks(graph: Graph, chosen: Selection, blocks: Any) -> Any:
