@@ -19,8 +19,8 @@ from wengert.tracer.callee import Call
 
 __all__ = ["Plan", "blocks_of", "entries", "given_to", "planned", "sparse_array"]
 
-#: Elements of the tangents, or cotangents, that one sweep is handed at most, where there are several.
-AT_ONCE = 1 << 22
+#: Elements of the tangents, or cotangents, that one sweep is handed at most, where there are several: they stay in a cache.
+AT_ONCE = 1 << 19
 #: Patterns kept per program and choice of inputs, where they depend on indices that are arguments.
 PATTERNS = 8
 LIBRARY = "scipy.sparse"

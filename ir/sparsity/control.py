@@ -40,6 +40,7 @@ def _custom(flow: Flow, node: Node) -> Result:
     moving = [v for v in node.operands if is_inexact(v.type.dtype)]
     ends = [v for v in node.results if is_inexact(v.type.dtype)]
     known: list[Pattern | None] = [None] * (len(node.operands) + len(node.results))
+    found: Sequence[Pattern | None]
     if (jvp := node.params["jvp"]) is not None:
         found = flow.inner(jvp, node.operands).run([*known, *map(flow.patterns.get, moving)])
     else:

@@ -279,3 +279,10 @@ def test_the_page_runs(tmp_path, monkeypatch):
         exec(compile(block, str(path), "exec"), names)
     assert (names["J"].shape, names["H"].nnz, names["shape"]) == ((99_999, 100_000), 299_998, (199, 200))
     assert str(wg.sparsity(names["f"], of="hessian")(names["x"])) in page.read_text(encoding="utf-8")
+
+
+def test_indices_that_are_not_known_are_named_where_they_are_too_much():
+    program = wg.trace(lambda x, i: x[i] * 2.0).graph(np.ones(10_000), np.arange(10_000))
+    with pytest.raises(wg.DerivativeError, match=r"at take .*known=\{name: array\}"):
+        wg.sparse_jacobian(program)
+    assert len(wg.sparse_jacobian(program, known={"i": np.arange(10_000)}).graph.outputs) == 5
