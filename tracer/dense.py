@@ -10,8 +10,8 @@ import numpy as np
 from wengert.backends.program import Program
 from wengert.ir.autodiff.forward import cotangent_type
 from wengert.ir.bottleneck import Cut, narrowest
-from wengert.ir.errors import DerivativeError
 from wengert.ir.graph import Graph
+from wengert.ir.sparsity import Found
 from wengert.ir.sparsity.compression import Compression, compress
 from wengert.ir.types import ArrayType
 from wengert.tracer.compressed import entries, planned
@@ -105,14 +105,11 @@ def _coloured(
     """By colours, of a matrix of which the graph shows that it is sparse."""
     size = sum(t.size for t in types) * sum(v.type.size for v in program.graph.outputs)
 
-    def few(by: Compression) -> Compression | None:
-        return by if GAIN * (by.forward + by.reverse) <= count else None
+    def few(found: Found | None) -> Compression | None:
+        by = None if found is None else compress(found.pattern, mode=mode)
+        return by if by is not None and GAIN * (by.forward + by.reverse) <= count else None
 
-    try:
-        by = planned(program, active, given, f"dense, {mode}", lambda found: few(compress(found.pattern, mode=mode)),
-                     limit=size // GAIN)  # fmt: skip
-    except DerivativeError:  # too full to be worth it
-        by = None
+    by = planned(program, active, given, f"dense, {mode}", few, limit=size // GAIN)
     if by is None:
         return None
     values, data = entries(program, inputs, active, types, by, backend)
