@@ -20,7 +20,7 @@ from wengert.tracer.callee import Call
 
 __all__ = ["Plan", "blocks_of", "entries", "given_to", "planned", "sparse_array"]
 
-#: Elements of the tangents, or cotangents, that one sweep is handed at most, where there are several: a cache holds them.
+#: Elements of the tangents, or cotangents, that one sweep is handed at most, where there are several: as a cache holds.
 AT_ONCE = 1 << 19
 #: Patterns kept per program and choice of inputs, where they depend on indices that are arguments.
 PATTERNS = 8

@@ -213,7 +213,8 @@ def _planned(
 ) -> tuple[Program, Compression]:
     """The program of which entries of the Jacobian are wanted, and the directions that give them."""
     of = gradient_of(program, active) if second else program
-    rows, columns = (sum(v.type.size for v in some) for some in (of.graph.outputs, [of.graph.inputs[i] for i in active]))
+    ends, starts = of.graph.outputs, [of.graph.inputs[i] for i in active]
+    rows, columns = (sum(v.type.size for v in some) for some in (ends, starts))
 
     def make(found: Found | None) -> Compression:
         return _chosen(Pattern.full(rows, columns) if found is None else found.pattern, places)
