@@ -345,6 +345,9 @@ class _Maker:
 def _dtype(name: str, x: Any, y: Any) -> Any:
     """The dtype of a binary op; None where NumPy has none, or where int meets float in a way it refuses."""
     plain = [e.dtype if isinstance(e, Expr | np.generic) else type(e) for e in (x, y)]
+    if OPS[name].function is None:  # not NumPy's: in one dtype alone
+        dtype, *others = {p for p in plain if isinstance(p, np.dtype)}
+        return None if others else OPS[name].result_dtype((dtype, dtype), {})
     try:
         wanted = OPS[name].function.resolve_dtypes((*plain, None))
     except TypeError:
