@@ -183,6 +183,21 @@ def test_a_hundred_thousand_unknowns():
     np.testing.assert_array_equal(J.diagonal(), x[1:])
 
 
+def test_a_graph_of_any_size(tmp_path):
+    f = wg.trace(lambda v: v[1:] * v[:-1]).graph(wg.spec(("n",)))
+    h = wg.trace(lambda v: np.sum((v[1:] * v[:-1]) ** 2)).graph(wg.spec(("n",)))
+    h.save(tmp_path / "h.wg")
+    for n in (5, 12):
+        x = np.linspace(1, 2, n)
+        assert wg.jacobian(f, sparse=True)(x).nnz == 2 * n - 2
+        same(wg.hessian(wg.load(tmp_path / "h.wg"), sparse=True)(x), wg.hessian(h)(x))
+        np.testing.assert_allclose(wg.laplacian(h)(x), np.trace(wg.hessian(h)(x)))
+        np.testing.assert_allclose(wg.hvp(h)(x, x), wg.hessian(h)(x) @ x)
+    with pytest.raises(wg.SizeError, match=r"program.at\(n=...\)"):
+        wg.sparse_jacobian(f)
+    assert wg.sparse_jacobian(f.at(n=6))(np.ones(6))[1] == (5, 6)
+
+
 # ----- As programs -----
 
 
