@@ -36,7 +36,9 @@ class Plan:
 
     def holds(self, given: Mapping[int, Any]) -> bool:
         """Whether the inputs that the pattern depends on are what they were."""
-        return all(np.array_equal(given[i], array) for i, array in self.read.items())
+        return all(
+            np.array_equal(given[i], array, equal_nan=array.dtype.kind in "fc") for i, array in self.read.items()
+        )
 
 
 def given_to(call: Call, inputs: Sequence[Any], active: Sequence[int]) -> dict[int, Any]:
