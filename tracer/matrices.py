@@ -19,7 +19,7 @@ from wengert.ir.sparsity.graphs import seeds_of
 from wengert.ir.types import ArrayType, is_inexact
 from wengert.tracer.callee import Callee, Recorded, Selection
 from wengert.tracer.compressed import given_to
-from wengert.tracer.dense import block_type, dense_blocks, is_forward
+from wengert.tracer.dense import block_type, dense_blocks, is_forward, split_up, traced_by_colours
 from wengert.tracer.derivatives import Argnums, grad
 from wengert.tracer.sparse_matrices import sparse_hessian_matrix, sparse_matrix
 from wengert.tracer.sweeps import (
@@ -140,10 +140,12 @@ def _check_holomorphic(callee: Callee, graph: Graph, chosen: Selection, kinds: s
 
 
 def _traced_blocks(recorded: Recorded, chosen: Selection, types: Sequence[ArrayType], mode: str | None) -> Any:
-    """A Jacobian within a trace: its rows, or columns, are lanes of the vjp, or jvp."""
+    """A Jacobian within a trace: its rows, or columns, or their colours, are lanes of the vjp, or jvp."""
     xp, graph = recorded.xp, recorded.graph
     forward = is_forward(graph, types, mode)
     ends = [cotangent_type(v.type) for v in graph.outputs]
+    if (matrix := traced_by_colours(recorded, chosen.active, types, mode)) is not None:
+        return split_up(matrix, ends, types, lambda x, dtype: xp.cast(x, dtype))
     ours = types if forward else ends
     cuts = np.cumsum([0, *(t.size for t in ours)]).tolist()
     seeds = seeds_of(xp, np.arange(cuts[-1]), cuts[-1], ours)
