@@ -11,6 +11,7 @@ from attrs import frozen
 
 from wengert.backends.program import Program
 from wengert.ir.autodiff.forward import cotangent_type
+from wengert.ir.errors import DerivativeError
 from wengert.ir.sparsity import Found, pattern
 from wengert.ir.sparsity.compression import Compression
 from wengert.ir.sparsity.patterns import LIMIT
@@ -19,8 +20,8 @@ from wengert.tracer.callee import Call
 
 __all__ = ["Plan", "blocks_of", "entries", "given_to", "planned", "sparse_array"]
 
-#: Elements of the tangents, or cotangents, that one sweep is handed at most, where there are several.
-AT_ONCE = 1 << 22
+#: Elements of the tangents, or cotangents, that one sweep is handed at most, where there are several: as a cache holds.
+AT_ONCE = 1 << 19
 #: Patterns kept per program and choice of inputs, where they depend on indices that are arguments.
 PATTERNS = 8
 LIBRARY = "scipy.sparse"
@@ -35,7 +36,9 @@ class Plan:
 
     def holds(self, given: Mapping[int, Any]) -> bool:
         """Whether the inputs that the pattern depends on are what they were."""
-        return all(np.array_equal(given[i], array) for i, array in self.read.items())
+        return all(
+            np.array_equal(given[i], array, equal_nan=array.dtype.kind in "fc") for i, array in self.read.items()
+        )
 
 
 def given_to(call: Call, inputs: Sequence[Any], active: Sequence[int]) -> dict[int, Any]:
@@ -47,16 +50,24 @@ def given_to(call: Call, inputs: Sequence[Any], active: Sequence[int]) -> dict[i
 
 
 def planned(
-    program: Program, active: tuple[int, ...], given: Mapping[int, Any], what: str, make: Callable[[Found], Any],
-    *, limit: int = LIMIT,
+    program: Program, active: tuple[int, ...], given: Mapping[int, Any], what: str, make: Callable[[Any], Any],
+    *, limit: int | None = None,
 ) -> Any:  # fmt: skip
-    """The compression that holds for the given inputs, made once and kept with the program."""
+    """The compression that holds for the given inputs, made once and kept with the program.
+
+    With a ``limit`` of entries, a pattern that has more on its way is None to ``make``.
+    """
     plans: list[Plan] = program.derived(("compressed", what, active), list)
     for plan in plans:
         if plan.holds(given):
             return plan.compression
-    found = pattern(program.graph, active, given, limit)
-    plan = Plan(make(found), {i: given[i].copy() for i in found.read})
+    try:
+        found: Found | None = pattern(program.graph, active, given, LIMIT if limit is None else min(limit, LIMIT))
+    except DerivativeError:
+        if limit is None:
+            raise
+        found = None
+    plan = Plan(make(found), {i: given[i].copy() for i in (found.read if found else ())})
     plans.insert(0, plan)
     del plans[PATTERNS:]
     return plan.compression

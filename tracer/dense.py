@@ -2,7 +2,8 @@
 
 from __future__ import annotations
 
-from collections.abc import Mapping, Sequence
+import itertools
+from collections.abc import Callable, Mapping, Sequence
 from typing import Any
 
 import numpy as np
@@ -11,13 +12,16 @@ from wengert.backends.program import Program
 from wengert.ir.autodiff.forward import cotangent_type
 from wengert.ir.bottleneck import Cut, narrowest
 from wengert.ir.errors import DerivativeError
-from wengert.ir.graph import Graph
+from wengert.ir.graph import Constant, Graph
+from wengert.ir.sparsity import Found, pattern
 from wengert.ir.sparsity.compression import Compression, compress
+from wengert.ir.sparsity.graphs import entries_graph
 from wengert.ir.types import ArrayType
+from wengert.tracer.callee import Recorded
 from wengert.tracer.compressed import entries, planned
 from wengert.tracer.sweeps import scalar_of
 
-__all__ = ["basis", "block_type", "dense_blocks", "is_forward"]
+__all__ = ["basis", "block_type", "dense_blocks", "is_forward", "split_up", "traced_by_colours"]
 
 Active = tuple[int, ...]
 #: Below so many sweeps, nothing is looked for.
@@ -44,7 +48,7 @@ def dense_blocks(
             made = _through(program, inputs, active, types, backend, count)
         if made is not None:
             values, matrix = made
-            return values, _blocks(matrix, ends, types)
+            return values, split_up(matrix, ends, types, lambda x, dtype: scalar_of(x.astype(dtype)))
     sweep = _by_columns if forward else _by_rows
     return sweep(program, inputs, active, types, backend)
 
@@ -105,14 +109,11 @@ def _coloured(
     """By colours, of a matrix of which the graph shows that it is sparse."""
     size = sum(t.size for t in types) * sum(v.type.size for v in program.graph.outputs)
 
-    def few(by: Compression) -> Compression | None:
-        return by if GAIN * (by.forward + by.reverse) <= count else None
+    def few(found: Found | None) -> Compression | None:
+        by = None if found is None else compress(found.pattern, mode=mode)
+        return by if by is not None and GAIN * (by.forward + by.reverse) <= count else None
 
-    try:
-        by = planned(program, active, given, f"dense, {mode}", lambda found: few(compress(found.pattern, mode=mode)),
-                     limit=size // GAIN)  # fmt: skip
-    except DerivativeError:  # too full to be worth it
-        by = None
+    by = planned(program, active, given, f"dense, {mode}", few, limit=size // GAIN)
     if by is None:
         return None
     values, data = entries(program, inputs, active, types, by, backend)
@@ -148,10 +149,31 @@ def _whole(blocks: list[list[Any]], of: Sequence[ArrayType], wrt: Sequence[Array
     return np.concatenate(rows)
 
 
-def _blocks(matrix: Any, of: Sequence[ArrayType], wrt: Sequence[ArrayType]) -> list[list[Any]]:
-    tops, lefts = (np.cumsum([0, *(t.size for t in every)]) for every in (of, wrt))
+def split_up(matrix: Any, of: Sequence[ArrayType], wrt: Sequence[ArrayType], cast: Callable[..., Any]) -> Any:
+    """The blocks of a matrix, per output and argument, in their shapes and dtypes."""
+    tops, lefts = ([0, *itertools.accumulate(t.size for t in every)] for every in (of, wrt))
     return [
-        [scalar_of(matrix[a : a + end.size, b : b + t.size].reshape((*end.shape, *t.shape)).astype(t.dtype))
+        [cast(matrix[a : a + end.size, b : b + t.size].reshape((*end.shape, *t.shape)), t.dtype)
          for t, b in zip(wrt, lefts, strict=False)]
         for end, a in zip(of, tops, strict=False)
     ]  # fmt: skip
+
+
+def traced_by_colours(recorded: Recorded, active: Active, types: Sequence[ArrayType], mode: str | None) -> Any:
+    """The matrix within a trace, if colours take far fewer directions than rows or columns; else None."""
+    xp, graph = recorded.xp, recorded.graph
+    ends = [v.type for v in graph.outputs]
+    columns, rows = sum(t.size for t in types), sum(t.size for t in ends)
+    count = columns if is_forward(graph, types, mode) else rows
+    if count < SWEEPS or any(t.dtype.kind != "f" for t in (*types, *ends)):
+        return None
+    given = {i: v.array for i, v in enumerate(recorded.operands) if isinstance(v, Constant) and i not in active}
+    try:
+        by = compress(pattern(graph, active, given, limit=columns * rows // GAIN).pattern, mode=mode)
+    except DerivativeError:  # too full to be worth it
+        return None
+    if GAIN * (by.forward + by.reverse) > count:
+        return None
+    xp.trace.locate()
+    (data,) = xp.builder.inline(entries_graph(graph, active, by), recorded.operands)
+    return xp.reshape(xp.scatter_add(xp.wrap(data), by.wanted.keys, axis=0, size=rows * columns), (rows, columns))

@@ -14,11 +14,20 @@ from wengert.ir.batching import directions
 from wengert.ir.errors import DerivativeError
 from wengert.ir.graph import Graph, Value
 from wengert.ir.ops import OPS
+<<<<<<< HEAD
 from wengert.ir.passes import dead_code, inline_calls
 from wengert.ir.types import ArrayType, is_inexact
 from wengert.tracer.callee import Callee, Recorded, Selection
 from wengert.tracer.compressed import given_to
 from wengert.tracer.dense import block_type, dense_blocks, is_forward
+=======
+from wengert.ir.passes import inline_calls
+from wengert.ir.sparsity.graphs import seeds_of
+from wengert.ir.types import ArrayType, is_inexact
+from wengert.tracer.callee import Callee, Recorded, Selection
+from wengert.tracer.compressed import given_to
+from wengert.tracer.dense import block_type, dense_blocks, is_forward, split_up, traced_by_colours
+>>>>>>> 554fdcfad6e1eec50c1f4b205f0af4482d237cdb
 from wengert.tracer.derivatives import Argnums, grad
 from wengert.tracer.sparse_matrices import sparse_hessian_matrix, sparse_matrix
 from wengert.tracer.sweeps import (
@@ -139,6 +148,7 @@ def _check_holomorphic(callee: Callee, graph: Graph, chosen: Selection, kinds: s
 
 
 def _traced_blocks(recorded: Recorded, chosen: Selection, types: Sequence[ArrayType], mode: str | None) -> Any:
+<<<<<<< HEAD
     """A Jacobian within a trace: along all unit vectors at once, or in a loop where that is too much memory."""
     xp, graph = recorded.xp, recorded.graph
     forward = is_forward(graph, types, mode)
@@ -187,6 +197,31 @@ def _in_turn(recorded: Recorded, derived: Graph, units: Sequence[Value]) -> Sequ
     body = dead_code(derived.evolve(outputs=derived.outputs[n:], guards=()))
     params = {"consts": len(recorded.operands), "carries": 0, "length": units[0].type.shape[0], "reverse": False}
     return b.emit_all(OPS["scan"], [*recorded.operands, *units], graph=body, **params)
+=======
+    """A Jacobian within a trace: its rows, or columns, or their colours, are lanes of the vjp, or jvp."""
+    xp, graph = recorded.xp, recorded.graph
+    forward = is_forward(graph, types, mode)
+    ends = [cotangent_type(v.type) for v in graph.outputs]
+    if (matrix := traced_by_colours(recorded, chosen.active, types, mode)) is not None:
+        return split_up(matrix, ends, types, lambda x, dtype: xp.cast(x, dtype))
+    ours = types if forward else ends
+    cuts = np.cumsum([0, *(t.size for t in ours)]).tolist()
+    seeds = seeds_of(xp, np.arange(cuts[-1]), cuts[-1], ours)
+    derived = (autodiff.jvp if forward else autodiff.vjp)(graph, chosen.active)
+    many = directions(derived, len(graph.inputs), len(graph.outputs), cuts[-1])
+    xp.trace.locate()
+    lines = [xp.wrap(v) for v in xp.builder.inline(many, [*recorded.operands, *seeds])[len(graph.outputs) :]]
+    blocks = []
+    for i, end in enumerate(ends):
+        row = []
+        for j, t in enumerate(types):
+            k, line, other = (j, lines[i], end) if forward else (i, lines[j], t)
+            part = xp.reshape(line[cuts[k] : cuts[k + 1]], (ours[k].size, other.size))
+            block = xp.reshape(xp.transpose(part) if forward else part, (*end.shape, *t.shape))
+            row.append(xp.cast(block, block_type(end, t)))
+        blocks.append(row)
+    return blocks
+>>>>>>> 554fdcfad6e1eec50c1f4b205f0af4482d237cdb
 
 
 def _nest_blocks(graph: Graph, chosen: Selection, blocks: Any) -> Any:

@@ -6,6 +6,7 @@ from collections.abc import Mapping
 from typing import Any
 
 from wengert.backends.program import Program, as_input
+from wengert.ir.errors import SizeError
 from wengert.ir.graph import Graph
 from wengert.ir.sparsity import pattern
 from wengert.ir.sparsity.compression import compress
@@ -85,5 +86,12 @@ def _selected(program: Any, argnums: Argnums) -> tuple[Callee, Call, tuple[int, 
         message = f"This takes a program, f.graph(*args) of a traced function or wg.load(path); got {program!r}."
         raise TypeError(message)
     callee = Callee(program, None)
+    if (sizes := callee.target.graph.sizes) is not None:
+        given = ", ".join(f"{name}=..." for name in sizes.names)
+        message = (
+            f"{callee.name} is of any size, and the pattern of its matrix is of one. Take program.at({given}), or "
+            "wg.jacobian and wg.hessian with sparse=True, which find the pattern for the arguments they are given."
+        )
+        raise SizeError(message)
     call = callee.unbound()
     return callee, call, call.select(argnums).active

@@ -13,15 +13,17 @@ import numpy as np
 
 from wengert.backends.program import Program
 from wengert.ir.autodiff.forward import cotangent_type
+from wengert.ir.autodiff.laplacians import has_laplacian, laplacian as forward_laplacian
 from wengert.ir.errors import DerivativeError
 from wengert.ir.graph import Constant, Graph
 from wengert.ir.sparsity import Found, pattern
 from wengert.ir.sparsity.compression import Compression, compress
-from wengert.ir.sparsity.graphs import entries_graph, gradient_graph
+from wengert.ir.sparsity.graphs import entries_graph, gradient_graph, seeds_of
 from wengert.ir.sparsity.patterns import Ints, Pattern
 from wengert.ir.types import ArrayType
-from wengert.tracer.callee import Callee, Recorded
+from wengert.tracer.callee import Call, Callee, Recorded
 from wengert.tracer.compressed import entries, given_to, planned
+from wengert.tracer.dense import basis
 from wengert.tracer.derivatives import Argnums, check_scalar
 from wengert.tracer.matrices import jacobian
 from wengert.tracer.sparse_matrices import check_real, gradient_of, guarded
@@ -29,6 +31,8 @@ from wengert.tracer.sweeps import named, scalar_of, tangent_types
 
 __all__ = ["curl", "divergence", "hessian_diagonal", "jacobian_blocks", "jacobian_diagonal", "laplacian"]
 
+#: Elements of the largest stack of derivatives in a forward Laplacian.
+LARGEST = 1 << 24
 #: For each array of the result, the row and the column of each of its elements.
 Wanted = list[tuple[Ints, Ints]]
 
@@ -86,14 +90,46 @@ def jacobian_blocks(f: Any, argnum: int = 0, *, backend: str | None = None) -> C
 def laplacian(f: Any, argnums: Argnums = 0, *, backend: str | None = None) -> Callable[..., Any]:
     """The sum of the second derivatives of a real scalar function in each element of its arguments.
 
-    The trace of the Hessian, from its diagonal: forward over reverse, as many directions at once as it takes to keep
-    the diagonal apart, so n for a full Hessian of n arguments, and one where no two arguments meet.
+    Where the Hessian's diagonal takes few directions, the sum of it: one where no two arguments meet.  Else the forward
+    Laplacian (see :mod:`wengert.ir.autodiff.laplacians`): one pass with the n first derivatives of every value, and of
+    the second ones their sum alone; n values' worth of work and of memory, for n arguments.  Functions with branches
+    or loops, and very many arguments, have the diagonal in batches.
     """
-    diagonal = hessian_diagonal(f, (argnums,) if isinstance(argnums, int) else argnums, backend=backend)
+    callee = Callee(f, backend)
 
     @named(f, "laplacian")
     def total(*args: Any, **kwargs: Any) -> Any:
-        return sum(np.sum(leaf) for leaf in _leaves(diagonal(*args, **kwargs)))
+        call = callee.call(args, kwargs)
+        chosen = call.select(argnums)
+        types = tangent_types(call, chosen)
+        n = sum(t.size for t in types)
+
+        def fits(graph: Graph) -> bool:
+            check_scalar(callee, graph)
+            check_real(callee, graph, types)
+            largest = max([v.type.size for node in graph.nodes for v in node.results], default=1)
+            return n > 1 and n * largest <= LARGEST and has_laplacian(graph)
+
+        if (recorded := call.within()) is not None:
+            if not fits(recorded.graph):
+                return sum(np.sum(x) for x in _traced(recorded, chosen.active, _diagonal(types), types, second=True))
+            units = seeds_of(recorded.xp, np.arange(n), n, types)
+            recorded.xp.trace.locate()
+            whole = forward_laplacian(recorded.graph, chosen.active)
+            return recorded.xp.wrap(*recorded.xp.builder.inline(whole, [*recorded.operands, *units]))
+
+        def action(program: Program, inputs: list[Any]) -> Any:
+            forward, active = fits(program.graph), chosen.active
+            of, by = _planned(program, call, inputs, active, "hessian_diagonal", _diagonal(types), second=True)
+            if forward and 2 * by.forward > n:
+                key = ("laplacian", active)
+                whole = program.derived(key, lambda: Program(forward_laplacian(program.graph, active)))
+                values = whole.run([*inputs, *basis(types)], callee.backend)
+                return (None, *values[1:]), values[0][()]
+            values, data = entries(of, inputs, active, types, by, callee.backend)
+            return guarded(program.graph, of.graph, values), np.sum(data, dtype=types[0].dtype)
+
+        return call.perform(action)[1]
 
     return total
 
@@ -128,15 +164,6 @@ def curl(f: Any, argnum: int = 0, *, backend: str | None = None) -> Callable[...
     return rotation
 
 
-def _leaves(nested: Any) -> list[Any]:
-    from wengert.backends.program import is_leaf
-    from wengert.ir.structure import flatten
-
-    leaves: list[Any] = []
-    flatten(nested, is_leaf, leaves)
-    return leaves
-
-
 # -- entries of a matrix, wherever they are wanted ---------------------------------------------------------------
 
 
@@ -168,9 +195,7 @@ def _parts(
 
         def action(program: Program, inputs: list[Any]) -> Any:
             places = wanted(program.graph)
-            of = gradient_of(program, chosen.active) if second else program
-            given = given_to(call, inputs, chosen.active)
-            by = planned(of, chosen.active, given, what, lambda found: _chosen(found, places))
+            of, by = _planned(program, call, inputs, chosen.active, what, places, second=second)
             values, data = entries(of, inputs, chosen.active, types, by, callee.backend)
             padded = np.append(data, data.dtype.type(0))
             found = [scalar_of(padded[at].astype(t.dtype, copy=False))
@@ -183,9 +208,23 @@ def _parts(
     return part
 
 
-def _chosen(found: Found, places: Wanted) -> Compression:
+def _planned(
+    program: Program, call: Call, inputs: Any, active: tuple[int, ...], what: str, places: Wanted, *, second: bool
+) -> tuple[Program, Compression]:
+    """The program of which entries of the Jacobian are wanted, and the directions that give them."""
+    of = gradient_of(program, active) if second else program
+    ends, starts = of.graph.outputs, [of.graph.inputs[i] for i in active]
+    rows, columns = (sum(v.type.size for v in some) for some in (ends, starts))
+
+    def make(found: Found | None) -> Compression:
+        return _chosen(Pattern.full(rows, columns) if found is None else found.pattern, places)
+
+    given = given_to(call, inputs, active)
+    return of, planned(of, active, given, what, make, limit=max(rows * columns // 2, 1 << 12))
+
+
+def _chosen(p: Pattern, places: Wanted) -> Compression:
     """The compression of the entries that are wanted, as far as there are such."""
-    p = found.pattern
     rows, columns = (np.concatenate([part[i].ravel() for part in places]) for i in (0, 1))
     return compress(p, p.within(Pattern.of_pairs(rows, columns, p.rows, p.columns)))
 
@@ -208,7 +247,7 @@ def _traced(recorded: Recorded, active: Any, places: Wanted, types: Sequence[Arr
     xp.trace.locate()
     of = gradient_graph(graph, active) if second else graph
     given = {i: v.array for i, v in enumerate(recorded.operands) if isinstance(v, Constant) and i not in active}
-    by = _chosen(pattern(of, active, given), places)
+    by = _chosen(pattern(of, active, given).pattern, places)
     (data,) = xp.builder.inline(entries_graph(of, active, by), recorded.operands)
     padded = xp.concatenate([xp.wrap(data), xp.full((1,), 0, data.type.dtype)], axis=0)
     parts = zip(_places(by, places), types, strict=True)

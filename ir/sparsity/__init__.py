@@ -79,5 +79,10 @@ def _too_many(node: Any, error: PatternSizeError) -> DerivativeError:
         "depends on nearly every other. Ask for products with it (wg.jvp, wg.vjp, wg.hvp) or, if there is the memory, "
         "for the dense matrix."
     )
+    if node is not None and isinstance(node.op, kinds.Indexing):
+        message += (
+            " If its indices are an argument, the pattern is exact once they are known: wg.jacobian and wg.hessian "
+            "look into the arguments, wg.sparse_jacobian and wg.sparse_hessian take them as known={name: array}."
+        )
     return DerivativeError(message, op=None if node is None else node.op.name,
                            location=None if node is None else node.location)  # fmt: skip

@@ -49,13 +49,16 @@ def compress(pattern: Pattern, wanted: Pattern | None = None, mode: str | None =
     """The fewest directions found: along columns, along rows, or rows that are nearly full by reverse mode and the rest
     forward (or full columns forward, and the rest in reverse).
 
-    ``mode`` "forward" or "reverse" leaves one choice.  A mix counts for one more, as it runs the program twice.
+    ``mode`` "forward" or "reverse" leaves one choice.  A mix runs the program twice, and is looked for where it may take
+    half as many directions as either alone has to.
     """
     wanted = pattern if wanted is None else wanted
     choices = [
         choice for turned in (False, True) if mode in (None, "reverse" if turned else "forward")
         for choice in _choices(pattern, wanted, turned=turned, mixed=mode is None and wanted is pattern)
     ]  # fmt: skip
+    alone = min(least for least, _, rare in choices if not rare.any())
+    choices = [choice for choice in choices if not choice[2].any() or 2 * choice[0] <= alone]
     best: Any = None
     fewest = pattern.rows + pattern.columns + 1
     for least, turned, rare in sorted(choices, key=lambda choice: choice[0]):

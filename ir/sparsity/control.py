@@ -4,6 +4,7 @@
 call           inlined first
 checkpoint     as the graph that it runs
 custom         as its jvp, or its vjp backwards, says
+linear         as its graph, or its transpose backwards, says
 linear_solve   along every path through the matrix (a superset)
 switch         every branch (a superset), or the one that is known to be chosen
 while          any number of steps (a superset): what it carries, united until nothing is added
@@ -35,23 +36,43 @@ def _inside(flow: Flow, node: Node) -> Result:
 
 
 def _custom(flow: Flow, node: Node) -> Result:
-    """The tangents of the operands have their patterns, and their primals none; a vjp is read from the other side."""
+    """Its rules take operands and results, which count for nothing, and then tangents or cotangents."""
     moving = [v for v in node.operands if is_inexact(v.type.dtype)]
     ends = [v for v in node.results if is_inexact(v.type.dtype)]
+    known: list[Pattern | None] = [None] * (len(node.operands) + len(node.results))
+    found: Sequence[Pattern | None]
     if (jvp := node.params["jvp"]) is not None:
-        primals: list[Pattern | None] = [None] * (len(node.operands) + len(node.results))
-        found = flow.inner(jvp, node.operands).run([*primals, *(flow.patterns.get(v) for v in moving)])
-        made = dict(zip(ends, found, strict=True))
+        found = flow.inner(jvp, node.operands).run([*known, *map(flow.patterns.get, moving)])
     else:
-        vjp = node.params["vjp"]
-        seeds = _diagonals([v.type.size for v in ends])
-        nothing: list[Pattern | None] = [None] * (len(vjp.inputs) - len(ends))
-        inner = flow.inner(vjp, node.operands, sum(v.type.size for v in ends))
-        rows = [p or Pattern.empty(v.type.size, inner.columns)
-                for v, p in zip(moving, inner.run([*nothing, *seeds]), strict=True)]  # fmt: skip
-        whole = stacked(rows).transposed().after(stacked([flow.of(v) for v in moving]))
-        made = dict(zip(ends, _split(whole, [v.type.size for v in ends]), strict=True))
+        found = _backwards(flow, node.params["vjp"], node.operands, len(known), moving, ends)
+    made = dict(zip(ends, found, strict=True))
     return [made.get(v) for v in node.results]
+
+
+def _linear(flow: Flow, node: Node) -> Result:
+    """Where only its transpose is stated, what it takes for constant counts as dense."""
+    if node.params["graph"] is not None:
+        return _inside(flow, node)
+    consts = node.params["consts"]
+    moving, fixed = node.operands[consts:], [v for v in node.operands[:consts] if v in flow.patterns]
+    found = _backwards(flow, node.params["back"], node.operands[:consts], consts, moving, node.results)
+    if not fixed:
+        return found
+    whole = united([flow.patterns[v].grouped(None, 1) for v in fixed])
+    return [united([p, whole.take(np.zeros(p.rows, np.int64))]) for p in found]
+
+
+def _backwards(
+    flow: Flow, graph: Graph, operands: Sequence[Value], known: int, moving: Sequence[Value], ends: Sequence[Value]
+) -> list[Pattern]:
+    """What results depend on, from a graph of ``known`` values and cotangents of the results to those of the moving
+    operands."""
+    sizes = [v.type.size for v in ends]
+    inner = flow.inner(graph, operands, sum(sizes))
+    nothing: list[Pattern | None] = [None] * known
+    pulled = inner.run([*nothing, *_diagonals(sizes)])
+    rows = [p or Pattern.empty(v.type.size, inner.columns) for v, p in zip(moving, pulled, strict=True)]
+    return _split(stacked(rows).transposed().after(_together(flow, moving)), sizes) if rows else []
 
 
 def _switch(flow: Flow, node: Node) -> Result:
@@ -173,8 +194,8 @@ def _stepped(body: Pattern, known: Pattern, carried: Pattern, entries: Pattern, 
 
 #: By name; an op without a rule of its own is dense.
 CONTROL: dict[str, Rule] = {
-    "checkpoint": _inside, "custom": _custom, "linear_solve": _linear_solve, "switch": _switch, "while": _while,
-    "scan": _scan,
+    "checkpoint": _inside, "custom": _custom, "linear": _linear, "linear_solve": _linear_solve, "switch": _switch,
+    "while": _while, "scan": _scan,
 }  # fmt: skip
 
 

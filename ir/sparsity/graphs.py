@@ -2,13 +2,14 @@
 
 from __future__ import annotations
 
-from collections.abc import Callable, Mapping, Sequence
+from collections.abc import Mapping, Sequence
 from typing import Any
 
 import numpy as np
 
 from wengert.ir import autodiff
 from wengert.ir.autodiff.forward import cotangent_type
+from wengert.ir.batching import directions
 from wengert.ir.build import Builder, Namespace
 from wengert.ir.graph import Graph, Value
 from wengert.ir.passes import simplify
@@ -17,7 +18,7 @@ from wengert.ir.sparsity.patterns import Ints
 from wengert.ir.structure import LEAF, Structure
 from wengert.ir.types import ArrayType
 
-__all__ = ["entries_graph", "gradient_graph", "with_places"]
+__all__ = ["entries_graph", "gradient_graph", "seeds_of", "with_places"]
 
 
 def entries_graph(
@@ -32,36 +33,32 @@ def entries_graph(
     inputs = [b.input(v.type, v.name) for v in graph.inputs]
     types = [cotangent_type(graph.inputs[i].type) for i in active]
     dtype = np.result_type(np.float32, *(t.dtype for t in types))
+    ends = [cotangent_type(v.type) for v in graph.outputs]
     parts: list[Any] = []
-
-    def sweep(colours: Ints, ends: Sequence[ArrayType], run: Callable[[list[Value]], Sequence[Value]]) -> None:
-        for c in range(int(colours.max(initial=-1)) + 1):
-            for value in run(_seeds(xp, colours, c, ends)):
-                parts.append(xp.cast(xp.reshape(xp.wrap(value), (value.type.size,)), dtype))
-
-    if by.forward:
-        split = autodiff.linearize(graph, active)
-        known = b.inline(split.primal, inputs)[len(graph.outputs) :]
-        sweep(by.columns, types, lambda seeds: b.inline(split.linear, [*known, *seeds]))
-    if by.reverse:
-        pulled, n = autodiff.vjp(graph, active), len(graph.outputs)
-        ends = [cotangent_type(v.type) for v in graph.outputs]
-        sweep(by.rows, ends, lambda seeds: b.inline(pulled, [*inputs, *seeds])[n:])
+    for colours, given, derive in ((by.columns, types, autodiff.jvp), (by.rows, ends, autodiff.vjp)):
+        if count := int(colours.max(initial=-1)) + 1:
+            many = directions(derive(graph, active), len(inputs), len(graph.outputs), count)
+            found = b.inline(many, [*inputs, *seeds_of(xp, colours, count, given)])[len(graph.outputs) :]
+            flat = [xp.reshape(xp.wrap(v), (count, v.type.size // count)) for v in found]
+            whole = xp.concatenate([xp.cast(x, dtype) for x in flat], axis=1)
+            parts.append(xp.reshape(whole, (whole.shape[0] * whole.shape[1],)))
     if not parts:
         b.inline(graph, inputs)
         parts.append(xp.full((1,), 0, dtype))
-    del b.guards[len(graph.guards) :]  # each sweep brings them again
+    del b.guards[len(graph.guards) :]  # each mode brings them again
     for i, array in (held or {}).items():
         b.guard(xp.lift(xp.all(xp.equal(xp.wrap(inputs[i]), array))), expected=True)
     everything = xp.concatenate(parts, axis=0)
     return simplify(b.graph([xp.lift(xp.take(everything, by.source, axis=0))]))
 
 
-def _seeds(xp: Namespace, colours: Ints, c: int, types: Sequence[ArrayType]) -> list[Value]:
-    """The sum of the unit vectors of one colour, per array; the colours are constants, once for all directions."""
+def seeds_of(xp: Namespace, colours: Ints, count: int, types: Sequence[ArrayType]) -> list[Value]:
+    """The sums of the unit vectors of each colour, per array: the colours are constants, and compared."""
     cuts = np.cumsum([t.size for t in types])[:-1]
+    numbers = [np.arange(count).reshape(count, *(1,) * t.ndim) for t in types]
     parts = [part.reshape(t.shape) for part, t in zip(np.split(colours, cuts), types, strict=True)]
-    return [xp.lift(xp.cast(xp.equal(part, np.int64(c)), t.dtype)) for part, t in zip(parts, types, strict=True)]
+    triples = zip(parts, numbers, types, strict=True)
+    return [xp.lift(xp.cast(xp.equal(part, number), t.dtype)) for part, number, t in triples]
 
 
 def gradient_graph(graph: Graph, active: tuple[int, ...]) -> Graph:

@@ -56,6 +56,11 @@ class Pattern:
         return cls(np.arange(rows + 1), np.arange(first, first + rows), columns)
 
     @classmethod
+    def full(cls, rows: int, columns: int) -> Pattern:
+        """Every entry."""
+        return cls(np.arange(rows + 1) * columns, np.tile(np.arange(columns), rows), columns)
+
+    @classmethod
     def of_keys(cls, keys: Any, rows: int, columns: int) -> Pattern:
         """From the numbers row * columns + column, in order and each once."""
         row, column = np.divmod(keys, max(columns, 1))

@@ -9,11 +9,12 @@ from strategies import programs
 
 from wengert.backends.program import Program
 from wengert.ir import autodiff, sparsity
-from wengert.ir.build import Builder
+from wengert.ir.build import Builder, Namespace
 from wengert.ir.errors import DerivativeError
 from wengert.ir.ops import OPS
 from wengert.ir.sparsity.coloring import colour_star
 from wengert.ir.sparsity.compression import compress, compress_symmetric
+from wengert.ir.sparsity.graphs import gradient_graph
 from wengert.ir.sparsity.patterns import Pattern, stacked, united
 from wengert.ir.types import ArrayType
 
@@ -164,6 +165,28 @@ def test_the_gradient_of_a_random_graph(program):
     ends = [b.constant(np.ones(v.type.shape, v.type.dtype)) for v in graph.outputs if v.type.dtype.kind in "fc"]
     outputs = b.inline(autodiff.vjp(graph, program.active), [*inputs, *ends])
     check(b.graph(outputs[len(graph.outputs) :]), program.active, program.arguments)
+
+
+@settings(max_examples=EXAMPLES)
+@given(programs(max_nodes=10))
+def test_the_hessian_of_a_random_graph(program):
+    """By a star colouring, where the second derivatives are symmetric numbers: at kinks and beyond infinity they may not be."""
+    floats = [v for v in program.graph.outputs if v.type.dtype.kind == "f"]
+    if not floats or not program.active:
+        return
+    b = Builder()
+    xp = Namespace(b)
+    inputs = [b.input(v.type) for v in program.graph.inputs]
+    env = dict(zip(program.graph.outputs, b.inline(program.graph, inputs), strict=True))
+    total = sum((xp.sum(xp.cast(xp.wrap(env[v]), np.float64)) for v in floats[1:]), xp.sum(xp.cast(xp.wrap(env[floats[0]]), np.float64)))
+    gradient = gradient_graph(b.graph([xp.lift(total)]), program.active)
+    dense = matrix_of(gradient, program.active, program.arguments, "forward")
+    given = {i: x for i, x in enumerate(program.arguments) if i not in program.active}
+    found = sparsity.pattern(gradient, program.active, given).pattern
+    assert not np.any(dense[~found.dense()])
+    if np.isfinite(dense).all() and np.allclose(dense, dense.T, rtol=1e-6, atol=1e-6):
+        by = compress_symmetric(united([found, found.transposed()]))
+        np.testing.assert_allclose(matrix_of(gradient, program.active, program.arguments, by), dense, rtol=1e-5, atol=1e-5)
 
 
 def check(graph, active, arguments):

@@ -102,6 +102,21 @@ def test_hessians_take_fewer_products(directions):
     np.testing.assert_allclose(H, wg.hessian(f, sparse=True)(X).toarray())
 
 
+def test_within_a_trace_colours_are_lanes(monkeypatch):
+    f = lambda x, p: {"a": np.sin(x[1:] * x[:-1]) * p, "b": (np.sum(x[:2]), x[::-1].reshape(2, -1))}
+    leaves = lambda J: [J["a"][0], J["a"][1], J["b"][0][0], J["b"][1][1]]
+    total = lambda x: sum(np.sum(b**2) for b in leaves(wg.jacobian(f, (0, 1))(x, 2.0)))
+    program = wg.trace(total).graph(X)
+    got = wg.grad(total)(X)
+    with monkeypatch.context() as patch:
+        patch.setattr(dense, "SWEEPS", 10**9)
+        np.testing.assert_allclose(got, wg.grad(total)(X), rtol=1e-10)
+        np.testing.assert_allclose(program(X), total(X))
+        more = wg.trace(total).graph(X)
+    work = lambda program: sum(v.type.size for node in program.graph.nodes for v in node.results)
+    assert 3 * work(program) < work(more)
+
+
 def test_floats_of_both_sizes(monkeypatch):
     f = lambda x, y: np.concatenate([x * 2.0, y**2])
     args = (X.astype(np.float32), X)

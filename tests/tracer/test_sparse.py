@@ -30,6 +30,13 @@ JACOBIANS = {
     "stacks": (lambda x: np.linalg.solve(np.eye(2) * 3 + x[:4].reshape(2, 2), np.eye(2)), 16),
     "lines": (lambda x: np.fft.rfft(x[:6].reshape(3, 2)).real, 12),
     "loops": (lambda x: wg.scan(lambda c, v: (np.stack([v, c[0]]), np.sum(c) * v), np.zeros(2), x)[1], 18),
+    "a loop that maps": (lambda x: wg.map(lambda v: np.sin(v) * v, x), 7),
+    "a loop from the end": (lambda x: wg.scan(lambda c, v: (v, c * v), x[0], x, reverse=True)[1], 14),
+    "steps that are not counted": (lambda x: wg.while_loop(lambda s: s[0] < 50.0, lambda s: np.stack([2 * s[0], s[1] * s[0], s[2]]), x[:3]), 4),
+    "a branch": (lambda x: wg.cond(x[0] > 0, lambda v: v[:3] * 2, lambda v: v[1:4], x), 6),
+    "a checkpoint": (wg.checkpoint(lambda x: x[1:] * x[:-1]), 12),
+    "a rule": (lambda x: _ruled(x) * x, 7),
+    "a rule backwards": (lambda x: _pulled(x), 8),
     "nothing": (lambda x: np.sign(x), 0),
     "constants": (lambda x: x * 0 + 2.0, 0),
     "a buffer": (lambda x: _filled(x), 9),
@@ -44,6 +51,16 @@ def _filled(x):
     return out
 
 
+@wg.custom(jvp=lambda primals, tangents: (np.tanh(primals[0]), tangents[0] * 2.0))
+def _ruled(x):
+    return np.tanh(x)
+
+
+@wg.custom(vjp=lambda primals, out, g: (np.append(g[:4] * 2.0, g[:3]) + np.append(np.zeros(6), g[-1]),))
+def _pulled(x):
+    return np.cumsum(x)
+
+
 def same(got, expected, shape=None):
     assert isinstance(got, scipy.sparse.csr_array)
     np.testing.assert_allclose(got.toarray(), np.reshape(expected, shape or got.shape), rtol=1e-12, atol=1e-14)
@@ -53,7 +70,7 @@ def asked(cases):
     """Every case on numpy; on each of the other backends some, and loops where they run."""
     for name in cases:
         for backend in BACKENDS:
-            few = backend.values[0] in ("numpy", "python") or name in ("an arrow", "indices")
+            few = backend.values[0] in ("numpy", "python") or name in ("an arrow", "indices", "loops", "a loop")
             if few:
                 yield pytest.param(name, *backend.values, marks=backend.marks)
 
@@ -166,6 +183,21 @@ def test_a_hundred_thousand_unknowns():
     np.testing.assert_array_equal(J.diagonal(), x[1:])
 
 
+def test_a_graph_of_any_size(tmp_path):
+    f = wg.trace(lambda v: v[1:] * v[:-1]).graph(wg.spec(("n",)))
+    h = wg.trace(lambda v: np.sum((v[1:] * v[:-1]) ** 2)).graph(wg.spec(("n",)))
+    h.save(tmp_path / "h.wg")
+    for n in (5, 12):
+        x = np.linspace(1, 2, n)
+        assert wg.jacobian(f, sparse=True)(x).nnz == 2 * n - 2
+        same(wg.hessian(wg.load(tmp_path / "h.wg"), sparse=True)(x), wg.hessian(h)(x))
+        np.testing.assert_allclose(wg.laplacian(h)(x), np.trace(wg.hessian(h)(x)))
+        np.testing.assert_allclose(wg.hvp(h)(x, x), wg.hessian(h)(x) @ x)
+    with pytest.raises(wg.SizeError, match=r"program.at\(n=...\)"):
+        wg.sparse_jacobian(f)
+    assert wg.sparse_jacobian(f.at(n=6))(np.ones(6))[1] == (5, 6)
+
+
 # ----- As programs -----
 
 
@@ -179,6 +211,18 @@ def test_a_program_of_the_entries_is_saved_and_loaded(backend, tmp_path):
         made.save(tmp_path / "entries.wg")
         program = wg.load(tmp_path / "entries.wg").on(backend)
         np.testing.assert_allclose(scipy.sparse.coo_array(*program(X)).toarray(), expected, rtol=1e-12, atol=1e-14)
+
+
+@pytest.mark.parametrize("name", [*JACOBIANS, *HESSIANS])
+def test_every_matrix_is_a_program(name):
+    f = (HESSIANS | JACOBIANS)[name][0]
+    program = wg.trace(f).graph(X)
+    if np.ndim(program(X)) == 0:
+        made, whole = wg.sparse_hessian(program), wg.hessian(f)(X)
+    else:
+        made, whole = wg.sparse_jacobian(program), wg.jacobian(f)(X)
+    got = scipy.sparse.coo_array(*wg.Program(wg.parse(made.text()).graph)(X))
+    np.testing.assert_allclose(got.toarray(), np.reshape(whole, got.shape), rtol=1e-12, atol=1e-14)
 
 
 def test_a_program_of_the_entries_in_another_process(tmp_path):
@@ -256,9 +300,18 @@ def test_the_page_runs(tmp_path, monkeypatch):
     page = Path(wg.__file__).parent / "docs" / "jacobians.md"
     monkeypatch.chdir(tmp_path)
     names = {}
-    for i, block in enumerate(re.findall(r"```python\n(.*?)```", page.read_text(encoding="utf-8"), re.DOTALL)):
-        path = tmp_path / f"block_{i}.py"
-        path.write_text(block, encoding="utf-8")
-        exec(compile(block, str(path), "exec"), names)
-    assert (names["J"].shape, names["H"].nnz, names["shape"]) == ((99_999, 100_000), 299_998, (199, 200))
-    assert str(wg.sparsity(names["f"], of="hessian")(names["x"])) in page.read_text(encoding="utf-8")
+    text = page.read_text(encoding="utf-8")
+    for block in re.findall(r"```python\n(.*?)```", text, re.DOTALL):
+        path = tmp_path / "block.py"
+        path.write_text(block.replace("100_000", "1_000"), encoding="utf-8")
+        exec(compile(path.read_text(encoding="utf-8"), str(path), "exec"), names)
+    assert (names["J"].shape, names["H"].nnz, names["shape"]) == ((999, 1000), 2998, (199, 200))
+    said = str(wg.sparsity(names["f"], of="hessian")(names["x"]))
+    assert said.replace("2998", "299998").replace("1000", "100000") in text
+
+
+def test_indices_that_are_not_known_are_named_where_they_are_too_much():
+    program = wg.trace(lambda x, i: x[i] * 2.0).graph(np.ones(10_000), np.arange(10_000))
+    with pytest.raises(wg.DerivativeError, match=r"at take .*known=\{name: array\}"):
+        wg.sparse_jacobian(program)
+    assert len(wg.sparse_jacobian(program, known={"i": np.arange(10_000)}).graph.outputs) == 5
