@@ -163,6 +163,14 @@ def test_within_other_derivatives():
         wg.taylor(lambda s: wg.grad(lambda u: np.exp(2 * u))(s), 0.0, 3), [2, 4, 4, 8 / 3])
 
 
+@pytest.mark.parametrize("f", [wave, lambda x: wg.scan(lambda c, v: (np.sin(c) * v + c, c), x[0], x)[0]])
+def test_many_at_once(f):
+    xs = np.stack([X, 2 * X, -X])
+    each = np.stack([wg.taylor(f, x, 4) for x in xs])
+    np.testing.assert_allclose(wg.vmap(lambda x: wg.taylor(f, x, 4))(xs), each, rtol=1e-13)
+    np.testing.assert_allclose(wg.taylor(wg.vmap(f), xs, 4).T, each, rtol=1e-13)
+
+
 def test_saved(tmp_path):
     path = tmp_path / "series.wg"
     wg.trace(lambda x: wg.taylor(lambda y: np.exp(np.sin(y)), x, 5)).graph(0.3).save(path)
@@ -322,4 +330,6 @@ def test_a_rule_of_ones_own_is_kept():
     forwards = wg.custom(jvp=lambda primals, tangents: (np.exp(primals[0]), 2 * np.exp(primals[0]) * tangents[0]))(np.exp)
     np.testing.assert_allclose(wg.taylor(lambda s: forwards(s), 0.0, 3), [1, 2, 1, 1 / 3])
     np.testing.assert_allclose(wg.taylor(wg.grad(lambda s: forwards(s)), 0.0, 2), [2, 2, 1])
+    outside = wg.primitive(np.exp, name="series.exp", vjp=lambda primals, value, g: (np.exp(primals[0]) * g,))
+    np.testing.assert_allclose(wg.taylor(lambda s: outside(np.sin(s)), 0.5, 4), wg.taylor(lambda s: np.exp(np.sin(s)), 0.5, 4))
     np.testing.assert_allclose(wg.taylor(wg.checkpoint(lambda s: np.exp(2 * s)), 0.0, 3), [1, 2, 2, 4 / 3])
