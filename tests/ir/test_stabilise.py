@@ -153,6 +153,23 @@ def test_other_forms_stay(f):
     assert [n.op for n in stabilise(graph).nodes] == [n.op for n in simplify(graph).nodes]
 
 
+def test_long_and_shared_products_are_looked_through_in_no_time():
+    def long(t):
+        p = np.exp(t)
+        for _ in range(400):
+            p = p * (1 + np.exp(t)) if len(t) else p
+        return np.log(p)
+
+    def shared(t):
+        p = np.exp(t)
+        for _ in range(30):
+            p = p * p
+        return np.log(p)
+
+    assert "log" in [n.op.name for n in wg.stabilize(long).graph(T).graph.nodes]
+    np.testing.assert_allclose(wg.stabilize(shared)(T), 2.0**30 * T)
+
+
 def test_complex_numbers_stay():
     graph = wg.trace(lambda z: np.log(1 + np.exp(z))).graph(T + 1j).graph
     assert [n.op for n in stabilise(graph).nodes] == [n.op for n in graph.nodes]
