@@ -346,7 +346,7 @@ def _dtype(name: str, x: Any, y: Any) -> Any:
     """The dtype of a binary op; None where NumPy has none, or where int meets float in a way it refuses."""
     plain = [e.dtype if isinstance(e, Expr | np.generic) else type(e) for e in (x, y)]
     try:
-        wanted = OPS[name].function.resolve_dtypes((*plain, None))
+        wanted = (OPS[name].function or np.add).resolve_dtypes((*plain, None))
     except TypeError:
         return None
     return OPS[name].result_dtype(wanted[:-1], {})
