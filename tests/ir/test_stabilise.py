@@ -266,6 +266,16 @@ def test_methods_and_loops():
     assert f(np.array([800.0, 900.0])) == 1700.0
 
 
+def test_sizes_with_names():
+    def written(z, y):
+        return -np.mean(np.sum(y * np.log(softmax(z)), axis=1))
+
+    z, y = np.array([[1000.0, 0.0, -3.0], [1.0, 2.0, 3.0]]), np.eye(3)[:2]
+    specs = (wg.spec(("n", "k")),) * 2
+    for g in (wg.stabilize(wg.trace(written).graph(*specs)), wg.trace(written, stabilize=True).graph(*specs)):
+        assert wg.grad(g)(z, y).tolist() == wg.grad(wg.stabilize(written))(z, y).tolist()
+
+
 def test_saved(tmp_path):
     path = tmp_path / "loss.wg"
     wg.stabilize(wg.trace(cross_entropy).graph(0.5, 1.0)).save(path)

@@ -182,6 +182,17 @@ def test_saved(tmp_path):
     np.testing.assert_allclose(wg.taylor(wg.load(path), X, 4), wg.taylor(wave, X, 4))
 
 
+def test_sizes_with_names():
+    f = lambda x: np.sum(np.exp(np.sin(x)) * x)
+    inside = wg.trace(lambda x: wg.taylor(f, x, 4)).graph(wg.spec(("n",)))
+    outside = wg.trace(f).graph(wg.spec(("n",)))
+    for n in (1, 4):
+        x = np.linspace(0.1, 1.0, n)
+        want = wg.taylor(f, x, 4)
+        np.testing.assert_allclose(inside(x), want, rtol=1e-13)
+        np.testing.assert_allclose(wg.taylor(outside, x, 4), want, rtol=1e-13)
+
+
 def test_guards_hold():
     f = wg.trace(lambda x: np.sin(x) if x < 1 else 2 * x)
     g = f.graph(0.5)
@@ -332,4 +343,5 @@ def test_a_rule_of_ones_own_is_kept():
     np.testing.assert_allclose(wg.taylor(wg.grad(lambda s: forwards(s)), 0.0, 2), [2, 2, 1])
     outside = wg.primitive(np.exp, name="series.exp", vjp=lambda primals, value, g: (np.exp(primals[0]) * g,))
     np.testing.assert_allclose(wg.taylor(lambda s: outside(np.sin(s)), 0.5, 4), wg.taylor(lambda s: np.exp(np.sin(s)), 0.5, 4))
+    np.testing.assert_allclose(wg.taylor(lambda a: wg.root(lambda y, a: y**3 + y - a, 1.0, a), 2.0, 3), [1, 1 / 4, -3 / 64, 7 / 512])
     np.testing.assert_allclose(wg.taylor(wg.checkpoint(lambda s: np.exp(2 * s)), 0.0, 3), [1, 2, 2, 4 / 3])
