@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import argparse
+import functools
 import os
 import platform
 import shutil
@@ -120,7 +121,7 @@ def against_hand(backends: Sequence[str] = ("numpy", "python", "c")) -> str:
         args = weights_and_data(*sizes)
         program = wg.trace(network).graph(*args)
         ours = [wg.value_and_grad(program.on(name), argnums=(0, 1)) for name in names]
-        calls = [lambda args=args: network_by_hand(*args), *(lambda f=f, args=args: f(*args) for f in ours)]
+        calls = [functools.partial(f, *args) for f in (network_by_hand, *ours)]
         hand, *times = interleaved(calls, seconds=4)
         rows.append((", ".join(map(str, sizes)), duration(hand), *(f"{t / hand:.2f}" for t in times)))
     head = ("rows, inputs, hidden, outputs", "by hand", *names)
