@@ -81,6 +81,6 @@ class Sharing(Builder):
         if op not in (OPS["add"], OPS["subtract"]) or operands[0].type.dtype.kind != "f":
             return None
         known = number(operands[1], self.made)
-        if known is None or abs(known) > _SHIFT or known != int(known):
+        if known is None or not abs(known) <= _SHIFT or known != int(known):
             return None
         return int(known) if op is OPS["add"] else -int(known)

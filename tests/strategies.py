@@ -359,7 +359,7 @@ def _dtype(name: str, x: Any, y: Any) -> Any:
         return None if others else OPS[name].result_dtype((dtype, dtype), {})
 >>>>>>> 554fdcfad6e1eec50c1f4b205f0af4482d237cdb
     try:
-        wanted = OPS[name].function.resolve_dtypes((*plain, None))
+        wanted = (OPS[name].function or np.add).resolve_dtypes((*plain, None))
     except TypeError:
         return None
     return OPS[name].result_dtype(wanted[:-1], {})

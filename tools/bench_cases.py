@@ -7,7 +7,7 @@ from typing import Any
 
 import numpy as np
 
-__all__ = ["MILLION", "SMALL", "Case", "deep"]
+__all__ = ["MILLION", "SMALL", "Case", "deep", "network", "network_by_hand", "weights_and_data"]
 
 #: A name, a function that returns one number, and its arguments; the gradient is taken in the first.
 Case = tuple[str, Callable[..., Any], tuple[Any, ...]]
@@ -46,6 +46,25 @@ def network(W1: Any, W2: Any, X: Any, Y: Any) -> Any:
     z = np.tanh(X @ W1) @ W2
     top = np.max(z, axis=1, keepdims=True)
     return np.mean(top[:, 0] + np.log(np.sum(np.exp(z - top), axis=1)) - np.sum(z * Y, axis=1))
+
+
+def network_by_hand(W1: Any, W2: Any, X: Any, Y: Any) -> Any:
+    """``network`` and its gradient in both weights, as one would write it."""
+    h = np.tanh(X @ W1)
+    z = h @ W2
+    top = np.max(z, axis=1, keepdims=True)
+    e = np.exp(z - top)
+    total = np.sum(e, axis=1, keepdims=True)
+    value = np.mean(top[:, 0] + np.log(total[:, 0]) - np.sum(z * Y, axis=1))
+    dz = (e / total - Y) / len(X)
+    return value, (X.T @ ((dz @ W2.T) * (1 - h * h)), h.T @ dz)
+
+
+def weights_and_data(rows: int, inputs: int, hidden: int, outputs: int) -> tuple[Any, ...]:
+    """Arguments of ``network``."""
+    sizes = ((inputs, hidden), (hidden, outputs), (rows, inputs))
+    labels = np.eye(outputs)[_RNG.integers(0, outputs, rows)]
+    return (*(_RNG.normal(size=size) / np.sqrt(inputs) for size in sizes), labels)
 
 
 #: Scalar functions of a million inputs.

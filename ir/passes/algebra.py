@@ -133,9 +133,9 @@ def _both_negative(op: str) -> Rewrite:
 
 
 def _scale_by_number(m: _Made, x: Value, y: Value) -> Value | None:
-    """By a number that is finite, scale is a product: no zero meets an infinity."""
-    finite = any(n is not None and math.isfinite(n) for n in (m.number(x), m.number(y)))
-    return m.emit("multiply", x, y) if finite else None
+    """By a number that is neither 0 nor infinite, scale is a product: no zero meets an infinity."""
+    plain = any(n is not None and n != 0 and math.isfinite(n) for n in (m.number(x), m.number(y)))
+    return m.emit("multiply", x, y) if plain else None
 
 
 def _same_branches(m: _Made, c: Value, x: Value, y: Value) -> Value | None:

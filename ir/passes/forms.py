@@ -15,6 +15,8 @@ from wengert.ir.sharing import Sharing, number
 
 __all__ = ["Forms"]
 
+#: How many products, quotients and sums within each other are looked through.
+_DEEPEST = 40
 #: Ops that move elements, each where it is alone, or cast them.
 _TRANSPARENT = ("broadcast_to", "reshape", "transpose", "slice", "cast")
 
@@ -26,6 +28,8 @@ class Forms:
         self.made = builder.made
         self.xp = Namespace(builder)
         self._shifted: set[tuple[Value, tuple[int, ...]]] = set()
+        self._logs: dict[Value, tuple[Any, bool] | None] = {}
+        self._depth = 0
 
     # -- looking ------------------------------------------------------------------------------------
 
@@ -143,7 +147,14 @@ class Forms:
         return found[0] if found is not None and found[1] else None
 
     def _log(self, v: Value) -> tuple[Any, bool] | None:
-        """The logarithm, and whether an exponential has gone."""
+        """The logarithm, and whether an exponential has gone; of each value looked for once, and not too far."""
+        if v not in self._logs and self._depth < _DEEPEST:
+            self._depth += 1
+            self._logs[v] = self._found_log(v)
+            self._depth -= 1
+        return self._logs.get(v)
+
+    def _found_log(self, v: Value) -> tuple[Any, bool] | None:
         known = number(v, self.made)
         if known is not None:
             return (self.xp.cast(math.log(known), v.type.dtype), False) if 0 < known < math.inf else None

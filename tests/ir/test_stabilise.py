@@ -153,6 +153,23 @@ def test_other_forms_stay(f):
     assert [n.op for n in stabilise(graph).nodes] == [n.op for n in simplify(graph).nodes]
 
 
+def test_long_and_shared_products_are_looked_through_in_no_time():
+    def long(t):
+        p = np.exp(t)
+        for _ in range(400):
+            p = p * (1 + np.exp(t)) if len(t) else p
+        return np.log(p)
+
+    def shared(t):
+        p = np.exp(t)
+        for _ in range(30):
+            p = p * p
+        return np.log(p)
+
+    assert "log" in [n.op.name for n in wg.stabilize(long).graph(T).graph.nodes]
+    np.testing.assert_allclose(wg.stabilize(shared)(T), 2.0**30 * T)
+
+
 def test_complex_numbers_stay():
     graph = wg.trace(lambda z: np.log(1 + np.exp(z))).graph(T + 1j).graph
     assert [n.op for n in stabilise(graph).nodes] == [n.op for n in graph.nodes]
@@ -247,6 +264,16 @@ def test_methods_and_loops():
     assert Model(1.0).value(800.0) == 801.0
     f = wg.stabilize(lambda x: wg.scan(lambda c, v: (c + np.log(1 + np.exp(v)), c), 0.0, x)[0])
     assert f(np.array([800.0, 900.0])) == 1700.0
+
+
+def test_sizes_with_names():
+    def written(z, y):
+        return -np.mean(np.sum(y * np.log(softmax(z)), axis=1))
+
+    z, y = np.array([[1000.0, 0.0, -3.0], [1.0, 2.0, 3.0]]), np.eye(3)[:2]
+    specs = (wg.spec(("n", "k")),) * 2
+    for g in (wg.stabilize(wg.trace(written).graph(*specs)), wg.trace(written, stabilize=True).graph(*specs)):
+        assert wg.grad(g)(z, y).tolist() == wg.grad(wg.stabilize(written))(z, y).tolist()
 
 
 def test_saved(tmp_path):

@@ -14,11 +14,13 @@ import pytest
 from batches import BACKENDS, Batch, differentiable
 from samples import random
 
+import wengert as wg
 from wengert.backends import protocol
 from wengert.ir import autodiff
 from wengert.ir.kinds import Elementwise, Library
 from wengert.ir.ops import OPS
 from wengert.ir.types import is_inexact
+from wengert.tools.conventions import CHAPTERS
 
 SOAK = bool(os.environ.get("WENGERT_SOAK"))
 NAMES = [name for name in OPS if differentiable(name)]
@@ -91,6 +93,24 @@ def test_edges_are_those_of_nested_derivatives(name, cases):
     batch = Batch(tuple(edges if SOAK else edges[:1]))
     check(batch, name, "numpy", 2)
     cases(2 * len(batch.samples))
+
+
+ROWS = [row for _, _, rows in CHAPTERS for row in rows
+        if len(row.point) == 1 and not (row.waits or row.raises or row.is_complex or isinstance(row.point[0], list))]  # fmt: skip
+
+
+def test_conventions_are_kept(cases):
+    """At kinks, poles, ties, infinities and NaN: as the table of conventions has it."""
+    wrong = []
+    for row in ROWS:
+        f, (x,) = row.function(), row.operands()
+        with np.errstate(all="ignore"):
+            got = wg.taylor(lambda x, f=f: np.sum(f(x)), x, row.order)[-1] * math.factorial(row.order)
+        want = np.asarray(row.slopes[0], float)
+        if oracles.differing(got, want, 1e-6 * abs(want) + 1e-12).any():
+            wrong.append(f"{row}: {got} for {want}")
+    assert not wrong, "\n".join(wrong)
+    cases(len(ROWS))
 
 
 UNARY = [n for n in NAMES if isinstance(OPS[n], Elementwise) and OPS[n].arity == 1 and OPS[n].library is None]

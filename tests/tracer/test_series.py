@@ -163,6 +163,14 @@ def test_within_other_derivatives():
         wg.taylor(lambda s: wg.grad(lambda u: np.exp(2 * u))(s), 0.0, 3), [2, 4, 4, 8 / 3])
 
 
+@pytest.mark.parametrize("f", [wave, lambda x: wg.scan(lambda c, v: (np.sin(c) * v + c, c), x[0], x)[0]])
+def test_many_at_once(f):
+    xs = np.stack([X, 2 * X, -X])
+    each = np.stack([wg.taylor(f, x, 4) for x in xs])
+    np.testing.assert_allclose(wg.vmap(lambda x: wg.taylor(f, x, 4))(xs), each, rtol=1e-13)
+    np.testing.assert_allclose(wg.taylor(wg.vmap(f), xs, 4).T, each, rtol=1e-13)
+
+
 def test_saved(tmp_path):
     path = tmp_path / "series.wg"
     wg.trace(lambda x: wg.taylor(lambda y: np.exp(np.sin(y)), x, 5)).graph(0.3).save(path)
@@ -172,6 +180,17 @@ def test_saved(tmp_path):
     np.testing.assert_allclose(wg.jacobian(g)(0.3), np.arange(1, 7) * want[1:], rtol=1e-12)
     wg.trace(wave).graph(X).save(path)
     np.testing.assert_allclose(wg.taylor(wg.load(path), X, 4), wg.taylor(wave, X, 4))
+
+
+def test_sizes_with_names():
+    f = lambda x: np.sum(np.exp(np.sin(x)) * x)
+    inside = wg.trace(lambda x: wg.taylor(f, x, 4)).graph(wg.spec(("n",)))
+    outside = wg.trace(f).graph(wg.spec(("n",)))
+    for n in (1, 4):
+        x = np.linspace(0.1, 1.0, n)
+        want = wg.taylor(f, x, 4)
+        np.testing.assert_allclose(inside(x), want, rtol=1e-13)
+        np.testing.assert_allclose(wg.taylor(outside, x, 4), want, rtol=1e-13)
 
 
 def test_guards_hold():
@@ -322,4 +341,7 @@ def test_a_rule_of_ones_own_is_kept():
     forwards = wg.custom(jvp=lambda primals, tangents: (np.exp(primals[0]), 2 * np.exp(primals[0]) * tangents[0]))(np.exp)
     np.testing.assert_allclose(wg.taylor(lambda s: forwards(s), 0.0, 3), [1, 2, 1, 1 / 3])
     np.testing.assert_allclose(wg.taylor(wg.grad(lambda s: forwards(s)), 0.0, 2), [2, 2, 1])
+    outside = wg.primitive(np.exp, name="series.exp", vjp=lambda primals, value, g: (np.exp(primals[0]) * g,))
+    np.testing.assert_allclose(wg.taylor(lambda s: outside(np.sin(s)), 0.5, 4), wg.taylor(lambda s: np.exp(np.sin(s)), 0.5, 4))
+    np.testing.assert_allclose(wg.taylor(lambda a: wg.root(lambda y, a: y**3 + y - a, 1.0, a), 2.0, 3), [1, 1 / 4, -3 / 64, 7 / 512])
     np.testing.assert_allclose(wg.taylor(wg.checkpoint(lambda s: np.exp(2 * s)), 0.0, 3), [1, 2, 2, 4 / 3])
