@@ -78,16 +78,6 @@ def linears(op: Op, dtypes: dict[str, np.dtype]) -> Iterator[Sample]:
         yield Sample(op, [array(rng, dtype, shape) for _ in range(2)], params, smooth=True)
 
 
-<<<<<<< HEAD
-def systems(op: Op, dtypes: dict[str, np.dtype]) -> Iterator[Sample]:
-    """Diagonal ones: (x x + 1) y = b."""
-    for rng, dtype, shape in _numbers(op.name, dtypes):
-        if is_inexact(dtype):
-            type_ = ArrayType(dtype, shape)
-            solver, product = lambda xp, x, b: [b / (x * x + 1)], lambda xp, x, y: [x * x * y + y]
-            graphs = {name: _made(solver, name, type_, type_) for name in ("graph", "back")}
-            params = {**graphs, "product": _made(product, "product", type_, type_), "consts": 1}
-=======
 def solves(op: Op, dtypes: dict[str, np.dtype]) -> Iterator[Sample]:
     """Of a diagonal matrix."""
     for rng, dtype, shape in _numbers(op.name, dtypes):
@@ -95,7 +85,6 @@ def solves(op: Op, dtypes: dict[str, np.dtype]) -> Iterator[Sample]:
             type_ = ArrayType(dtype, shape)
             quotient, product = (_made(f, "diagonal", type_, type_) for f in (lambda xp, a, b: [b / a], lambda xp, a, x: [a * x]))
             params = {"graph": quotient, "back": quotient, "product": product, "consts": 1}
->>>>>>> e1911ef95f43eb2d20e535e0901438d84ee22edc
             yield Sample(op, [array(rng, dtype, shape) for _ in range(2)], params, smooth=True)
 
 
@@ -139,13 +128,8 @@ def externals(op: Op, dtypes: dict[str, np.dtype]) -> Iterator[Sample]:
 
 
 GENERATORS: dict[str, Callable[..., Iterator[Sample]]] = {
-<<<<<<< HEAD
-    "checkpoint": checkpoints, "custom": customs, "linear": linears, "linear_solve": systems, "switch": switches, "while": whiles,
-    "scan": scans, "external": externals,
-=======
     "checkpoint": checkpoints, "custom": customs, "linear": linears, "switch": switches, "while": whiles, "scan": scans,
     "external": externals, "linear_solve": solves,
->>>>>>> e1911ef95f43eb2d20e535e0901438d84ee22edc
 }  # fmt: skip
 
 # ----- Formulas -----
@@ -173,7 +157,6 @@ def formulas(callees: dict[str, Callable[..., tuple[Any, ...]]]) -> dict[str, Ca
         "checkpoint": lambda *xs, graph, policy: callees[graph.name](*xs),
         "custom": lambda *xs, graph, jvp, vjp: callees[graph.name](*xs),
         "linear": lambda x, t, **params: (x * t, t + t),
-        "linear_solve": lambda x, b, **params: b / (x * x + 1),
         "switch": lambda k, *xs, graphs: callees[graphs[int(k)].name](*xs),
         "linear_solve": lambda a, b, **params: b / a,
         "while": _while, "scan": _scan,

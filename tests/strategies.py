@@ -350,14 +350,8 @@ class _Maker:
 def _dtype(name: str, x: Any, y: Any) -> Any:
     """The dtype of a binary op; None where NumPy has none, or where int meets float in a way it refuses."""
     plain = [e.dtype if isinstance(e, Expr | np.generic) else type(e) for e in (x, y)]
-<<<<<<< HEAD
     if OPS[name].function is None:  # ours: no promotion
         return OPS[name].result_dtype(tuple(plain), {}) if plain[0] == plain[1] else None
-=======
-    if OPS[name].function is None:  # not NumPy's: in one dtype alone
-        dtype, *others = {p for p in plain if isinstance(p, np.dtype)}
-        return None if others else OPS[name].result_dtype((dtype, dtype), {})
->>>>>>> 554fdcfad6e1eec50c1f4b205f0af4482d237cdb
     try:
         wanted = (OPS[name].function or np.add).resolve_dtypes((*plain, None))
     except TypeError:
