@@ -30,14 +30,16 @@ from wengert.ir.errors import (
 from wengert.ir.graph import Graph
 from wengert.tracer.batching import vmap
 from wengert.tracer.control import cond, fori_loop, map_ as map, scan, switch, while_loop
-from wengert.tracer.custom import checkpoint, clip_gradient, custom, primitive, scale_gradient, straight_through
+from wengert.tracer.custom import checkpoint, custom, primitive
 from wengert.tracer.decorator import trace
 from wengert.tracer.derivatives import grad, jvp, linearize, stop_gradient, value_and_grad, vjp
+from wengert.tracer.gradients import clip_gradient, inspect_gradient, scale_gradient, straight_through
 from wengert.tracer.implicit.linear import linear_solve
 from wengert.tracer.implicit.minima import least_squares, minimize
 from wengert.tracer.implicit.odes import solve_ivp
 from wengert.tracer.implicit.roots import fixed_point, root
 from wengert.tracer.matrices import hessian, jacobian
+from wengert.tracer.prefixes import associative_scan
 from wengert.tracer.products import fisher_product, gauss_newton_product, hvp
 from wengert.tracer.random import key
 from wengert.tracer.series import jet, taylor
@@ -51,14 +53,14 @@ __version__ = "0.1.0"
 
 __all__ = [
     "BackendError", "ConvergenceError", "DerivativeError", "Graph", "GraphFileError", "GraphTypeError", "GuardError",
-    "Program", "SizeError", "TextError", "TraceError", "VerifyError", "WengertError", "available_backends", "backend",
-    "check", "checkpoint", "clip_gradient", "cond", "cost", "curl", "custom", "default_backend", "divergence",
-    "explain", "fisher_product", "fixed_point", "fori_loop", "gauss_newton_product", "grad", "hessian",
-    "hessian_diagonal", "hvp", "jacobian", "jacobian_blocks", "jacobian_diagonal", "jet", "jvp", "key", "laplacian",
-    "least_squares", "linear_solve", "linearize", "load", "map", "minimize", "parse", "primitive", "root",
-    "scale_gradient", "scan", "solve_ivp", "source", "sparse_hessian", "sparse_jacobian", "sparsity", "spec",
-    "stabilize", "stop_gradient", "straight_through", "switch", "taylor", "trace", "value_and_grad", "vjp", "vmap",
-    "while_loop",
+    "Program", "SizeError", "TextError", "TraceError", "VerifyError", "WengertError", "associative_scan",
+    "available_backends", "backend", "check", "checkpoint", "clip_gradient", "cond", "cost", "curl", "custom",
+    "default_backend", "divergence", "explain", "fisher_product", "fixed_point", "fori_loop", "gauss_newton_product",
+    "grad", "hessian", "hessian_diagonal", "hvp", "inspect_gradient", "jacobian", "jacobian_blocks",
+    "jacobian_diagonal", "jet", "jvp", "key", "laplacian", "least_squares", "linear_solve", "linearize", "load",
+    "map", "minimize", "parse", "primitive", "root", "scale_gradient", "scan", "solve_ivp", "source",
+    "sparse_hessian", "sparse_jacobian", "sparsity", "spec", "stabilize", "stop_gradient", "straight_through",
+    "switch", "taylor", "trace", "value_and_grad", "vjp", "vmap", "while_loop",
 ]  # fmt: skip
 
 

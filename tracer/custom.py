@@ -1,4 +1,4 @@
-"""Calls with rules of their own: custom derivatives, primitives from outside, and what acts on gradients alone.
+"""Calls with rules of their own: custom derivatives, and primitives from outside.
 
 The rules are recorded like everything else, and so survive a file.
 """
@@ -22,14 +22,14 @@ from wengert.ir.ops import OPS
 from wengert.ir.ops.external import register
 from wengert.ir.structure import LEAF, Structure, unflatten
 from wengert.ir.types import SHORT_NAMES, ArrayType, is_inexact
-from wengert.tracer.array import Array, TraceNamespace
+from wengert.tracer.array import TraceNamespace
 from wengert.tracer.callee import only
 from wengert.tracer.context import current_trace
 from wengert.tracer.location import refuse
 from wengert.tracer.parameters import by_position, signature_of
 from wengert.tracer.subprograms import Body, leaves_of, recorded
 
-__all__ = ["checkpoint", "clip_gradient", "custom", "primitive", "scale_gradient", "straight_through"]
+__all__ = ["Custom", "checkpoint", "custom", "primitive"]
 
 Rule = Callable[..., Any]
 
@@ -45,6 +45,7 @@ class Custom:
         self.__name__ = getattr(function, "__name__", type(function).__name__)
         self.function, self.jvp, self.vjp = function, jvp, vjp
         self.__signature__ = signature_of(function)
+        self.checked = True  # that rules fit each other, at random arguments
         self._checked: set[Any] = set()
         self._depth = contextvars.ContextVar("depth", default=0)
 
@@ -109,7 +110,7 @@ class Custom:
     def _check(self, graphs: dict[str, Any]) -> None:
         """Once for each set of types, at random arguments; where the function has no value there, nothing is learnt."""
         key = tuple(v.type for v in graphs["graph"].inputs)
-        if self.jvp is None or key in self._checked:
+        if self.jvp is None or not self.checked or key in self._checked:
             return
         with contextlib.suppress(ArithmeticError, IndexError, ValueError):
             _check_rules(self.__name__, graphs["graph"], graphs["jvp"], None if self.vjp is None else graphs["vjp"])
@@ -358,27 +359,3 @@ def checkpoint(function: Callable[..., Any], *, policy: str = "nothing") -> Call
         return unflatten(body.results, iter([xp.wrap(v) for v in made]))
 
     return called
-
-
-# -- what acts on gradients alone ----------------------------------------------------------------------------------
-
-
-def scale_gradient(x: Any, factor: float) -> Any:
-    """``x``, whose derivative is multiplied by ``factor``: 0 stops it, -1 turns it round."""
-    return custom(_itself, jvp=lambda primals, tangents: (primals[0], tangents[0] * factor))(x)
-
-
-def clip_gradient(x: Any, low: float, high: float) -> Any:
-    """``x``, whose cotangent is clipped to [low, high], entry by entry; in reverse mode alone, as it is not linear."""
-    return custom(_itself, vjp=lambda primals, value, g: (np.clip(g, low, high),))(x)
-
-
-def straight_through(function: Callable[[Any], Any]) -> Callable[[Any], Any]:
-    """A function of one array whose derivative is taken to be 1: for rounding, signs and thresholds."""
-    return custom(function, jvp=lambda primals, tangents: (function(primals[0]), tangents[0]))  # type: ignore[no-any-return]
-
-
-def _itself(x: Any) -> Any:
-    return x * 1 if isinstance(x, Array) and x.dtype.kind != "b" else x
-
-
