@@ -563,7 +563,7 @@ def _is_exact(node: Any) -> bool:
     """Whether every backend gives the same bits for the same bits."""
     op, whole = node.op, all(v.type.dtype.kind in "bi" for v in node.results)
     if isinstance(op, Elementwise):
-        return whole and all(v.type.dtype.kind in "bi" for v in node.operands) or op.name in ("less", "less_equal", "greater", "equal", "where")
+        return (whole and all(v.type.dtype.kind in "bi" for v in node.operands)) or op.name in ("less", "less_equal", "greater", "equal", "where")
     return isinstance(op, Movement) or (isinstance(op, Reduction) and whole and op.fold not in ("argmax", "argmin"))
 
 
@@ -583,10 +583,7 @@ class Unrolled:
         env = dict(zip(graph.inputs, operands, strict=True))
         for node in graph.nodes:
             here = [env.get(v, v) for v in node.operands]
-            if isinstance(node.op, Control):
-                results = node.op.drive(self, here, node.params)
-            else:
-                results = self.emit(node, here)
+            results = node.op.drive(self, here, node.params) if isinstance(node.op, Control) else self.emit(node, here)
             env.update(zip(node.results, results, strict=True))
         return [env.get(v, v) for v in graph.outputs]
 

@@ -15,10 +15,11 @@ from wengert.ir.build import Builder
 from wengert.ir.errors import GraphTypeError
 from wengert.ir.graph import Graph, Value
 from wengert.ir.kinds import Interval, Op
-from wengert.ir.ops import OPS
+from wengert.ir.ops.external import no_rule
 from wengert.ir.ops.library import no_derivative
 from wengert.ir.ops.random import key_of
 from wengert.ir.types import DTYPES, ArrayType, is_inexact
+from wengert.tools.optable_control import CALLS
 
 __all__ = ["DTYPES_ASKED", "Key", "Sample", "joined", "sample", "samples"]
 
@@ -69,7 +70,8 @@ class Sample:
     @property
     def differentiable(self) -> bool:
         """Whether an input can carry a derivative, and the op has one."""
-        return bool(self.active) and all(getattr(n.op, "jvp", None) is not no_derivative for n in self.graph.nodes)
+        stated = (getattr(node.op, "jvp", None) not in (no_derivative, no_rule) for node in self.graph.nodes)
+        return bool(self.active) and all(stated)
 
     @property
     def active(self) -> tuple[int, ...]:
@@ -84,8 +86,15 @@ class Sample:
 def sample(op: Op, dtype: str) -> Sample:
     """A program that is this op alone, on operands of a dtype; GraphTypeError where it is not defined for it."""
     builder = Builder(op.name)
-    operands = [builder.input(t) for t in _operand_types(op, DTYPES[dtype])]
-    params = _params(op, operands)
+    if op.name in CALLS:
+        call = CALLS[op.name](ArrayType(DTYPES[dtype], SHAPE))
+        if call is None:
+            raise GraphTypeError(f"{op.name} is not defined for {dtype}.", op=op.name)
+        types, params = call
+    else:
+        types = _operand_types(op, DTYPES[dtype])
+        params = _params(op)
+    operands = [builder.input(t) for t in types]
     op.check_params(params)
     outputs = builder.emit_all(op, operands, **params)
     inputs = tuple(_values(op, i, v.type) for i, v in enumerate(operands))
@@ -151,19 +160,10 @@ def _operand_types(op: Op, dtype: np.dtype[Any]) -> list[ArrayType]:
     return [array] * OPERANDS.get(op.name, 1)
 
 
-def _params(op: Op, operands: Sequence[Value]) -> dict[str, Any]:
+def _params(op: Op) -> dict[str, Any]:
     if op.name in PARAMS:
         return PARAMS[op.name]
-    if isinstance(op, kinds.Control):
-        return {"graph": _called(operands[0].type)}
     return {name: USUAL[name] for name in op.params if name in USUAL}
-
-
-def _called(type_: ArrayType) -> Graph:
-    """x + x * x."""
-    builder = Builder("called")
-    x = builder.input(type_)
-    return builder.graph([builder.apply(OPS["add"], x, builder.apply(OPS["multiply"], x, x))])  # type: ignore[arg-type]
 
 
 def _values(op: Op, position: int, type_: ArrayType) -> np.ndarray[Any, Any]:
@@ -173,6 +173,8 @@ def _values(op: Op, position: int, type_: ArrayType) -> np.ndarray[Any, Any]:
         return np.array([1, 0], type_.dtype)
     if op.name == "draw":
         return key_of(np.random.default_rng(0))
+    if op.name in ("switch", "while") and type_.shape == () and kind == "i":
+        return np.asarray(2 - 2 * position if op.name == "while" else 1, type_.dtype)
     steps = np.arange(type_.size, dtype=np.float64).reshape(type_.shape)
     if kind == "b":
         return np.asarray((steps + position) % 2 == 0)

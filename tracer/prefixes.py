@@ -22,8 +22,8 @@ def associative_scan(function: Callable[[Any, Any], Any], elems: Any, *, reverse
     Parameters
     ----------
     function : callable
-        ``function(x, y)`` combines elements pairwise: both are nested as ``elems``, with any number of entries along the
-        axis.  It is associative.
+        ``function(x, y)`` combines elements pairwise: both are nested as ``elems``, with any number of entries along
+        the axis.  It is associative.
     elems : arrays, nested
         Of one length along ``axis``.
     reverse : bool

@@ -46,11 +46,11 @@ class Compression:
 
 
 def compress(pattern: Pattern, wanted: Pattern | None = None, mode: str | None = None) -> Compression:
-    """The fewest directions found: along columns, along rows, or rows that are nearly full by reverse mode and the rest
-    forward (or full columns forward, and the rest in reverse).
+    """The fewest directions found: along columns, along rows, or rows that are nearly full by reverse mode and the
+    rest forward (or full columns forward, and the rest in reverse).
 
-    ``mode`` "forward" or "reverse" leaves one choice.  A mix runs the program twice, and is looked for where it may take
-    half as many directions as either alone has to.
+    ``mode`` "forward" or "reverse" leaves one choice.  A mix runs the program twice, and is looked for where it may
+    take half as many directions as either alone has to.
     """
     wanted = pattern if wanted is None else wanted
     choices = [
