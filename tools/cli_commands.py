@@ -241,7 +241,7 @@ def bench(*, which: str | None, write: Path | None) -> None:
         from wengert.tools.bundle import bundle
         from wengert.tools.loops import loops
 
-        text = {"bundle": bundle, "loops": loops}[which]()
+        text = bundle() if which == "bundle" else loops()
         print(text)
         if write is not None:
             write.write_text(text + "\n", encoding="utf-8")

@@ -125,7 +125,7 @@ def trained(epochs: int, backend: str = "numpy", batch: int = 50) -> tuple[list[
     gradient = wg.value_and_grad(wg.trace(loss), backend=backend)
     first = {k: np.zeros_like(v) for k, v in params.items()}
     second = {k: np.zeros_like(v) for k, v in params.items()}
-    losses, spent, count = [], 0.0, 0
+    losses, spent, count, value = [], 0.0, 0, 0.0
     for epoch in range(epochs):
         for chosen in np.split(rng.permutation(len(rows)), len(rows) // batch):
             start = time.perf_counter()

@@ -51,4 +51,5 @@ def inspect_gradient(x: Any, look: Callable[[np.ndarray[Any, Any]], Any]) -> Any
 
 
 def _itself(x: Any) -> Any:
-    return x * 1 if isinstance(x, Array) and x.dtype.kind != "b" else x
+    traced: Any = x
+    return traced * 1 if isinstance(x, Array) and x.dtype.kind != "b" else x
