@@ -361,8 +361,8 @@ def fori_loop(lower: Any, upper: Any, body: Callable[[Any, Any], Any], init: Any
         return _counted(body, init, first=first, length=max(0, last - first))
     if bad := [x for x in found if x.dtype.kind not in "iu" or x.shape]:
         raise refuse(f"the bounds of a fori_loop are integers, got {bad[0].type}.", "Cast them with .astype(int).")
-    last = np.asarray(upper) if not isinstance(upper, Array) else upper
-    return while_loop(lambda s: s[0] < last, lambda s: (s[0] + 1, body(s[0], s[1])), (lower, init))[1]
+    end = np.asarray(upper) if not isinstance(upper, Array) else upper
+    return while_loop(lambda s: s[0] < end, lambda s: (s[0] + 1, body(s[0], s[1])), (lower, init))[1]
 
 
 @_staged

@@ -57,10 +57,9 @@ class Custom:
         trace = current_trace()
         if trace is None:
             return self.function(*args, **kwargs)
-        args = by_position(self.__name__, self.__signature__, args, kwargs)
         trace.locate()
         xp = TraceNamespace(trace)
-        given = [leaves_of(xp, argument) for argument in args]
+        given = [leaves_of(xp, argument) for argument in by_position(self.__name__, self.__signature__, args, kwargs)]
         operands = [v for _, values in given for v in values]
         arguments = [(structure, [v.type for v in values]) for structure, values in given]
         body = self._body(xp, arguments)
@@ -348,9 +347,8 @@ def checkpoint(function: Callable[..., Any], *, policy: str = "nothing") -> Call
         trace = current_trace()
         if trace is None:
             return function(*args, **kwargs)
-        args = by_position(called.__name__, signature, args, kwargs)
         xp = TraceNamespace(trace)
-        given = [leaves_of(xp, argument) for argument in args]
+        given = [leaves_of(xp, argument) for argument in by_position(called.__name__, signature, args, kwargs)]
         arguments = [(structure, [v.type for v in values]) for structure, values in given]
         body = recorded(xp, function, arguments, "the function")
         operands = [*(v for _, values in given for v in values), *body.implicit]

@@ -39,16 +39,18 @@ STALE = 8
 class Traced:
     """A function that records a graph for each signature and runs that.
 
-    Calling it inside another trace runs the function itself, into that trace.  With ``stabilize``, its graphs go
-    through :func:`wengert.ir.passes.stabilise`.
+    Calling it inside another trace runs the function itself, into that trace; with ``call``, it becomes a call there.
+    With ``stabilize``, its graphs go through :func:`wengert.ir.passes.stabilise`.
     """
 
-    def __init__(self, function: Callable[..., Any], backend: str | None = None, *, stabilize: bool = False) -> None:
+    def __init__(
+        self, function: Callable[..., Any], backend: str | None = None, *, stabilize: bool = False, call: bool = False
+    ) -> None:
         functools.update_wrapper(self, function)
         self.__name__ = getattr(function, "__name__", None) or _name(function)
         self.function = function
         self.backend = backend
-        self.stabilize = stabilize
+        self.stabilize, self.call = stabilize, call
         self.signature = signature_of(function)
         self._variants: dict[Any, list[Variant]] = {}  # by signature, the last used first
 
@@ -58,7 +60,7 @@ class Traced:
 
     def __call__(self, *args: Any, **kwargs: Any) -> Any:
         if current_trace() is not None:
-            if self.stabilize:
+            if self.stabilize or self.call:
                 from wengert.tracer.stabilizing import run_within  # it stands above: it records and inlines
 
                 return run_within(self, args, kwargs)
@@ -195,7 +197,7 @@ class Traced:
         from wengert.backends import protocol
 
         protocol.get(backend)
-        return Traced(self.function, backend, stabilize=self.stabilize)
+        return Traced(self.function, backend, stabilize=self.stabilize, call=self.call)
 
     def __repr__(self) -> str:
         return f"<traced {getattr(self.function, '__qualname__', self.__name__)}>"
@@ -223,7 +225,8 @@ class BoundMethod:
 
 
 def trace(
-    function: Callable[..., Any] | None = None, *, backend: str | None = None, stabilize: bool = False
+    function: Callable[..., Any] | None = None, *, backend: str | None = None, stabilize: bool = False,
+    call: bool = False,
 ) -> Any:
     """Trace a function written with plain NumPy.
 
@@ -236,6 +239,9 @@ def trace(
         The backend it runs on, by default the one in force at each call.
     stabilize : bool
         Whether known forms that lose digits or overflow are rewritten, as by :func:`wengert.stabilize`.
+    call : bool
+        Whether it stays a call in the graphs of other traced functions, one sub-graph however often it is called: its
+        results are then arrays of their own, and what it does beside returning them stays in it.
 
     Returns
     -------
@@ -243,14 +249,15 @@ def trace(
         Called like the function; ``.graph(*args)`` is its program for arguments like these.
     """
     if function is None:
-        return functools.partial(trace, backend=backend, stabilize=stabilize)
+        return functools.partial(trace, backend=backend, stabilize=stabilize, call=call)
     if isinstance(function, Traced):
-        return Traced(function.function, backend or function.backend, stabilize=stabilize or function.stabilize)
+        stabilize, call = stabilize or function.stabilize, call or function.call
+        return Traced(function.function, backend or function.backend, stabilize=stabilize, call=call)
     special = (inspect.isasyncgenfunction, inspect.iscoroutinefunction, inspect.isgeneratorfunction)
     if not callable(function) or any(is_special(function) for is_special in special):  # type: ignore[redundant-expr]
         message = f"trace expects a plain function of arrays, got {function!r}."
         raise TypeError(message)
-    return Traced(function, backend, stabilize=stabilize)
+    return Traced(function, backend, stabilize=stabilize, call=call)
 
 
 def record(

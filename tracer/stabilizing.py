@@ -1,12 +1,15 @@
-"""Known forms that lose digits or overflow, rewritten on request: :func:`stabilize`."""
+"""Known forms that lose digits or overflow, rewritten on request: :func:`stabilize`; and calls within a trace."""
 
 from __future__ import annotations
 
+import weakref
 from typing import Any
 
 from wengert.backends.program import Program
 from wengert.ir.graph import Graph
+from wengert.ir.ops import OPS
 from wengert.ir.passes import stabilise
+from wengert.ir.wire import identity
 from wengert.tracer.callee import Callee
 from wengert.tracer.decorator import BoundMethod, Traced, trace
 from wengert.tracer.sweeps import wrap_outputs
@@ -41,8 +44,24 @@ def stabilize(f: Any) -> Any:
 
 
 def run_within(traced: Traced, args: tuple[Any, ...], kwargs: dict[str, Any]) -> Any:
-    """A call within another trace: its stabilised nodes go there; where nothing is traced, the function itself runs."""
+    """A call within another trace: a node there, or its nodes; where nothing is traced, the function itself runs.
+
+    Guards must be those of the caller, and so its nodes go there if there are any.
+    """
     recorded = Callee(traced, None).call(args, kwargs).within()
     if recorded is None:
         return traced.function(*args, **kwargs)
-    return wrap_outputs(recorded, recorded.xp.builder.inline(recorded.graph, recorded.operands))
+    builder, graph = recorded.xp.builder, recorded.graph
+    recorded.xp.trace.locate()
+    if not traced.call or graph.guards:
+        return wrap_outputs(recorded, builder.inline(graph, recorded.operands))
+    return wrap_outputs(recorded, builder.emit_all(OPS["call"], recorded.operands, graph=_shared(graph)))
+
+
+def _shared(graph: Graph) -> Graph:
+    """The one graph of those that mean the same."""
+    bare = graph.evolve(signature=None, results=None)
+    return _called.setdefault(identity(bare), bare)
+
+
+_called: weakref.WeakValueDictionary[str, Graph] = weakref.WeakValueDictionary()

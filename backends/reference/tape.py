@@ -121,6 +121,7 @@ class Tape:
             if vjp is not None:
                 rows = [self.values.call(vjp, [*xs, *outs, *line]) for line in lines]
             else:
+                assert jvp is not None
                 at = [zeros(v.type) for v, m in zip(graph.inputs, moving, strict=True) if m]
                 rows = turned(self.recorder, jvp, [*xs, *outs], at, lines)
             columns = iter([list(column) for column in zip(*rows, strict=True)])

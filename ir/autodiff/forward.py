@@ -47,9 +47,9 @@ def push(
         here = tuple(env[v] for v in node.operands)
         moving = tuple(dual.get(v) for v in node.operands)
         if isinstance(node.op, kinds.Control) and any(t is not None for t in moving):
-            made, moved = control(xp, node, here, moving)
+            made, ends = control(xp, node, here, moving)
             env.update(zip(node.results, made, strict=True))
-            dual.update((v, t) for v, t in zip(node.results, moved, strict=True) if t is not None)
+            dual.update((v, t) for v, t in zip(node.results, ends, strict=True) if t is not None)
             continue
         results = builder.emit_all(node.op, here, **node.params)
         env.update(zip(node.results, results, strict=True))
