@@ -17,7 +17,7 @@ A loop looks at its graph once, and composes that pattern with itself.
 from __future__ import annotations
 
 import itertools
-from collections.abc import Sequence
+from collections.abc import Iterator, Sequence
 
 import numpy as np
 
@@ -28,6 +28,9 @@ from wengert.ir.sparsity.rules import dense
 from wengert.ir.types import STEPS, is_inexact
 
 __all__ = ["CONTROL", "control"]
+
+#: Steps after which what a loop carries may be forgotten, for patterns of all steps at once.
+MEMORY = 32
 
 
 def _inside(flow: Flow, node: Node) -> Result:
@@ -185,11 +188,36 @@ def _stepped(body: Pattern, known: Pattern, carried: Pattern, entries: Pattern, 
     fresh = met.grouped((np.arange(n)[:, None] * body.rows + rest.row).ravel(), n * body.rows)
     if not around.nnz or not n:
         return fresh
+    if (lags := _forgotten(shifted, carried.rows)) is not None:
+        return united([fresh, *_delayed(lags, fresh, carried, n, body.rows, back=back)])
     steps = [carried] * n
     for t in range(n)[::-1] if back else range(n):
         steps[t] = united([fresh.take(np.arange(t * body.rows, (t + 1) * body.rows)), shifted.after(carried)])
         carried = steps[t].take(np.arange(carried.rows))
     return stacked(steps)
+
+
+def _forgotten(around: Pattern, carried: int) -> list[Pattern] | None:
+    """How a step depends on what was carried one step ago, two, ...; None unless it is forgotten after a few."""
+    found, again = [around], around.take(np.arange(carried))
+    while len(found) <= MEMORY:
+        lag = found[-1].after(again)
+        if not lag.nnz:
+            return found
+        found.append(lag)
+    return None
+
+
+def _delayed(
+    lags: list[Pattern], fresh: Pattern, carried: Pattern, n: int, rows: int, *, back: bool
+) -> Iterator[Pattern]:
+    """What each lag brings to all steps: from the start, or from what another step put into what is carried."""
+    c, order = carried.rows, np.arange(n)[::-1] if back else np.arange(n)
+    sources = stacked([carried, fresh.take((order[:, None] * rows + np.arange(c)).ravel())])
+    for k, lag in enumerate(lags):
+        slots = np.arange(n - k)[:, None] * c
+        met = sources.take((slots + lag.indices).ravel())
+        yield met.grouped((order[k:, None] * rows + lag.row).ravel(), n * rows)
 
 
 #: By name; an op without a rule of its own is dense.

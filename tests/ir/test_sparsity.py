@@ -14,6 +14,7 @@ from wengert.ir.errors import DerivativeError
 from wengert.ir.ops import OPS
 from wengert.ir.sparsity.coloring import colour_star
 from wengert.ir.sparsity.compression import compress, compress_symmetric
+from wengert.ir.sparsity.control import _forgotten, _stepped
 from wengert.ir.sparsity.graphs import gradient_graph
 from wengert.ir.sparsity.patterns import Pattern, stacked, united
 from wengert.ir.types import ArrayType
@@ -144,6 +145,31 @@ def test_a_full_row_and_a_full_column_take_a_mix():
     by = compress(of(arrow(30)))
     assert (by.forward, by.reverse) in ((2, 1), (1, 2))
     assert compress_symmetric(of(arrow(30))).forward == 2
+
+
+# ----- Loops -----
+
+
+@given(st.integers(0, 10**6), st.integers(0, 6), st.booleans(), st.booleans())
+def test_a_loop_that_forgets_is_composed_at_once(seed, n, back, forgets):
+    """As it is step by step, said with matrices of bools."""
+    rng = np.random.default_rng(seed)
+    k, c, x, y, columns = (int(v) for v in rng.integers(0, 4, 5))
+    c, columns = c + 1, columns + 1
+    body = rng.random((c + y, k + c + x)) < 0.5
+    if forgets:
+        body[:c, k : k + c] &= np.tri(c, k=-1, dtype=bool)
+    known, carried, entries = (rng.random((rows, columns)) < 0.4 for rows in (k, c, n * x))
+    places = np.arange(n * x).reshape(n, x)
+    expected, now = np.zeros((n, c + y, columns), bool), carried
+    for t in range(n)[::-1] if back else range(n):
+        expected[t] = body.astype(int) @ np.concatenate([known, now, entries[places[t]]]).astype(int) > 0
+        now = expected[t][:c]
+    got = _stepped(of(body), of(known), of(carried), of(entries), places, back)
+    np.testing.assert_array_equal(got.dense(), expected.reshape(n * (c + y), columns))
+    if forgets:
+        around = of(body).only((of(body).indices >= k) & (of(body).indices < k + c))
+        assert _forgotten(Pattern(around.indptr, around.indices - k, c), c) is not None
 
 
 # ----- Random graphs -----
