@@ -182,8 +182,24 @@ def test_the_jacobian_of_a_random_graph(program):
 
 
 @settings(max_examples=EXAMPLES)
+@given(programs(max_nodes=6, loops=True))
+def test_the_jacobian_of_a_random_graph_with_loops(program):
+    check(program.graph, program.active, program.arguments)
+
+
+@settings(max_examples=EXAMPLES)
+@given(programs(max_nodes=4, loops=True))
+def test_the_gradient_of_a_random_graph_with_loops(program):
+    check_gradient(program)
+
+
+@settings(max_examples=EXAMPLES)
 @given(programs(max_nodes=10))
 def test_the_gradient_of_a_random_graph(program):
+    check_gradient(program)
+
+
+def check_gradient(program):
     """Its pattern holds, and of all that is a Hessian's."""
     graph = program.graph
     b = Builder()
