@@ -150,7 +150,7 @@ def test_a_full_row_and_a_full_column_take_a_mix():
 # ----- Loops -----
 
 
-@given(st.integers(0, 10**6), st.integers(0, 6), st.booleans(), st.booleans())
+@given(st.integers(0, 10**6), st.integers(1, 6), st.booleans(), st.booleans())
 def test_a_loop_that_forgets_is_composed_at_once(seed, n, back, forgets):
     """As it is step by step, said with matrices of bools."""
     rng = np.random.default_rng(seed)
