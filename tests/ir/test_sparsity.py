@@ -290,6 +290,15 @@ def test_a_pattern_says_which_inputs_it_looked_into():
     assert sparsity.pattern(graph, (0,)).pattern.dense().all()
 
 
+def test_a_product_with_a_known_zero_has_no_entry():
+    b = Builder()
+    xp = Namespace(b)
+    x = xp.wrap(b.input(ArrayType(np.float64, (3,))))
+    ends = [xp.einsum(",i->i", np.float64(v), x) for v in (0.0, 2.0)] + [xp.einsum("i,j->ij", x, np.array([0.0, 0.0])), x * 0.0]
+    found = sparsity.pattern(b.graph([xp.lift(e) for e in ends]), (0,)).pattern
+    assert found.counts.tolist() == [0] * 3 + [1] * 3 + [0] * 9
+
+
 def test_a_pattern_that_grows_too_large_is_refused():
     b = Builder()
     x = b.input(ArrayType(np.float64, (50,)))
