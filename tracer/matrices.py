@@ -12,10 +12,9 @@ from wengert.ir import autodiff
 from wengert.ir.autodiff.forward import cotangent_type
 from wengert.ir.batching import directions
 from wengert.ir.errors import DerivativeError
-from wengert.ir.graph import Graph
+from wengert.ir.graph import Graph, Value
 from wengert.ir.ops import OPS
-from wengert.ir.passes import inline_calls
-from wengert.ir.sparsity.graphs import seeds_of
+from wengert.ir.passes import dead_code, inline_calls
 from wengert.ir.types import ArrayType, is_inexact
 from wengert.tracer.callee import Callee, Recorded, Selection
 from wengert.tracer.compressed import given_to
@@ -140,29 +139,57 @@ def _check_holomorphic(callee: Callee, graph: Graph, chosen: Selection, kinds: s
 
 
 def _traced_blocks(recorded: Recorded, chosen: Selection, types: Sequence[ArrayType], mode: str | None) -> Any:
-    """A Jacobian within a trace: its rows, or columns, or their colours, are lanes of the vjp, or jvp."""
+    """A Jacobian within a trace: along its colours if these are few, else along all unit vectors; at once, or in a loop
+    where that is too much memory."""
     xp, graph = recorded.xp, recorded.graph
     forward = is_forward(graph, types, mode)
     ends = [cotangent_type(v.type) for v in graph.outputs]
     if (matrix := traced_by_colours(recorded, chosen.active, types, mode)) is not None:
         return split_up(matrix, ends, types, lambda x, dtype: xp.cast(x, dtype))
-    ours = types if forward else ends
-    cuts = np.cumsum([0, *(t.size for t in ours)]).tolist()
-    seeds = seeds_of(xp, np.arange(cuts[-1]), cuts[-1], ours)
     derived = (autodiff.jvp if forward else autodiff.vjp)(graph, chosen.active)
-    many = directions(derived, len(graph.inputs), len(graph.outputs), cuts[-1])
     xp.trace.locate()
-    lines = [xp.wrap(v) for v in xp.builder.inline(many, [*recorded.operands, *seeds])[len(graph.outputs) :]]
-    blocks = []
-    for i, end in enumerate(ends):
-        row = []
-        for j, t in enumerate(types):
-            k, line, other = (j, lines[i], end) if forward else (i, lines[j], t)
-            part = xp.reshape(line[cuts[k] : cuts[k + 1]], (ours[k].size, other.size))
-            block = xp.reshape(xp.transpose(part) if forward else part, (*end.shape, *t.shape))
-            row.append(xp.cast(block, block_type(end, t)))
-        blocks.append(row)
-    return blocks
+    units = _units(xp, types if forward else ends)
+    largest = max((v.type.size for node in derived.nodes for v in node.results), default=1)
+    at_once = units[0].shape[0] * largest <= AT_ONCE
+    lines = (_many if at_once else _in_turn)(recorded, derived, [xp.lift(u) for u in units])
+    cuts = np.cumsum([0, *(t.size for t in (types if forward else ends))])
+
+    def block(i: int, j: int) -> Any:
+        line, k = (lines[i], j) if forward else (lines[j], i)
+        part = xp.reshape(xp.wrap(line), (cuts[-1].item(), (ends[i] if forward else types[j]).size))
+        part = part[cuts[k].item() : cuts[k + 1].item()]
+        whole = xp.reshape(xp.transpose(part) if forward else part, (*ends[i].shape, *types[j].shape))
+        return xp.cast(whole, block_type(ends[i], types[j]))
+
+    return [[block(i, j) for j in range(len(types))] for i in range(len(ends))]
+
+
+#: The most numbers in one value of a sweep along all unit vectors at once; beyond, they are taken in turn.
+AT_ONCE = 1 << 22
+
+
+def _units(xp: Any, types: Sequence[ArrayType]) -> list[Any]:
+    """The unit vectors of all entries of all arrays together, one batch per array."""
+    total, first, batches = sum(t.size for t in types), 0, []
+    for t in types:
+        here = xp.equal(np.arange(total)[:, None], np.arange(first, first + t.size)[None])
+        batches.append(xp.reshape(xp.cast(here, t.dtype), (total, *t.shape)))
+        first += t.size
+    return batches
+
+
+def _many(recorded: Recorded, derived: Graph, units: Sequence[Value]) -> Sequence[Value]:
+    b, n = recorded.xp.builder, len(recorded.graph.outputs)
+    sweep = directions(derived, len(recorded.operands), n, units[0].type.shape[0])
+    return b.inline(sweep, [*recorded.operands, *units])[n:]
+
+
+def _in_turn(recorded: Recorded, derived: Graph, units: Sequence[Value]) -> Sequence[Value]:
+    b, n = recorded.xp.builder, len(recorded.graph.outputs)
+    b.inline(dead_code(recorded.graph.evolve(outputs=())), recorded.operands)  # its guards
+    body = dead_code(derived.evolve(outputs=derived.outputs[n:], guards=()))
+    params = {"consts": len(recorded.operands), "carries": 0, "length": units[0].type.shape[0], "reverse": False}
+    return b.emit_all(OPS["scan"], [*recorded.operands, *units], graph=body, **params)
 
 
 def _nest_blocks(graph: Graph, chosen: Selection, blocks: Any) -> Any:

@@ -17,7 +17,7 @@ A loop looks at its graph once, and composes that pattern with itself.
 from __future__ import annotations
 
 import itertools
-from collections.abc import Sequence
+from collections.abc import Iterator, Sequence
 
 import numpy as np
 
@@ -28,6 +28,9 @@ from wengert.ir.sparsity.rules import dense
 from wengert.ir.types import STEPS, is_inexact
 
 __all__ = ["CONTROL", "control"]
+
+#: Steps after which what a loop carries may be forgotten, for patterns of all steps at once.
+MEMORY = 32
 
 
 def _inside(flow: Flow, node: Node) -> Result:
@@ -143,14 +146,16 @@ def _scan(flow: Flow, node: Node) -> Result:
     operands = node.operands[1:] if n == STEPS else node.operands
     parts = operands[:consts], operands[consts : consts + carries], operands[consts + carries :]
     known, carried, entries = (_together(flow, some) for some in parts)
-    body = _body(flow, node, node.params["graph"], consts)
     sizes = [v.type.size for v in node.params["graph"].outputs]
+    if n == 0:
+        return [*_split(carried, sizes[:carries]), *(None for _ in sizes[carries:])]
+    body = _body(flow, node, node.params["graph"], consts)
     if n == STEPS:
         carried, others = _endless(body, known, carried, entries)
         return [*_split(carried, sizes[:carries]), *_split(others, sizes[carries:])]
     steps = _stepped(body, known, carried, entries, _places([v.type.size for v in parts[2]], n), node.params["reverse"])
     last = 0 if node.params["reverse"] else n - 1
-    end = steps.take(last * body.rows + np.arange(carried.rows)) if n else carried
+    end = steps.take(last * body.rows + np.arange(carried.rows))
     first = np.cumsum([0, *sizes])
     of_step = body.rows * np.arange(n)[:, None]
     stacks = [steps.take((of_step + np.arange(a, b)).ravel()) for a, b in itertools.pairwise(first[carries:])]
@@ -163,8 +168,6 @@ def _together(flow: Flow, values: Sequence[Value]) -> Pattern:
 
 def _places(sizes: list[int], n: int) -> Ints:
     """For each of n steps, which elements of the arrays that it loops over it reads."""
-    if not n:
-        return np.zeros((0, sum(sizes)), np.int64)
     first = np.cumsum([0, *sizes])
     parts = [(a, size // n) for a, size in zip(first, sizes, strict=False)]
     each = [a + np.arange(n)[:, None] * size + np.arange(size) for a, size in parts]
@@ -183,13 +186,38 @@ def _stepped(body: Pattern, known: Pattern, carried: Pattern, entries: Pattern, 
     ], axis=1)  # fmt: skip
     met = stacked([known, entries]).take(reads[:, rest.indices].ravel())
     fresh = met.grouped((np.arange(n)[:, None] * body.rows + rest.row).ravel(), n * body.rows)
-    if not around.nnz or not n:
+    if not around.nnz:
         return fresh
+    if (lags := _forgotten(shifted, carried.rows)) is not None:
+        return united([fresh, *_delayed(lags, fresh, carried, n, body.rows, back=back)])
     steps = [carried] * n
     for t in range(n)[::-1] if back else range(n):
         steps[t] = united([fresh.take(np.arange(t * body.rows, (t + 1) * body.rows)), shifted.after(carried)])
         carried = steps[t].take(np.arange(carried.rows))
     return stacked(steps)
+
+
+def _forgotten(around: Pattern, carried: int) -> list[Pattern] | None:
+    """How a step depends on what was carried one step ago, two, ...; None unless it is forgotten after a few."""
+    found, again = [around], around.take(np.arange(carried))
+    while len(found) <= MEMORY:
+        lag = found[-1].after(again)
+        if not lag.nnz:
+            return found
+        found.append(lag)
+    return None
+
+
+def _delayed(
+    lags: list[Pattern], fresh: Pattern, carried: Pattern, n: int, rows: int, *, back: bool
+) -> Iterator[Pattern]:
+    """What each lag brings to all steps: from the start, or from what another step put into what is carried."""
+    c, order = carried.rows, np.arange(n)[::-1] if back else np.arange(n)
+    sources = stacked([carried, fresh.take((order[:, None] * rows + np.arange(c)).ravel())])
+    for k, lag in enumerate(lags):
+        slots = np.arange(n - k)[:, None] * c
+        met = sources.take((slots + lag.indices).ravel())
+        yield met.grouped((order[k:, None] * rows + lag.row).ravel(), n * rows)
 
 
 #: By name; an op without a rule of its own is dense.

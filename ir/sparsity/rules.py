@@ -143,12 +143,14 @@ def _factor(flow: Flow, node: Node, k: int) -> Pattern:
     sizes = dict(zip(mine + its, x.type.shape + y.type.shape, strict=True))
     pattern, shape = flow.patterns[x], node.result.type.shape
     known = flow.known.array(y)
+    if known is not None and not np.any(known):
+        return Pattern.empty(node.result.type.size, flow.columns)
     if known is not None and np.count_nonzero(known) < known.size:
         free = [c for c in mine if c not in its]
         met = np.nonzero(known)
         count = math.prod(sizes[c] for c in free)
         places = dict(zip(its, (np.repeat(m, count) for m in met), strict=True))
-        rest = np.tile(np.arange(count), len(met[0])) if its else np.zeros(0, np.int64)
+        rest = np.tile(np.arange(count), len(met[0]))
         places |= dict(zip(free, np.unravel_index(rest, [sizes[c] for c in free]), strict=True)) if free else {}
         here, there = (_raveled(places, letters, sizes, len(rest)) for letters in (mine, out))
         return pattern.take(here).grouped(there, node.result.type.size)

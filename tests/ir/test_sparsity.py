@@ -14,6 +14,7 @@ from wengert.ir.errors import DerivativeError
 from wengert.ir.ops import OPS
 from wengert.ir.sparsity.coloring import colour_star
 from wengert.ir.sparsity.compression import compress, compress_symmetric
+from wengert.ir.sparsity.control import _forgotten, _stepped
 from wengert.ir.sparsity.graphs import gradient_graph
 from wengert.ir.sparsity.patterns import Pattern, stacked, united
 from wengert.ir.types import ArrayType
@@ -146,6 +147,31 @@ def test_a_full_row_and_a_full_column_take_a_mix():
     assert compress_symmetric(of(arrow(30))).forward == 2
 
 
+# ----- Loops -----
+
+
+@given(st.integers(0, 10**6), st.integers(1, 6), st.booleans(), st.booleans())
+def test_a_loop_that_forgets_is_composed_at_once(seed, n, back, forgets):
+    """As it is step by step, said with matrices of bools."""
+    rng = np.random.default_rng(seed)
+    k, c, x, y, columns = (int(v) for v in rng.integers(0, 4, 5))
+    c, columns = c + 1, columns + 1
+    body = rng.random((c + y, k + c + x)) < 0.5
+    if forgets:
+        body[:c, k : k + c] &= np.tri(c, k=-1, dtype=bool)
+    known, carried, entries = (rng.random((rows, columns)) < 0.4 for rows in (k, c, n * x))
+    places = np.arange(n * x).reshape(n, x)
+    expected, now = np.zeros((n, c + y, columns), bool), carried
+    for t in range(n)[::-1] if back else range(n):
+        expected[t] = body.astype(int) @ np.concatenate([known, now, entries[places[t]]]).astype(int) > 0
+        now = expected[t][:c]
+    got = _stepped(of(body), of(known), of(carried), of(entries), places, back)
+    np.testing.assert_array_equal(got.dense(), expected.reshape(n * (c + y), columns))
+    if forgets:
+        around = of(body).only((of(body).indices >= k) & (of(body).indices < k + c))
+        assert _forgotten(Pattern(around.indptr, around.indices - k, c), c) is not None
+
+
 # ----- Random graphs -----
 
 
@@ -156,8 +182,24 @@ def test_the_jacobian_of_a_random_graph(program):
 
 
 @settings(max_examples=EXAMPLES)
+@given(programs(max_nodes=6, loops=True))
+def test_the_jacobian_of_a_random_graph_with_loops(program):
+    check(program.graph, program.active, program.arguments)
+
+
+@settings(max_examples=EXAMPLES)
+@given(programs(max_nodes=4, loops=True))
+def test_the_gradient_of_a_random_graph_with_loops(program):
+    check_gradient(program)
+
+
+@settings(max_examples=EXAMPLES)
 @given(programs(max_nodes=10))
 def test_the_gradient_of_a_random_graph(program):
+    check_gradient(program)
+
+
+def check_gradient(program):
     """Its pattern holds, and of all that is a Hessian's."""
     graph = program.graph
     b = Builder()
@@ -246,6 +288,15 @@ def test_a_pattern_says_which_inputs_it_looked_into():
     expected[[0, 1, 2, 3, 5, 6], [3, 1, 1, 0, 2, 3]] = True
     np.testing.assert_array_equal(found.pattern.dense(), expected)
     assert sparsity.pattern(graph, (0,)).pattern.dense().all()
+
+
+def test_a_product_with_a_known_zero_has_no_entry():
+    b = Builder()
+    xp = Namespace(b)
+    x = xp.wrap(b.input(ArrayType(np.float64, (3,))))
+    ends = [xp.einsum(",i->i", np.float64(v), x) for v in (0.0, 2.0)] + [xp.einsum("i,j->ij", x, np.array([0.0, 0.0])), x * 0.0]
+    found = sparsity.pattern(b.graph([xp.lift(e) for e in ends]), (0,)).pattern
+    assert found.counts.tolist() == [0] * 3 + [1] * 3 + [0] * 9
 
 
 def test_a_pattern_that_grows_too_large_is_refused():
