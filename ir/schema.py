@@ -169,8 +169,8 @@ class _Instance:
     def type(self, type_: ArrayType) -> ArrayType:
         if not is_symbolic(type_.shape):
             return type_
-        shape = replace(type_.shape, self.env)
-        if any(n < 0 for n, dim in zip(shape, type_.shape, strict=True) if type(dim) is Size):
+        shape = replace(type_.shape, self.env)  # in which a stack may have STEPS, as it was
+        if any(n < 0 for n, dim in zip(shape, type_.shape, strict=True) if is_symbolic(dim)):
             raise SizeError(f"The sizes of {type_} are {shape} where {_list(self.env)}; expected counts.")
         return ArrayType(type_.dtype, shape, type_.weak)
 

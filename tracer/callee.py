@@ -10,7 +10,7 @@ import numpy as np
 from attrs import frozen
 
 from wengert.backends.program import Program, check_guards
-from wengert.ir.errors import DerivativeError, TraceError
+from wengert.ir.errors import DerivativeError, SizeError, TraceError
 from wengert.ir.graph import Graph
 from wengert.ir.structure import LEAF, Structure, flatten, leaf_paths, unflatten
 from wengert.ir.types import is_inexact, type_of
@@ -70,6 +70,10 @@ class Callee:
 
     def unbound(self) -> Call:
         """The call of a program without arguments: zeros stand for them."""
+        if self.target.graph.sizes is not None:
+            names = self.target.graph.sizes.names
+            message = f"{self.name} is of any size ({', '.join(names)}); take it at one, program.at({names[0]}=...)."
+            raise SizeError(message)
         graph = self.target.graph
         leaves = [np.broadcast_to(v.type.dtype.type(0), v.type.shape) for v in graph.inputs]
         if graph.signature is None:
@@ -209,7 +213,7 @@ class Call:
         if isinstance(target, Program):
             if not any(isinstance(x, Array) for x in self.bound.leaves):
                 return None
-            operands = [_fitted(xp, x, v.type, n) for x, v, n in
+                operands = [_fitted(xp, x, v.type, n) for x, v, n in
                         zip(self.bound.leaves, target.graph.inputs, self.bound.names, strict=True)]  # fmt: skip
             return Recorded(xp, target.graph, operands)
         inner = inner_trace(target.__name__)

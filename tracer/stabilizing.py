@@ -10,6 +10,7 @@ from wengert.ir.passes import stabilise
 from wengert.tracer.callee import Callee
 from wengert.tracer.decorator import BoundMethod, Traced, trace
 from wengert.tracer.sweeps import wrap_outputs
+from wengert.tracer.symbolic import lifted
 
 __all__ = ["run_within", "stabilize"]
 
@@ -31,9 +32,9 @@ def stabilize(f: Any) -> Any:
         As ``f``: a function is traced (the same as ``wg.trace(f, stabilize=True)``).
     """
     if isinstance(f, Graph):
-        return stabilise(f)
+        return lifted(stabilise, f)
     if isinstance(f, Program):
-        return Program(stabilise(f.graph), f.backend)
+        return Program(lifted(stabilise, f.graph), f.backend)
     if isinstance(f, BoundMethod):
         return BoundMethod(stabilize(f.traced), f.instance)
     return trace(f, stabilize=True)

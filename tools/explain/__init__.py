@@ -87,9 +87,9 @@ def explain(f: Any) -> Callable[..., Explanation]:
 def _program(callee: Callee, args: tuple[Any, ...], kwargs: dict[str, Any]) -> tuple[Program, list[Any]]:
     """The program for these arguments, and the flat arguments."""
     call = callee.call(args, kwargs)
-    callee, bound = call.callee, call.bound
+    bound = call.bound
     if isinstance(callee.target, Program):
-        return callee.target, bound.leaves
+        return callee.target.fitting(bound.leaves), bound.leaves
     given = list(bound.leaves)
     bound.leaves[:] = [float(leaf) if type(leaf) is int else leaf for leaf in given]
     try:
