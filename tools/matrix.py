@@ -6,7 +6,7 @@ where a backend refuses the whole it is asked op by op.  Answers are compared wi
 
 from __future__ import annotations
 
-from collections.abc import Callable, Sequence
+from collections.abc import Callable, Mapping, Sequence
 from typing import Any
 
 import numpy as np
@@ -19,9 +19,13 @@ from wengert.ir.batching import batch
 from wengert.ir.errors import GraphTypeError
 from wengert.ir.graph import Graph
 from wengert.ir.ops import CHAPTERS, OPS
+from wengert.ir.schema import instantiate
+from wengert.ir.sizes import size
 from wengert.ir.sparsity import pattern
 from wengert.ir.types import is_inexact
+from wengert.ir.witnesses import Run, symbolic
 from wengert.tools.optable_samples import Sample, joined, samples
+from wengert.tracer.symbolic import agree
 
 __all__ = ["COLUMNS", "Matrix", "holes", "make", "markdown"]
 
@@ -93,6 +97,16 @@ def _basis(one: Sample) -> list[Any]:
     return found
 
 
+def _sizes(one: Sample) -> tuple[Graph, Sequence[Any]]:
+    """Any number of lanes: one graph, read from its file, at as many as there are."""
+    def make(env: Mapping[str, int]) -> Run:
+        return Run(batch(one.graph, (0,) * len(one.inputs), env["n"])[0])
+
+    shapes = [(size("n"), *v.type.shape) for v in one.graph.inputs]
+    graph = wire.from_bytes(wire.to_bytes(symbolic(make, ("n",), shapes, agree)))
+    return instantiate(graph, {"n": LANES}), [np.stack([x] * LANES) for x in one.inputs]
+
+
 def _file(one: Sample) -> tuple[Graph, Sequence[Any]]:
     return wire.from_bytes(wire.to_bytes(one.graph)), one.inputs
 
@@ -108,6 +122,7 @@ COLUMNS: dict[str, tuple[Callable[[Sample], tuple[Graph, Sequence[Any]]], bool]]
     "lanes of reverse": (_lanes(_reverse), True),
     "Taylor": (_taylor, True),
     "sparsity": (_sparse, True),
+    "sizes": (_sizes, False),
     "file": (_file, False),
 }
 
