@@ -213,7 +213,7 @@ class Call:
         if isinstance(target, Program):
             if not any(isinstance(x, Array) for x in self.bound.leaves):
                 return None
-                operands = [_fitted(xp, x, v.type, n) for x, v, n in
+            operands = [_fitted(xp, x, v.type, n) for x, v, n in
                         zip(self.bound.leaves, target.graph.inputs, self.bound.names, strict=True)]  # fmt: skip
             return Recorded(xp, target.graph, operands)
         inner = inner_trace(target.__name__)
