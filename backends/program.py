@@ -98,8 +98,12 @@ class Program:
         The backend's name; by default the one in force at each call (see :func:`wengert.backend`).
     """
 
-    def __init__(self, graph: Graph, backend: str | None = None, _compiled: dict[Any, Any] | None = None) -> None:
+    def __init__(
+        self, graph: Graph, backend: str | None = None, _compiled: dict[Any, Any] | None = None,
+        _shared: dict[str, Any] | None = None,
+    ) -> None:
         self.graph = graph
+        self._shared = {} if _shared is None and graph.sizes is not None else _shared  # by programs of other sizes
         self.backend = backend
         self._compiled: dict[Any, Any] = {} if _compiled is None else _compiled
 
@@ -152,7 +156,7 @@ class Program:
     def at(self, **sizes: int) -> Program:
         """The ordinary program that a symbolic one is where its sizes are these; SizeError if it is none there."""
         key = ("sizes", self.backend, tuple(sorted(sizes.items())))
-        return self.derived(key, lambda: Program(instantiate(self.graph, sizes), self.backend))  # type: ignore[no-any-return]
+        return self.derived(key, lambda: Program(instantiate(self.graph, sizes), self.backend, _shared=self._shared))  # type: ignore[no-any-return]
 
     def fitting(self, leaves: Sequence[Any]) -> Program:
         """The program for flat arguments of these shapes: of a symbolic graph, the one at their sizes."""
@@ -195,7 +199,13 @@ class Program:
 
     def _made(self, kind: str, active: tuple[int, ...], name: str | None, make: Callable[[Any], Any]) -> Any:
         name = name or self.backend or protocol.current()
-        return self.derived((name, kind, active), lambda: make(protocol.get(name)))
+        return self.derived((name, kind, active), lambda: self._shared_by(protocol.get(name), make))
+
+    def _shared_by(self, backend: Any, make: Callable[[Any], Any]) -> Any:
+        if self._shared is None or not hasattr(backend, "sharing"):
+            return make(backend)
+        with backend.sharing(self._shared):
+            return make(backend)
 
     def derived(self, key: tuple[Any, ...], make: Callable[[], Any]) -> Any:
         """What is made of the graph once and used at every call: a derived program, a pattern and its colours."""
@@ -241,7 +251,7 @@ class Program:
     def on(self, backend: str) -> Program:
         """The same program on another backend; BackendError if there is none of that name here."""
         protocol.get(backend)
-        return Program(self.graph, backend, self._compiled)
+        return Program(self.graph, backend, self._compiled, self._shared)
 
     def save(self, path: str | os.PathLike[str]) -> None:
         """Write the graph to a file; see :func:`wengert.load`."""
@@ -301,15 +311,20 @@ def source(
     if not isinstance(graph, Graph):
         message = f"source takes a program (f.graph(*args), or wg.load(path)); got {program!r}."
         raise TypeError(message)
-    note = ""
-    if graph.sizes is not None:
-        sizes = ", ".join(f"{name} = {n}" for name, n in graph.sizes.witness)
-        note = f"{'#' if backend == 'python' else '//'} For {sizes}; source of other sizes: program.at(...).\n"
-        graph = instantiate(graph, dict(graph.sizes.witness))
     derive = {"value": lambda g, _: g, "forward": autodiff.jvp, "reverse": autodiff.vjp}
     if mode not in derive:
         message = f"mode must be one of {', '.join(derive)}, got {mode!r}."
         raise ValueError(message)
     every = tuple(i for i, v in enumerate(graph.inputs) if is_inexact(v.type.dtype))
     chosen = every if argnums is None else (argnums,) if isinstance(argnums, int) else tuple(argnums)
-    return note + protocol.get(backend).source(derive[mode](graph, chosen))
+    printer = protocol.get(backend)
+    if graph.sizes is None:
+        return printer.source(derive[mode](graph, chosen))
+    sizes = graph.sizes
+    if hasattr(printer, "source_of_sizes"):
+        made = printer.source_of_sizes(lambda env: derive[mode](instantiate(graph, env), chosen), sizes)
+        if made is not None:
+            return str(made)
+    listed = ", ".join(f"{name} = {n}" for name, n in sizes.witness)
+    note = f"{'#' if backend == 'python' else '//'} For {listed}; the source of other sizes: program.at(...).\n"
+    return note + printer.source(derive[mode](instantiate(graph, dict(sizes.witness)), chosen))

@@ -20,7 +20,7 @@ from wengert.ir.schema import RELATIONS, Constraint, Sizes, instantiate, unsolve
 from wengert.ir.sizes import Dim, Size, replace, size
 from wengert.ir.small_sizes import Agree, limits, small_envs, wrong_at
 
-__all__ = ["Note", "Run", "lift", "symbolic"]
+__all__ = ["FEWEST", "Note", "Run", "larger", "lift", "symbolic"]
 
 #: Witnesses to generalise from, how many more a number that fits nothing asks for, and the fewest that will do.
 WITNESSES = 12
@@ -75,6 +75,12 @@ def _candidates(names: Sequence[str]) -> Iterator[Env]:
                 values = [start + b - 12 + (r * j) % 5 for j, b in enumerate(bases)]
                 turned = (values[::-1], values[1:] + values[:1], values, values[::-1])[r]
                 yield dict(zip(names, turned, strict=True))
+
+
+def larger(names: Sequence[str]) -> Iterator[Env]:
+    """Sizes beyond those at which generated text is often another: of blocks and of loops that are written out."""
+    for env in _candidates(names):
+        yield {name: n + 150 for name, n in env.items()}
 
 
 def _held_out(names: Sequence[str]) -> Iterator[Env]:

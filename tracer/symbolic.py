@@ -20,7 +20,7 @@ from wengert.ir.types import ArrayType
 from wengert.ir.verify import called_graphs
 from wengert.ir.witnesses import Run, lift, symbolic
 from wengert.tracer.context import Trace
-from wengert.tracer.known_sizes import SymbolicTrace, builtins_in_place
+from wengert.tracer.known_sizes import LARGE, SymbolicTrace, builtins_in_place
 from wengert.tracer.location import refuse
 from wengert.tracer.variants import Bound
 
@@ -90,10 +90,16 @@ def graph_for_specs(traced: Any, bound: Bound) -> Graph:
         graph: Graph = traced.recorded(evolve(bound, leaves=given), trace)
         return graph
 
+    limit = 2**62
+
     def make(env: Mapping[str, int], *, keeps_values: bool = False) -> Run:
+        nonlocal limit
         trace = SymbolicTrace(traced.__name__, keeps_values=keeps_values)
+        trace.builder.limit = limit
         with builtins_in_place():
-            return Run(record(env, trace), trace.slots, trace.notes)
+            run = Run(record(env, trace), trace.slots, trace.notes)
+        limit = min(limit, max(LARGE, 100 * trace.builder.largest))
+        return run
 
     if not names:
         return record({}, None)

@@ -393,3 +393,85 @@ def test_instances_are_the_traced_graphs():
     for n, m in ((5, 9), (14, 3), (100, 100)):
         direct = wg.trace(f).graph(np.ones(n), np.ones(m))
         assert wire.identity(instantiate(g.graph, {"n": n, "m": m})) == wire.identity(direct.graph)
+
+
+# ----- Random programs -----
+
+STEPS = [
+    lambda x, rng: x[rng.integers(0, 3):],
+    lambda x, rng: x[: -int(rng.integers(1, 3))],
+    lambda x, rng: x[:: int(rng.integers(1, 4)) * int(rng.choice([1, -1]))],
+    lambda x, rng: x[: int(rng.integers(1, 30))],
+    lambda x, rng: x[len(x) // int(rng.integers(2, 5)):],
+    lambda x, rng: np.concatenate([x, x[:2], x]),
+    lambda x, rng: x - x.mean(),
+    lambda x, rng: x * np.arange(len(x)),
+    lambda x, rng: x / (1 + len(x)),
+    lambda x, rng: np.cumsum(x) if x.ndim == 1 else np.cumsum(x, int(rng.integers(2))),
+    lambda x, rng: np.sort(x, axis=0),
+    lambda x, rng: np.diff(x, axis=0),
+    lambda x, rng: np.roll(x, int(rng.integers(1, 4)), axis=0),
+    lambda x, rng: np.outer(x, x[1:]).reshape(-1) if x.ndim == 1 else x @ x.T,
+    lambda x, rng: (x[:, None] * x[None, :]).sum(int(rng.integers(2))) if x.ndim == 1 else x.sum(int(rng.integers(2))),
+    lambda x, rng: np.convolve(x, [1.0, 0.5, 0.2], str(rng.choice(["full", "same", "valid"]))) if x.ndim == 1 else x.T,
+    lambda x, rng: np.abs(np.fft.rfft(x, axis=0)),
+    lambda x, rng: np.pad(x, 1) if x.ndim == 1 else np.pad(x, ((1, 0), (0, 2))),
+    lambda x, rng: np.repeat(x, 2, axis=0),
+    lambda x, rng: np.where(x > 0.5, x, x[::-1]),
+    lambda x, rng: x.reshape(-1),
+    lambda x, rng: np.stack([x, 2 * x], axis=-1).reshape(len(x), -1) if x.ndim == 1 else x[0],
+    lambda x, rng: x[: min(len(x), 7)],
+    lambda x, rng: np.tanh(x) * 0.5 + 0.1,
+    lambda x, rng: np.eye(x.shape[0], k=1) @ x if x.ndim == 2 else x,
+    lambda x, rng: x.max(axis=0, keepdims=True) - x,
+]  # fmt: skip
+
+
+class Options:
+    """Numbers in a row, the same for one seed; NumPy's would be draws of the traced program."""
+
+    def __init__(self, seed):
+        self.state = 7919 * seed + 1
+
+    def integers(self, low, high=None):
+        self.state = (1103515245 * self.state + 12345) % 2**31
+        low, high = (0, low) if high is None else (low, high)
+        return low + (self.state >> 8) % (high - low)
+
+    def choice(self, items):
+        return items[self.integers(len(items))]
+
+
+def program(seed):
+    """A few steps; each draws its options anew from the same seed, so that every run is one program."""
+    chosen = np.random.default_rng(seed).integers(0, len(STEPS), 5)
+
+    def f(x):
+        rng = Options(seed)
+        for k in chosen:
+            x = STEPS[k](x, rng)
+        return x
+
+    return f
+
+
+@pytest.mark.parametrize("first", range(0, 600 if os.environ.get("WENGERT_SOAK") else 12, 12))
+@pytest.mark.filterwarnings("ignore::RuntimeWarning")
+def test_random_programs_are_numpys_or_refused(first):
+    made = 0
+    for seed in range(first, first + 12):
+        f = program(seed)
+        shape = ("n",) if seed % 2 else ("n", "m")
+        try:
+            g = wg.trace(f).graph(wg.spec(shape))
+        except (ValueError, IndexError, TypeError):  # NumPy refuses it, too, or a SizeError says why
+            continue
+        made += 1
+        for n, m in ((0, 1), (1, 2), (2, 5), (3, 3), (4, 1), (6, 9), (10, 2), (17, 21), (19, 40), (25, 12), (31, 7)):
+            x = np.random.default_rng(seed).uniform(0.2, 0.9, (n, m)[: len(shape)])
+            try:
+                got = g(x)
+            except wg.SizeError:
+                continue
+            np.testing.assert_allclose(got, f(x), rtol=1e-7, atol=1e-9, err_msg=f"seed {seed}, n = {n}, m = {m}")
+    assert made > 3

@@ -82,12 +82,12 @@ def check(f: Any, backends: Sequence[str] | None = None, *, limit: int = LIMIT) 
     def checked(*args: Any, **kwargs: Any) -> Report:
         chosen = names or (callee.backend or protocol.current(),)
         try:
-            call = callee.call(args, kwargs)
-            bound = call.bound
+            bound = callee.call(args, kwargs).bound
             if any(isinstance(leaf, Array) for leaf in bound.leaves):
                 what, fix = "check compares numbers, and was given a traced array.", "Call it outside the trace."
                 raise refuse(what, fix)
-            plain = Untraced(call.callee.target, bound)
+            target = callee.target.fitting(bound.leaves) if isinstance(callee.target, Program) else callee.target
+            plain = Untraced(target, bound)
         except WengertError as error:
             return Report(callee.name, refusal=_refusal(error))
         try:

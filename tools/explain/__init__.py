@@ -87,7 +87,7 @@ def explain(f: Any) -> Callable[..., Explanation]:
 def _program(callee: Callee, args: tuple[Any, ...], kwargs: dict[str, Any]) -> tuple[Program, list[Any]]:
     """The program for these arguments, and the flat arguments."""
     call = callee.call(args, kwargs)
-    callee, bound = call.callee, call.bound
+    bound = call.bound
     if isinstance(callee.target, Program):
         return callee.target.fitting(bound.leaves), bound.leaves
     given = list(bound.leaves)

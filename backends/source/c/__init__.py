@@ -2,7 +2,11 @@
 
 from __future__ import annotations
 
+import itertools
 import re
+from collections.abc import Callable, Mapping
+from contextlib import AbstractContextManager
+from typing import Any
 
 from wengert.backends.protocol import Run, check_kinds
 from wengert.backends.source.base import SourceBackend
@@ -10,10 +14,14 @@ from wengert.backends.source.c.build import build
 from wengert.backends.source.c.compiler import missing
 from wengert.backends.source.c.emit import Program
 from wengert.backends.source.c.functions import HANDLERS
+from wengert.backends.source.c.shared import Family, within
+from wengert.backends.source.c.sized import sized
 from wengert.ir.errors import BackendError
 from wengert.ir.graph import Graph
 from wengert.ir.kinds import Elementwise
 from wengert.ir.ops import OPS
+from wengert.ir.schema import Sizes
+from wengert.ir.witnesses import FEWEST, larger
 
 __all__ = ["BACKEND", "CBackend"]
 
@@ -34,6 +42,18 @@ class CBackend(SourceBackend):
     def build(self, graph: Graph) -> Run:
         """The compiled program."""
         return build(graph)
+
+    def source_of_sizes(self, make: Callable[[Mapping[str, int]], Graph], sizes: Sizes) -> str | None:
+        """The text of a symbolic program, which takes the sizes as arguments; None where no one text serves."""
+        allowed = (env for env in larger(sizes.names) if all(c.holds(env) for c in sizes.constraints))
+        envs = list(itertools.islice(allowed, 12))
+        spelled = {name: _argument(name) for name in sizes.names}
+        emit = lambda env: self.emit(make(env))
+        return sized(emit, sizes.names, envs, spelled, "program") if len(envs) > FEWEST else None
+
+    def sharing(self, kept: dict[str, Any]) -> AbstractContextManager[None]:
+        """Within this context programs of other sizes, of which the same dict is kept, are compiled once."""
+        return within(kept.setdefault(self.name, Family()))
 
 
 #: What the program itself defines, and what the headers that it includes declare.
@@ -58,6 +78,16 @@ def _checked(name: str) -> str:
         )
         raise BackendError(message)
     return name
+
+
+def _argument(name: str) -> str:
+    """What a size is called in C: by its name where nothing else is called so."""
+    try:
+        taken = name in ("w", "c", "call", "program", "I") or name[-1].isdecimal()
+        free = _checked(name) == name and not taken
+    except BackendError:
+        free = False
+    return name if free else f"size_{name}"
 
 
 check_kinds("c", HANDLERS)

@@ -9,8 +9,8 @@ from typing import Any
 
 import numpy as np
 
-from wengert.backends.source.c.cache import load
-from wengert.backends.source.c.emit import Failure, Program
+from wengert.backends.source.c.emit import PRINTED, Failure, Program
+from wengert.backends.source.c.shared import family, load_shared
 from wengert.ir.graph import Graph, Node
 from wengert.ir.kinds import Library
 from wengert.ir.types import STEPS
@@ -56,9 +56,10 @@ class Runner:
 
     def __init__(self, program: Program) -> None:
         graph = program.graph
-        self._library = load(program.text())  # kept alive: it holds the code
-        self._entry = getattr(self._library, f"{program.name}_hosted")
-        self._entry.argtypes = [ctypes.c_void_p] * 5
+        self._loaded = load_shared(program.text(), program.name)  # kept alive: it holds the code
+        self._tables = self._loaded.tables
+        self._entry = getattr(self._loaded.library, f"{program.name}_{'shared' if self._tables else 'hosted'}")
+        self._entry.argtypes = [ctypes.c_void_p] * (7 if self._tables else 5)
         self._entry.restype = ctypes.c_int
         self._failures = program.failures
         self._results = [(v.type.shape, v.type.dtype) for v in graph.guarded_outputs]
@@ -77,6 +78,7 @@ class Runner:
         outputs = [np.empty(shape, dtype) for shape, dtype in self._results]
         work = self._borrow()
         code = self._entry(
+            *self._tables,
             self._inputs(*map(_address, arrays)),
             self._outputs(*map(_address, outputs)),
             _address(work) if work is not None else None,
@@ -149,4 +151,5 @@ def _callback(nodes: Sequence[Node], raised: Callable[[BaseException], None]) ->
 
 def build(graph: Graph) -> Runner:
     """Compile a graph, or take it from the cache."""
-    return Runner(Program(graph, "program", hosted=True))
+    printed = PRINTED if family.get() is None else 0  # what is handed is no part of the text
+    return Runner(Program(graph, "program", hosted=True, printed=printed))

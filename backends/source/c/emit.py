@@ -36,8 +36,8 @@ class Program:
     ``hosted`` programs run in this process: they may call back, and are handed large constants.
     """
 
-    def __init__(self, graph: Graph, name: str, *, hosted: bool) -> None:
-        self.graph, self.name, self.hosted = graph, name, hosted
+    def __init__(self, graph: Graph, name: str, *, hosted: bool, printed: int = PRINTED) -> None:
+        self.graph, self.name, self.hosted, self.printed = graph, name, hosted, printed
         self.helpers = Helpers()
         self.kernels: dict[str, str] = {}
         self.constants: dict[Any, tuple[str, Constant]] = {}
@@ -77,7 +77,7 @@ class Program:
 
     def constant(self, constant: Constant) -> str:
         """A pointer to a constant's elements."""
-        if self.hosted and constant.type.size >= PRINTED:
+        if self.hosted and constant.type.size >= self.printed:
             if constant not in self.handed:
                 self.handed.append(constant)
             return f"(const {stored(constant.type.dtype)} *)c[{self.handed.index(constant)}]"
