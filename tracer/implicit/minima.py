@@ -77,8 +77,8 @@ def least_squares(
     function : callable
         Gives residuals: real arrays, nested.
     method : {"lm", "bfgs", "newton", "scipy:trf", "scipy:dogbox", "scipy:lm"}
-        ``lm``, Levenberg and Marquardt's, forms the Jacobian, as SciPy's do.  Its derivatives are those of the minimum, with the
-        curvature of the residuals, also where the search does without.
+        ``lm``, Levenberg and Marquardt's, forms the Jacobian, as SciPy's do.  Derivatives are those of the minimum,
+        with the curvature of the residuals, also where the search does without.
     x0, *args, tol, maxiter, linear
         As for :func:`minimize`, as are the result, its derivatives and its errors.
     """

@@ -163,7 +163,7 @@ def found_by(
         return (_moved(equation, z, parameters, tangents, linear),)
 
     (z,) = node(xp, [xp.lift(unknown.start), *problem.parameters], solver, jvp=jvp)
-    return unknown.nested(z), np.all(np.isfinite(z))
+    return unknown.nested(z), z
 
 
 def _moved(equation: Problem, z: Any, parameters: Sequence[Any], tangents: Sequence[Any], linear: str | None) -> Any:
