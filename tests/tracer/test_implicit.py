@@ -83,7 +83,8 @@ def test_derivatives_of_derivatives():
     a = 1.3
     second = wg.jacobian(wg.jacobian(everything, mode="reverse"), mode="forward")(a)
     np.testing.assert_allclose(second, numeric(wg.jacobian(everything), a), rtol=1e-7, atol=1e-8)
-    np.testing.assert_allclose(second[[0, 5, 6, 7]], wg.jacobian(wg.jacobian(few), mode="reverse")(a), rtol=1e-9)
+    if SOAK:
+        np.testing.assert_allclose(second, wg.jacobian(wg.jacobian(everything), mode="reverse")(a), rtol=1e-9, atol=1e-12)
 
 
 def test_third_order_and_taylor():
@@ -169,6 +170,20 @@ def test_minima_are_where_the_gradient_vanishes(function, start, expected):
     np.testing.assert_allclose(wg.minimize(function, start), expected, rtol=1e-9, atol=1e-9)
 
 
+@pytest.mark.parametrize(("function", "find", "method"), [
+    (*ROSENBROCK, "L-BFGS-B"), (*RESIDUALS, "trf"), (lambda x, a: x**3 + x - a**3 - a, wg.root, "hybr"),
+])  # fmt: skip
+def test_scipys_ways(function, find, method, tmp_path):
+    pytest.importorskip("scipy")
+    at = lambda a: find(function, np.array([-1.2, 1.0]), a, method=f"scipy:{method}")[0]
+    assert at(1.3) == pytest.approx(1.3, rel=1e-11)
+    wg.trace(at).graph(1.3).save(tmp_path / "scipy.wg")
+    loaded = wg.load(tmp_path / "scipy.wg")
+    for g in (loaded, loaded.on("python"), loaded.on("reference")) if SOAK or method == "hybr" else (loaded,):
+        assert g(1.5) == pytest.approx(1.5, rel=1e-11)
+        assert wg.grad(g)(1.5) == pytest.approx(1.0, rel=1e-9)
+
+
 # ----- Where there is none -----
 
 
@@ -247,11 +262,19 @@ def test_patterns():
 # ----- Files -----
 
 
+def test_a_file_of_any_size(tmp_path):
+    wg.trace(lambda d, b: wg.linear_solve(lambda x: d * x, b, method="cg").sum()).graph(wg.spec("n"), wg.spec("n")).save(tmp_path / "n.wg")
+    g = wg.load(tmp_path / "n.wg")
+    for n in (1, 5):
+        d = np.arange(2.0, 2.0 + n)
+        np.testing.assert_allclose(wg.grad(g)(d, d), -1 / d, rtol=1e-9)
+
+
 CHILD = """
 import sys
 import numpy as np, wengert as wg
 g = wg.load(sys.argv[1])
-for backend in ("numpy", "python", "reference"):
+for backend in ("numpy", "reference"):
     h = g.on(backend)
     assert np.allclose(h(10.0), 2.0), backend
     assert np.allclose(wg.grad(h)(10.0), 1 / 13), backend

@@ -14,6 +14,7 @@ from wengert.tracer.array import TraceNamespace
 from wengert.tracer.control import cond, while_loop
 from wengert.tracer.derivatives import grad, value_and_grad
 from wengert.tracer.implicit.linear import chosen, conjugate
+from wengert.tracer.implicit.outside import search as outside
 from wengert.tracer.implicit.problems import Problem, Unknown, columns, largest, loose, moved, staged
 from wengert.tracer.implicit.roots import ADVICE, Found, found_by, named
 from wengert.tracer.location import refuse
@@ -34,8 +35,9 @@ def minimize(
     x0 : array, number, or a nest of them
         Where the search begins; no derivative is taken in it.
     *args : arrays, numbers, nested
-    method : {"bfgs", "newton"}
-        ``newton`` forms the Hessian, and walks along its eigenvectors downhill.
+    method : {"bfgs", "newton", "scipy:L-BFGS-B", "scipy:Nelder-Mead", ...}
+        ``newton`` forms the Hessian, and walks along its eigenvectors downhill.  ``scipy:`` and a method of
+        ``scipy.optimize.minimize`` that needs no Hessian: a node that SciPy runs.  Newton's steps are behind each.
     tol : float
         Of the step that would follow, by the largest number of x.
     maxiter : int
@@ -55,7 +57,8 @@ def minimize(
         If no minimum was found, outside a trace.
     """
     chosen(linear, 1)
-    how = named(method, {"bfgs": bfgs(tol, maxiter), "newton": newton(tol, maxiter)}, "minimize")
+    theirs = outside("minimize", method, tol, maxiter)
+    how = named(method, {"bfgs": bfgs(tol, maxiter), "newton": newton(tol, maxiter)}, "minimize", theirs)
 
     def run(xp: TraceNamespace, x0: Any, *given: Any) -> tuple[Any, Any]:
         return _least(xp, function, x0, given, "minimize", _number, how, linear)
@@ -73,15 +76,15 @@ def least_squares(
     ----------
     function : callable
         Gives residuals: real arrays, nested.
-    method : {"lm", "bfgs", "newton"}
-        ``lm``, Levenberg and Marquardt's, forms the Jacobian.  Its derivatives are those of the minimum, with the
-        curvature of the residuals, also where the search does without.
+    method : {"lm", "bfgs", "newton", "scipy:trf", "scipy:dogbox", "scipy:lm"}
+        ``lm``, Levenberg and Marquardt's, forms the Jacobian, as SciPy's do.  Derivatives are those of the minimum,
+        with the curvature of the residuals, also where the search does without.
     x0, *args, tol, maxiter, linear
         As for :func:`minimize`, as are the result, its derivatives and its errors.
     """
     chosen(linear, 1)
     methods = {"lm": None, "bfgs": bfgs(tol, maxiter), "newton": newton(tol, maxiter)}
-    how = named(method, methods, "least_squares")
+    how = named(method, methods, "least_squares", ())
 
     def half(unknown: Unknown, result: Any) -> Any:
         r = _residuals(unknown, result)
@@ -89,10 +92,12 @@ def least_squares(
 
     def run(xp: TraceNamespace, x0: Any, *given: Any) -> tuple[Any, Any]:
         search = how
-        if search is None:
+        if not search:
             unknown = Unknown(xp, x0, "least_squares")
             flat = lambda z, *rest: _residuals(unknown, function(unknown.nested(z), *rest))
-            search = marquardt(Problem.of(xp, flat, [unknown.type], given, "least_squares"), tol, maxiter)
+            problem = Problem.of(xp, flat, [unknown.type], given, "least_squares")
+            theirs = outside("least_squares", method, tol, maxiter, problem)
+            search = marquardt(problem, tol, maxiter) if method == "lm" else theirs
         return _least(xp, function, x0, given, "least_squares", half, search, linear)
 
     return staged("least_squares", ADVICE, run, x0, *args)

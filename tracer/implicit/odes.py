@@ -11,6 +11,7 @@ from wengert.ir.types import ArrayType, is_inexact
 from wengert.tracer.array import TraceNamespace, find_arrays
 from wengert.tracer.control import scan
 from wengert.tracer.derivatives import vjp
+from wengert.tracer.implicit.outside import Across
 from wengert.tracer.implicit.problems import Problem, Unknown, along, moved, node, settled, staged
 from wengert.tracer.implicit.roots import named
 from wengert.tracer.implicit.steps import METHODS, Step
@@ -42,10 +43,11 @@ def solve_ivp(
     t_span : (float, float)
         From where to where, in either direction.
     y0 : array, number, or a nest of them
-    method : {"RK45", "RK23", "ODE23s", "RK4"}
+    method : {"RK45", "RK23", "ODE23s", "RK4", "scipy:LSODA", "scipy:Radau", "scipy:DOP853", ...}
         Dormand and Prince's, and Bogacki and Shampine's, choose their steps by the error, as does ``ODE23s``, Shampine
         and Reichelt's, which forms the Jacobian and is for stiff equations; ``RK4`` takes ``steps`` equal ones from
-        each time to the next.
+        each time to the next.  ``scipy:`` and a method of SciPy's: a node that SciPy runs, from each time to the next;
+        with the continuous adjoint alone, to first order.
     t_eval : array, optional
         At which times to give y, in order; ``t_span`` itself by default.  A step ends at each of them.
     args : tuple
@@ -72,8 +74,11 @@ def solve_ivp(
     ConvergenceError
         If there were too many steps, outside a trace.
     """
-    step = named(method, METHODS, "solve_ivp")(rtol, atol, steps, max_steps)
+    step = named(method, METHODS, "solve_ivp", lambda *_: Across(method, rtol, atol))(rtol, atol, steps, max_steps)
     named(adjoint, {"discrete": 0, "continuous": 0}, "differentiating solve_ivp")
+    if isinstance(step, Across) and adjoint == "discrete":
+        message = f"The steps of {method} are SciPy's own and have no derivative: choose adjoint='continuous'."
+        raise ValueError(message)
     _check_times(t_span, t_eval)
 
     def run(xp: TraceNamespace, t_span: Any, y0: Any, t_eval: Any, *given: Any) -> tuple[Any, Any]:
@@ -87,8 +92,8 @@ def solve_ivp(
 
         slope = Problem.of(xp, flat, [_TIME, unknown.type], given, "solve_ivp")
         solved = _integrated if adjoint == "discrete" else _continuous
-        rows, found = solved(xp, step, slope, first, times, unknown.start)
-        return Trajectory(times, unknown.nested(rows, last=times.shape[0])), found
+        rows = solved(xp, step, slope, first, times, unknown.start)
+        return Trajectory(times, unknown.nested(rows, last=times.shape[0])), rows
 
     advice = "Steps became too many (max_steps), or too small to matter; method='ODE23s' is for stiff equations."
     return staged("solve_ivp", advice, run, tuple(t_span), y0, t_eval, *args)  # type: ignore[no-any-return]
@@ -113,8 +118,8 @@ def _check_times(t_span: Any, t_eval: Any) -> None:
 
 def _integrated(
     xp: TraceNamespace, step: Step, slope: Problem, first: Any, times: Any, z0: Any, parameters: Any = None
-) -> tuple[Any, Any]:
-    """The state at each time, a row each, and whether it was found."""
+) -> Any:
+    """The state at each time, a row each; NaN where it was not found."""
     p = [xp.wrap(v) for v in slope.parameters] if parameters is None else parameters
     f = lambda t, z: slope(t, z, *p)
 
@@ -124,12 +129,10 @@ def _integrated(
         return (goal, z, memory, found & there), z
 
     (*_, found), rows = scan(onwards, (first, z0, step.begun(f, first, z0, times[-1]), np.True_), times)
-    return settled(found, rows), found
+    return settled(found, rows)
 
 
-def _continuous(
-    xp: TraceNamespace, step: Step, slope: Problem, first: Any, times: Any, z0: Any
-) -> tuple[Any, Any]:
+def _continuous(xp: TraceNamespace, step: Step, slope: Problem, first: Any, times: Any, z0: Any) -> Any:
     """The same as a node with its own derivatives."""
     count, n = len(slope.parameters), z0.shape[0]
     if any(v.type.dtype.kind == "c" for v in slope.parameters):
@@ -141,7 +144,7 @@ def _continuous(
     inner = [t for t in types if is_inexact(t.dtype)]
 
     def solver(first: Any, times: Any, z0: Any, *p: Any) -> tuple[Any, ...]:
-        return (_integrated(z0.xp, step, slope, first, times, z0, p)[0],)
+        return (_integrated(z0.xp, step, slope, first, times, z0, p),)
 
     def jvp(first: Any, times: Any, z0: Any, *rest: Any) -> tuple[Any, ...]:
         """s' = f_y s + f_p dp, from s = dy0 - f dt0 on."""
@@ -155,7 +158,7 @@ def _continuous(
         wide = Problem.typed(z0.xp, both, [_TIME, ArrayType(_TIME.dtype, (2 * n,)), *types,
                                                *(ArrayType(t.dtype, t.shape) for t in inner)])  # fmt: skip
         start = np.concatenate([z0, dz0 - slope(first, z0, *p) * dfirst])
-        found = _integrated(z0.xp, step, wide, first, times, start, (*p, *dp))[0]
+        found = _integrated(z0.xp, step, wide, first, times, start, (*p, *dp))
         _, slopes = scan(lambda _, at: (_, slope(*at, *p)), 0.0, (times, rows))
         return (found[:, n:] + slopes * dtimes[:, None],)
 
@@ -191,4 +194,4 @@ def _continuous(
 
     operands = [xp.lift(first), xp.lift(times), xp.lift(z0), *slope.parameters]
     (rows,) = node(xp, operands, solver, jvp=jvp, vjp=pull)
-    return rows, np.all(np.isfinite(rows))
+    return rows

@@ -29,7 +29,7 @@ __all__ = [
 
 
 def staged(what: str, advice: str, run: Callable[..., tuple[Any, Any]], *operands: Any) -> Any:
-    """The result of ``run(xp, *operands)``, which gives that and whether it was found: NaN where not.
+    """The result of ``run(xp, *operands)``, which gives that and a vector that is finite if it was found.
 
     Outside a trace it is traced and run at once, and what is not found is an error.
     """
@@ -41,7 +41,8 @@ def staged(what: str, advice: str, run: Callable[..., tuple[Any, Any]], *operand
 
     if current_trace() is not None:
         return here(*operands)[0]
-    result, found = Traced(here)(*operands)
+    result, numbers = Traced(here)(*operands)
+    found = np.isfinite(numbers)
     if not np.all(found):
         message = (
             f"At {described()}: {what} found no solution. {advice} (Within a trace the result is NaN, and there is no "

@@ -10,6 +10,7 @@ import numpy as np
 from wengert.tracer.array import TraceNamespace
 from wengert.tracer.control import cond, while_loop
 from wengert.tracer.implicit.linear import METHODS as LINEAR, chosen, solution
+from wengert.tracer.implicit.outside import PREFIX, search as outside
 from wengert.tracer.implicit.problems import (
     Problem,
     Unknown,
@@ -46,9 +47,10 @@ def root(
     y0 : array, number, or a nest of them
         Where the search begins; no derivative is taken in it.
     *args : arrays, numbers, nested
-    method : {"newton", "bisect"}
+    method : {"newton", "bisect", "scipy:hybr", "scipy:lm", "scipy:krylov", ...}
         ``newton`` halves its step until the residual shrinks.  ``bisect`` halves ``bracket``, between whose ends each
-        number of the function changes its sign, a function of the same number of y alone.
+        number of the function changes its sign, a function of the same number of y alone.  ``scipy:`` and a method of
+        ``scipy.optimize.root``: a node that SciPy runs, and Newton's steps behind it.
     tol : float
         Of the last step of ``newton``, by the largest number of y; that step is still made, so that the error is about
         its square.
@@ -78,7 +80,9 @@ def root(
     0.076923076923
     """
     chosen(linear, 1)
-    how = named(method, {"newton": newton(tol, maxiter, linear), "bisect": bisect(bracket)}, "root")
+    ours = newton(tol, maxiter, linear)
+    theirs = continued(outside("root", method, tol, maxiter), ours)
+    how = named(method, {"newton": ours, "bisect": bisect(bracket)}, "root", theirs)
 
     def run(xp: TraceNamespace, y0: Any, *given: Any) -> tuple[Any, Any]:
         def itself(unknown: Unknown, result: Any, z: Any) -> Any:
@@ -120,8 +124,10 @@ def fixed_point(
     return staged("fixed_point", ADVICE, run, y0, *args)
 
 
-def named(method: str, methods: dict[str, Any], what: str) -> Any:
-    """A method by its name."""
+def named(method: str, methods: dict[str, Any], what: str, theirs: Any = None) -> Any:
+    """A method by its name; ``theirs`` where it is SciPy's."""
+    if theirs is not None and method.startswith(PREFIX):
+        return theirs
     if method not in methods:
         message = f"The method of {what} is one of {', '.join(map(repr, methods))}, got {method!r}."
         raise ValueError(message)
@@ -157,7 +163,7 @@ def found_by(
         return (_moved(equation, z, parameters, tangents, linear),)
 
     (z,) = node(xp, [xp.lift(unknown.start), *problem.parameters], solver, jvp=jvp)
-    return unknown.nested(z), np.all(np.isfinite(z))
+    return unknown.nested(z), z
 
 
 def _moved(equation: Problem, z: Any, parameters: Sequence[Any], tangents: Sequence[Any], linear: str | None) -> Any:
@@ -176,6 +182,16 @@ def _moved(equation: Problem, z: Any, parameters: Sequence[Any], tangents: Seque
 
 
 # -- searches: (problem, z0, parameters) to z and whether it is found --------------------------------------------------
+
+
+def continued(first: Any, then: Any) -> Any:
+    """A search from where another one ends."""
+    def search(problem: Problem, z0: Any, parameters: Sequence[Any]) -> Found:
+        z, found = first(problem, z0, parameters)
+        z, there = then(problem, z, parameters)
+        return z, found & there
+
+    return search
 
 
 def newton(tol: float, maxiter: int, linear: str | None) -> Any:
