@@ -278,6 +278,10 @@ def _mode(case: Case, mode: str, noisy: Any, backends: list[str], count: Counter
         if bad.any() and run.large:
             count["Jacobians exempt (overflow or underflow by re-association)"] += 1
             continue
+        if bad.any() and not (bad & np.isfinite(got)).any() and any(isinstance(node.op, Library) for node in case.flat.nodes):
+            # a rule of linear algebra multiplies matrices in its own order: NaN and zeros meet otherwise
+            count["Jacobians exempt (NaN through linear algebra)"] += 1
+            continue
         assert not bad.any(), f"{mode}: {name} has\n{got}\nand reference\n{reference}\n(tolerance {tolerance})"
     count[f"entries in {mode} mode"] += reference.size
     count["entries undecided (a rounding decides a jump)"] += int(jumps.sum())

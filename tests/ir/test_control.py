@@ -36,8 +36,9 @@ def every_op():
         graph, _, arguments = control_programs.graphs(name)
         yield name, graph, arguments
         yield f"{name}, vjp", autodiff.vjp(graph, active(graph)), None
-    (linear,) = (s for s in samples("linear") if s.operands[0].shape == (0,))
-    yield "linear", linear.graph(), linear.operands
+    for name in ("linear", "linear_solve"):
+        (sample,) = (s for s in samples(name) if s.operands[0].shape == (0,))
+        yield name, sample.graph(), sample.operands
 
 
 GRAPHS = {name: (graph, arguments) for name, graph, arguments in every_op()}
