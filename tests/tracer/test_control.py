@@ -2,6 +2,8 @@
 
 import functools
 import os
+import re
+from pathlib import Path
 from typing import Any, NamedTuple
 
 import control_programs
@@ -350,3 +352,17 @@ def test_a_value_that_leaves_a_body_says_so():
 
     with pytest.raises(TraceError, match="the trace of 'step' that made it has finished"):
         wg.trace(lambda x: wg.scan(step, x[0], x)[0] + kept[0])(X)
+
+
+# ----- docs/control.md -----
+
+
+def test_the_page_says_the_truth():
+    """Its examples run, in order, and the C it shows is what is generated."""
+    page = (Path(__file__).parents[2] / "docs" / "control.md").read_text(encoding="utf-8")
+    scope: dict[str, Any] = {}
+    for block in re.findall(r"^```python\n(.*?)^```$", page, re.MULTILINE | re.DOTALL):
+        exec(block, scope)
+    shown = re.findall(r"^```c\n(.*?)^```$", page, re.MULTILINE | re.DOTALL)
+    assert len(shown) == 2
+    assert all(block in scope["text"] for block in shown)
