@@ -177,7 +177,7 @@ def jacobians(name: str, backend: str, mode: str) -> tuple[tuple[Sample, ...], l
     if not chosen or backend not in ("reference", "numpy"):
         return chosen, getattr(batch(name), mode)(backend) if chosen else []
     found: dict[Sample, np.ndarray] = {}
-    with contextlib.nullcontext() if name in BY_GRAPHS else without_autodiff():
+    with without_autodiff():
         for together in batches(name, mode):
             found.update(zip(together.samples, getattr(together, mode)(backend), strict=True))
     return chosen, [found[s] for s in chosen]
@@ -202,10 +202,6 @@ def forget() -> None:
     """What was compiled and computed: a rule has changed."""
     for kept in (batch, batches, values, jacobians):
         kept.cache_clear()
-
-
-#: Ops whose rule is a graph that is made from another graph of theirs.
-BY_GRAPHS = ("linear_solve",)
 
 
 @contextlib.contextmanager

@@ -56,8 +56,6 @@ def _defined(name, dtype):
         return name == "rfft" and dtype.kind == "f"
     if isinstance(op.function, np.ufunc):
         return dtype.kind in ("f" if name == "nextafter" else "iu")
-    if name == "linear_solve":
-        return dtype.kind == "f"
     return name not in ("call", *SUBGRAPHS) or dtype.kind != "b"
 
 
