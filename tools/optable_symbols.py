@@ -11,6 +11,7 @@ import numpy as np
 from wengert.ir import kinds
 from wengert.ir.build import Builder, Expr, Namespace
 from wengert.ir.graph import Graph
+from wengert.ir.ops.external import no_rule
 from wengert.ir.ops.library import no_derivative
 from wengert.ir.types import ArrayType, is_inexact
 
@@ -178,6 +179,8 @@ def _library(op: Any, graph: Graph) -> str:
         return "0"
     if op.jvp is no_derivative:
         return "none: differentiating raises"
+    if op.jvp is no_rule:
+        return "that of the custom call around it"
     (node,) = graph.nodes
     outs, xs = [v.type for v in node.results], [v.type for v in node.operands]
     one = len(outs) == 1
