@@ -392,3 +392,22 @@ def test_pictures_of_graphs():
     kinds = [part.get("class") for part in drawn.iter()]
     assert kinds.count("node") >= len(graph.graph.nodes) + 3 + 2
     assert "einsum" in graph_svg(graph)
+
+
+def test_loops_and_branches_are_shown_as_they_ran():
+    """A loop is written out, step by step: what is shown is what was done."""
+    e = wg.explain(lambda a: wg.while_loop(lambda s: s < 10.0, lambda s: s * 2, a))(1.0)
+    assert list(e.values.values()) == [1.0, 2.0, 4.0, 8.0, 16.0]
+    assert str(e.path_sum("a", "e")) == "2·2·2·2"
+    f = lambda x: wg.scan(lambda c, v: (np.sin(c * v), c), 0.5, x)[1].sum() + wg.cond(x[0] > 1, np.sin, np.cos, x[0])
+    x = np.array([0.3, 1.2])
+    e = wg.explain(f)(x)
+    assert [e.reverse[f"x[{i}]"] for i in range(2)] == pytest.approx(list(wg.grad(f)(x)))
+
+
+def test_what_is_no_edge_between_numbers_is_said():
+    ruled = wg.custom(lambda s: s * 2, jvp=lambda p, t: (p[0] * 2, t[0] * 2))
+    with pytest.raises(wg.DerivativeError, match="has a derivative of its own, which is no edge between two numbers"):
+        wg.explain(ruled)(2.0)
+    with pytest.raises(wg.DerivativeError, match="gives 2 results at once"):
+        wg.explain(lambda a: np.linalg.eigh(a)[0].sum())(np.eye(2))

@@ -11,11 +11,12 @@ from collections.abc import Callable
 from typing import Any
 
 from wengert.backends.program import Program, check_guards
-from wengert.ir.passes import dead_code, inline_calls
+from wengert.ir.passes import dead_code
 from wengert.tools.explain.expansion import expand
 from wengert.tools.explain.explanation import Explanation, Table
 from wengert.tools.explain.paths import PathSum
 from wengert.tools.explain.picture import graph_dot, graph_svg
+from wengert.tools.explain.unrolling import unrolled
 from wengert.tools.explain.view import Block, Edge, Node
 from wengert.tracer.callee import Callee
 
@@ -78,7 +79,7 @@ def explain(f: Any) -> Callable[..., Explanation]:
         inputs = program.inputs(leaves)
         if program.graph.guards:
             check_guards(program.graph, program.run(inputs, "numpy"))
-        graph = dead_code(inline_calls(program.graph).evolve(guards=()))
+        graph = dead_code(unrolled(dead_code(program.graph.evolve(guards=())), inputs))
         return Explanation(expand(graph, inputs, _names(program), limit), wrt, output)
 
     return explained
