@@ -1,8 +1,7 @@
-"""Law: one symbolic graph of an op is, at every size, the graph of the op at that size; and so it runs, is kept in text and
-file, and is differentiated as that is.
+"""Law: one symbolic graph of an op is, at every size, the graph of the op at that size, in text and file, too.
 
-Of each sample, every axis of one length is named alike, and so is a parameter that says a shape: what stays an op of
-shapes at all sizes is the symbolic op.
+So it runs, and is differentiated, as that is.  Of each sample, every axis of one length is named alike, and so is a
+parameter that says a shape: what stays an op at all sizes is the symbolic op.
 """
 
 import functools
