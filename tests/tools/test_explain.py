@@ -392,3 +392,25 @@ def test_pictures_of_graphs():
     kinds = [part.get("class") for part in drawn.iter()]
     assert kinds.count("node") >= len(graph.graph.nodes) + 3 + 2
     assert "einsum" in graph_svg(graph)
+
+
+CONTROL = {
+    "scan": lambda x: wg.scan(lambda c, v: (np.sin(c * v) + v, c), 1.0, x)[0],
+    "while": lambda x: wg.while_loop(lambda c: c.sum() < 9, lambda c: c * 1.5 + x, x).sum(),
+    "cond": lambda x: wg.cond(x[0] > 1, np.sin, np.cos, x).sum(),
+    "checkpoint": lambda x: wg.checkpoint(lambda x: np.sin(x) * x)(x).sum(),
+    "custom": lambda x: wg.custom(np.exp, vjp=lambda p, y, g: (g * y,))(x).sum(),
+    "derived": lambda x: wg.grad(lambda x: wg.while_loop(lambda c: c.sum() < 9, lambda c: c * x + 1, x).sum())(x).sum(),
+}
+
+
+@pytest.mark.parametrize("name", CONTROL)
+def test_a_loop_is_one_node_with_its_derivative(name):
+    f, x = CONTROL[name], np.array([0.3, 1.2, 2.1])
+    found = wg.explain(f)(x)
+    text = str(found)
+    assert {"cond": "switch", "derived": "checkpoint"}.get(name, name) in text
+    gradient = wg.grad(f)(x)
+    for i, g in enumerate(gradient):
+        (row,) = (line for line in text.splitlines() if line.startswith(f"x[{i}]  input"))
+        assert float(row.split()[-1]) == pytest.approx(g, rel=1e-4, abs=1e-9)
