@@ -361,6 +361,7 @@ PROGRAMS = {
     # NaN and infinities: the same places everywhere
     "where_trap": (lambda ns, x: ns.scan(lambda c, v: (c + np.where(v > 0, np.log(v), 0.0), c), x[0], x), np.array([0.0, -1.0, 2.0])),
     "nan_carried": (lambda ns, x: ns.scan(lambda c, v: (c * v, np.sqrt(v)), x[0], x), np.array([0.0, np.nan, -2.0])),
+    "nan_not_read": (lambda ns, x: ns.scan(lambda c, v: (v, None), x[0], x)[0], np.array([np.nan, np.inf, 2.0])),
     "nan_in_while": (lambda ns, x: ns.while_loop(lambda s: s[0] < 3, lambda s: s + np.sqrt(x) + 1, x), np.array([0.0, -1.0, np.inf])),
 }  # fmt: skip
 

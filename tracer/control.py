@@ -72,7 +72,9 @@ def cond(pred: Any, true_function: Callable[..., Any], false_function: Callable[
     if not find_arrays((pred,)):
         return true_function(*operands) if pred else false_function(*operands)
     xp = _here()
-    return _chosen(xp, xp.lift(_one(xp, pred, "cond") != 0), (false_function, true_function), operands)
+    flag = _one(xp, pred, "cond")
+    which = xp.lift(flag if flag.dtype.kind == "b" else flag != 0)
+    return _chosen(xp, which, (false_function, true_function), operands)
 
 
 def switch(index: Any, branches: Sequence[Callable[..., Any]], *operands: Any) -> Any:

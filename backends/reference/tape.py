@@ -145,7 +145,7 @@ class Tape:
         def pull() -> None:
             if (gs := entry.take()) is not None and value.live:
                 if value.cotangents is None:
-                    value.cotangents = [[0 * e for e in value.primal] for _ in gs]
+                    value.cotangents = [[type(e)(0) for e in value.primal] for _ in gs]
                 for whole, g in zip(value.cotangents, gs, strict=True):
                     whole[i * size : (i + 1) * size] = g  # each entry is read once
 

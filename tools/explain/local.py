@@ -16,6 +16,7 @@ from wengert.backends import protocol
 from wengert.ir import kinds
 from wengert.ir.build import Builder
 from wengert.ir.graph import Constant, Graph, Node
+from wengert.ir.passes import dead_code, enclose_stacks
 from wengert.ir.types import ArrayType, is_inexact
 
 __all__ = ["BUDGET", "Pattern", "flows", "is_rename", "one_result_each", "pattern", "renamed", "slopes"]
@@ -60,17 +61,27 @@ def _alone(node: Node, dtype: np.dtype[Any] | None = None) -> Graph:
 
 
 def one_result_each(graph: Graph) -> Graph:
-    """With a node for each result of a library op that has several."""
+    """With a node for each result of a node that has several, such as a loop."""
     nodes: list[Node] = []
-    for node in graph.nodes:
-        if isinstance(node.op, kinds.Library) and len(node.results) > 1:
+    for node in enclose_stacks(graph).nodes:
+        if isinstance(node.op, kinds.Library | kinds.Control) and len(node.results) > 1:
+            only = _only if isinstance(node.op, kinds.Library) else _carried
             nodes.extend(
-                Node(_only(node.op, j), node.operands, node.params, (v,), node.location)
+                Node(only(node.op, j), node.operands, node.params, (v,), node.location)
                 for j, v in enumerate(node.results)
             )
         else:
             nodes.append(node)
-    return graph.evolve(nodes=tuple(nodes))
+    return dead_code(graph.evolve(nodes=tuple(nodes)))
+
+
+def _carried(op: kinds.Control, j: int) -> kinds.Control:
+    """The op with its result ``j`` alone."""
+    return kinds.Control(
+        name=f"{op.name}.{j}", doc=op.doc, params=op.params,
+        types=lambda _, types, params: (op.infer(types, params)[j],),
+        drive=lambda machine, operands, params: [op.drive(machine, operands, params)[j]],
+    )  # fmt: skip
 
 
 def _only(op: kinds.Library, j: int) -> kinds.Library:
@@ -155,6 +166,7 @@ _PATTERNS: dict[type[kinds.Op], Callable[[Node, Sequence[np.ndarray]], list[Patt
     kinds.Indexing: _scattered,
     kinds.Cumulative: _dense,
     kinds.Library: _dense,
+    kinds.Control: _dense,
 }
 
 

@@ -12,22 +12,34 @@ from wengert.ir.build import Builder, Namespace
 from wengert.ir.errors import DerivativeError
 from wengert.ir.graph import Constant, Graph, Node, Value
 from wengert.ir.kinds import Control
+from wengert.ir.passes import inline_calls
 from wengert.ir.types import ArrayType
 
 __all__ = ["unrolled"]
 
+#: So many nodes can still be looked at; a longer program is shown with its loops as they are.
+LIMIT = 2000
+
+
+class _TooLongError(Exception):
+    """More nodes than can be looked at."""
+
 
 def unrolled(graph: Graph, inputs: Sequence[Any]) -> Graph:
-    """A program without sub-graphs that does what ``graph`` does at these inputs.
+    """A program without loops and branches that does what ``graph`` does at these inputs; where it would be too long,
+    the graph as it is.
 
     Raises
     ------
     DerivativeError
-        If an op has several results, or a call has a derivative of its own: neither is an edge with a number on it.
+        If an op has several results, none of them an edge with a number on it.
     """
     machine = _Unrolling(graph, inputs)
-    with np.errstate(all="ignore"):
-        outputs = machine.call(graph, machine.builder.inputs)
+    try:
+        with np.errstate(all="ignore"):
+            outputs = machine.call(graph, machine.builder.inputs)
+    except _TooLongError:
+        return inline_calls(graph)
     b = machine.builder
     return graph.evolve(inputs=tuple(b.inputs), nodes=tuple(b.nodes), outputs=tuple(outputs))
 
@@ -48,7 +60,7 @@ class _Unrolling:
         for node in graph.nodes:
             self.builder.location = node.location
             here = [env.get(v, v) for v in node.operands]
-            run = node.op.drive(self, here, node.params) if isinstance(node.op, Control) else self._emitted(node, here)
+            run = node.op.drive(self, here, node.params) if _is_written_out(node) else self._emitted(node, here)
             env.update(zip(node.results, run, strict=True))
         return [env.get(v, v) for v in graph.outputs]
 
@@ -58,12 +70,12 @@ class _Unrolling:
         if len(node.results) > 1:
             what = f"{node.op.name} gives {len(node.results)} results at once"
             raise DerivativeError(_refusal(what), op=node.op.name, location=node.location)
+        if len(self.builder.nodes) >= LIMIT:
+            raise _TooLongError
         results = self.builder.emit_all(node.op, operands, **node.params)
-        self.array[results[0]] = lower(node)(*(self.known(v) for v in operands))
+        made = lower(node)(*(self.known(v) for v in operands))
+        self.array.update(zip(results, (made,), strict=True))
         return results
-
-    def custom(self, params: dict[str, Any], operands: Sequence[Value]) -> list[Value]:
-        raise DerivativeError(_refusal(f"{params['graph'].name} has a derivative of its own"), op="custom")
 
     def holds(self, graph: Graph, operands: Sequence[Value]) -> bool:
         return bool(self.known(self.call(graph, operands)[0]))
@@ -87,6 +99,10 @@ class _Unrolling:
         value: Value = self.xp.lift(made)
         self.array[value] = np.asarray(array)
         return value
+
+
+def _is_written_out(node: Node) -> bool:
+    return isinstance(node.op, Control) and node.op.name in ("call", "checkpoint", "switch", "while", "scan")
 
 
 def _refusal(what: str) -> str:
