@@ -64,12 +64,11 @@ def one_result_each(graph: Graph) -> Graph:
     """With a node for each result of a node that has several, such as a loop."""
     nodes: list[Node] = []
     for node in enclose_stacks(graph).nodes:
-        if isinstance(node.op, kinds.Library | kinds.Control) and len(node.results) > 1:
-            only = _only if isinstance(node.op, kinds.Library) else _carried
-            nodes.extend(
-                Node(only(node.op, j), node.operands, node.params, (v,), node.location)
-                for j, v in enumerate(node.results)
-            )
+        op = node.op
+        if isinstance(op, kinds.Library | kinds.Control) and len(node.results) > 1:
+            for j, v in enumerate(node.results):
+                only = _only(op, j) if isinstance(op, kinds.Library) else _carried(op, j)
+                nodes.append(Node(only, node.operands, node.params, (v,), node.location))
         else:
             nodes.append(node)
     return dead_code(graph.evolve(nodes=tuple(nodes)))

@@ -60,7 +60,7 @@ class _Unrolling:
         for node in graph.nodes:
             self.builder.location = node.location
             here = [env.get(v, v) for v in node.operands]
-            run = node.op.drive(self, here, node.params) if _is_written_out(node) else self._emitted(node, here)
+            run = node.op.drive(self, here, node.params) if _is_written_out(node) else self._emitted(node, here)  # type: ignore[attr-defined]
             env.update(zip(node.results, run, strict=True))
         return [env.get(v, v) for v in graph.outputs]
 
