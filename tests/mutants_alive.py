@@ -175,7 +175,7 @@ ALIVE: dict[str, tuple[str, ...]] = {
         "ir.ops.matrices.conj: xp.conjugate(x) for xp.conjugate(x) if x.dtype.kind == 'c' else x (5)",
     ),
     "NumPy's pinv has the same cutoff, and takes None for it.": (
-        "ir.ops.linalg._cutoff: rcond for float(np.finfo(a.dtype).eps) * max(a.shape) if rcond is None else rcond",
+        "ir.ops.linalg._cutoff: rcond for float(np.finfo(a.dtype).eps) * max(a.shape[-2:]) if rcond is None else rcond",
     ),
     "SciPy truncates the order itself.": (
         "expn, partial 1: n for xp.trunc(n)",
