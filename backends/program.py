@@ -13,8 +13,8 @@ from wengert.ir.build import Expr
 from wengert.ir.errors import GuardError
 from wengert.ir.graph import Graph
 from wengert.ir.ops.random import is_generator
-from wengert.ir.schema import Spec, instantiate, solve
 from wengert.ir.structure import Structure, flatten, leaf_paths, unflatten
+from wengert.ir.symbolic.schema import Spec, instantiate, solve
 from wengert.ir.types import ArrayType, KnownSize, is_inexact, type_of
 
 __all__ = ["Program", "as_input", "check_guards", "is_leaf", "results_of"]

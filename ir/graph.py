@@ -39,8 +39,8 @@ from wengert.ir.types import ArrayType, type_of
 
 if TYPE_CHECKING:
     from wengert.ir.kinds import Op
-    from wengert.ir.schema import Sizes
     from wengert.ir.structure import Signature, Structure
+    from wengert.ir.symbolic.schema import Sizes
 
 __all__ = ["Constant", "Graph", "Guard", "Location", "Node", "Renamed", "Value"]
 
@@ -120,7 +120,7 @@ class Graph:
 
     ``signature`` and ``results`` say how nested arguments and results map to the flat inputs and
     outputs; without them the graph takes its inputs and returns a tuple.  ``sizes`` are the named
-    sizes of a symbolic graph (see :mod:`wengert.ir.schema`).
+    sizes of a symbolic graph (see :mod:`wengert.ir.symbolic.schema`).
     """
 
     inputs: tuple[Value, ...]

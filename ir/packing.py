@@ -5,13 +5,13 @@ from __future__ import annotations
 from typing import Any
 
 from wengert.ir.envelope import encode
-from wengert.ir.formulas import Formula
 from wengert.ir.graph import Constant, Graph, Guard, Location, Node, Value
-from wengert.ir.schema import Sizes
-from wengert.ir.size_text import written
-from wengert.ir.sizes import Dim, Size
 from wengert.ir.storable import split_default
 from wengert.ir.structure import Signature, Structure
+from wengert.ir.symbolic.formulas import Formula
+from wengert.ir.symbolic.schema import Sizes
+from wengert.ir.symbolic.size_text import written
+from wengert.ir.symbolic.sizes import Dim, Size
 from wengert.ir.types import SHORT_NAMES, ArrayType
 from wengert.ir.verify import called_graphs
 

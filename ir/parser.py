@@ -6,7 +6,6 @@ import re
 from typing import Any
 
 from wengert.ir.errors import VerifyError
-from wengert.ir.formulas import Formula
 from wengert.ir.graph import Constant, Graph, Guard, Node, Value
 from wengert.ir.numerals import NUMERAL, nested
 from wengert.ir.ops import OPS
@@ -23,10 +22,11 @@ from wengert.ir.scanner import (
     Line,
     is_int,
 )
-from wengert.ir.schema import Constraint, Sizes, has_sizes
-from wengert.ir.sizes import is_symbolic
 from wengert.ir.storable import INT64, MAX_NESTING, join_default
 from wengert.ir.structure import LEAF, Signature, Structure
+from wengert.ir.symbolic.formulas import Formula
+from wengert.ir.symbolic.schema import Constraint, Sizes, has_sizes
+from wengert.ir.symbolic.sizes import is_symbolic
 from wengert.ir.types import ArrayType, type_of
 from wengert.ir.verify import CONSTRAINTS, called_graphs, symbolic_complaints
 

@@ -10,8 +10,8 @@ from typing import Any
 from wengert.ir.errors import SizeError, TextError
 from wengert.ir.graph import Constant, Location
 from wengert.ir.numerals import NUMERAL, PATH, read_numerals
-from wengert.ir.size_text import read_size
-from wengert.ir.sizes import Dim, Size
+from wengert.ir.symbolic.size_text import read_size
+from wengert.ir.symbolic.sizes import Dim, Size
 from wengert.ir.types import DTYPES, STEPS, ArrayType, type_of
 from wengert.ir.verify import type_complaint
 

@@ -12,14 +12,14 @@ from collections.abc import Iterator
 from typing import Any
 
 from wengert.ir.errors import TextError
-from wengert.ir.formulas import Formula
 from wengert.ir.graph import Constant, Graph, Guard, Location, Node, Value
 from wengert.ir.numerals import nested, numerals, quoted
 from wengert.ir.parser import parse
-from wengert.ir.size_text import written
-from wengert.ir.sizes import Size
 from wengert.ir.storable import complaint, split_default
 from wengert.ir.structure import Signature, Structure
+from wengert.ir.symbolic.formulas import Formula
+from wengert.ir.symbolic.size_text import written
+from wengert.ir.symbolic.sizes import Size
 from wengert.ir.types import type_of
 from wengert.ir.verify import called_graphs
 

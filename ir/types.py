@@ -52,7 +52,8 @@ def _native(dtype: Any) -> np.dtype[Any]:
 class ArrayType:
     """The type of one value: dtype, shape, and whether it is a weak (Python) scalar.
 
-    In a symbolic graph, and nowhere else, there are sizes (:mod:`wengert.ir.sizes`) among the numbers of the shape.
+    In a symbolic graph, and nowhere else, there are sizes (:mod:`wengert.ir.symbolic.sizes`) among the numbers of the
+    shape.
     """
 
     dtype: np.dtype[Any] = field(converter=_native)

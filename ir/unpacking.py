@@ -9,16 +9,16 @@ import numpy as np
 
 from wengert.ir.envelope import NOT_A_GRAPH, decode
 from wengert.ir.errors import GraphFileError, VerifyError
-from wengert.ir.formulas import Formula
 from wengert.ir.graph import Constant, Graph, Guard, Location, Node, Value
 from wengert.ir.kinds import Op
 from wengert.ir.ops import OPS
 from wengert.ir.packing import IR_VERSION
-from wengert.ir.schema import Constraint, Sizes
-from wengert.ir.size_text import parse_size
-from wengert.ir.sizes import Dim, is_symbolic
 from wengert.ir.storable import join_default
 from wengert.ir.structure import LEAF, Signature, Structure
+from wengert.ir.symbolic.formulas import Formula
+from wengert.ir.symbolic.schema import Constraint, Sizes
+from wengert.ir.symbolic.size_text import parse_size
+from wengert.ir.symbolic.sizes import Dim, is_symbolic
 from wengert.ir.types import DTYPES, ArrayType, is_stack
 from wengert.ir.verify import type_complaint, verify
 

@@ -33,10 +33,10 @@ from wengert.ir.errors import GraphTypeError, SizeError, VerifyError
 from wengert.ir.graph import Constant, Graph, Node, Value
 from wengert.ir.kinds import Control
 from wengert.ir.ops import OPS
-from wengert.ir.schema import instantiate, sizes_complaints
-from wengert.ir.sizes import Size
 from wengert.ir.storable import INT64, graphs_in, is_data
 from wengert.ir.structure_checks import signature_and_results_fit
+from wengert.ir.symbolic.schema import instantiate, sizes_complaints
+from wengert.ir.symbolic.sizes import Size
 from wengert.ir.types import DTYPES, SHORT_NAMES, ArrayType, is_stack
 
 __all__ = ["called_graphs", "complaints", "symbolic_complaints", "type_complaint", "verify"]

@@ -19,11 +19,11 @@ from wengert.ir.batching import batch
 from wengert.ir.errors import GraphTypeError
 from wengert.ir.graph import Graph
 from wengert.ir.ops import CHAPTERS, OPS
-from wengert.ir.schema import instantiate
-from wengert.ir.sizes import size
 from wengert.ir.sparsity import pattern
+from wengert.ir.symbolic.schema import instantiate
+from wengert.ir.symbolic.sizes import size
+from wengert.ir.symbolic.witnesses import Run, symbolic
 from wengert.ir.types import is_inexact
-from wengert.ir.witnesses import Run, symbolic
 from wengert.tools.optable_samples import Sample, joined, samples
 from wengert.tracer.symbolic import agree
 

@@ -15,8 +15,8 @@ from wengert.ir.errors import GuardError, TraceError
 from wengert.ir.graph import Graph
 from wengert.ir.ops.random import is_generator
 from wengert.ir.passes import stabilise
-from wengert.ir.schema import Spec
 from wengert.ir.structure import Signature, Structure, flatten, leaf_paths, unflatten
+from wengert.ir.symbolic.schema import Spec
 from wengert.ir.types import ArrayType, type_of
 from wengert.tracer.array import Array, TraceNamespace
 from wengert.tracer.context import Trace, current_trace, inner_trace

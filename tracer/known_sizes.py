@@ -22,9 +22,9 @@ from wengert.ir.build import Builder
 from wengert.ir.errors import SizeError
 from wengert.ir.graph import Value
 from wengert.ir.kinds import Op
-from wengert.ir.sizes import Size, greatest, least
+from wengert.ir.symbolic.sizes import Size, greatest, least
+from wengert.ir.symbolic.witnesses import Note
 from wengert.ir.types import WEAK, ArrayType, KnownSize
-from wengert.ir.witnesses import Note
 from wengert.tracer.array import Array
 from wengert.tracer.context import Trace, current_trace
 from wengert.tracer.location import here, is_machinery, refuse

@@ -11,14 +11,14 @@ from attrs import evolve
 
 from wengert.backends import protocol
 from wengert.ir.errors import SizeError, WengertError
-from wengert.ir.generalising import ConstantError
 from wengert.ir.graph import Graph
-from wengert.ir.schema import Spec
-from wengert.ir.size_text import parse_size
-from wengert.ir.sizes import Size, names_in, replace
+from wengert.ir.symbolic.generalising import ConstantError
+from wengert.ir.symbolic.schema import Spec
+from wengert.ir.symbolic.size_text import parse_size
+from wengert.ir.symbolic.sizes import Size, names_in, replace
+from wengert.ir.symbolic.witnesses import Run, lift, symbolic
 from wengert.ir.types import ArrayType
 from wengert.ir.verify import called_graphs
-from wengert.ir.witnesses import Run, lift, symbolic
 from wengert.tracer.context import Trace
 from wengert.tracer.known_sizes import LARGE, SymbolicTrace, builtins_in_place
 from wengert.tracer.location import refuse

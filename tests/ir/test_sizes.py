@@ -10,15 +10,15 @@ from hypothesis import given, settings, strategies as st
 
 from wengert.ir import text, wire
 from wengert.ir.errors import GraphFileError, SizeError, TextError, VerifyError
-from wengert.ir.fitting import Fitter
-from wengert.ir.formulas import Formula, constant_at
 from wengert.ir.graph import Constant, Graph, Value
-from wengert.ir.schema import Constraint, Sizes, instantiate, solve, unsolved
-from wengert.ir.size_text import parse_size
-from wengert.ir.sizes import Size, greatest, least, replace, size
+from wengert.ir.symbolic.fitting import Fitter
+from wengert.ir.symbolic.formulas import Formula, constant_at
+from wengert.ir.symbolic.schema import Constraint, Sizes, instantiate, solve, unsolved
+from wengert.ir.symbolic.size_text import parse_size
+from wengert.ir.symbolic.sizes import Size, greatest, least, replace, size
+from wengert.ir.symbolic.witnesses import _candidates
 from wengert.ir.types import DTYPES, ArrayType
 from wengert.ir.verify import verify
-from wengert.ir.witnesses import _candidates
 
 N, M = size("n"), size("m")
 ENVS = [{"n": n, "m": m} for n in (0, 1, 2, 5, 12) for m in (1, 3, 8)]

@@ -18,10 +18,10 @@ from wengert.ir.build import Builder
 from wengert.ir.errors import SizeError
 from wengert.ir.kinds import Control
 from wengert.ir.ops import OPS
-from wengert.ir.schema import instantiate
-from wengert.ir.sizes import replace, size
+from wengert.ir.symbolic.schema import instantiate
+from wengert.ir.symbolic.sizes import replace, size
+from wengert.ir.symbolic.witnesses import Run, symbolic
 from wengert.ir.types import ArrayType
-from wengert.ir.witnesses import Run, symbolic
 from wengert.tracer.symbolic import agree
 
 #: Other backends run the same graphs: `make soak` looks at it.

@@ -11,8 +11,8 @@ import pytest
 
 import wengert as wg
 from wengert.ir import wire
-from wengert.ir.schema import instantiate
-from wengert.ir.witnesses import Run, symbolic
+from wengert.ir.symbolic.schema import instantiate
+from wengert.ir.symbolic.witnesses import Run, symbolic
 from wengert.tracer.symbolic import agree
 
 BACKENDS = tuple(wg.available_backends())
@@ -381,7 +381,7 @@ def test_a_graph_that_is_not_one_is_found_out():
         y = b.emit(OPS["sin" if env["n"] != 33 else "cos"], [x])
         return Run(b.graph([y]))
 
-    from wengert.ir.sizes import size
+    from wengert.ir.symbolic.sizes import size
 
     with pytest.raises(wg.SizeError, match="sin and cos|cos and sin"):
         symbolic(make, ("n",), [(size("n"),)], agree)

@@ -20,8 +20,8 @@ from wengert.ir.errors import BackendError
 from wengert.ir.graph import Graph
 from wengert.ir.kinds import Elementwise
 from wengert.ir.ops import OPS
-from wengert.ir.schema import Sizes
-from wengert.ir.witnesses import FEWEST, larger
+from wengert.ir.symbolic.schema import Sizes
+from wengert.ir.symbolic.witnesses import FEWEST, larger
 
 __all__ = ["BACKEND", "CBackend"]
 

@@ -13,8 +13,8 @@ from typing import Any
 
 from wengert.backends.source.c.shared import COMMENT, DIRECTIVE, NUMBER
 from wengert.ir.errors import WengertError
-from wengert.ir.fitting import Fitter
-from wengert.ir.sizes import Size, replace
+from wengert.ir.symbolic.fitting import Fitter
+from wengert.ir.symbolic.sizes import Size, replace
 
 __all__ = ["sized"]
 

@@ -15,7 +15,7 @@ from attrs import frozen
 
 from wengert.ir.errors import SizeError
 from wengert.ir.graph import Constant, Value
-from wengert.ir.sizes import Size, replace
+from wengert.ir.symbolic.sizes import Size, replace
 from wengert.ir.types import ArrayType
 
 __all__ = ["FORMS", "MAX_ELEMENTS", "Formula", "constant_at", "index", "is_index"]

@@ -14,10 +14,10 @@ import numpy as np
 from attrs import evolve
 
 from wengert.ir.errors import SizeError
-from wengert.ir.fitting import Fitter, as_text
-from wengert.ir.formula_fitting import fit_constant
 from wengert.ir.graph import Constant, Graph, Guard, Location, Node, Value
-from wengert.ir.sizes import Dim
+from wengert.ir.symbolic.fitting import Fitter, as_text
+from wengert.ir.symbolic.formula_fitting import fit_constant
+from wengert.ir.symbolic.sizes import Dim
 from wengert.ir.types import ArrayType
 
 __all__ = ["ConstantError", "check_alike", "generalised"]

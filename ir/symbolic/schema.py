@@ -15,9 +15,9 @@ import numpy as np
 from attrs import evolve, field, frozen
 
 from wengert.ir.errors import GraphTypeError, SizeError
-from wengert.ir.formulas import FORMS, MAX_ELEMENTS, Formula, constant_at, is_index
 from wengert.ir.graph import Constant, Graph, Location, Node, Value
-from wengert.ir.sizes import NAME, RESERVED, Dim, Size, is_symbolic, names_in, replace
+from wengert.ir.symbolic.formulas import FORMS, MAX_ELEMENTS, Formula, constant_at, is_index
+from wengert.ir.symbolic.sizes import NAME, RESERVED, Dim, Size, is_symbolic, names_in, replace
 from wengert.ir.types import ArrayType
 
 __all__ = [

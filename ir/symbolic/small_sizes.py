@@ -7,8 +7,8 @@ from typing import TypeAlias
 
 from wengert.ir.errors import SizeError, WengertError
 from wengert.ir.graph import Graph
-from wengert.ir.schema import Constraint, broken, instantiate
-from wengert.ir.sizes import greatest, size
+from wengert.ir.symbolic.schema import Constraint, broken, instantiate
+from wengert.ir.symbolic.sizes import greatest, size
 from wengert.ir.wire import identity
 
 __all__ = ["Agree", "limits", "small_envs", "wrong_at"]

@@ -13,12 +13,12 @@ from typing import Any
 from attrs import evolve, frozen
 
 from wengert.ir.errors import SizeError
-from wengert.ir.fitting import Fitter
-from wengert.ir.generalising import check_alike, generalised
 from wengert.ir.graph import Graph, Location
-from wengert.ir.schema import RELATIONS, Constraint, Sizes, instantiate, unsolved
-from wengert.ir.sizes import Dim, Size, replace, size
-from wengert.ir.small_sizes import Agree, limits, small_envs, wrong_at
+from wengert.ir.symbolic.fitting import Fitter
+from wengert.ir.symbolic.generalising import check_alike, generalised
+from wengert.ir.symbolic.schema import RELATIONS, Constraint, Sizes, instantiate, unsolved
+from wengert.ir.symbolic.sizes import Dim, Size, replace, size
+from wengert.ir.symbolic.small_sizes import Agree, limits, small_envs, wrong_at
 
 __all__ = ["FEWEST", "Note", "Run", "larger", "lift", "symbolic"]
 

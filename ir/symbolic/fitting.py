@@ -17,7 +17,7 @@ from typing import Any
 import numpy as np
 
 from wengert.ir.errors import SizeError
-from wengert.ir.sizes import Dim, Size, greatest, least, replace, size
+from wengert.ir.symbolic.sizes import Dim, Size, greatest, least, replace, size
 
 __all__ = ["Fitter"]
 

@@ -8,9 +8,9 @@ from typing import Any
 
 import numpy as np
 
-from wengert.ir.fitting import Fitter
-from wengert.ir.formulas import FORMS, MAX_ELEMENTS, Formula, constant_at, index
-from wengert.ir.sizes import Dim, greatest, is_symbolic, least, size
+from wengert.ir.symbolic.fitting import Fitter
+from wengert.ir.symbolic.formulas import FORMS, MAX_ELEMENTS, Formula, constant_at, index
+from wengert.ir.symbolic.sizes import Dim, greatest, is_symbolic, least, size
 from wengert.ir.types import ArrayType
 
 __all__ = ["fit_constant"]

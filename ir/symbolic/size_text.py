@@ -5,7 +5,7 @@ from __future__ import annotations
 from typing import Any
 
 from wengert.ir.errors import SizeError
-from wengert.ir.sizes import INT64, MAX_DEPTH, NAME, NUMBER, Dim, divided, greatest, least, remainder, size
+from wengert.ir.symbolic.sizes import INT64, MAX_DEPTH, NAME, NUMBER, Dim, divided, greatest, least, remainder, size
 
 __all__ = ["MAX_TEXT", "parse_size", "read_size", "written"]
 
