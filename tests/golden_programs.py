@@ -2,6 +2,8 @@
 
 import numpy as np
 
+import wengert as wg
+
 X = np.array([0.3, 1.2, 2.1])
 M = np.arange(6.0).reshape(2, 3) / 7
 
@@ -63,6 +65,23 @@ def branch(x):
     return x[2]
 
 
+def recurrent(x):
+    last, seen = wg.scan(lambda c, v: (np.tanh(c * v) + v, c), 0.5, x)
+    return last * seen.sum()
+
+
+def halved(x):
+    return wg.while_loop(lambda c: np.sum(c * c) > 0.1, lambda c: 0.5 * c, x).sum()
+
+
+def chosen(x):
+    return wg.cond(x[0] > x[1], np.sin, np.cos, x).sum()
+
+
+def smoothed(x, w):
+    return np.sum((x[1:] - x[:-1]) ** 2 * w[0]) / len(x) + np.mean(np.cumsum(x)[::2]) * w[1]
+
+
 PROGRAMS = {
     "colah": (colah, (2.0, 1.0)),
     "chain": (chain, (0.7,)),
@@ -77,4 +96,9 @@ PROGRAMS = {
     "integers": (integers, (np.array([7, -7, 0]), np.array([2, 0, -3]))),
     "single": (single, (X.astype(np.float32),)),
     "branch": (branch, (X,)),
+    "recurrent": (recurrent, (X,)),
+    "halved": (halved, (X,)),
+    "chosen": (chosen, (X,)),
 }
+#: With what they are recorded for: arrays of any length.
+SIZED = {"smoothed": (smoothed, (X, np.array([0.5, 2.0])), (wg.spec(("n",)), wg.spec((2,))))}
