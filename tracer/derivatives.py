@@ -17,7 +17,7 @@ from wengert.ir import autodiff
 from wengert.ir.errors import DerivativeError
 from wengert.ir.graph import Graph
 from wengert.ir.ops import OPS
-from wengert.ir.types import ArrayType, is_inexact
+from wengert.ir.types import ArrayType, is_inexact, is_stack
 from wengert.tracer import symbolic
 from wengert.tracer.array import Array, namespace_of
 from wengert.tracer.callee import Callee, Recorded, Selection, matched
@@ -174,7 +174,8 @@ def _forward(
 def linearize(f: Any, *primals: Any, backend: str | None = None) -> tuple[Any, Callable[..., Any]]:
     """The value of ``f``, and its derivative as a linear function of tangents, ready to be applied many times.
 
-    What does not depend on the tangents is computed once.
+    What does not depend on the tangents is computed once.  Where a while loop is among it, whose steps are counted as
+    it runs, both are run on ``numpy``.
     """
     callee = Callee(f, backend)
     call = callee.call(primals, {})
@@ -186,10 +187,11 @@ def linearize(f: Any, *primals: Any, backend: str | None = None) -> tuple[Any, C
 
     def action(program: Program, inputs: list[Any]) -> Any:
         parts = autodiff.linearize(program.graph, chosen.active)
-        values = Program(parts.primal).run(inputs, callee.backend)
+        ours = "numpy" if any(is_stack(v.type) for v in parts.primal.outputs) else callee.backend
+        values = Program(parts.primal, ours).run(inputs)
         n, g = len(program.graph.outputs), len(program.graph.guards)
         guards = values[len(values) - g :] if g else ()
-        return (*values[:n], *guards), (values, Program(parts.linear), len(values) - g)
+        return (*values[:n], *guards), (values, Program(parts.linear, ours), len(values) - g)
 
     graph, (values, linear, stop) = call.perform(action)
     residuals = list(values[len(graph.outputs) : stop])
@@ -200,13 +202,15 @@ def linearize(f: Any, *primals: Any, backend: str | None = None) -> tuple[Any, C
             raise TypeError(message)
         flat = [t for s, v in zip(chosen.structures, tangents, strict=True) for t in matched(s, v, "tangent", "primal")]
         if any(isinstance(t, Array) for t in flat):  # only the tangents are traced
+            if any(is_stack(v.type) for v in linear.graph.inputs):
+                return jvp(f, primals, tangents)[1]
             known = placed(namespace_of(*flat), linear.graph, residuals)
             seeds = lifted(known, flat, types, "tangent")
             inlined = iter(known.xp.builder.inline(linear.graph, [*known.operands, *seeds]))
             traced = [known.xp.wrap(next(inlined)) if is_inexact(v.type.dtype) else None for v in graph.outputs]
             return nest_outputs(graph, traced)
         arrays = [fitted(t, type_, "tangent", "a primal") for t, type_ in zip(flat, types, strict=True)]
-        moved = iter(linear.run([*residuals, *arrays], callee.backend))
+        moved = iter(linear.run([*residuals, *arrays]))
         ends = [scalar_of(next(moved)) if is_inexact(v.type.dtype) else None for v in graph.outputs]
         return nest_outputs(graph, ends)
 

@@ -366,3 +366,21 @@ def test_the_page_says_the_truth():
     shown = re.findall(r"^```c\n(.*?)^```$", page, re.MULTILINE | re.DOTALL)
     assert len(shown) == 2
     assert all(block in scope["text"] for block in shown)
+
+
+@pytest.mark.parametrize("backend", ["numpy", "python", "c", "reference"])
+def test_a_while_is_linearized_once_and_pulled_back_often(backend):
+    """What its steps keep has no size that is known beforehand; a pullback leaves it as it was."""
+    x, t = np.array([0.3, 1.2, 2.1]), np.array([1.0, 2.0, 3.0])
+
+    def f(x):
+        return wg.while_loop(lambda s: np.sum(s) < 50, lambda s: s * 1.3 + np.sin(x) * s[::-1], x)
+
+    jacobian = wg.jacobian(f)(x)
+    value, linear = wg.linearize(f, x, backend=backend)
+    np.testing.assert_allclose(value, f(x))
+    np.testing.assert_allclose(linear(t), jacobian @ t)
+    np.testing.assert_allclose(wg.jacobian(linear)(t), jacobian)
+    _, pull = wg.vjp(f, x, backend=backend)
+    for g in (t, np.ones(3), t):
+        np.testing.assert_allclose(pull(g)[0], g @ jacobian)
