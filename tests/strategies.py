@@ -14,6 +14,7 @@ from wengert.ir.graph import Constant, Graph, Value
 from wengert.ir.kinds import Control, Elementwise, Movement, Reduction
 from wengert.ir.ops import OPS
 from wengert.ir.types import ArrayType, is_inexact
+from wengert.tools.explain.unrolling import Unrolling
 
 #: Ops that only differentiation makes, one without a derivative, randomness, and SciPy's, which round float32 in their own
 #: ways: the laws look at those.
@@ -570,26 +571,13 @@ def _is_exact(node: Any) -> bool:
 CONTROL = [Looping.scan, Looping.scan, Looping.while_, Looping.switch, Looping.again, Looping.ruled]
 
 
-class Unrolled:
-    """A machine (wengert.ir.driving) that writes down what is run, at known arguments: a program without control ops."""
+class Unrolled(Unrolling):
+    """The unrolling machine with the oracles' values, and every op with sub-graphs written out."""
 
-    def __init__(self, builder: Builder) -> None:
-        self.builder, self.xp, self.array = builder, Namespace(builder), dict[Value, np.ndarray]()
+    def is_written_out(self, node: Any) -> bool:
+        return isinstance(node.op, Control)
 
-    def known(self, value: Value) -> np.ndarray:
-        return value.array if isinstance(value, Constant) else self.array[value]
-
-    def call(self, graph: Graph, operands: Any) -> list[Value]:
-        env = dict(zip(graph.inputs, operands, strict=True))
-        for node in graph.nodes:
-            here = [env.get(v, v) for v in node.operands]
-            results = node.op.drive(self, here, node.params) if isinstance(node.op, Control) else self.emit(node, here)
-            env.update(zip(node.results, results, strict=True))
-        return [env.get(v, v) for v in graph.outputs]
-
-    again = call
-
-    def emit(self, node: Any, operands: list[Value]) -> Any:
+    def emitted(self, node: Any, operands: list[Value]) -> Any:
         results = self.builder.emit_all(node.op, operands, **node.params)
         arrays = oracles.apply(node.op, [self.known(v) for v in operands], node.params)
         self.array.update(zip(results, arrays, strict=True))
@@ -598,33 +586,8 @@ class Unrolled:
     def custom(self, params: Any, operands: Any) -> list[Value]:
         return self.call(params["graph"], operands)
 
-    def holds(self, graph: Graph, operands: Any) -> bool:
-        return bool(self.known(self.call(graph, operands)[0]))
-
-    def index(self, value: Value) -> int:
-        return int(self.known(value))
-
-    def number(self, n: int) -> Value:
-        return self.builder.constant(np.int64(n))
-
-    def at(self, value: Value, i: int, n: int) -> Value:
-        return self._made(self.xp.wrap(value)[i], self.known(value)[i])
-
-    def stack(self, values: Any, type_: ArrayType) -> Value:
-        if not values:
-            return self.builder.constant(np.empty((0, *type_.shape), type_.dtype))
-        rows = [self.xp.reshape(self.xp.wrap(v), (1, *type_.shape)) for v in values]
-        return self._made(self.xp.concatenate(rows, 0), np.stack([self.known(v) for v in values]))
-
-    def _made(self, e: Expr, array: np.ndarray) -> Value:
-        self.array[e.value] = np.asarray(array)
-        return e.value
-
 
 def unrolled(program: Program) -> Graph:
     """What the program does at its arguments, written out."""
-    b = Builder("unrolled")
-    machine = Unrolled(b)
-    inputs = [b.input(v.type) for v in program.graph.inputs]
-    machine.array.update(zip(inputs, program.arguments, strict=True))
-    return b.graph(machine.call(program.graph, inputs))
+    machine = Unrolled(program.graph, program.arguments)
+    return machine.builder.graph(machine.call(program.graph, machine.builder.inputs))

@@ -15,6 +15,7 @@ from wengert.backends import protocol
 from wengert.ir.build import Builder
 from wengert.ir.errors import TraceError
 from wengert.ir.graph import Constant, Graph, Node, Value
+from wengert.ir.passes.rewriting import substitute
 from wengert.ir.types import ArrayType, type_of
 from wengert.tracer.location import described, here, refusals
 
@@ -198,21 +199,6 @@ class Trace:
         inputs = (*graph.inputs, *(value for value, _ in implicit))
         graph = graph.evolve(inputs=inputs, outputs=graph.outputs[: len(outputs)])
         return graph, [source for _, source in implicit]
-
-
-def substitute(graph: Graph, changes: dict[Value, Value]) -> Graph:
-    """The graph with some values replaced where they are read."""
-    from attrs import evolve
-
-    def at(value: Value) -> Value:
-        return changes.get(value, value)
-
-    nodes = tuple(
-        node if changes.keys().isdisjoint(node.operands) else evolve(node, operands=tuple(map(at, node.operands)))
-        for node in graph.nodes
-    )
-    guards = tuple(evolve(guard, value=at(guard.value)) for guard in graph.guards)
-    return graph.evolve(nodes=nodes, outputs=tuple(map(at, graph.outputs)), guards=guards)
 
 
 def leaked(array: Any) -> TraceError:

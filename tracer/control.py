@@ -163,7 +163,7 @@ def _together(bodies: Sequence[Body], explicit: int) -> tuple[list[Graph], list[
         for own, outer in zip(body.graph.inputs[explicit:], body.implicit, strict=True):
             at = explicit + implicit.index(outer)
             if outer in env:  # read twice
-                from wengert.tracer.context import substitute
+                from wengert.ir.passes.rewriting import substitute
 
                 body = Body(substitute(body.graph, {own: env[outer]}), body.implicit, body.results)
             else:

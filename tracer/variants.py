@@ -11,9 +11,9 @@ from attrs import define, field, frozen
 from wengert.backends.program import Program
 from wengert.ir.graph import Constant, Graph
 from wengert.ir.ops.random import is_generator
+from wengert.ir.passes.rewriting import substitute
 from wengert.ir.structure import Structure
 from wengert.ir.types import type_of
-from wengert.tracer.context import substitute
 from wengert.tracer.environment import Environment, Watch
 from wengert.tracer.location import refuse
 from wengert.tracer.parameters import statics

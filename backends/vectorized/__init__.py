@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import itertools
+from collections.abc import Iterator
 from typing import Any
 
 import numpy as np
@@ -49,14 +50,12 @@ class NumpyBackend:
     def reverse(self, graph: Graph, active: tuple[int, ...]) -> Reverse:
         mode = Pulling(graph, active)
 
-        def pull(env: list[Any], given: Any, *, last: bool, again: Any) -> Any:
+        def pull(envs: Iterator[list[Any]], given: Any, *, last: bool) -> Any:
+            """``envs`` are the values for the first sweep, and for one more."""
             k = next((len(g) for g in given if g is not None), 1)
-            envs = itertools.chain([env], itertools.repeat(again))
 
             def sweep(products: Products) -> Any:
-                now = next(envs)
-                pulled = mode.sweep(now if isinstance(now, list) else now(), given, k, products, last=last)
-                return owned(mode.starts, pulled, given, k)
+                return owned(mode.starts, mode.sweep(next(envs), given, k, products, last=last), given, k)
 
             with np.errstate(all="ignore"):
                 return swept(sweep)
@@ -66,8 +65,9 @@ class NumpyBackend:
                 env = mode.values(inputs)
             values = mode.plan.results(env)
             if cotangents is None:
-                return values, lambda given: pull(env, given, last=False, again=env)
-            return values, pull(env, cotangents, last=True, again=lambda: mode.values(inputs))
+                return values, lambda given: pull(itertools.repeat(env), given, last=False)
+            again = (mode.values(inputs) for _ in itertools.count())
+            return values, pull(itertools.chain([env], again), cotangents, last=True)
 
         return run
 

@@ -5,8 +5,6 @@ from __future__ import annotations
 from collections.abc import Sequence
 from typing import Any
 
-from attrs import evolve
-
 from wengert.ir import kinds
 from wengert.ir.autodiff.pushing import Pushed, Tangent, emit, positions, spread, there
 from wengert.ir.autodiff.subgraphs import dual, linear_part, parted, split_inline, sweep, transposed, zeros
@@ -15,6 +13,7 @@ from wengert.ir.driving import BACK_ONLY, forward_rule, reverse_rules
 from wengert.ir.errors import DerivativeError
 from wengert.ir.graph import Constant, Graph, Node, Value
 from wengert.ir.passes import dead_code
+from wengert.ir.passes.rewriting import substitute
 from wengert.ir.types import is_inexact, is_stack
 
 __all__ = [
@@ -84,11 +83,9 @@ def _is_kept(node: Node, policy: str) -> bool:
 def _given(graph: Graph, values: Sequence[Value]) -> Graph:
     """The graph with some of its values handed to it, as inputs behind the others."""
     fresh = {v: Value(v.type) for v in values if v not in graph.inputs and not isinstance(v, Constant)}
-    nodes = tuple(evolve(n, operands=tuple(fresh.get(v, v) for v in n.operands)) for n in graph.nodes)
     first = {v: i for i, v in reversed(list(enumerate(values)))}
     given = (fresh[v] if v in fresh and first[v] == i else Value(v.type) for i, v in enumerate(values))
-    outputs = tuple(fresh.get(v, v) for v in graph.outputs)
-    return dead_code(graph.evolve(inputs=(*graph.inputs, *given), nodes=nodes, outputs=outputs))
+    return dead_code(substitute(graph, fresh).evolve(inputs=(*graph.inputs, *given)))
 
 
 # -- custom rules --------------------------------------------------------------------------------------------------

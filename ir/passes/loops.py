@@ -7,13 +7,11 @@ from __future__ import annotations
 
 from collections.abc import Callable, Iterable, Sequence
 
-from attrs import evolve
-
 from wengert.ir.build import Builder
 from wengert.ir.graph import Graph, Node, Value
 from wengert.ir.ops import OPS
 from wengert.ir.passes.basic import dead_code
-from wengert.ir.passes.rewriting import rewritten
+from wengert.ir.passes.rewriting import rewritten, substitute
 from wengert.ir.types import STEPS
 
 __all__ = ["prune_loops"]
@@ -35,18 +33,6 @@ def prune_loops(graph: Graph) -> Graph:
 def _pruned(graph: Graph) -> Graph:
     """A body that gives less than it did."""
     return dead_code(prune_loops(dead_code(graph)))
-
-
-def _substituted(graph: Graph, changes: dict[Value, Value]) -> Graph:
-    """The graph with some values replaced where they are read."""
-    if not changes:
-        return graph
-    nodes = tuple(
-        node if changes.keys().isdisjoint(node.operands)
-        else evolve(node, operands=tuple(changes.get(v, v) for v in node.operands))
-        for node in graph.nodes
-    )  # fmt: skip
-    return graph.evolve(nodes=nodes, outputs=tuple(changes.get(v, v) for v in graph.outputs))
 
 
 def _reads(graph: Graph, outputs: Iterable[Value]) -> set[Value]:
@@ -83,7 +69,7 @@ class _Body:
     ) -> None:
         c, m = consts, carries
         changes = _once(graph.inputs[:c], operands[:c]) | _once(graph.inputs[c + m :], operands[c + m :])
-        self.graph = graph = _substituted(graph, changes)
+        self.graph = graph = substitute(graph, changes)
         self.operands, self.c, self.m = operands, c, m
         self.carried = graph.inputs[c : c + m]
         self.still = _still(graph, self.carried)
@@ -147,7 +133,7 @@ def _while(b: Builder, node: Node, operands: Sequence[Value], used: Sequence[boo
     params, c = node.params, node.params["consts"]
     m = len(operands) - c
     body = _Body(params["graph"], c, m, operands, [*used[:m], *used[m + 1 :]])
-    condition = _substituted(params["condition"], _once(params["condition"].inputs[:c], operands[:c]))
+    condition = substitute(params["condition"], _once(params["condition"].inputs[:c], operands[:c]))
     asked = _reads(condition, condition.outputs)
     body.wanted |= {i for i in range(m) if condition.inputs[c + i] in asked} - set(body.still)
     body.settle()
@@ -166,7 +152,7 @@ def _while(b: Builder, node: Node, operands: Sequence[Value], used: Sequence[boo
 
 def _switch(b: Builder, node: Node, operands: Sequence[Value], used: Sequence[bool]) -> Sequence[Value]:
     graphs, rest = node.params["graphs"], operands[1:]
-    graphs = tuple(_substituted(g, _once(g.inputs, rest)) for g in graphs)
+    graphs = tuple(substitute(g, _once(g.inputs, rest)) for g in graphs)
     kept: dict[tuple[Value, ...], int] = {}
     for j, flag in enumerate(used):
         if flag:

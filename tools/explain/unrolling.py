@@ -15,7 +15,7 @@ from wengert.ir.kinds import Control
 from wengert.ir.passes import inline_calls
 from wengert.ir.types import ArrayType
 
-__all__ = ["unrolled"]
+__all__ = ["Unrolling", "unrolled"]
 
 #: So many nodes can still be looked at; a longer program is shown with its loops as they are.
 LIMIT = 2000
@@ -34,7 +34,7 @@ def unrolled(graph: Graph, inputs: Sequence[Any]) -> Graph:
     DerivativeError
         If an op has several results, none of them an edge with a number on it.
     """
-    machine = _Unrolling(graph, inputs)
+    machine = Unrolling(graph, inputs)
     try:
         with np.errstate(all="ignore"):
             outputs = machine.call(graph, machine.builder.inputs)
@@ -44,7 +44,7 @@ def unrolled(graph: Graph, inputs: Sequence[Any]) -> Graph:
     return graph.evolve(inputs=tuple(b.inputs), nodes=tuple(b.nodes), outputs=tuple(outputs))
 
 
-class _Unrolling:
+class Unrolling:
     """The machine (:mod:`wengert.ir.driving`) that writes down what is run, and runs it."""
 
     def __init__(self, graph: Graph, inputs: Sequence[Any]) -> None:
@@ -60,13 +60,18 @@ class _Unrolling:
         for node in graph.nodes:
             self.builder.location = node.location
             here = [env.get(v, v) for v in node.operands]
-            run = node.op.drive(self, here, node.params) if _is_written_out(node) else self._emitted(node, here)  # type: ignore[attr-defined]
+            run = node.op.drive(self, here, node.params) if self.is_written_out(node) else self.emitted(node, here)  # type: ignore[attr-defined]
             env.update(zip(node.results, run, strict=True))
         return [env.get(v, v) for v in graph.outputs]
 
     again = call
 
-    def _emitted(self, node: Node, operands: Sequence[Value]) -> tuple[Value, ...]:
+    def is_written_out(self, node: Node) -> bool:
+        """Whether a node runs sub-graphs whose own nodes take its place."""
+        return isinstance(node.op, Control) and node.op.name in ("call", "checkpoint", "switch", "while", "scan")
+
+    def emitted(self, node: Node, operands: Sequence[Value]) -> tuple[Value, ...]:
+        """One node, and its values."""
         if len(node.results) > 1:
             what = f"{node.op.name} gives {len(node.results)} results at once"
             raise DerivativeError(_refusal(what), op=node.op.name, location=node.location)
@@ -99,10 +104,6 @@ class _Unrolling:
         value: Value = self.xp.lift(made)
         self.array[value] = np.asarray(array)
         return value
-
-
-def _is_written_out(node: Node) -> bool:
-    return isinstance(node.op, Control) and node.op.name in ("call", "checkpoint", "switch", "while", "scan")
 
 
 def _refusal(what: str) -> str:
