@@ -20,6 +20,7 @@ from wengert.ir.errors import BackendError
 from wengert.ir.graph import Graph
 from wengert.ir.kinds import Elementwise
 from wengert.ir.ops import OPS
+from wengert.ir.passes import tiled
 from wengert.ir.symbolic.schema import Sizes
 from wengert.ir.symbolic.witnesses import FEWEST, larger
 
@@ -37,11 +38,11 @@ class CBackend(SourceBackend):
 
     def emit(self, graph: Graph, name: str = "program") -> str:
         """The stand-alone text: ``int name(const double *in0, ..., double *out0, ..., void *)``."""
-        return Program(graph, _checked(name), hosted=False).text()
+        return Program(tiled(graph), _checked(name), hosted=False).text()
 
     def build(self, graph: Graph) -> Run:
         """The compiled program."""
-        return build(graph)
+        return build(tiled(graph))
 
     def source_of_sizes(self, make: Callable[[Mapping[str, int]], Graph], sizes: Sizes) -> str | None:
         """The text of a symbolic program, which takes the sizes as arguments; None where no one text serves."""

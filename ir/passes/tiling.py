@@ -1,0 +1,329 @@
+"""A few samples at a time: long axes cut into tiles, so that what one loop leaves for the next is still in the cache.
+
+A program that treats 100,000 samples writes each intermediate array to memory and reads it again.  Where samples are
+treated side by side (:mod:`wengert.ir.passes.lanes`), the same nodes run on a tile of samples, then on the next: a
+``scan`` whose steps are tiles.  What is summed over the samples is summed over a tile, and then over tiles.
+No value changes but by the order of such sums.
+"""
+
+from __future__ import annotations
+
+from collections import Counter, defaultdict
+from collections.abc import Iterable, Sequence
+from typing import Any
+
+from attrs import define, evolve, field
+
+from wengert.ir.build import Builder
+from wengert.ir.graph import Constant, Graph, Node, Renamed, Value
+from wengert.ir.kinds import Elementwise, Movement, Reduction
+from wengert.ir.ops import OPS
+from wengert.ir.passes.lanes import Lanes, Strand, together
+
+__all__ = ["tiled"]
+
+#: Bytes: what stays in the nearest caches, and what stays in any.
+NEAR, FAR = 1 << 19, 1 << 24
+#: How much a byte costs from a near cache, from a far one, and from memory.
+COSTS = (0.1, 0.3, 1.0)
+#: Traffic, in weighed bytes, below which nothing is worth a loop more.
+LEAST = 1 << 20
+#: How much of the traffic may be left.
+GAIN = 0.7
+#: What starting a tile costs, in weighed bytes.
+START = 4096
+#: Bytes of a sum that each tile gives on its own, to be added in pairs; larger ones are carried from tile to tile.
+SMALL = 4096
+
+
+def tiled(graph: Graph) -> Graph:
+    """The graph with its long stretches of work on samples as scans over tiles, where that saves enough traffic."""
+    if sum(_bytes(v) for node in graph.nodes for v in node.results) < LEAST or graph.sizes is not None:
+        return graph
+    plans = [_Plan(graph, lanes) for lanes in Lanes(graph).classes() if sum(map(_bytes, lanes)) >= LEAST]
+    paying = [plan for plan in plans if any(region.rows for region in plan.regions.values())]
+    return _Tiling(graph, max(paying, key=lambda plan: plan.saved)).run() if paying else graph
+
+
+def _bytes(value: Value) -> int:
+    return max(value.type.size, 0) * value.type.dtype.itemsize
+
+
+def _weighed(traffic: float, size: float) -> float:
+    """Traffic to and from something of this size that is used again and again."""
+    return traffic * COSTS[(size > NEAR) + (size > FAR)]
+
+
+@define
+class Region:
+    """Nodes that can run tile by tile, and the rows of a tile; 0 where that does not pay."""
+
+    nodes: list[Node] = field(factory=list)
+    rows: int = 0
+
+
+class _Plan:
+    """What can be tiled along one class of axes.
+
+    The nodes outside of phase k run before region k: all that they need of the lanes is from the regions before.
+    """
+
+    def __init__(self, graph: Graph, lanes: dict[Value, int]) -> None:
+        self.lanes = lanes
+        self.length = next(v.type.shape[axis] for v, axis in lanes.items())
+        self.producer = {v: node for node in graph.nodes for v in node.results}
+        self.uses = Counter(graph.used_values())
+        self.outside: dict[int, list[Node]] = defaultdict(list)
+        self.regions: dict[int, Region] = defaultdict(Region)
+        self.strands: dict[Node, Strand] = {}
+        #: What is the same for every lane: made where it is needed.
+        self.sources: dict[Value, Node] = {}
+        self._phase: dict[Value, int] = {}
+        for node in graph.nodes:
+            self._enlist(node)
+        region_of = {node: region for region in self.regions.values() for node in region.nodes}
+        #: The values of lanes that are needed beyond their region.
+        self.leaving = {v for v in graph.guarded_outputs if v in self.lanes}
+        for node in graph.nodes:
+            for v in node.operands:
+                if v in lanes and region_of.get(self.producer.get(v)) is not region_of.get(node):  # type: ignore[arg-type]
+                    self.leaving.add(v)
+        self.saved = sum(map(self._choose, self.regions.values()))
+
+    def _enlist(self, node: Node) -> None:
+        strand = self._follow(node)
+        phase = max((self._phase.get(v, 0) for v in node.operands), default=0)
+        if strand is None:
+            phase += any(self.producer.get(v) in self.strands and self._phase[v] == phase for v in node.operands)
+            self.outside[phase].append(node)
+        elif not strand.operands:
+            self.sources[node.result] = node
+        else:
+            self.strands[node] = strand
+            self.regions[phase].nodes.append(node)
+            phase += strand.result is None
+        self._phase.update(dict.fromkeys(node.results, phase))
+
+    def _follow(self, node: Node) -> Strand | None:
+        """The strand of the lanes, if all that the node has of them is in it."""
+        given = {k: self.lanes[v] for k, v in enumerate(node.operands) if v in self.lanes}
+        result = next((self.lanes[v] for v in node.results if v in self.lanes), None)
+        if not given and result is None:
+            return None
+        for strand in together(node):
+            if strand.result == result and strand.operands == given:
+                return strand if result is not None or node.result.type.dtype.kind in "fc" else None
+        return None
+
+    def summed(self, node: Node) -> bool:
+        """Whether a node of a region gives a sum over the lanes."""
+        return self.strands[node].result is None
+
+    # -- does it pay ------------------------------------------------------------------------------
+
+    def _choose(self, region: Region) -> float:
+        """Choose the rows of a tile; the traffic that this saves."""
+        made = {v for node in region.nodes for v in node.results}
+        stored, whole, sums = 0, 0, 0
+        readers: dict[Value, int] = defaultdict(int)
+        for node in region.nodes:
+            if isinstance(node.op, (Elementwise, Movement)) or self._folds(node):
+                continue
+            if self.summed(node):
+                sums += _bytes(node.result)
+            else:
+                stored += _bytes(node.result)
+            for value in node.operands:
+                if value in self.lanes:
+                    readers[self._origin(value)] += 1
+                else:
+                    whole += _bytes(value)
+        stored += sum(_bytes(v) for v in readers if v in made and isinstance(self.producer[v].op, Elementwise))
+        again = sum(_bytes(v) * (count - (v not in made)) for v, count in readers.items())
+        traffic, n = stored + again, self.length
+        before = _weighed(traffic, traffic)
+        copied = sum(_bytes(v) for v in self.leaving & made)
+
+        def after(rows: int) -> float:
+            rest = 0 if n % rows == 0 else 2 * copied
+            return n / rows * (_weighed(whole, whole) + _weighed(3 * sums, sums) + START) + rest + _weighed(
+                traffic, traffic / n * rows)
+
+        rows = [b for b in range(8, min(n // 4, 1 << 16) + 1) if n % b == 0 or b & (b - 1) == 0]
+        best = min(rows, key=after, default=0)
+        if before < LEAST or not best or after(best) > GAIN * before:
+            return 0.0
+        region.rows = best
+        return before - after(best)
+
+    def _folds(self, node: Node) -> bool:
+        """Whether it sums what one loop computes for it alone."""
+        (operand,) = node.operands if isinstance(node.op, Reduction) else (None,)
+        made = self.producer.get(operand) if operand is not None else None
+        return made is not None and isinstance(made.op, Elementwise) and self.uses[operand] == 1
+
+    def _origin(self, value: Value) -> Value:
+        """What a loop that reads this has to load: views are looked through."""
+        while (node := self.producer.get(value)) and isinstance(node.op, Movement) and len(node.operands) == 1:
+            value = node.operands[0]
+        return value
+
+
+class _Tiling:
+    """The graph written again, by a plan."""
+
+    def __init__(self, graph: Graph, plan: _Plan) -> None:
+        self.graph, self.plan = graph, plan
+        self.builder = Builder(graph.name)
+        self.builder.inputs.extend(graph.inputs)
+        self.env = Renamed(self.builder.adopt)
+
+    def run(self) -> Graph:
+        plan, b = self.plan, self.builder
+        for k in range(max((*plan.outside, *plan.regions), default=-1) + 1):
+            for node in plan.outside[k]:
+                self._copy(node)
+            if plan.regions[k].rows:
+                self._scan(plan.regions[k])
+            else:
+                for node in plan.regions[k].nodes:
+                    self._copy(node)
+        for guard in self.graph.guards:
+            b.guard(self._at(guard.value), guard.expected, guard.location)
+        outputs = tuple(map(self._at, self.graph.outputs))
+        return self.graph.evolve(nodes=tuple(b.nodes), outputs=outputs, guards=tuple(b.guards))
+
+    def _at(self, value: Value) -> Value:
+        if value not in self.env and value in self.plan.sources:
+            self._copy(self.plan.sources[value])
+        return self.env[value]
+
+    def _copy(self, node: Node) -> None:
+        self.builder.nodes.append(evolve(node, operands=tuple(map(self._at, node.operands))))
+        self.env.update(zip(node.results, node.results, strict=True))
+
+    # -- a region ---------------------------------------------------------------------------------
+
+    def _scan(self, region: Region) -> None:
+        b, n, rows = self.builder, self.plan.length, region.rows
+        tiles, rest = divmod(n, rows)
+        part = _Part(self.plan, region.nodes)
+        b.location = region.nodes[0].location
+        consts = [self._at(v) for v in part.consts]
+        lanes = [_lead(b, self._at(v), self.plan.lanes[v]) for v in part.given]
+        body = part.body(rows, carried=True)
+        zeros = [_zeros(b, v) for v in part.carried]
+        entries = [_reshaped(b, _rows(b, x, 0, tiles * rows), (tiles, rows, *x.type.shape[1:])) for x in lanes]
+        made = b.emit_all(OPS["scan"], [*consts, *zeros, *entries], graph=body, consts=len(consts),
+                          carries=len(zeros), length=tiles, reverse=False)  # fmt: skip
+        m = len(zeros)
+        sums = [*made[:m], *(_sum(b, v) for v in made[m : m + len(part.paired)])]
+        left = [_reshaped(b, v, (tiles * rows, *v.type.shape[2:])) for v in made[m + len(part.paired) :]]
+        if rest:
+            ends = b.inline(part.body(rest, carried=False), [*consts, *(_rows(b, x, tiles * rows, rest) for x in lanes)])
+            sums = [b.emit(OPS["add"], pair) for pair in zip(sums, ends, strict=False)]
+            left = [b.emit(OPS["concatenate"], pair, axis=0) for pair in zip(left, ends[len(sums) :], strict=True)]
+        self.env.update(zip((*part.carried, *part.paired), sums, strict=True))
+        for v, whole in zip(part.leaving, left, strict=True):
+            self.env[v] = _back(b, whole, self.plan.lanes[v])
+
+
+class _Part:
+    """The nodes of a region, as a graph of some rows."""
+
+    def __init__(self, plan: _Plan, nodes: Sequence[Node]) -> None:
+        self.plan, self.nodes = plan, nodes
+        made = {v for node in nodes for v in node.results}
+        operands = dict.fromkeys(v for node in nodes for v in node.operands if v not in made)
+        consts = dict.fromkeys(v for v in operands if v not in plan.lanes)
+        for v in operands:
+            if v in plan.sources:
+                consts.update(dict.fromkeys(self._roots(v)))
+        self.consts = [v for v in consts if not isinstance(v, Constant)]
+        self.given = [v for v in operands if v in plan.lanes and v not in plan.sources]
+        sums = [node.result for node in nodes if plan.summed(node)]
+        self.carried = [v for v in sums if _bytes(v) > SMALL]
+        self.paired = [v for v in sums if _bytes(v) <= SMALL]
+        self.leaving = [v for node in nodes for v in node.results if v in plan.leaving]
+
+    def _roots(self, value: Value) -> Iterable[Value]:
+        """What a source is made from."""
+        if value not in self.plan.sources:
+            return (value,)
+        return (root for v in self.plan.sources[value].operands for root in self._roots(v))
+
+    def body(self, rows: int, *, carried: bool) -> Graph:
+        """From (consts, what is carried, rows of each array) to (sums, what leaves)."""
+        b, plan = Builder("tile"), self.plan
+        env = Renamed(b.adopt)
+        for v in self.consts:
+            env[v] = b.input(v.type)
+        before = [b.input(v.type) for v in self.carried] if carried else []
+        for v in self.given:
+            axis, shape = plan.lanes[v], v.type.shape
+            entry = b.input(v.type.with_shape((rows, *shape[:axis], *shape[axis + 1 :])))
+            env[v] = _back(b, entry, axis)
+
+        def at(value: Value) -> Value:
+            if value not in env and value in plan.sources:
+                emit(plan.sources[value])
+            return env[value]
+
+        def emit(node: Node) -> None:
+            operands = tuple(map(at, node.operands))
+            b.location = node.location
+            params = node.params if node.result not in plan.lanes else _narrowed(node, plan.lanes[node.result], rows)
+            env[node.result] = b.emit(node.op, operands, **params)
+
+        for node in self.nodes:
+            emit(node)
+        sums = [env[v] for v in self.carried]
+        if carried:
+            sums = [b.emit(OPS["add"], pair) for pair in zip(before, sums, strict=True)]
+        ends = [_lead(b, env[v], plan.lanes[v]) for v in self.leaving]
+        return b.graph([*sums, *(env[v] for v in self.paired), *ends])
+
+
+def _narrowed(node: Node, axis: int, rows: int) -> dict[str, Any]:
+    """The parameters of a node for fewer rows."""
+    name = {"reshape": "shape", "broadcast_to": "shape", "place": "shape", "slice": "size"}.get(node.op.name)
+    if name is None:
+        return node.params
+    shape = node.params[name]
+    return {**node.params, name: (*shape[:axis], rows, *shape[axis + 1 :])}
+
+
+def _lead(b: Builder, value: Value, axis: int) -> Value:
+    """The axis brought to the front."""
+    if axis == 0:
+        return value
+    order = (axis, *(a for a in range(value.type.ndim) if a != axis))
+    return b.emit(OPS["transpose"], (value,), axes=order)
+
+
+def _back(b: Builder, value: Value, axis: int) -> Value:
+    """The leading axis brought back to its place."""
+    if axis == 0:
+        return value
+    return b.emit(OPS["transpose"], (value,), axes=(*range(1, axis + 1), 0, *range(axis + 1, value.type.ndim)))
+
+
+def _rows(b: Builder, value: Value, start: int, count: int) -> Value:
+    shape = value.type.shape
+    if shape[0] == count:
+        return value
+    still = (0,) * (len(shape) - 1)
+    return b.emit(OPS["slice"], (value,), start=(start, *still), size=(count, *shape[1:]), step=(1,) * len(shape))
+
+
+def _reshaped(b: Builder, value: Value, shape: tuple[int, ...]) -> Value:
+    return b.emit(OPS["reshape"], (value,), shape=shape)
+
+
+def _zeros(b: Builder, value: Value) -> Value:
+    zero = b.constant(value.type.dtype.type(0))
+    return b.emit(OPS["broadcast_to"], (zero,), shape=value.type.shape)
+
+
+def _sum(b: Builder, value: Value) -> Value:
+    return b.emit(OPS["sum"], (value,), axes=(0,))
