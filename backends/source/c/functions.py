@@ -9,7 +9,7 @@ from typing import TYPE_CHECKING
 from attrs import define, field
 
 from wengert.backends import libraries
-from wengert.backends.source.c import control, folds, loops, products
+from wengert.backends.source.c import control, folds, fused, loops, products
 from wengert.backends.source.c.memory import SLOT, layout
 from wengert.backends.source.c.plan import Plan, Unit
 from wengert.backends.source.c.scalars import Kernel
@@ -30,7 +30,7 @@ Emitter = Callable[[Kernel, Plan, Unit], None]
 
 #: What writes the loop of each kind; Library and Control are calls, written by ``Function``.
 HANDLERS: dict[type[kinds.Op], Emitter | None] = {
-    kinds.Elementwise: loops.elementwise,
+    kinds.Elementwise: fused.elementwise,
     kinds.Reduction: folds.reduction,
     kinds.Cumulative: loops.cumulative,
     kinds.Movement: loops.copy,
@@ -240,8 +240,9 @@ def _wrapped(parameters: list[str]) -> str:
 
 def _told(unit: Unit) -> str:
     """What a kernel computes, and for which lines of the user's program."""
-    names = list(dict.fromkeys(comment(node.op.name) for node in unit.nodes))
-    lines = list(dict.fromkeys(comment(node.location) for node in unit.nodes if node.location is not None))
+    nodes = [*unit.nodes, *unit.sums]
+    names = list(dict.fromkeys(comment(node.op.name) for node in nodes))
+    lines = list(dict.fromkeys(comment(node.location) for node in nodes if node.location is not None))
     words = f"{', '.join(names[:6])}{', ...' if len(names) > 6 else ''}"
     at = f" at {', '.join(lines[:3])}{', ...' if len(lines) > 3 else ''}" if lines else ""
     return f"/* {words}{at} */"

@@ -16,8 +16,8 @@ from wengert.ir.types import SHORT_NAMES
 
 __all__ = ["BLOCK", "BODIES", "Helpers"]
 
-#: Elements summed with eight accumulators before pairs are added: NumPy's own number.
-BLOCK = 128
+#: Elements of a loop whose terms are summed at once.
+BLOCK = 512
 
 _FLOORDIV_INT = """\
 /* Rounds down, as NumPy does. C has no answer for a divisor 0 (here 0) nor MIN / -1 (here MIN). */
@@ -152,51 +152,63 @@ static inline T scale_S(T p, T t)
     return r != r && (p == 0 || t == 0) ? 0 : r;
 }
 """
-_BLOCK_SUM = """\
-/* The sum of at most 128 numbers in eight accumulators. It starts from 0: a sum of -0.0 is 0.0. */
-static T block_sum_S(const T *x, ptrdiff_t n, ptrdiff_t step)
+_HALVES = """\
+/* The sum of m numbers, a power of two up to 64: one half onto the other, again and again. */
+static inline T halves_S(T *r, ptrdiff_t m)
 {
-    if (n < 8) {
-        T sum = 0;
-        for (ptrdiff_t i = 0; i < n; ++i) sum += x[i * step];
-        return sum;
-    }
-    T r[8];
-    for (ptrdiff_t k = 0; k < 8; ++k) r[k] = x[k * step];
-    ptrdiff_t i = 8;
-    for (; i + 8 <= n; i += 8)
-        for (ptrdiff_t k = 0; k < 8; ++k) r[k] += x[(i + k) * step];
-    T sum = 0 + ((r[0] + r[1]) + (r[2] + r[3])) + ((r[4] + r[5]) + (r[6] + r[7]));
-    for (; i < n; ++i) sum += x[i * step];
-    return sum;
+    if (m == 64) for (ptrdiff_t k = 0; k < 32; ++k) r[k] += r[k + 32];
+    if (m >= 32) for (ptrdiff_t k = 0; k < 16; ++k) r[k] += r[k + 16];
+    if (m >= 16) for (ptrdiff_t k = 0; k < 8; ++k) r[k] += r[k + 8];
+    if (m >= 8) for (ptrdiff_t k = 0; k < 4; ++k) r[k] += r[k + 4];
+    if (m >= 4) for (ptrdiff_t k = 0; k < 2; ++k) r[k] += r[k + 2];
+    return m >= 2 ? r[0] + r[1] : r[0];
+}
+"""
+_BLOCK_SUM = """\
+/* The sum of at most 512 numbers: in 64 lanes, which are added in pairs. It starts from 0: a sum of -0.0 is 0.0. */
+static inline T block_sum_S(const T *x, ptrdiff_t n, ptrdiff_t step)
+{
+    if (n <= 0) return 0;
+    T r[64];
+    const ptrdiff_t m = n >= 64 ? 64 : n >= 32 ? 32 : n >= 16 ? 16 : n >= 8 ? 8 : n >= 4 ? 4 : n >= 2 ? 2 : 1;
+    for (ptrdiff_t k = 0; k < m; ++k) r[k] = x[k * step];
+    ptrdiff_t i = m;
+    for (; i + 64 <= n; i += 64)
+        for (ptrdiff_t k = 0; k < 64; ++k) r[k] += x[(i + k) * step];
+    for (ptrdiff_t k = 0; k < n - i; ++k) r[k] += x[(i + k) * step];
+    return (T)0 + halves_S(r, m);
 }
 """
 _PAIRWISE = """\
-/* Pairwise, so that the error grows with log n: NumPy's own order. */
+/* Pairwise, so that the error grows with log n. */
 static T pairwise_S(const T *x, ptrdiff_t n, ptrdiff_t step)
 {
-    if (n <= 128) return block_sum_S(x, n, step);
-    ptrdiff_t half = n / 2 - n / 2 % 8;
+    if (n <= 512) return block_sum_S(x, n, step);
+    ptrdiff_t half = n / 2 - n / 2 % 64;
     return pairwise_S(x, half, step) + pairwise_S(x + half * step, n - half, step);
 }
 """
 _EXTREME = """\
-/* The {word} in eight lanes. NaN wins, and stays: nothing is {sign} it. */
-static T {name}_S(const T *x, ptrdiff_t n, ptrdiff_t step)
+/* The {word} in 32 lanes. NaN wins, and stays: nothing is {sign} it. */
+static inline T {name}_S(const T *x, ptrdiff_t n, ptrdiff_t step)
 {{
-    T r[8];
-    for (ptrdiff_t k = 0; k < 8; ++k) r[k] = x[0];
+    T r[32];
     ptrdiff_t i = 0;
-    for (; i + 8 <= n; i += 8)
-        for (ptrdiff_t k = 0; k < 8; ++k) {{
-            const T v = x[(i + k) * step];
-            r[k] = (v {sign} r[k]) | (v != v) ? v : r[k];
-        }}
+    if (n >= 32) {{
+        for (ptrdiff_t k = 0; k < 32; ++k) r[k] = x[k * step];
+        for (i = 32; i + 32 <= n; i += 32)
+            for (ptrdiff_t k = 0; k < 32; ++k) {{
+                const T v = x[(i + k) * step];
+                r[k] = (v {sign} r[k]) | (v != v) ? v : r[k];
+            }}
+        for (ptrdiff_t k = 0; k < 16; ++k) r[k] = (r[k + 16] {sign} r[k]) | (r[k + 16] != r[k + 16]) ? r[k + 16] : r[k];
+        for (ptrdiff_t k = 1; k < 16; ++k) r[0] = (r[k] {sign} r[0]) | (r[k] != r[k]) ? r[k] : r[0];
+    }} else
+        r[0] = x[0];
     for (; i < n; ++i) {{
         const T v = x[i * step];
         r[0] = (v {sign} r[0]) | (v != v) ? v : r[0];
     }}
-    for (ptrdiff_t k = 1; k < 8; ++k) r[0] = (r[k] {sign} r[0]) | (r[k] != r[k]) ? r[k] : r[0];
     return r[0];
 }}
 """
@@ -278,6 +290,7 @@ _BY_KIND = {
     "to_u64": {"f": _TO_U64},
     "narrow": {"f": _NARROW},
     "scale": {"f": _SCALE},
+    "halves": {"f": _HALVES},
     "block_sum": {"f": _BLOCK_SUM},
     "pairwise": {"f": _PAIRWISE},
     "push": {"f": _PUSH},
@@ -293,7 +306,7 @@ _BY_KIND = {
     },
 }  # fmt: skip
 _FIRST = {
-    "pairwise": "block_sum", "push": "block_sum", "to_u64": "to_i64",
+    "block_sum": "halves", "pairwise": "block_sum", "push": "block_sum", "to_u64": "to_i64",
     "to_i8": "to_i32", "to_i16": "to_i32", "to_u8": "to_i32", "to_u16": "to_i32",
     "to_u32": "to_i64",
 }  # fmt: skip
@@ -328,7 +341,7 @@ class Helpers:
             self.need(before, dtype)
         if name == "narrow":
             self.need("cplx", np.dtype(np.complex64))
-        sums = {k: _BY_KIND[k]["f"].replace("= 0 + ", "= (T)0 + ") for k in ("block_sum", "pairwise", "push")}
+        sums = {k: _BY_KIND[k]["f"] for k in ("halves", "block_sum", "pairwise", "push")}
         self.texts[f"{name}_{SHORT_NAMES[dtype]}"] = _instance((sums | complexes.HELPERS)[name], dtype)
 
 

@@ -1,4 +1,4 @@
-"""Loops over elements: fused elementwise units, copies, running folds, gather and scatter."""
+"""Loops over elements: nests of them, copies, running folds, gather and scatter."""
 
 from __future__ import annotations
 
@@ -10,17 +10,13 @@ import numpy as np
 
 from wengert.backends.source.c.bodies import Body
 from wengert.backends.source.c.plan import Plan, Unit
-from wengert.backends.source.c.scalars import Kernel, cheap
-from wengert.backends.source.c.spelling import literal, local, part, spell, stored
-from wengert.backends.source.c.splits import boxes, roots
+from wengert.backends.source.c.scalars import Kernel
+from wengert.backends.source.c.spelling import literal, spell, stored
 from wengert.backends.source.c.views import View, coalesce, pieces_of, whole
 from wengert.ir.graph import Node, Value
 from wengert.ir.kinds import Piece, c_strides
 
-#: Elements from which on a second version of a loop is worth its text.
-LONG = 4096
-
-__all__ = ["Nest", "copy", "cumulative", "elementwise", "gather", "open_flat", "run_body", "scatter"]
+__all__ = ["Nest", "copy", "cumulative", "gather", "open_flat", "run_body", "scatter"]
 
 
 def index_text(offset: int, strides: Sequence[int], names: Sequence[str]) -> str:
@@ -108,53 +104,6 @@ def run_body(nest: Nest, body: Body, kept: Container[View]) -> dict[View, str]:
         if view in kept:
             nest.store(view, env[view])
     return env
-
-
-def elementwise(kernel: Kernel, plan: Plan, unit: Unit) -> None:
-    """A fused group, box by box."""
-    for box in boxes(plan, unit):
-        kept = roots(unit, box)
-        body = Body(plan, unit.nodes, kept)
-        nest = Nest(kernel, box[1], [*body.leaves, *kept])
-        if not _trust_pays(body, box[1]):
-            _run_loops(nest, body, kept)
-            continue
-        nan = _run_trusting(nest, body, kept)
-        kernel.open(f"if ({nan} != 0)")
-        _run_loops(nest, body, kept)
-        kernel.close()
-
-
-def _run_loops(nest: Nest, body: Body, kept: Sequence[View]) -> None:
-    nest.enter()
-    run_body(nest, body, kept)
-    nest.leave()
-
-
-def _trust_pays(body: Body, size: tuple[int, ...]) -> bool:
-    """Whether strong-zero products are much of the work of a long loop."""
-    nodes = [node for _, node, _ in body.steps]
-    return math.prod(size) >= LONG and any(node.op.name == "scale" for node in nodes) and all(map(cheap, nodes))
-
-
-def _run_trusting(nest: Nest, body: Body, kept: Sequence[View]) -> str:
-    """Loops with plain products, which strong-zero products are unless one is NaN; the name of what tells.
-
-    They take two thirds of the time.  What they stored is written again if need be: nothing that a
-    loop reads is written by it.
-    """
-    kernel = nest.kernel
-    nan = kernel.name("nan")
-    dtype = next(view.base.type.dtype for view, node, _ in body.steps if node.op.name == "scale")
-    dtype = part(dtype) if dtype.kind == "c" else dtype
-    kernel.line(f"{local(dtype)} {nan} = 0;  /* a number, as compilers vectorise the loop best then */")
-    nest.enter()
-    kernel.products = []
-    run_body(nest, body, kept)
-    kernel.line(f"{nan} = {' || '.join(f'{r} != {r}' for r in dict.fromkeys(kernel.products))} ? 1 : {nan};")
-    kernel.products = None
-    nest.leave()
-    return nan
 
 
 # ----- Movement -----

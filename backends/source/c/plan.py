@@ -15,6 +15,7 @@ from collections.abc import Iterable, Iterator
 from attrs import define, field
 
 from wengert.backends.source.c.bodies import Part
+from wengert.backends.source.c.merging import merged
 from wengert.backends.source.c.recompute import recompute
 from wengert.backends.source.c.scalars import weight
 from wengert.backends.source.c.splits import bases, split_movements
@@ -34,6 +35,9 @@ class Unit:
 
     nodes: list[Node]
     stored: list[Value] = field(factory=list)
+    #: Sums of all of what elementwise nodes give.
+    sums: list[Node] = field(factory=list)
+    extent: tuple[int, ...] | None = None
 
     @property
     def last(self) -> Node:
@@ -48,12 +52,13 @@ class Unit:
     @property
     def shape(self) -> tuple[int, ...]:
         """What its loops run over."""
-        return (self.last.operands[0] if self.folds else self.last.result).type.shape
+        return self.extent or (self.last.operands[0] if self.folds else self.last.result).type.shape
 
     @property
     def kept(self) -> list[Value]:
         """What its elementwise nodes store."""
-        return [v for v in self.stored if not self.folds or v is not self.last.result]
+        folded = {self.last.result} if self.folds else {node.result for node in self.sums}
+        return [v for v in self.stored if v not in folded]
 
 
 class Plan:
@@ -72,7 +77,7 @@ class Plan:
         self.uses = self._count_uses()
         units = split_movements(self, self._merge_reductions(self._groups()), LIMIT)
         self._mark_stored(units)
-        self.units = self._ordered(recompute(self, units, LIMIT))
+        self.units = self._ordered(merged(self, recompute(self, units, LIMIT), LIMIT))
 
     # -- reading ----------------------------------------------------------------------------
 

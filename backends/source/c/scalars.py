@@ -81,8 +81,8 @@ class Kernel:
         self.reads: dict[Value, str] = {}
         self.writes: dict[Value, str] = {}
         self.failures: list[tuple[str, Node]] = []
-        #: While a loop trusts that no strong-zero product is NaN: these products, to see whether that was right.
-        self.products: list[str] | None = None
+        #: While a loop trusts that no strong-zero product is NaN.
+        self.trusting = False
         self._names = 0
         self._known: dict[tuple[np.dtype[Any], str], str] = {}
 
@@ -154,9 +154,8 @@ class Kernel:
         assert isinstance(op, Elementwise)
         dtypes = tuple(v.type.dtype for v in node.operands)
         out = node.result.type.dtype
-        if op.name == "scale" and self.products is not None:
-            self.products.append(self.define(out, spell("*", self.helpers, out, dtypes, atoms)))
-            return self.products[-1]
+        if op.name == "scale" and self.trusting:
+            return self.define(out, spell("*", self.helpers, out, dtypes, atoms))
         if op.name in BODIES:
             return self.define(out, f"{self.helpers.need(op.name, out)}({', '.join(atoms)})")
         if op.body is not None:

@@ -19,7 +19,7 @@ from wengert.ir.kinds import Elementwise, Movement, c_strides
 if TYPE_CHECKING:
     from wengert.backends.source.c.plan import Plan, Unit
 
-__all__ = ["Box", "bases", "boxes", "place_in", "roots", "split_movements"]
+__all__ = ["Box", "bases", "boxes", "inside", "place_in", "roots", "split_movements"]
 
 #: Where a loop begins, and how far it goes, along each axis.
 Box = tuple[tuple[int, ...], tuple[int, ...]]
@@ -28,7 +28,15 @@ Box = tuple[tuple[int, ...], tuple[int, ...]]
 def boxes(plan: Plan, unit: Unit) -> list[Box]:
     """The boxes of a unit's loops: in each, every piece is read everywhere or nowhere."""
     values = dict.fromkeys(v for node in unit.nodes for v in node.operands)
-    return list(_cut(unit.shape, [part for v in values for part in plan.split.get(v, ())]))
+    parts = [part for v in values for part in plan.split.get(v, ())]
+    shapes = dict.fromkeys(node.operands[0].type.shape for node in unit.sums)
+    fewer = [((0,) * len(shape), shape, whole(unit.sums[0].result)) for shape in shapes if shape != unit.shape]
+    return list(_cut(unit.shape, [*parts, *fewer]))
+
+
+def inside(box: Box, shape: tuple[int, ...]) -> bool:
+    """Whether a box lies in an array of this shape."""
+    return all(i + n <= m for i, n, m in zip(*box, shape, strict=True))
 
 
 def _cut(
