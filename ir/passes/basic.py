@@ -8,6 +8,7 @@ import numpy as np
 
 from wengert.ir import kinds
 from wengert.ir.graph import Constant, Graph, Node, Value
+from wengert.ir.ops import OPS
 
 __all__ = ["common_subexpressions", "dead_code", "fold_constants"]
 
@@ -44,21 +45,42 @@ def common_subexpressions(graph: Graph) -> Graph:
 
 
 def fold_constants(graph: Graph) -> Graph:
-    """With exactly rounded arithmetic on scalar constants done now."""
+    """With exactly rounded arithmetic done now where all elements of each operand are one known number."""
     known: dict[Value, Value] = {}
+    numbers: dict[Value, Constant] = {}
+
+    def number(value: Value) -> Constant | None:
+        return value if isinstance(value, Constant) and not value.type.shape else numbers.get(value)
+
     kept = []
     for node in graph.nodes:
         operands = tuple(known.get(v, v) for v in node.operands)
-        exact = isinstance(node.op, kinds.Elementwise) and node.op.symbol in _EXACT
-        if exact and all(isinstance(v, Constant) and not v.type.shape for v in operands):
-            with np.errstate(all="ignore"):
-                number = node.op.function(*(v.array[()] for v in operands))  # type: ignore[attr-defined]
-            array = np.asarray(number, node.result.type.dtype)
-            array.setflags(write=False)
-            known[node.result] = Constant(node.result.type, array=array)
-        else:
-            kept.append(node if operands == node.operands else _reading(node, operands))
+        each = [number(v) for v in operands]
+        made = node if operands == node.operands else _reading(node, operands)
+        if each and None not in each and (found := _number(node, each)) is not None:
+            if node.result.type.shape:
+                numbers[node.result] = found
+                shape = {"shape": node.result.type.shape}
+                made = Node(OPS["broadcast_to"], (found,), shape, node.results, node.location)
+            elif found.type == node.result.type:
+                known[node.result] = found
+                continue
+        kept.append(made)
     return _renamed(graph, kept, known)
+
+
+def _number(node: Node, operands: list[Any]) -> Constant | None:
+    """What every element of the result is, of operands that are one number each; None where nobody can say."""
+    if node.op.name in ("broadcast_to", "reshape", "transpose", "slice"):
+        return operands[0]  # type: ignore[no-any-return]
+    if not isinstance(node.op, kinds.Elementwise) or node.op.symbol not in _EXACT:
+        return None
+    with np.errstate(all="ignore"):
+        result = node.op.function(*(v.array[()] for v in operands))
+    type_ = node.result.type
+    array = np.asarray(result, type_.dtype)
+    array.setflags(write=False)
+    return Constant(type_.with_shape(()) if type_.shape else type_, array=array)
 
 
 def _reading(node: Node, operands: tuple[Value, ...]) -> Node:

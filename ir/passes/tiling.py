@@ -220,7 +220,8 @@ class _Tiling:
         sums = [*made[:m], *(_sum(b, v) for v in made[m : m + len(part.paired)])]
         left = [_reshaped(b, v, (tiles * rows, *v.type.shape[2:])) for v in made[m + len(part.paired) :]]
         if rest:
-            ends = b.inline(part.body(rest, carried=False), [*consts, *(_rows(b, x, tiles * rows, rest) for x in lanes)])
+            last = [_rows(b, x, tiles * rows, rest) for x in lanes]
+            ends = b.inline(part.body(rest, carried=False), [*consts, *last])
             sums = [b.emit(OPS["add"], pair) for pair in zip(sums, ends, strict=False)]
             left = [b.emit(OPS["concatenate"], pair, axis=0) for pair in zip(left, ends[len(sums) :], strict=True)]
         self.env.update(zip((*part.carried, *part.paired), sums, strict=True))

@@ -49,7 +49,7 @@ class CBackend(SourceBackend):
         allowed = (env for env in larger(sizes.names) if all(c.holds(env) for c in sizes.constraints))
         envs = list(itertools.islice(allowed, 12))
         spelled = {name: _argument(name) for name in sizes.names}
-        emit = lambda env: self.emit(make(env))
+        emit = lambda env: Program(make(env), "program", hosted=False, parallel=False).text()
         return sized(emit, sizes.names, envs, spelled, "program") if len(envs) > FEWEST else None
 
     def sharing(self, kept: dict[str, Any]) -> AbstractContextManager[None]:

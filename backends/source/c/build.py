@@ -151,5 +151,5 @@ def _callback(nodes: Sequence[Node], raised: Callable[[BaseException], None]) ->
 
 def build(graph: Graph) -> Runner:
     """Compile a graph, or take it from the cache."""
-    printed = PRINTED if family.get() is None else 0  # what is handed is no part of the text
-    return Runner(Program(graph, "program", hosted=True, printed=printed))
+    alone = family.get() is None  # else what is handed is no part of the text, and its numbers are each thread's own
+    return Runner(Program(graph, "program", hosted=True, printed=PRINTED if alone else 0, parallel=alone))

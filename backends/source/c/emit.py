@@ -33,11 +33,14 @@ class Failure:
 class Program:
     """All the text of one graph.
 
-    ``hosted`` programs run in this process: they may call back, and are handed large constants.
+    ``hosted`` programs run in this process: they may call back, and are handed large constants.  Of ``parallel`` ones
+    threads share long loops.
     """
 
-    def __init__(self, graph: Graph, name: str, *, hosted: bool, printed: int = PRINTED) -> None:
-        self.graph, self.name, self.hosted, self.printed = graph, name, hosted, printed
+    def __init__(
+        self, graph: Graph, name: str, *, hosted: bool, printed: int = PRINTED, parallel: bool = True
+    ) -> None:
+        self.graph, self.name, self.hosted, self.printed, self.parallel = graph, name, hosted, printed, parallel
         self.helpers = Helpers()
         self.kernels: dict[str, str] = {}
         self.constants: dict[Any, tuple[str, Constant]] = {}

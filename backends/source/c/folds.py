@@ -10,7 +10,7 @@ import numpy as np
 from attrs import define
 
 from wengert.backends.source.c.bodies import Body
-from wengert.backends.source.c.helpers import BLOCK
+from wengert.backends.source.c.helpers import BLOCK, SHORT
 from wengert.backends.source.c.loops import Nest, fill, run_body
 from wengert.backends.source.c.plan import Plan, Unit
 from wengert.backends.source.c.scalars import Kernel
@@ -157,7 +157,7 @@ def _position(f: Fold) -> str:
 def _by_lines(f: Fold) -> str:
     """Folds of an array that is there, by a function that knows how to fold a line."""
     view, axis = f.plan.view(f.operand), f.reduced[-1]
-    name = _LINES[f.fold] if f.inner > BLOCK or f.fold != "+" else "block_sum"
+    name = _LINES[f.fold] if f.inner > SHORT or f.fold != "+" else "block_sum"
     function = f.kernel.helpers.need(name, f.dtype)
     first = f"&{f.kernel.read(view.base)}[{f.nest.index(view, without=axis)}]"
     line = f"{function}({first}, {f.inner}, {f.nest.strides[view][axis]})"
@@ -191,16 +191,16 @@ class Blocks:
 
 @contextlib.contextmanager
 def blocks(k: Kernel, dtype: np.dtype[Any], i: str, n: int, around: Callable[[], None]) -> Iterator[Blocks]:
-    """The loop ``i`` over ``n`` terms of a sum, 128 at a time into a small buffer.
+    """The loop ``i`` over ``n`` terms of a sum, 512 at a time into a small buffer.
 
     The sums of the blocks are added in a tree.  ``around`` opens the loops outside, if more than
     one axis is summed.
     """
     block, add = k.name("block"), k.helpers.need("block_sum", dtype)
-    k.line(f"{local(dtype)} {block}[{min(BLOCK, n)}];")
+    k.line(f"{local(dtype)} {block}[{n if n <= SHORT else BLOCK}];")
     depth, mark = k.depth, len(k.lines)
     around()
-    if n <= BLOCK and len(k.lines) == mark:
+    if n <= SHORT and len(k.lines) == mark:
         k.open(f"for (ptrdiff_t {i} = 0; {i} < {n}; ++{i})")
         yield Blocks(f"{block}[{i}]", f"{add}({block}, {n}, 1)")
         k.close()

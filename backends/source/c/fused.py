@@ -3,11 +3,12 @@
 from __future__ import annotations
 
 import math
+
 from wengert.backends.source.c.bodies import Body
-from wengert.backends.source.c.helpers import BLOCK
+from wengert.backends.source.c.helpers import BLOCK, SHORT
 from wengert.backends.source.c.loops import Nest, run_body
 from wengert.backends.source.c.plan import Plan, Unit
-from wengert.backends.source.c.scalars import Kernel, cheap
+from wengert.backends.source.c.scalars import PARALLEL, Kernel, cheap
 from wengert.backends.source.c.spelling import local, part
 from wengert.backends.source.c.splits import Box, boxes, inside, place_in, roots
 from wengert.backends.source.c.views import View
@@ -19,124 +20,182 @@ __all__ = ["elementwise"]
 LONG = 4096
 #: Elements from which on terms of a sum go through a buffer.
 MANY = 8
+#: From how much work on several threads share a loop, in simple statements; and what the call of a function counts.
+WORK, CALL = 1 << 21, 16
+#: In how many parts.
+CHUNKS = 64
 #: Ops that give NaN where any operand is NaN.
 KEEPING = {"add", "subtract", "multiply", "negative", "square", "scale", "absolute"}
 
 
 def elementwise(kernel: Kernel, plan: Plan, unit: Unit) -> None:
     """A fused group, box by box."""
-    totals = {node: kernel.name("t") for node in unit.sums}
-    found = boxes(plan, unit)
-    for node, total in totals.items():
-        kernel.line(f"{local(node.result.type.dtype)} {total} = 0;")
-    for box in found:
-        loop = _Loop(kernel, plan, unit, box, totals)
+    totals: dict[Node, list[str]] = {node: [] for node in unit.sums}
+    for box in boxes(plan, unit):
+        loop = _Loop(kernel, plan, unit, box)
         if loop.trust_pays():
             kernel.open(f"if ({loop.run_trusting()})")
             loop.run()
             kernel.close()
         else:
+            loop.declare()
             loop.run()
-    for node, total in totals.items():
-        kernel.line(f"{kernel.write(node.result)}[0] = {total};")
+        for node, view in loop.summed.items():
+            totals[node].append(loop.parts[view])
+    for node, parts in totals.items():
+        kernel.line(f"{kernel.write(node.result)}[0] = {' + '.join(parts)};")
+
+
+class _Trees:
+    """Sums in the making: a buffer of terms for each, and the sums of blocks of them in a tree."""
+
+    def __init__(self, kernel: Kernel, views: list[View], size: int, *, several: bool) -> None:
+        self.kernel, self.several = kernel, several
+        self.block = {view: kernel.name("block") for view in views}
+        self.level = {view: kernel.name("level") for view in views if several}
+        self.count = kernel.name("n")
+        for view, name in self.block.items():
+            kernel.line(f"{local(view.base.type.dtype)} {name}[{size}];")
+        for view, name in self.level.items():
+            kernel.line(f"{local(view.base.type.dtype)} {name}[64];")
+        if several:
+            kernel.line(f"uint64_t {self.count} = 0;")
+
+    def put(self, values: dict[View, str], place: str) -> None:
+        """One term of each."""
+        for view, value in values.items():
+            self.kernel.line(f"{self.block[view]}[{place}] = {value};")
+
+    def push(self, size: str, sums: dict[View, str]) -> None:
+        """A block is full."""
+        k = self.kernel
+        for view, block in self.block.items():
+            add = f"{k.helpers.need('block_sum', view.base.type.dtype)}({block}, {size}, 1)"
+            push = k.helpers.need("push", view.base.type.dtype) if self.several else ""
+            k.line(f"{push}({self.level[view]}, {self.count}, {add});" if push else f"{sums[view]} = {add};")
+        if self.several:
+            k.line(f"++{self.count};")
+
+    def totals(self, sums: dict[View, str]) -> None:
+        """The sums of all blocks."""
+        for view, level in self.level.items():
+            total = self.kernel.helpers.need("push", view.base.type.dtype).replace("push", "total")
+            self.kernel.line(f"{sums[view]} = {total}({level}, {self.count});")
 
 
 class _Loop:
     """The loops over one box."""
 
-    def __init__(self, kernel: Kernel, plan: Plan, unit: Unit, box: Box, totals: dict[Node, str]) -> None:
+    def __init__(self, kernel: Kernel, plan: Plan, unit: Unit, box: Box) -> None:
         self.kernel, self.box = kernel, box
         self.kept = roots(unit, box)
         terms = {node: node.operands[0] for node in unit.sums}
-        #: What is summed here, and the name of its total over all boxes.
-        self.summed = {place_in(v, box): totals[node] for node, v in terms.items() if inside(box, v.type.shape)}
-        self.body = Body(plan, unit.nodes, [*self.kept, *self.summed])
+        self.summed = {node: place_in(v, box) for node, v in terms.items() if inside(box, v.type.shape)}
+        self.body = Body(plan, unit.nodes, [*self.kept, *self.summed.values()])
         self.nest = Nest(kernel, box[1], [*self.body.leaves, *self.kept])
+        #: What is summed here, and the name of the sum.
         self.parts: dict[View, str] = {}
         #: While strong-zero products are trusted: what says that one is NaN, and by what values.
         self.flag, self.watched = "", list[View]()
 
-    def run(self) -> None:
-        """The loops, and their sums added to the totals."""
-        self._declare()
-        self._loops()
-        self._add()
-
-    def _declare(self) -> None:
-        self.parts = {view: self.kernel.name("s") for view in self.summed}
+    def declare(self) -> None:
+        """The sums, before the loops."""
+        self.parts = {view: self.kernel.name("s") for view in dict.fromkeys(self.summed.values())}
         for view, name in self.parts.items():
             self.kernel.line(f"{local(view.base.type.dtype)} {name} = 0;")
 
-    def _add(self) -> None:
-        for view, name in self.parts.items():
-            self.kernel.line(f"{self.summed[view]} += {name};")
-
-    def _loops(self) -> None:
-        nest, shape = self.nest, self.nest.shape
-        if not self.parts:
-            nest.enter()
-            self._statements()
-            nest.leave()
+    def run(self) -> None:
+        """The loops."""
+        nest = self.nest
+        if self.parts and nest.shape:
+            self._summing()
             return
-        axis = max((a for a, n in enumerate(shape) if n >= MANY), default=None)
+        if self._many():
+            self.kernel.line(self._parallel())
+        nest.enter()
+        for view, value in self._statements().items():
+            self.kernel.line(f"{self.parts[view]} += {value};")
+        nest.leave()
+
+    # -- sums -------------------------------------------------------------------------------------
+
+    def _summing(self) -> None:
+        """Terms go into small buffers along the last long axis; the sums of these are added in a tree."""
+        nest = self.nest
+        axis = max((a for a, n in enumerate(nest.shape) if n >= MANY), default=None)
         if axis is None:
-            axes = range(len(shape))
+            axes = range(len(nest.shape))
             flat = nest.backwards(axes)
             (nest.enter_flat if flat else nest.enter)(axes)
-            for view, value in self._statements().items():
-                self.kernel.line(f"{self.parts[view]} += {value};")
+            self._add_terms(self.parts)
             nest.leave(1 if flat else None)
+        elif self._many() and not nest.backwards(range(len(nest.shape))):
+            self._in_chunks(axis)
         else:
-            self._in_blocks(axis)
+            self._in_blocks(axis, self.parts)
 
-    def _in_blocks(self, axis: int) -> None:
-        """Terms go into small buffers along an axis; the sums of these are added in a tree."""
-        k, nest, n, i = self.kernel, self.nest, self.nest.shape[axis], self.nest.names[axis]
-        block = {view: k.name("block") for view in self.parts}
-        several = axis > 0 or n > BLOCK
-        level, count = {view: k.name("level") for view in self.parts if several}, k.name("n")
-        for view in self.parts:
-            k.line(f"{local(view.base.type.dtype)} {block[view]}[{min(BLOCK, n)}];")
-            if several:
-                k.line(f"{local(view.base.type.dtype)} {level[view]}[64];")
-        if several:
-            k.line(f"uint64_t {count} = 0;")
+    def _add_terms(self, sums: dict[View, str]) -> None:
+        for view, value in self._statements().items():
+            self.kernel.line(f"{sums[view]} += {value};")
+
+    def _in_chunks(self, axis: int) -> None:
+        """The first axis in as many parts whatever the number of threads, so that a sum is the same on all machines."""
+        k, n = self.kernel, self.nest.shape[0]
+        sums = {view: k.name("chunk") for view in self.parts}
+        for view, name in sums.items():
+            k.line(f"{local(view.base.type.dtype)} {name}[{CHUNKS}];")
+        step = -(-n // CHUNKS) if axis else -(-n // (CHUNKS * BLOCK)) * BLOCK
+        low, high = k.name("low"), k.name("high")
+        k.line(self._parallel())
+        k.open(f"for (ptrdiff_t chunk = 0; chunk < {CHUNKS}; ++chunk)")
+        k.line(f"const ptrdiff_t {low} = chunk * {step} < {n} ? chunk * {step} : {n};")
+        k.line(f"const ptrdiff_t {high} = {low} + {step} < {n} ? {low} + {step} : {n};")
+        self.nest.bounds[0] = low, high
+        self._in_blocks(axis, {view: f"{name}[chunk]" for view, name in sums.items()})
+        del self.nest.bounds[0]
+        k.close()
+        for view, name in sums.items():
+            add = k.helpers.need("block_sum", view.base.type.dtype)
+            k.line(f"{self.parts[view]} = {add}({name}, {CHUNKS}, 1);")
+
+    def _in_blocks(self, axis: int, sums: dict[View, str]) -> None:
+        k, nest = self.kernel, self.nest
+        low, high = nest.bounds.get(axis, ("0", str(nest.shape[axis])))
+        whole = nest.shape[axis] <= SHORT and axis not in nest.bounds
+        tree = _Trees(k, list(sums), nest.shape[axis] if whole else BLOCK, several=axis > 0 or not whole)
         nest.enter(range(axis))
-        start, end = ("0", str(n)) if n <= BLOCK else (k.name("start"), k.name("end"))
-        if n > BLOCK:
-            k.open(f"for (ptrdiff_t {start} = 0; {start} < {n}; {start} += {BLOCK})")
-            k.line(f"const ptrdiff_t {end} = {start} + {BLOCK} < {n} ? {start} + {BLOCK} : {n};")
+        i, start, end = nest.names[axis], low, high
+        if not whole:
+            start, end = k.name("start"), k.name("end")
+            k.open(f"for (ptrdiff_t {start} = {low}; {start} < {high}; {start} += {BLOCK})")
+            k.line(f"const ptrdiff_t {end} = {start} + {BLOCK} < {high} ? {start} + {BLOCK} : {high};")
         k.open(f"for (ptrdiff_t {i} = {start}; {i} < {end}; ++{i})")
-        place = i if n <= BLOCK else f"{i} - {start}"
-        inner = range(axis + 1, len(nest.shape))
-        if inner:
-            short = {view: k.name("r") for view in self.parts}
+        place = i if whole else f"{i} - {start}"
+        if inner := range(axis + 1, len(nest.shape)):
+            short = {view: k.name("r") for view in sums}
             for view, name in short.items():
                 k.line(f"{local(view.base.type.dtype)} {name} = 0;")
             nest.enter(inner)
-            for view, value in self._statements().items():
-                k.line(f"{short[view]} += {value};")
+            self._add_terms(short)
             nest.leave(len(inner))
-            values = short
+            tree.put(short, place)
         else:
-            values = self._statements()
-        for view, value in values.items():
-            k.line(f"{block[view]}[{place}] = {value};")
+            tree.put(self._statements(), place)
         k.close()
-        size = str(n) if n <= BLOCK else f"{end} - {start}"
-        for view in self.parts:
-            add = f"{k.helpers.need('block_sum', view.base.type.dtype)}({block[view]}, {size}, 1)"
-            push = k.helpers.need("push", view.base.type.dtype) if several else ""
-            k.line(f"{push}({level[view]}, {count}, {add});" if several else f"{self.parts[view]} = {add};")
-        if several:
-            k.line(f"++{count};")
-        if n > BLOCK:
+        tree.push(end if whole else f"{end} - {start}", sums)
+        if not whole:
             k.close()
         nest.leave(axis)
-        for view, name in self.parts.items():
-            if several:
-                total = k.helpers.need("push", view.base.type.dtype).replace("push", "total")
-                k.line(f"{name} = {total}({level[view]}, {count});")
+        tree.totals(sums)
+
+    def _many(self) -> bool:
+        """Whether there is work for several threads."""
+        cost = sum(1 if cheap(node) else CALL for _, node, _ in self.body.steps)
+        return self.kernel.parallel and bool(self.nest.shape) and math.prod(self.nest.shape) * cost >= WORK
+
+    def _parallel(self) -> str:
+        clause = f" reduction(max:{self.flag})" if self.watched else ""
+        return f"{PARALLEL}{clause}"
 
     def _statements(self) -> dict[View, str]:
         """The body at one element; the values of what is summed."""
@@ -157,39 +216,35 @@ class _Loop:
     def run_trusting(self) -> str:
         """Loops with plain products, which strong-zero products are unless one is NaN; the condition that says so.
 
-        They take two thirds of the time.  What they stored is written again then, and what they summed is not added:
-        nothing that a loop reads is written by it.
+        They take two thirds of the time.  What they stored and summed is then stored and summed again: nothing that a
+        loop reads is written by it.
         """
         k = self.kernel
         ends, rest = self._shown()
-        self.watched = [*(view for view in ends if view not in self.summed), *rest]
+        self.watched = [*(view for view in ends if view not in self.summed.values()), *rest]
         if self.watched:
             dtype = self.watched[0].base.type.dtype
             self.flag = k.name("nan")
             c = local(part(dtype) if dtype.kind == "c" else dtype)
             k.line(f"{c} {self.flag} = 0;  /* a number, as compilers vectorise the loop best then */")
-        self._declare()
+        self.declare()
         k.trusting = True
-        self._loops()
+        self.run()
         k.trusting = False
         tests = [f"{self.flag} != 0"] if self.watched else []
-        tests += [f"{self.parts[view]} != {self.parts[view]}" for view in ends if view in self.summed]
-        condition, self.watched = " || ".join(tests), []
-        if self.parts:
-            k.open(f"if (!({condition}))")
-            self._add()
-            k.close()
-        return condition
+        tests += [f"{self.parts[view]} != {self.parts[view]}" for view in ends if view in self.parts]
+        self.watched = []
+        return " || ".join(tests)
 
     def _shown(self) -> tuple[dict[View, None], list[View]]:
-        """What is stored or summed, and so shows a NaN of the products it is made of; and products that nothing shows."""
-        at: dict[View, set[View]] = {view: {view} for view in (*self.kept, *self.summed)}
+        """What is stored or summed, and so shows the NaN of a product in it; and products that nothing shows."""
+        at: dict[View, set[View]] = {view: {view} for view in (*self.kept, *self.summed.values())}
         ends: dict[View, None] = {}
         rest = []
         for view, node, operands in reversed(self.body.steps):
             shown = at.get(view, set())
             if node.op.name == "scale" and not any(end in shown for end in ends):
-                summed = [end for end in shown if end in self.summed]
+                summed = [end for end in shown if end in self.summed.values()]
                 if shown:
                     ends[(summed or sorted(shown, key=self.kept.index))[0]] = None
                 else:

@@ -14,10 +14,12 @@ import numpy as np
 from wengert.backends.source.c import complexes
 from wengert.ir.types import SHORT_NAMES
 
-__all__ = ["BLOCK", "BODIES", "Helpers"]
+__all__ = ["BLOCK", "BODIES", "SHORT", "Helpers"]
 
 #: Elements of a loop whose terms are summed at once.
 BLOCK = 512
+#: Up to this many are summed without a tree.
+SHORT = 128
 
 _FLOORDIV_INT = """\
 /* Rounds down, as NumPy does. C has no answer for a divisor 0 (here 0) nor MIN / -1 (here MIN). */

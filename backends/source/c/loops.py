@@ -53,12 +53,14 @@ class Nest:
         self.shape, strides, self.labels = coalesce(shape, [v.strides for v in unique], labels)
         self.strides = dict(zip(unique, strides, strict=True))
         self.names = [f"i{axis}" for axis in range(len(self.shape))]
+        #: Where the loop of an axis begins and ends, if not at its ends.
+        self.bounds: dict[int, tuple[str, str]] = {}
 
     def enter(self, axes: Sequence[int] | None = None) -> None:
         """Open the loops of some axes; all by default."""
         for axis in range(len(self.shape)) if axes is None else axes:
-            name = self.names[axis]
-            self.kernel.open(f"for (ptrdiff_t {name} = 0; {name} < {self.shape[axis]}; ++{name})")
+            name, (low, high) = self.names[axis], self.bounds.get(axis, ("0", str(self.shape[axis])))
+            self.kernel.open(f"for (ptrdiff_t {name} = {low}; {name} < {high}; ++{name})")
 
     def backwards(self, axes: Sequence[int]) -> bool:
         """Whether something is read backwards by the inner of several loops."""

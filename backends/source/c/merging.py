@@ -14,8 +14,8 @@ from attrs import evolve
 from wengert.backends.source.c.bodies import Body, CannotComposeError
 from wengert.backends.source.c.scalars import weight
 from wengert.backends.source.c.splits import boxes, roots
-from wengert.ir.graph import Node, Value
-from wengert.ir.kinds import Elementwise, Reduction
+from wengert.ir.graph import Value
+from wengert.ir.kinds import Elementwise
 
 if TYPE_CHECKING:
     from wengert.backends.source.c.plan import Plan, Unit

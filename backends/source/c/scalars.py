@@ -16,9 +16,12 @@ from wengert.ir.graph import Constant, Graph, Node, Value
 from wengert.ir.kinds import Elementwise
 from wengert.ir.types import DTYPES, ArrayType
 
-__all__ = ["Kernel", "cheap", "weight"]
+__all__ = ["PARALLEL", "Kernel", "cheap", "weight"]
 
 DTypes = tuple[np.dtype[Any], ...]
+
+#: What lets several threads share a loop, where it is compiled so.
+PARALLEL = "#pragma omp parallel for schedule(static)"
 
 
 @functools.lru_cache(maxsize=4096)
@@ -74,8 +77,10 @@ class Kernel:
     equal text and are written once, whatever arrays they are called with.
     """
 
-    def __init__(self, helpers: Helpers) -> None:
+    def __init__(self, helpers: Helpers, *, parallel: bool = False) -> None:
         self.helpers = helpers
+        #: Whether threads may share its loops.
+        self.parallel = parallel
         self.lines: list[str] = []
         self.depth = 1
         self.reads: dict[Value, str] = {}
