@@ -60,7 +60,7 @@ __all__ = [
     "jacobian_diagonal", "jet", "jvp", "key", "laplacian", "least_squares", "linear_solve", "linearize", "load",
     "map", "minimize", "parse", "primitive", "root", "scale_gradient", "scan", "solve_ivp", "source",
     "sparse_hessian", "sparse_jacobian", "sparsity", "spec", "stabilize", "stop_gradient", "straight_through",
-    "switch", "taylor", "trace", "value_and_grad", "vjp", "vmap", "while_loop",
+    "switch", "taylor", "threads", "trace", "value_and_grad", "vjp", "vmap", "while_loop",
 ]  # fmt: skip
 
 
@@ -97,6 +97,13 @@ def cost(f: Any, argnums: Any = None) -> Any:
     from wengert.tools.cost import cost as counted
 
     return counted(f, argnums)
+
+
+def threads(count: int | None = None) -> int:
+    """How many threads share a long loop of a program in C; see :func:`wengert.backends.source.c.threads.threads`."""
+    from wengert.backends.source.c import threads as of_c
+
+    return of_c.threads(count)
 
 
 def check(f: Any, backends: Any = None, *, limit: int | None = None) -> Any:

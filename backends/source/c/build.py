@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import contextlib
 import ctypes
 import threading
 from collections.abc import Callable, Sequence
@@ -9,6 +10,7 @@ from typing import Any
 
 import numpy as np
 
+from wengert.backends.source.c import threads
 from wengert.backends.source.c.emit import PRINTED, Failure, Program
 from wengert.backends.source.c.shared import family, load_shared
 from wengert.ir.graph import Graph, Node
@@ -56,7 +58,12 @@ class Runner:
 
     def __init__(self, program: Program) -> None:
         graph = program.graph
-        self._loaded = load_shared(program.text(), program.name)  # kept alive: it holds the code
+        text = program.text()
+        shared = threads.NAME in text
+        with threads.quiet() if shared else contextlib.nullcontext():
+            self._loaded = load_shared(text, program.name)  # kept alive: it holds the code
+        if shared:
+            threads.following(self._loaded.library)
         self._tables = self._loaded.tables
         self._entry = getattr(self._loaded.library, f"{program.name}_{'shared' if self._tables else 'hosted'}")
         self._entry.argtypes = [ctypes.c_void_p] * (7 if self._tables else 5)

@@ -8,10 +8,11 @@ from typing import Any
 import numpy as np
 from attrs import frozen
 
+from wengert.backends.source.c import threads
 from wengert.backends.source.c.control import GROW
 from wengert.backends.source.c.functions import ENVIRONMENT, Function, comment
 from wengert.backends.source.c.helpers import Helpers
-from wengert.backends.source.c.scalars import Kernel
+from wengert.backends.source.c.scalars import PARALLEL, Kernel
 from wengert.backends.source.c.spelling import literal, part, stored
 from wengert.ir.graph import Constant, Graph, Guard, Node, Value
 from wengert.ir.types import SHORT_NAMES
@@ -109,6 +110,9 @@ class Program:
         parts += [apart + re.sub(r"\bk\(", f"{name}(", text, count=1) + "\n" for text, name in self.kernels.items()]
         parts += self.functions
         parts.append(self._entry())
+        if self.hosted and PARALLEL in bodies:
+            parts = [part.replace(PARALLEL, f"{PARALLEL} num_threads({threads.NAME})") for part in parts]
+            parts.insert(2, f"int {threads.NAME} = 1;\n")
         return "\n".join(parts)
 
     def _entry(self) -> str:

@@ -1,0 +1,99 @@
+"""How many threads share a long loop: of compiled programs, each of which has the number as a variable of its own."""
+
+from __future__ import annotations
+
+import contextlib
+import ctypes
+import os
+import threading
+import weakref
+from collections.abc import Iterator
+
+__all__ = ["NAME", "following", "quiet", "threads"]
+
+#: What GCC's library of threads reads when it is loaded; how often it looks before it sleeps: some 50 us.
+_SPINNING, _POLICY, SPINS = "GOMP_SPINCOUNT", "OMP_WAIT_POLICY", "10000"
+#: The variable of a program.
+NAME = "program_threads"
+
+_programs: weakref.WeakSet[ctypes.CDLL] = weakref.WeakSet()
+_lock = threading.Lock()
+_chosen: int | None = None
+
+
+def _wanted() -> int:
+    """$WENGERT_THREADS, or the processors that this process may use."""
+    given = os.environ.get("WENGERT_THREADS", "")
+    if given.isdecimal() and int(given) > 0:
+        return int(given)
+    if hasattr(os, "sched_getaffinity"):
+        return len(os.sched_getaffinity(0))
+    return os.cpu_count() or 1
+
+
+def threads(count: int | None = None) -> int:
+    """How many threads share a long loop of a compiled program (backend ``c``); with ``count``, from now on.
+
+    Short loops run in the caller's thread alone, whatever the number, and no result depends on it.  At first it is
+    $WENGERT_THREADS, else the number of processors that the process may use.  Matrix products have their own threads,
+    those of the BLAS library ($OPENBLAS_NUM_THREADS).  After a fork it is 1 in the child, whose parent has the threads.
+
+    Parameters
+    ----------
+    count : int, optional
+        At least 1.
+
+    Returns
+    -------
+    int
+        The number in force.
+    """
+    global _chosen  # noqa: PLW0603 (one number for the process)
+    if count is not None:
+        if not isinstance(count, int) or isinstance(count, bool) or count < 1:
+            message = f"threads takes a whole number, at least 1; got {count!r}."
+            raise ValueError(message)
+        with _lock:
+            _chosen = count
+            for library in _programs:
+                _tell(library)
+    return _wanted() if _chosen is None else _chosen
+
+
+def _tell(library: ctypes.CDLL) -> None:
+    ctypes.c_int.in_dll(library, NAME).value = threads()
+
+
+def quiet() -> contextlib.AbstractContextManager[None]:
+    """While the first program with threads is loaded: they are not to wait busily for the next loop, or not for long.
+
+    By default they would keep a processor for milliseconds, and slow down whatever comes next.
+    """
+    return contextlib.nullcontext() if _programs or _SPINNING in os.environ or _POLICY in os.environ else _spinning()
+
+
+@contextlib.contextmanager
+def _spinning() -> Iterator[None]:
+    os.environ[_SPINNING] = SPINS
+    try:
+        yield
+    finally:
+        os.environ.pop(_SPINNING, None)
+
+
+def following(library: ctypes.CDLL) -> None:
+    """From now on this program is told."""
+    with _lock:
+        _programs.add(library)
+    _tell(library)
+
+
+def _alone() -> None:
+    """In a forked child: the threads have stayed with the parent, and waiting for them would never end."""
+    global _lock  # noqa: PLW0603 (it may have been held)
+    _lock = threading.Lock()
+    threads(1)
+
+
+if hasattr(os, "register_at_fork"):
+    os.register_at_fork(after_in_child=_alone)
