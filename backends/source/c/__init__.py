@@ -2,13 +2,14 @@
 
 from __future__ import annotations
 
+import functools
 import itertools
 import re
 from collections.abc import Callable, Mapping
 from contextlib import AbstractContextManager
 from typing import Any
 
-from wengert.backends.protocol import Run, check_kinds
+from wengert.backends.protocol import Forward, Reverse, Run, check_kinds
 from wengert.backends.source.base import SourceBackend
 from wengert.backends.source.c.build import build
 from wengert.backends.source.c.compiler import missing
@@ -20,6 +21,7 @@ from wengert.ir.errors import BackendError
 from wengert.ir.graph import Graph
 from wengert.ir.kinds import Elementwise
 from wengert.ir.ops import OPS
+from wengert.ir.passes.reroll import rolled
 from wengert.ir.symbolic.schema import Sizes
 from wengert.ir.symbolic.witnesses import FEWEST, larger
 
@@ -37,7 +39,16 @@ class CBackend(SourceBackend):
 
     def emit(self, graph: Graph, name: str = "program") -> str:
         """The stand-alone text: ``int name(const double *in0, ..., double *out0, ..., void *)``."""
-        return Program(graph, _checked(name), hosted=False).text()
+        return Program(_rolled(graph), _checked(name), hosted=False).text()
+
+    def compile(self, graph: Graph) -> Run:
+        return super().compile(_rolled(graph))
+
+    def forward(self, graph: Graph, active: tuple[int, ...]) -> Forward:
+        return super().forward(_rolled(graph), active)
+
+    def reverse(self, graph: Graph, active: tuple[int, ...]) -> Reverse:
+        return super().reverse(_rolled(graph), active)
 
     def build(self, graph: Graph) -> Run:
         """The compiled program."""
@@ -54,6 +65,10 @@ class CBackend(SourceBackend):
     def sharing(self, kept: dict[str, Any]) -> AbstractContextManager[None]:
         """Within this context programs of other sizes, of which the same dict is kept, are compiled once."""
         return within(kept.setdefault(self.name, Family()))
+
+
+#: Loops that Python has unrolled are loops again, in values and in derivatives; the last few graphs are remembered.
+_rolled = functools.lru_cache(maxsize=16)(rolled)
 
 
 #: What the program itself defines, and what the headers that it includes declare.

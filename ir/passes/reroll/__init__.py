@@ -22,11 +22,12 @@ from wengert.ir.graph import Constant, Graph, Guard, Node, Value
 from wengert.ir.kinds import Elementwise, Movement
 from wengert.ir.ops import OPS
 from wengert.ir.passes.basic import dead_code
+from wengert.ir.passes.loops import prune_loops
 from wengert.ir.passes.reroll.bodies import Given, Written, moves, write
 from wengert.ir.passes.reroll.entries import entry
 from wengert.ir.passes.reroll.joining import join_rows
 from wengert.ir.passes.reroll.repeats import FEWEST, described, stretches
-from wengert.ir.passes.reroll.report import Loop, Report, refused
+from wengert.ir.passes.reroll.report import Loop, Report, counted, refused
 from wengert.ir.passes.reroll.steps import Steps, Where, matched, phases
 
 __all__ = ["Loop", "Report", "reroll", "rolled"]
@@ -54,19 +55,25 @@ def reroll(graph: Graph, least: int = LEAST) -> tuple[Graph, Report]:
         Nodes that a loop must save.
     """
     before, loops = len(graph.nodes), []
-    result = dead_code(graph) if before >= least else graph
+    result = graph
     bodies: dict[Any, Graph] = {}
+    alive: tuple[Node, ...]
     misses: list[tuple[Node, Node, int]] = []
     for _ in range(_ROUNDS):
         if len(result.nodes) < least:
             break
         done = _Round(result, least, bodies)
         misses = done.misses or misses
-        if not done.ranges:
+        if done.ranges:
+            result = done.graph()
+            loops += done.loops
+        elif loops or len(alive := dead_code(result).nodes) == len(result.nodes):
             break
-        result = done.graph()
-        loops += done.loops
-    return result, Report(before, len(result.nodes), tuple(loops), refused(result, misses))
+        else:  # what nobody reads is part of a step, or stands in the way
+            result = result.evolve(nodes=alive)
+    if loops:
+        result = dead_code(prune_loops(result))
+    return result, Report(before, len(result.nodes), counted(loops), refused(result, misses))
 
 
 class _Round:
@@ -138,7 +145,7 @@ class _Round:
             steps = self.ranges[r]
             own = {v: node for node in self.nodes[steps.start : steps.stop] for v in node.results}
             given = Given(self.nodes, ChainMap(own, maker), self.b, self._at)
-            written = write(given, steps, sorted(wanted[r]), self.bodies)
+            written = write(given, steps, *map(sorted, wanted[r]), self.bodies)
             self._note(steps, written)
             self.written.append(written)
             i, r = steps.stop, r + 1
@@ -150,6 +157,8 @@ class _Round:
     def _note(self, steps: Steps, written: Written) -> None:
         n = steps.count - 1
         self.rows.update((v, (written.stacks[key], n)) for key, v in written.last.items() if key in written.stacks)
+        if not written.carries + written.ys:
+            return  # nodes that are equal, made once
         location = next((n.location for n in self.nodes[steps.start : steps.stop] if n.location is not None), None)
         self.loops.append(Loop(location, steps.count, steps.period, written.carries, written.xs, written.ys))
 
@@ -160,21 +169,16 @@ class _Round:
         self.b.location = node.location
         self.b.nodes.append(node)
 
-    def _wanted(self) -> list[set[tuple[int, int]]]:
-        """Of each loop, the results that are read after it; the last ones of those it carries are there anyway."""
-        wanted: list[set[tuple[int, int]]] = [set() for _ in self.ranges]
-        handed = [
-            {(s.node, s.result) for sources in steps.sources for s in sources if s is not None and s.steps}
-            for steps in self.ranges
-        ]
+    def _wanted(self) -> list[tuple[set[tuple[int, int]], set[tuple[int, int]]]]:
+        """Of each loop, the results that are read after it: of any step, and of the last alone."""
+        wanted: list[tuple[set[tuple[int, int]], set[tuple[int, int]]]] = [(set(), set()) for _ in self.ranges]
 
         def read(value: Value, reader: int) -> None:
             index, result = self.where.get(value, (-1, 0))
             if index < 0 or (r := self.of[index]) < 0 or r == reader:
                 return
             step, j = self.ranges[r].at(index)
-            if step < self.ranges[r].count - 1 or (j, result) not in handed[r]:
-                wanted[r].add((j, result))
+            wanted[r][step == self.ranges[r].count - 1].add((j, result))
 
         for i, node in enumerate(self.nodes):
             for v in node.operands:

@@ -12,7 +12,7 @@ from wengert.ir.graph import Constant, Graph, Node, Value
 from wengert.ir.kinds import Control, Movement
 from wengert.ir.ops import OPS
 from wengert.ir.passes.basic import dead_code
-from wengert.ir.passes.reroll.entries import entry, places, reshaped, sliced, stacked
+from wengert.ir.passes.reroll.entries import chosen, places, reshaped, sliced, stacked
 from wengert.ir.passes.reroll.steps import Steps
 from wengert.ir.types import ArrayType
 
@@ -144,6 +144,12 @@ class _Body:
         if starts and any(s != starts[0] for s in starts):
             self._sliced(j, first, fixed[0], starts)
             return
+        if first.op is OPS["take"] and fixed[0] is not None and fixed[1] is None and sources[1] is None:
+            indices = [nodes[k].operands[1] for k in each]
+            if all(isinstance(v, Constant) for v in indices):
+                rows = chosen(self.b, fixed[0], stacked(self.b, indices), first.params["axis"])
+                self._results(j, [self.along(rows, first.result.type)])
+                return
         if _worth_doing_before(first) and fixed and all(v is not None for v in fixed) and not all(
             isinstance(v, Constant) for v in fixed):
             results = self.b.emit_all(first.op, fixed, **first.params)  # type: ignore[arg-type]
@@ -233,8 +239,11 @@ def _worth_doing_before(node: Node) -> bool:
     return node.op is not OPS["broadcast_to"] and not isinstance(node.op, Control)
 
 
-def write(given: Given, steps: Steps, wanted: Sequence[tuple[int, int]], bodies: dict[Any, Graph]) -> Written:
-    """The scan of some steps, of which some results are wanted from each; equal bodies are one graph."""
+def write(
+    given: Given, steps: Steps, wanted: Sequence[tuple[int, int]], last: Sequence[tuple[int, int]],
+    bodies: dict[Any, Graph],
+) -> Written:
+    """The scan of some steps, of which some results are wanted, or the last of some; equal bodies are one graph."""
     at = _Body(given, steps)
     for j in range(steps.period):
         at.node(j)
@@ -242,7 +251,8 @@ def write(given: Given, steps: Steps, wanted: Sequence[tuple[int, int]], bodies:
     b.location = given.nodes[steps.start].location
     stacks = {}
     rows: dict[tuple[int, int], Value] = {}
-    for key in wanted:
+    carried = {source for source, begin in at.carries if len(begin) == 1}
+    for key in dict.fromkeys((*wanted, *(key for key in last if key not in carried))):
         if key in at.same:
             continue
         made = at.made[key]
@@ -263,8 +273,8 @@ def write(given: Given, steps: Steps, wanted: Sequence[tuple[int, int]], bodies:
     results = b.emit_all(OPS["scan"], operands, **params) if outputs else ()
     found = dict(zip(each, results[len(keys) :], strict=True))
     stacks.update((key, found[v]) for key, v in rows.items())
-    last = {key[0]: v for key, v in zip(keys, results, strict=False) if len(key[1]) == 1}
-    return Written(stacks, dict(at.same), last, len(keys), len(xs), len(each))
+    ends = {key[0]: v for key, v in zip(keys, results, strict=False) if len(key[1]) == 1}
+    return Written(stacks, dict(at.same), ends, len(keys), len(xs), len(each))
 
 
 def _form(graph: Graph, consts: int, carries: int) -> Any:

@@ -12,7 +12,7 @@ from wengert.ir.graph import Constant, Value
 from wengert.ir.ops import OPS
 from wengert.ir.types import ArrayType
 
-__all__ = ["cut", "entry", "places", "reshaped", "sliced", "stacked"]
+__all__ = ["chosen", "cut", "entry", "places", "reshaped", "sliced", "stacked"]
 
 Starts = Sequence[tuple[int, ...]]
 
@@ -128,4 +128,9 @@ def _chosen(
     """Slices of one entry along an axis, in any order."""
     whole = cut(b, x, _with(starts[0], axis, 0), _with(size, axis, x.type.shape[axis]), _with(step, axis, 1))
     order = b.constant(np.array([s[axis] for s in starts], np.int64))
-    return reshaped(b, b.emit(OPS["take"], (_front(b, whole, axis), order), axis=0), (len(starts), *size))
+    return reshaped(b, chosen(b, whole, order, axis), (len(starts), *size))
+
+
+def chosen(b: Builder, x: Value, indices: Value, axis: int) -> Value:
+    """What is taken of ``x`` along an axis, by each of the indices along a first axis."""
+    return _front(b, b.emit(OPS["take"], (x, indices), axis=axis), axis)

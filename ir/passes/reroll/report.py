@@ -2,14 +2,15 @@
 
 from __future__ import annotations
 
+from collections import Counter
 from collections.abc import Sequence
 
-from attrs import frozen
+from attrs import evolve, frozen
 
 from wengert.ir.graph import Graph, Location, Node
 from wengert.ir.passes.reroll.repeats import FEWEST, described, stretches
 
-__all__ = ["Loop", "Report", "refused"]
+__all__ = ["Loop", "Report", "counted", "refused"]
 
 #: Nodes of a loop that is worth a word where it is left as it is.
 _WORTH_A_WORD = 64
@@ -25,12 +26,19 @@ class Loop:
     carries: int
     xs: int
     ys: int
+    times: int = 1
 
     def __str__(self) -> str:
+        times = f"{self.times} times " if self.times > 1 else ""
         return (
-            f"{self.location or 'somewhere'}: {self.steps} steps of {self.nodes} nodes; "
+            f"{self.location or 'somewhere'}: {times}{self.steps} steps of {self.nodes} nodes; "
             f"{self.carries} carried, {self.xs} read, {self.ys} given in each"
         )
+
+
+def counted(loops: Sequence[Loop]) -> tuple[Loop, ...]:
+    """Loops that are alike as one: those within another were found in each of its steps."""
+    return tuple(evolve(loop, times=n) for loop, n in Counter(loops).items())
 
 
 @frozen
@@ -55,7 +63,8 @@ class Report:
     refused: tuple[Refused, ...]
 
     def __str__(self) -> str:
-        head = f"{self.before} nodes, {self.after} after {len(self.loops)} loops were found"
+        count = sum(loop.times for loop in self.loops)
+        head = f"{self.before} nodes, {self.after} after {count} loop{'s were' if count != 1 else ' was'} found"
         return "\n".join([head, *(f"  {line}" for line in (*self.loops, *self.refused))])
 
 
