@@ -13,6 +13,7 @@ from wengert.ir.graph import Guard
 from wengert.ir.kinds import Movement
 from wengert.ir.ops import OPS
 from wengert.ir.passes.reroll import reroll
+from wengert.ir.passes.reroll.guards import gathered, joined
 from wengert.ir.types import ArrayType
 from wengert.ir.verify import called_graphs, verify
 
@@ -100,18 +101,21 @@ class Meaning:
         return values[: len(graph.outputs)], values[len(graph.outputs) :]
 
 
-def joined_guards(graph):
-    """Guards that test all or any of a stack, as guards of its elements."""
+def single_guards(graph):
+    """Guards that test all or any of an array, as guards of the array."""
     made = {v: node for node in graph.nodes for v in node.results}
-    stacks = [(made.get(g.value), g) for g in graph.guards]
-    inner = [n.operands[0] if n is not None and n.op.name in ("all", "any") and n.operands[0].type.ndim == 1 and
-             (n.op.name == "all") == g.expected else g.value for n, g in stacks]  # fmt: skip
-    return graph.evolve(guards=tuple(Guard(v, g.expected, g.location) for v, g in zip(inner, graph.guards, strict=True)))
+    guards = []
+    for guard in graph.guards:
+        node = made.get(guard.value)
+        fold = "all" if guard.expected else "any"
+        value = node.operands[0] if node is not None and node.op.name == fold else guard.value
+        guards.append(Guard(value, guard.expected, guard.location))
+    return graph.evolve(guards=tuple(guards))
 
 
 def same_meaning(a, b):
     meaning = Meaning()
-    (outs, guards), (others, tests) = meaning.of(joined_guards(a)), meaning.of(joined_guards(b))
+    (outs, guards), (others, tests) = meaning.of(single_guards(a)), meaning.of(single_guards(b))
     assert all(np.array_equal(x, y) for x, y in zip(outs, others, strict=True))
 
     def tested(graph, values):
@@ -135,6 +139,7 @@ def check(graph, least=16, backends=("numpy",)):
     found, report = reroll(graph, least)
     verify(found)
     same_meaning(graph, found)
+    same_meaning(graph, joined(found))
     inputs = [drawn(v.type) for v in graph.inputs]
     for backend in backends:
         for x, y in zip(values(graph, inputs, backend), values(found, inputs, backend), strict=True):
@@ -329,7 +334,7 @@ def test_programs_as_people_write_them(name):
     graph = traced(f, *args)
     found, report = check(graph, backends=("numpy", "reference"))
     assert report.loops, report
-    assert len(found.nodes) < len(graph.nodes) / 3 or name == "columns", report
+    assert len(joined(found).nodes) < len(graph.nodes) / 3 or name == "columns", report
 
 
 # ----- Programs drawn at random -----
@@ -356,7 +361,7 @@ def random_loop(seed):
             now[made.type].append(made)
         if k in extra:  # a step that is not like the others
             now[scalar].append(b.emit(OPS["sin"], (pick(now[scalar] or consts[scalar], 0),)))
-        history = {t: [pair[1:] + [pick(now[t] or pair, i)] for i, pair in enumerate(history[t])] for t in history}
+        history = {t: [[*pair[1:], pick(now[t] or pair, i)] for i, pair in enumerate(history[t])] for t in history}
         kept.append(now)
     outputs = [pair[-1] for t in history for pair in history[t]]
     for t in (vector, scalar):
@@ -416,3 +421,114 @@ def test_programs_drawn_at_random(part):
         _, report = check(random_loop(seed), least=2)
         found += len(report.loops)
     assert found >= 10
+
+
+# ----- Guards -----
+
+
+def limited(x, s):
+    for t in range(len(x)):
+        s = s * 0.9 + x[t]
+        if s > 100.0:
+            s = s - 1.0
+    return s
+
+
+def test_guards_of_the_steps_of_a_loop_become_one():
+    graph = traced(limited, X[:, 0], 0.5)
+    found = joined(reroll(graph, 16)[0])
+    lines = {g.location.line for g in graph.guards}
+    assert len(graph.guards) == N
+    assert len(found.guards) <= 2  # that of the first step, where s is Python's, and those of the others
+    assert {g.location.line for g in found.guards} == lines
+    program, big = wg.Program(found), X[:, 0].copy()
+    assert program(X[:, 0], 0.5) == limited(X[:, 0], 0.5)
+    big[7] = 1e6
+    with pytest.raises(wg.GuardError) as caught:
+        program(big, 0.5)
+    assert caught.value.location.line in lines
+
+
+def test_each_guard_has_its_value_where_loops_stack_them():
+    graph = traced(limited, X[:, 0], 0.5)
+    found = gathered(reroll(graph, 16)[0])
+    assert len(found.graph.guards) < 4
+    for x in (X[:, 0], X[:, 0] * 300):
+        run = protocol.get("numpy").compile(graph)([x, np.array(0.5)])
+        values_ = found.values(protocol.get("numpy").compile(found.graph)([x, np.array(0.5)]))
+        assert [bool(a) for a in run[1:]] == [bool(a) for a in values_[1:]]
+        assert run[0] == values_[0]
+
+
+# ----- What users hold -----
+
+
+def walk(s, x):
+    for t in range(len(x)):
+        s = s + 0.01 * np.sin(s) * x[t]
+        if s[0] > 100:
+            s = s * 2
+    return s
+
+
+def growing(x):
+    for i in range(60):
+        x = np.concatenate([x, x[:1] * i + x[-1:]])
+    return x
+
+
+def changing(x):
+    for i in range(300):
+        x = np.sin(x) if i % 7 and i % 11 and i % 13 else np.cos(x) * x
+    return x
+
+
+LONG = RNG.normal(size=300)
+
+
+def test_a_function_a_program_and_a_graph():
+    s = np.ones(3)
+    program = wg.trace(walk).graph(s, LONG)
+    f, small, graph = wg.reroll(walk), wg.reroll(program), wg.reroll(program.graph)
+    assert f(s, LONG).tobytes() == small(s, LONG).tobytes() == wg.Program(graph)(s, LONG).tobytes()
+    np.testing.assert_allclose(small(s, LONG), walk(s, LONG), rtol=1e-15)
+    assert len(small.graph.nodes) < 10
+    assert "300 steps of 10 nodes; 1 carried, 1 read, 1 given" in str(small.report)
+    assert f.report.loops == small.report.loops
+    want = wg.grad(lambda s: walk(s, LONG).sum())(s)
+    for g in (f, small, f.on("c"), small.on("c")):
+        np.testing.assert_allclose(wg.grad(lambda s, g=g: g(s, LONG).sum())(s), want, rtol=1e-13)
+
+
+@pytest.mark.parametrize(("f", "why"), [(growing, "shapes change from step to step"), (changing, "does not repeat")])
+def test_what_is_no_loop_stays_and_is_told(f, why):
+    program = wg.trace(f).graph(LONG)
+    found = wg.reroll(program)
+    assert found.graph.nodes == program.graph.nodes
+    assert why in str(found.report)
+    assert f"{__name__}.{f.__name__}" in str(found.report)
+
+
+def flat(x):
+    return np.concatenate([np.ravel(part) for part in (x if isinstance(x, tuple) else (x,))])
+
+
+@pytest.mark.parametrize("backend", ["c"])
+def test_values_derivatives_and_guards_in_c(backend):
+    def f(s, x):
+        return walk(s, x).sum()
+
+    s, tangents = np.ones(3), (np.ones(3), LONG)
+    program = wg.trace(f).graph(s, LONG)
+    ours = wg.trace(f).on(backend)
+    for call in (
+        lambda g: g(s, LONG), lambda g: wg.grad(g, argnums=(0, 1))(s, LONG), lambda g: wg.jvp(g, (s, LONG), tangents),
+        lambda g: wg.hessian(g)(s, LONG),
+    ):  # fmt: skip
+        want, *found = [flat(call(g)) for g in (program.on("numpy"), program.on(backend), ours)]
+        for x in found:
+            np.testing.assert_allclose(x, want, rtol=1e-12)
+    big = LONG * 1e6
+    assert ours(s, big) == pytest.approx(f(s, big), rel=1e-13)
+    with pytest.raises(wg.GuardError):
+        program.on(backend)(s, big)

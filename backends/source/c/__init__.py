@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import functools
 import itertools
 import re
 from collections.abc import Callable, Mapping
@@ -15,6 +14,7 @@ from wengert.backends.source.c.build import build
 from wengert.backends.source.c.compiler import missing
 from wengert.backends.source.c.emit import Program
 from wengert.backends.source.c.functions import HANDLERS
+from wengert.backends.source.c.rerolled import rerolled
 from wengert.backends.source.c.shared import Family, within
 from wengert.backends.source.c.sized import sized
 from wengert.ir.errors import BackendError
@@ -39,16 +39,19 @@ class CBackend(SourceBackend):
 
     def emit(self, graph: Graph, name: str = "program") -> str:
         """The stand-alone text: ``int name(const double *in0, ..., double *out0, ..., void *)``."""
-        return Program(_rolled(graph), _checked(name), hosted=False).text()
+        return Program(rolled(graph), _checked(name), hosted=False).text()
 
     def compile(self, graph: Graph) -> Run:
-        return super().compile(_rolled(graph))
+        found = rerolled(graph)
+        return found.run(super().compile(found.graph))
 
     def forward(self, graph: Graph, active: tuple[int, ...]) -> Forward:
-        return super().forward(_rolled(graph), active)
+        found = rerolled(graph)
+        return found.forward(super().forward(found.graph, active))
 
     def reverse(self, graph: Graph, active: tuple[int, ...]) -> Reverse:
-        return super().reverse(_rolled(graph), active)
+        found = rerolled(graph)
+        return found.reverse(super().reverse(found.graph, active))
 
     def build(self, graph: Graph) -> Run:
         """The compiled program."""
@@ -65,10 +68,6 @@ class CBackend(SourceBackend):
     def sharing(self, kept: dict[str, Any]) -> AbstractContextManager[None]:
         """Within this context programs of other sizes, of which the same dict is kept, are compiled once."""
         return within(kept.setdefault(self.name, Family()))
-
-
-#: Loops that Python has unrolled are loops again, in values and in derivatives; the last few graphs are remembered.
-_rolled = functools.lru_cache(maxsize=16)(rolled)
 
 
 #: What the program itself defines, and what the headers that it includes declare.

@@ -41,7 +41,7 @@ _ROUNDS = 6
 
 
 def rolled(graph: Graph, least: int = LEAST) -> Graph:
-    """The graph with loops for steps that repeat themselves."""
+    """The graph with loops for steps that repeat themselves, or itself; the guards as they were, one by one."""
     return reroll(graph, least)[0]
 
 
@@ -73,7 +73,7 @@ def reroll(graph: Graph, least: int = LEAST) -> tuple[Graph, Report]:
             result = result.evolve(nodes=alive)
     if loops:
         result = dead_code(prune_loops(result))
-    return result, Report(before, len(result.nodes), counted(loops), refused(result, misses))
+    return result if loops else graph, Report(before, len(result.nodes), counted(loops), refused(result, misses))
 
 
 class _Round:
@@ -150,7 +150,7 @@ class _Round:
             self.written.append(written)
             i, r = steps.stop, r + 1
         outputs = tuple(map(self._at, graph.outputs))
-        guards = self._guards()
+        guards = tuple(Guard(self._at(guard.value), guard.expected, guard.location) for guard in graph.guards)
         made = graph.evolve(nodes=tuple(self.b.nodes), outputs=outputs, guards=guards)
         return dead_code(join_rows(made, self.rows))
 
@@ -205,26 +205,6 @@ class _Round:
         if step == count - 1 and key in written.last:
             return written.last[key]
         return entry(self.b, written.stacks[key], step, value.type)
-
-    def _guards(self) -> tuple[Guard, ...]:
-        """The guards; those of all steps of a loop, at one line, are one: all of them hold."""
-        groups: dict[Any, list[Guard]] = {}
-        for guard in self.graph_.guards:
-            index, result = self.where.get(guard.value, (-1, 0))
-            r = self.of[index] if index >= 0 else -1
-            key: Any = (r, self.ranges[r].at(index)[1], result) if r >= 0 else guard.value
-            groups.setdefault((key, guard.expected, guard.location), []).append(guard)
-        guards = []
-        for (key, expected, location), each in groups.items():
-            if type(key) is tuple and len({guard.value for guard in each}) == self.ranges[key[0]].count:
-                written = self.written[key[0]]
-                if (stack := written.stacks.get(key[1:])) is not None:
-                    self.b.location = location
-                    fold = OPS["all" if expected else "any"]
-                    guards.append(Guard(self.b.emit(fold, (stack,), axes=(0,)), expected, location))
-                    continue
-            guards += [Guard(self._at(guard.value), expected, location) for guard in each]
-        return tuple(guards)
 
 
 def _known_first(nodes: tuple[Node, ...]) -> list[Node]:

@@ -57,7 +57,7 @@ def _hashable(value: Any, named: dict[Graph, str]) -> Any:
 
 
 def stretches(numbers: Numbers, least: int) -> Iterator[tuple[int, int, int]]:
-    """Each ``(start, stop, period)`` with at least FEWEST periods of at least ``least`` numbers, short periods first."""
+    """Each ``(start, stop, period)`` with FEWEST periods and ``least`` numbers or more, short periods first."""
     for period in _periods(numbers):
         if period * FEWEST > len(numbers):
             continue

@@ -8,6 +8,7 @@ from collections.abc import Sequence
 from attrs import evolve, frozen
 
 from wengert.ir.graph import Graph, Location, Node
+from wengert.ir.kinds import Movement
 from wengert.ir.passes.reroll.repeats import FEWEST, described, stretches
 
 __all__ = ["Loop", "Report", "counted", "refused"]
@@ -78,17 +79,21 @@ def refused(graph: Graph, misses: Sequence[tuple[Node, Node, int]]) -> tuple[Ref
     seen: set[Location | None] = {each.location for each in found}
     for start, stop, period in stretches(kinds, _WORTH_A_WORD):
         first = graph.nodes[start]
-        if first.location in seen:
+        if first.location in seen or all(isinstance(node.op, Movement) for node in graph.nodes[start : start + period]):
             continue
         seen.update(node.location for node in graph.nodes[start:stop])
         k = next((k for k in range(start, stop - period) if every[k] != every[k + period]), None)
         found.append(Refused(first.location, (stop - start) // period, _difference(graph, k, period)))
+    lines = Counter(node.location for node in graph.nodes if not isinstance(node.op, Movement))
+    for line, count in lines.items():
+        if line is not None and count >= _WORTH_A_WORD and line not in seen:
+            found.append(Refused(line, count, "what is computed at this line does not repeat itself with a period."))
     return tuple(found)
 
 
 def _difference(graph: Graph, k: int | None, period: int) -> str:
     if k is None:
-        return f"they save too little; a loop has at least {FEWEST} steps, and straight code is faster where it is short."
+        return f"they save too little: a loop has at least {FEWEST} steps, and short straight code is faster."
     node, other = graph.nodes[k], graph.nodes[k + period]
     ours, theirs = ([v.type for v in (*n.operands, *n.results)] for n in (node, other))
     where = f"{node.op.name} at {node.location}"

@@ -1,4 +1,4 @@
-"""Steps of a loop found among nodes, and proved: in each, every operand comes from where it comes from in the others."""
+"""Steps of a loop found among nodes, and proved: in each, operands come from where they come from in the others."""
 
 from __future__ import annotations
 
@@ -121,8 +121,8 @@ class _Matching:
         while last < self.count and (seen := self._outside(last, m)) is not None:
             latest, last = max(latest, seen), last + 1
         stuck = self.bad if last < self.count else None
-        while first > 0 and latest < self._begin(first - 1) and (seen := self._outside(first - 1, first - 1)) is not None:
-            latest, first = max(latest, seen), first - 1
+        while first > 0 and latest < self._begin(k := first - 1) and (seen := self._outside(k, k)) is not None:
+            latest, first = max(latest, seen), k
         stuck = stuck or self.bad
         while first > 0 and latest < self._begin(first - 1) and self._may_begin(first - 1, last):
             first -= 1
