@@ -1,4 +1,4 @@
-"""Arrays that have, along a first axis, what each step of a loop reads: slices whose starts advance, numbers, values."""
+"""Arrays that have, along a first axis, what each step of a loop reads: slices that advance, numbers, values."""
 
 from __future__ import annotations
 
