@@ -42,6 +42,7 @@ from wengert.tracer.matrices import hessian, jacobian
 from wengert.tracer.prefixes import associative_scan
 from wengert.tracer.products import fisher_product, gauss_newton_product, hvp
 from wengert.tracer.random import key
+from wengert.tracer.rerolling import reroll
 from wengert.tracer.series import jet, taylor
 from wengert.tracer.sparse_matrices import sparsity
 from wengert.tracer.sparse_programs import sparse_hessian, sparse_jacobian
@@ -58,7 +59,7 @@ __all__ = [
     "default_backend", "divergence", "explain", "fisher_product", "fixed_point", "fori_loop", "gauss_newton_product",
     "grad", "hessian", "hessian_diagonal", "hvp", "inspect_gradient", "jacobian", "jacobian_blocks",
     "jacobian_diagonal", "jet", "jvp", "key", "laplacian", "least_squares", "linear_solve", "linearize", "load",
-    "map", "minimize", "parse", "primitive", "root", "scale_gradient", "scan", "solve_ivp", "source",
+    "map", "minimize", "parse", "primitive", "reroll", "root", "scale_gradient", "scan", "solve_ivp", "source",
     "sparse_hessian", "sparse_jacobian", "sparsity", "spec", "stabilize", "stop_gradient", "straight_through",
     "switch", "taylor", "threads", "trace", "value_and_grad", "vjp", "vmap", "while_loop",
 ]  # fmt: skip

@@ -8,12 +8,13 @@ from collections.abc import Callable, Mapping
 from contextlib import AbstractContextManager
 from typing import Any
 
-from wengert.backends.protocol import Run, check_kinds
+from wengert.backends.protocol import Forward, Reverse, Run, check_kinds
 from wengert.backends.source.base import SourceBackend
 from wengert.backends.source.c.build import build
 from wengert.backends.source.c.compiler import missing
 from wengert.backends.source.c.emit import Program
 from wengert.backends.source.c.functions import HANDLERS
+from wengert.backends.source.c.rerolled import rerolled
 from wengert.backends.source.c.shared import Family, within
 from wengert.backends.source.c.sized import sized
 from wengert.ir.errors import BackendError
@@ -21,6 +22,7 @@ from wengert.ir.graph import Graph
 from wengert.ir.kinds import Elementwise
 from wengert.ir.ops import OPS
 from wengert.ir.passes import tiled
+from wengert.ir.passes.reroll import rolled
 from wengert.ir.symbolic.schema import Sizes
 from wengert.ir.symbolic.witnesses import FEWEST, larger
 
@@ -38,7 +40,19 @@ class CBackend(SourceBackend):
 
     def emit(self, graph: Graph, name: str = "program") -> str:
         """The stand-alone text: ``int name(const double *in0, ..., double *out0, ..., void *)``."""
-        return Program(tiled(graph), _checked(name), hosted=False).text()
+        return Program(tiled(rolled(graph)), _checked(name), hosted=False).text()
+
+    def compile(self, graph: Graph) -> Run:
+        found = rerolled(graph)
+        return found.run(super().compile(found.graph))
+
+    def forward(self, graph: Graph, active: tuple[int, ...]) -> Forward:
+        found = rerolled(graph)
+        return found.forward(super().forward(found.graph, active))
+
+    def reverse(self, graph: Graph, active: tuple[int, ...]) -> Reverse:
+        found = rerolled(graph)
+        return found.reverse(super().reverse(found.graph, active))
 
     def build(self, graph: Graph) -> Run:
         """The compiled program."""

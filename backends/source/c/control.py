@@ -1,13 +1,16 @@
 """Control ops as C: a function for each sub-graph, and real loops and branches that call them.
 
-A loop carries values in two buffers, each step reading one and writing the other.  A stack, which grows with the steps
-of a ``while``, is memory from ``realloc`` that the function gives back when it ends.
+A loop carries arrays in two buffers, each step reading one and writing the other, and single numbers in variables,
+which compilers keep in registers.  A stack, which grows with the steps of a ``while``, is memory from ``realloc`` that
+the function gives back when it ends.
 """
 
 from __future__ import annotations
 
 from collections.abc import Sequence
 from typing import TYPE_CHECKING
+
+from attrs import frozen
 
 from wengert.backends.source.c.memory import ALIGN
 from wengert.backends.source.c.spelling import stored
@@ -57,8 +60,8 @@ def called(node: Node) -> list[Graph]:
 
 
 def second_buffers(node: Node) -> list[tuple[Value, int]]:
-    """What a node carries, and the bytes of the second buffer of each."""
-    return [(v, _bytes(v)) for v in carried(node)]
+    """The arrays that a node carries, and the bytes of the second buffer of each."""
+    return [(v, _bytes(v)) for v in carried(node) if v.type.size != 1]
 
 
 def scratch(node: Node, sizes: dict[Graph, int]) -> int:
@@ -87,18 +90,36 @@ class _Writer:
         every = ", ".join([*arguments, f"w + {self.at}", *extra])
         return f"if ((e = {self.names[graph]}({every}))) return e;"
 
-    def buffers(self, first: Sequence[str], values: Sequence[Value]) -> tuple[list[str], list[str], list[str]]:
+    def buffers(self, first: Sequence[str], values: Sequence[Value]) -> _Buffers:
         """What declares, exchanges and delivers carried values: ``a`` is read, ``b`` written."""
         begin, swap, end, at = [], [], [], self.at + self.called
         for k, (start, value, result) in enumerate(zip(first, values, self.results, strict=False)):
             c = stored(value.type.dtype)
+            if value.type.size == 1:
+                begin.append(f"{c} a{k} = *({start}), b{k};")
+                swap.append(f"a{k} = b{k};")
+                end.append(f"*({result}) = a{k};")
+                continue
             begin.append(f"const {c} *a{k} = {start}; {c} *b{k} = {result}, *s{k} = ({c} *)(w + {at}), *t{k};")
             swap.append(f"a{k} = t{k} = b{k}; b{k} = s{k}; s{k} = t{k};")
             size = value.type.size * value.type.dtype.itemsize
             if size:
                 end.append(f"if (a{k} != {result}) memcpy({result}, a{k}, {size});")
             at += _bytes(value)
-        return begin, swap, end
+        reads, writes = (
+            [f"{'&' if v.type.size == 1 else ''}{letter}{k}" for k, v in enumerate(values)] for letter in "ab")
+        return _Buffers(begin, swap, end, reads, writes)
+
+
+@frozen
+class _Buffers:
+    """Lines before a loop, at the end of each step, and after it; pointers to what is read and to what is written."""
+
+    begin: list[str]
+    swap: list[str]
+    end: list[str]
+    reads: list[str]
+    writes: list[str]
 
 
 def _entry(pointer: str, size: int) -> str:
@@ -132,15 +153,16 @@ def _scan(w: _Writer) -> str:
     c, m, count = params["consts"], params["carries"], str(params["length"])
     if params["length"] == STEPS:
         count, operands, values = f"*({operands[0]})", operands[1:], values[1:]
-    begin, swap, end = w.buffers(operands[c : c + m], node.results[:m])
+    carry = w.buffers(operands[c : c + m], node.results[:m])
     xs = [_entry(p, _per_step(v)) for p, v in zip(operands[c + m :], values[c + m :], strict=True)]
     ys, room = _stacks(w, m)
-    given = [*operands[:c], *(f"a{k}" for k in range(m)), *xs, *(f"b{k}" for k in range(m)), *ys]
+    given = [*operands[:c], *carry.reads, *xs, *carry.writes, *ys]
     order = f"i = {count}; i-- > 0;" if params["reverse"] else f"i = 0; i < {count}; i++"
     head = f"for (int64_t {order}) {{"
     before = room and [f"if ({count}) {{ int64_t i = {count} - 1; {' '.join(room)} }}"]
-    body = [w.call(params["graph"], given), *swap]
-    return _lines(["{", *(f"    {x}" for x in (*begin, *before, head, *(f"    {y}" for y in body), "}", *end)), "}"])
+    body = [w.call(params["graph"], given), *carry.swap]
+    lines = [*carry.begin, *before, head, *(f"    {x}" for x in body), "}", *carry.end]
+    return _lines(["{", *(f"    {x}" for x in lines), "}"])
 
 
 def _stacks(w: _Writer, first: int) -> tuple[list[str], list[str]]:
@@ -158,14 +180,14 @@ def _stacks(w: _Writer, first: int) -> tuple[list[str], list[str]]:
 def _while(w: _Writer) -> str:
     params, node = w.node.params, w.node
     c, m = params["consts"], len(node.operands) - params["consts"]
-    begin, swap, end = w.buffers(w.operands[c:], node.results[:m])
+    carry = w.buffers(w.operands[c:], node.results[:m])
     ys, room = _stacks(w, m + 1)
-    given = [*w.operands[:c], *(f"a{k}" for k in range(m))]
+    given = [*w.operands[:c], *carry.reads]
     body = [
         w.call(params["condition"], [*given, "&go"]), "if (!go) break;", *room,
-        w.call(params["graph"], [*given, *(f"b{k}" for k in range(m)), *ys]), *swap,
+        w.call(params["graph"], [*given, *carry.writes, *ys]), *carry.swap,
     ]  # fmt: skip
     go = stored(w.node.params["condition"].outputs[0].type.dtype)
-    lines = [*begin, "int64_t i;", "for (i = 0;; i++) {", f"    {go} go;", *(f"    {x}" for x in body), "}", *end,
-             f"*({w.results[m]}) = i;"]  # fmt: skip
+    lines = [*carry.begin, "int64_t i;", "for (i = 0;; i++) {", f"    {go} go;", *(f"    {x}" for x in body), "}",
+             *carry.end, f"*({w.results[m]}) = i;"]  # fmt: skip
     return _lines(["{", *(f"    {x}" for x in lines), "}"])

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import re
+from collections.abc import Iterator
 from typing import Any
 
 import numpy as np
@@ -44,6 +45,7 @@ class Program:
         self.graph, self.name, self.hosted, self.printed, self.parallel = graph, name, hosted, printed, parallel
         self.helpers = Helpers()
         self.kernels: dict[str, str] = {}
+        self.inner: set[str] = set()
         self.constants: dict[Any, tuple[str, Constant]] = {}
         self.handed: list[Constant] = []
         self.failures: list[Failure] = []
@@ -55,7 +57,7 @@ class Program:
     # -- parts ------------------------------------------------------------------------------
 
     def _function(self, graph: Graph, outputs: tuple[Value, ...], name: str) -> int:
-        function = Function(self, graph, outputs)
+        function = Function(self, graph, outputs, inner=graph is not self.graph)
         function.write(name)
         return function.workspace
 
@@ -67,12 +69,24 @@ class Program:
             self._graphs[graph] = (name, self._function(graph, graph.outputs, name))
         return self._graphs[graph]
 
-    def kernel(self, kernel: Kernel) -> str:
-        """The name of a kernel; loops with equal text are one function."""
+    def kernel(self, kernel: Kernel, *, inner: bool) -> str:
+        """The name of a kernel, ``inner`` where a step of a loop calls it; loops with equal text are one function."""
         key = kernel.text("k")
         if key not in self.kernels:
             self.kernels[key] = f"k{len(self.kernels)}"
+            if inner:
+                self.inner.add(key)
+        else:
+            self.inner.discard(key)
         return self.kernels[key]
+
+    def _apart(self) -> Iterator[str]:
+        """What says of each kernel whether it stays a function of its own: not if one step alone calls it."""
+        left = _WITHIN
+        for text in self.kernels:
+            within = text in self.inner and len(text) <= left
+            left -= len(text) if within else 0
+            yield "OUTLINED " if self.hosted and not within else ""
 
     def fail(self, kind: str, source: Node) -> int:
         """The code of a new failure."""
@@ -106,8 +120,8 @@ class Program:
         parts += self.helpers.texts.values()
         parts += [GROW] * grows
         parts += [_table(name, constant) for name, constant in self.constants.values()]
-        apart = "OUTLINED " if self.hosted else ""
-        parts += [apart + re.sub(r"\bk\(", f"{name}(", text, count=1) + "\n" for text, name in self.kernels.items()]
+        named = (re.sub(r"\bk\(", f"{name}(", text, count=1) for text, name in self.kernels.items())
+        parts += [f"{apart}{text}\n" for apart, text in zip(self._apart(), named, strict=True)]
         parts += self.functions
         parts.append(self._entry())
         if self.hosted and PARALLEL in bodies:
@@ -154,13 +168,15 @@ class Program:
 
 
 #: Loops stay functions of their own.  GCC would write each where it is called, into one function of them all: for that
-#: one call less it compiles for up to five times as long.
+#: one call less it compiles for up to five times as long.  Those of a step that is taken again and again are worth it,
+#: while they are short: addresses are then known, and numbers stay in registers from step to step.
 _OUTLINED = """#ifdef __GNUC__
 #define OUTLINED __attribute__((noinline))
 #else
 #define OUTLINED
 #endif
 """
+_WITHIN = 40_000
 _WHY = {
     "index": "an index is out of range",
     "power": "an integer to a negative power",

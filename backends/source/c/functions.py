@@ -66,9 +66,10 @@ def joined(parts: Iterable[str]) -> str:
 class Function:
     """A graph and where its arrays are."""
 
-    def __init__(self, program: Program, graph: Graph, outputs: tuple[Value, ...]) -> None:
+    def __init__(self, program: Program, graph: Graph, outputs: tuple[Value, ...], *, inner: bool) -> None:
         graph = _by_name(inline_stacks(graph))
         self.program, self.graph, self.outputs = program, graph, outputs
+        self.inner = inner
         self.plan = Plan(graph, outputs)
         self.pointers: dict[Value, str] = {}
         self.parameters: dict[str, str] = {}
@@ -131,7 +132,7 @@ class Function:
         assert emitter is not None
         emitter(kernel, self.plan, unit)
         values = (*kernel.reads, *kernel.writes)
-        call = f"{self.program.kernel(kernel)}({joined(map(self.pointer, values))})"
+        call = f"{self.program.kernel(kernel, inner=self.inner)}({joined(map(self.pointer, values))})"
         if kernel.failures:
             base = len(self.program.failures)
             for kind, node in kernel.failures:

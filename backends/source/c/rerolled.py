@@ -1,0 +1,66 @@
+"""Programs whose loops Python has unrolled, run and differentiated as loops."""
+
+from __future__ import annotations
+
+import functools
+from collections.abc import Callable
+from typing import Any
+
+from attrs import frozen
+
+from wengert.backends.protocol import Forward, Reverse, Run
+from wengert.ir.graph import Graph
+from wengert.ir.passes.reroll import rolled
+from wengert.ir.passes.reroll.guards import Gathered, gathered
+
+__all__ = ["Rerolled", "rerolled"]
+
+
+@frozen(eq=False)
+class Rerolled:
+    """A graph with its loops, and what makes of its results those of the graph it stands for."""
+
+    graph: Graph
+    guards: Gathered | None = None
+
+    def run(self, run: Run) -> Run:
+        """Values."""
+        found = self.guards
+        return run if found is None else lambda inputs: found.values(run(inputs))
+
+    def forward(self, run: Forward) -> Forward:
+        """Values and tangents."""
+        if (found := self.guards) is None:
+            return run
+
+        def forward(inputs: Any, tangents: Any) -> tuple[Any, Any]:
+            values, moved = run(inputs, tangents)
+            return found.values(values), moved[: found.outputs]
+
+        return forward
+
+    def reverse(self, run: Reverse) -> Reverse:
+        """Values and cotangents."""
+        if (found := self.guards) is None:
+            return run
+        further = (None,) * (len(self.graph.outputs) - found.outputs)
+
+        def reverse(inputs: Any, cotangents: Any = None) -> tuple[Any, Any]:
+            if cotangents is not None:
+                values, moved = run(inputs, (*cotangents, *further))
+                return found.values(values), moved
+            values, pull = run(inputs)
+            back: Callable[[Any], Any] = lambda given: pull((*given, *further))
+            return found.values(values), back
+
+        return reverse
+
+
+@functools.lru_cache(maxsize=16)
+def rerolled(graph: Graph) -> Rerolled:
+    """A graph with its loops, the last few of which are remembered; itself where there are none."""
+    loops = rolled(graph)
+    if loops is graph or not loops.guards:
+        return Rerolled(loops)
+    found = gathered(loops)
+    return Rerolled(loops) if found is None else Rerolled(found.graph, found)
