@@ -30,17 +30,25 @@ COSTS = (0.1, 0.3, 1.0)
 LEAST = 1 << 20
 #: How much of the traffic may be left.
 GAIN = 0.7
+#: How much better tiles that leave rows over have to be: these are a second program to compile.
+REST = 1.25
+#: The least rows of a tile.
+FEWEST = 8
 #: What starting a tile costs, in weighed bytes.
 START = 4096
 #: Bytes of a sum that each tile gives on its own, to be added in pairs; larger ones are carried from tile to tile.
 SMALL = 4096
 
 
-def tiled(graph: Graph) -> Graph:
-    """The graph with its long stretches of work on samples as scans over tiles, where that saves enough traffic."""
+def tiled(graph: Graph, parts: int = 1) -> Graph:
+    """The graph with its long stretches of work on samples as scans over tiles, where that saves enough traffic.
+
+    A scan that carries sums from tile to tile is in ``parts``, which can run at once: a scan of scans, each with sums of
+    its own.
+    """
     if sum(_bytes(v) for node in graph.nodes for v in node.results) < LEAST or graph.sizes is not None:
         return graph
-    plans = [_Plan(graph, lanes) for lanes in Lanes(graph).classes() if sum(map(_bytes, lanes)) >= LEAST]
+    plans = [_Plan(graph, lanes, parts) for lanes in Lanes(graph).classes() if sum(map(_bytes, lanes)) >= LEAST]
     paying = [plan for plan in plans if any(region.rows for region in plan.regions.values())]
     return _Tiling(graph, max(paying, key=lambda plan: plan.saved)).run() if paying else graph
 
@@ -68,8 +76,8 @@ class _Plan:
     The nodes outside of phase k run before region k: all that they need of the lanes is from the regions before.
     """
 
-    def __init__(self, graph: Graph, lanes: dict[Value, int]) -> None:
-        self.lanes = lanes
+    def __init__(self, graph: Graph, lanes: dict[Value, int], parts: int) -> None:
+        self.lanes, self.parts = lanes, parts
         self.length = next(v.type.shape[axis] for v, axis in lanes.items())
         self.producer = {v: node for node in graph.nodes for v in node.results}
         self.uses = Counter(graph.used_values())
@@ -119,6 +127,10 @@ class _Plan:
         """Whether a node of a region gives a sum over the lanes."""
         return self.strands[node].result is None
 
+    def tiles(self, rows: int) -> int:
+        """How many whole tiles of so many rows, the same number in each part."""
+        return self.length // rows // self.parts * self.parts
+
     # -- does it pay ------------------------------------------------------------------------------
 
     def _choose(self, region: Region) -> float:
@@ -145,12 +157,16 @@ class _Plan:
         copied = sum(_bytes(v) for v in self.leaving & made)
 
         def after(rows: int) -> float:
-            rest = 0 if n % rows == 0 else 2 * copied
-            return n / rows * (_weighed(whole, whole) + _weighed(3 * sums, sums) + START) + rest + _weighed(
-                traffic, traffic / n * rows)
+            rest = n - self.tiles(rows) * rows
+            joined = 2 * copied + _weighed(traffic * rest / n, traffic * rest / n) if rest else 0
+            each = _weighed(whole, whole) + _weighed(3 * sums, sums) + START
+            total = n / rows * each + joined + _weighed(traffic, traffic * rows / n)
+            return total * (REST if rest else 1)
 
-        rows = [b for b in range(8, min(n // 4, 1 << 16) + 1) if n % b == 0 or b & (b - 1) == 0]
-        best = min(rows, key=after, default=0)
+        most = min(n // (4 * self.parts), 1 << 16)
+        rows = {b for b in range(FEWEST, most + 1) if n % b == 0 or b & (b - 1) == 0}
+        rows.update(b for k in range(1, 65) if FEWEST <= (b := n // (k * self.parts)) <= most)
+        best = min(sorted(rows), key=after, default=0)
         if before < LEAST or not best or after(best) > GAIN * before:
             return 0.0
         region.rows = best
@@ -205,21 +221,21 @@ class _Tiling:
     # -- a region ---------------------------------------------------------------------------------
 
     def _scan(self, region: Region) -> None:
-        b, n, rows = self.builder, self.plan.length, region.rows
-        tiles, rest = divmod(n, rows)
+        b, rows, tiles = self.builder, region.rows, self.plan.tiles(region.rows)
         part = _Part(self.plan, region.nodes)
         b.location = region.nodes[0].location
         consts = [self._at(v) for v in part.consts]
         lanes = [_lead(b, self._at(v), self.plan.lanes[v]) for v in part.given]
-        body = part.body(rows, carried=True)
-        zeros = [_zeros(b, v) for v in part.carried]
-        entries = [_reshaped(b, _rows(b, x, 0, tiles * rows), (tiles, rows, *x.type.shape[1:])) for x in lanes]
-        made = b.emit_all(OPS["scan"], [*consts, *zeros, *entries], graph=body, consts=len(consts),
-                          carries=len(zeros), length=tiles, reverse=False)  # fmt: skip
-        m = len(zeros)
-        sums = [*made[:m], *(_sum(b, v) for v in made[m : m + len(part.paired)])]
-        left = [_reshaped(b, v, (tiles * rows, *v.type.shape[2:])) for v in made[m + len(part.paired) :]]
-        if rest:
+        several = self.plan.parts if part.carried else 1
+        lead = (several, tiles // several, rows) if several > 1 else (tiles, rows)
+        entries = [_reshaped(b, _rows(b, x, 0, tiles * rows), (*lead, *x.type.shape[1:])) for x in lanes]
+        made = _loop(b, part, rows, consts, entries)
+        m, p = len(part.carried), len(part.paired)
+        if several > 1:
+            made = [*(_sum(b, v) for v in made[:m]), *(_reshaped(b, v, (tiles, *v.type.shape[2:])) for v in made[m:])]
+        sums = [*made[:m], *(_sum(b, v) for v in made[m : m + p])]
+        left = [_reshaped(b, v, (tiles * rows, *v.type.shape[2:])) for v in made[m + p :]]
+        if rest := self.plan.length - tiles * rows:
             last = [_rows(b, x, tiles * rows, rest) for x in lanes]
             ends = b.inline(part.body(rest, carried=False), [*consts, *last])
             sums = [b.emit(OPS["add"], pair) for pair in zip(sums, ends, strict=False)]
@@ -227,6 +243,26 @@ class _Tiling:
         self.env.update(zip((*part.carried, *part.paired), sums, strict=True))
         for v, whole in zip(part.leaving, left, strict=True):
             self.env[v] = _back(b, whole, self.plan.lanes[v])
+
+
+def _loop(b: Builder, part: _Part, rows: int, consts: Sequence[Value], entries: Sequence[Value]) -> list[Value]:
+    """The scan over the first axis of the entries: what is carried, and what each step gives.
+
+    Where tiles are the second axis, a scan of scans: each step gives what it has carried, too.
+    """
+    if (entries[0].type.ndim - part.given[0].type.ndim) == 2:
+        inner = Builder("tiles")
+        steps = [inner.input(v.type.with_shape(v.type.shape[1:])) for v in entries]
+        known = [inner.input(v.type) for v in consts]
+        found = _loop(inner, part, rows, known, steps)
+        inner.inputs = [*known, *steps]
+        body, zeros = inner.graph(found), []
+    else:
+        body = part.body(rows, carried=True)
+        zeros = [_zeros(b, v) for v in part.carried]
+    made = b.emit_all(OPS["scan"], [*consts, *zeros, *entries], graph=body, consts=len(consts), carries=len(zeros),
+                      length=entries[0].type.shape[0], reverse=False)  # fmt: skip
+    return list(made)
 
 
 class _Part:

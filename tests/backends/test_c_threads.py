@@ -6,7 +6,9 @@ import numpy as np
 import pytest
 
 import wengert as wg
-from wengert.backends.source.c import BACKEND, fused
+from wengert.backends.source.c import BACKEND, emit, work
+from wengert.ir import autodiff
+from wengert.ir.passes import tiling
 
 pytestmark = pytest.mark.skipif(BACKEND.unavailable() is not None, reason="needs a C compiler")
 RNG = np.random.default_rng(0)
@@ -15,7 +17,8 @@ RNG = np.random.default_rng(0)
 @pytest.fixture
 def shared(monkeypatch):
     """Every loop is long enough; afterwards the number of threads is what it was."""
-    monkeypatch.setattr(fused, "WORK", 1)
+    monkeypatch.setattr(work, "WORK", 1)
+    monkeypatch.setattr(emit, "WORK", 1)
     before = wg.threads()
     yield
     wg.threads(before)
@@ -54,6 +57,21 @@ def test_a_loop_that_trusts_is_run_again(shared):
     with np.errstate(all="ignore"):
         wanted = wg.grad(wg.trace(energy).graph(x).on("numpy"))(x)
     np.testing.assert_array_equal(np.isnan(wg.grad(wg.trace(energy).graph(x).on("c"))(x)), np.isnan(wanted))
+
+
+def test_threads_share_the_tiles_of_a_program(shared, monkeypatch):
+    for name, value in (("SMALL", 8), ("LEAST", 0), ("GAIN", np.inf)):
+        monkeypatch.setattr(tiling, name, value)
+    X, W = RNG.normal(size=(200, 6)), RNG.normal(size=(6, 5))
+    program = wg.trace(lambda X, W: np.sum(np.tanh(X @ W) ** 2)).graph(X, W)
+    wg.threads(3)
+    compiled = wg.grad(program.on("c"), argnums=(0, 1))
+    assert "THREAD *" in emit.Program(tiling.tiled(autodiff.vjp(program.graph, (0, 1)), 3), "p", hosted=True).text()
+    wanted = wg.grad(program.on("numpy"), argnums=(0, 1))(X, W)
+    for count in (3, 1, 2):
+        wg.threads(count)
+        for got, want in zip(compiled(X, W), wanted, strict=True):
+            np.testing.assert_allclose(got, want, rtol=1e-11, atol=1e-11)
 
 
 @pytest.mark.skipif(not hasattr(os, "fork"), reason="needs fork")

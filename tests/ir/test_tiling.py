@@ -61,18 +61,21 @@ def eager(monkeypatch):
     """Tiles whatever can be tiled."""
     monkeypatch.setattr(tiling, "LEAST", 0)
     monkeypatch.setattr(tiling, "GAIN", np.inf)
+    monkeypatch.setattr(tiling, "FEWEST", 3)
 
 
+@pytest.mark.parametrize("parts", [1, 3])
 @pytest.mark.parametrize("derived", ["value", "vjp", "jvp"])
 @pytest.mark.parametrize("name", CASES)
-def test_same_values(name, derived, eager):
+def test_same_values(name, derived, parts, eager, monkeypatch):
+    monkeypatch.setattr(tiling, "SMALL", 4096 if parts == 1 else 8)
     function, args = CASES[name]
     graph = wg.trace(function).graph(*args).graph
     active = tuple(i for i, v in enumerate(graph.inputs) if v.type.dtype.kind == "f")
     if derived != "value":
         graph = getattr(autodiff, derived)(graph, active)
     inputs = [*args, *(normal(*v.type.shape) for v in graph.inputs[len(args) :])]
-    result = tiled(graph)
+    result = tiled(graph, parts)
     verify(result)
     assert any(node.op.name == "scan" for node in result.nodes)
     run = protocol.get("numpy").compile

@@ -10,6 +10,7 @@ from typing import Any
 
 from wengert.backends.protocol import Forward, Reverse, Run, check_kinds
 from wengert.backends.source.base import SourceBackend
+from wengert.backends.source.c import threads
 from wengert.backends.source.c.build import build
 from wengert.backends.source.c.compiler import missing
 from wengert.backends.source.c.emit import Program
@@ -56,7 +57,7 @@ class CBackend(SourceBackend):
 
     def build(self, graph: Graph) -> Run:
         """The compiled program."""
-        return build(tiled(graph))
+        return build(tiled(graph, threads.threads()))
 
     def source_of_sizes(self, make: Callable[[Mapping[str, int]], Graph], sizes: Sizes) -> str | None:
         """The text of a symbolic program, which takes the sizes as arguments; None where no one text serves."""

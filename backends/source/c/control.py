@@ -12,6 +12,7 @@ from typing import TYPE_CHECKING
 
 from attrs import frozen
 
+from wengert.backends.source.c import threads
 from wengert.backends.source.c.memory import ALIGN
 from wengert.backends.source.c.spelling import stored
 from wengert.ir.graph import Graph, Node, Value
@@ -21,7 +22,7 @@ from wengert.ir.types import STEPS
 if TYPE_CHECKING:
     from wengert.backends.source.c.functions import Function
 
-__all__ = ["GROW", "called", "scratch", "second_buffers", "statement"]
+__all__ = ["GROW", "PARALLEL_STEPS", "THREAD", "called", "scratch", "second_buffers", "statement"]
 
 GROW = """\
 /* Room for entry n of a stack of entries of so many bytes. */
@@ -39,6 +40,18 @@ static int grow(unsigned char *slot, int64_t n, size_t bytes)
     memcpy(slot + 8, &room, sizeof room);
     return 0;
 }
+"""
+
+
+#: Steps may differ in what they cost.
+PARALLEL_STEPS = "#pragma omp parallel for schedule(dynamic)"
+THREAD = """\
+#ifdef _OPENMP
+#include <omp.h>
+#define THREAD omp_get_thread_num()
+#else
+#define THREAD 0
+#endif
 """
 
 
@@ -64,10 +77,10 @@ def second_buffers(node: Node) -> list[tuple[Value, int]]:
     return [(v, _bytes(v)) for v in carried(node) if v.type.size != 1]
 
 
-def scratch(node: Node, sizes: dict[Graph, int]) -> int:
-    """How much a node needs to work in: for what it calls, and the second buffers of what it carries."""
-    return max((-(-sizes[g] // ALIGN) * ALIGN for g in called(node)), default=0) + sum(
-        size for _, size in second_buffers(node))
+def scratch(node: Node, sizes: dict[Graph, int], threads: int = 1) -> int:
+    """How much a node needs to work in: for what it calls, in each thread, and second buffers of what it carries."""
+    each = max((-(-sizes[g] // ALIGN) * ALIGN for g in called(node)), default=0)
+    return threads * each + sum(size for _, size in second_buffers(node))
 
 
 def statement(f: Function, node: Node, names: dict[Graph, str], at: int, called: int) -> str:
@@ -153,6 +166,8 @@ def _scan(w: _Writer) -> str:
     c, m, count = params["consts"], params["carries"], str(params["length"])
     if params["length"] == STEPS:
         count, operands, values = f"*({operands[0]})", operands[1:], values[1:]
+    if w.f.program.shares(node):
+        return _map(w)
     carry = w.buffers(operands[c : c + m], node.results[:m])
     xs = [_entry(p, _per_step(v)) for p, v in zip(operands[c + m :], values[c + m :], strict=True)]
     ys, room = _stacks(w, m)
@@ -162,6 +177,24 @@ def _scan(w: _Writer) -> str:
     before = room and [f"if ({count}) {{ int64_t i = {count} - 1; {' '.join(room)} }}"]
     body = [w.call(params["graph"], given), *carry.swap]
     lines = [*carry.begin, *before, head, *(f"    {x}" for x in body), "}", *carry.end]
+    return _lines(["{", *(f"    {x}" for x in lines), "}"])
+
+
+def _map(w: _Writer) -> str:
+    """Steps that carry nothing, by several threads, each of which has its own room to work in."""
+    node, c = w.node, w.node.params["consts"]
+    xs = [_entry(p, _per_step(v)) for p, v in zip(w.operands[c:], node.operands[c:], strict=True)]
+    ys, _ = _stacks(w, 0)
+    most = w.f.program.threads
+    room = f"w + {w.at} + THREAD * {w.called // most}"
+    given = ", ".join([*w.operands[:c], *xs, *ys, room, "c", "call"])
+    count = f"{threads.NAME} < {most} ? {threads.NAME} : {most}"
+    lines = [
+        "int failed = 0;", f"{PARALLEL_STEPS} num_threads({count}) reduction(max:failed)",
+        f"for (int64_t i = 0; i < {node.params['length']}; i++) {{",
+        f"    const int code = {w.names[node.params['graph']]}({given});",
+        "    failed = code > failed ? code : failed;", "}", "if (failed) return failed;",
+    ]  # fmt: skip
     return _lines(["{", *(f"    {x}" for x in lines), "}"])
 
 

@@ -10,11 +10,12 @@ import numpy as np
 from attrs import frozen
 
 from wengert.backends.source.c import threads
-from wengert.backends.source.c.control import GROW
+from wengert.backends.source.c.control import GROW, THREAD
 from wengert.backends.source.c.functions import ENVIRONMENT, Function, comment
 from wengert.backends.source.c.helpers import Helpers
 from wengert.backends.source.c.scalars import PARALLEL, Kernel
 from wengert.backends.source.c.spelling import literal, part, stored
+from wengert.backends.source.c.work import WORK, calls_back, work
 from wengert.ir.graph import Constant, Graph, Guard, Node, Value
 from wengert.ir.types import SHORT_NAMES
 
@@ -43,6 +44,7 @@ class Program:
         self, graph: Graph, name: str, *, hosted: bool, printed: int = PRINTED, parallel: bool = True
     ) -> None:
         self.graph, self.name, self.hosted, self.printed, self.parallel = graph, name, hosted, printed, parallel
+        self.threads = threads.threads()
         self.helpers = Helpers()
         self.kernels: dict[str, str] = {}
         self.inner: set[str] = set()
@@ -53,6 +55,17 @@ class Program:
         self.functions: list[str] = []
         self._graphs: dict[Graph, tuple[str, int]] = {}
         self.workspace = self._function(graph, graph.guarded_outputs, name)
+
+    def shares(self, node: Node) -> bool:
+        """Whether threads share the steps of a scan: they carry nothing, call nobody back, and there is much to do."""
+        if not (self.hosted and self.parallel and node.op.name == "scan") or node.params["carries"]:
+            return False
+        plain = node.params["length"] > 1 and not node.params["reverse"]
+        return plain and work(node) >= WORK and not calls_back(node.params["graph"])
+
+    def shared_by(self, node: Node) -> int:
+        """How many threads share the steps of a node at most."""
+        return self.threads if self.shares(node) else 1
 
     # -- parts ------------------------------------------------------------------------------
 
@@ -124,9 +137,9 @@ class Program:
         parts += [f"{apart}{text}\n" for apart, text in zip(self._apart(), named, strict=True)]
         parts += self.functions
         parts.append(self._entry())
-        if self.hosted and PARALLEL in bodies:
+        if self.hosted and "#pragma omp" in bodies:
             parts = [part.replace(PARALLEL, f"{PARALLEL} num_threads({threads.NAME})") for part in parts]
-            parts.insert(2, f"int {threads.NAME} = 1;\n")
+            parts.insert(2, f"{THREAD}int {threads.NAME} = 1;\n")
         return "\n".join(parts)
 
     def _entry(self) -> str:

@@ -77,7 +77,7 @@ class Function:
         units = [u for u in self.plan.units if isinstance(u.last.op, Control)]
         self.called = {u: {g: program.subgraph(g) for g in control.called(u.last)} for u in units}
         sizes = {u: {g: size for g, (_, size) in called.items()} for u, called in self.called.items()}
-        scratch = {u: control.scratch(u.last, sizes[u]) for u in units}
+        scratch = {u: control.scratch(u.last, sizes[u], program.shared_by(u.last)) for u in units}
         self.stacks = [v for u in units for v in u.last.results if is_stack(v.type)]
         self.place, self.scratch, self.workspace = layout(self.plan, self.pointers, scratch, self.stacks)
 
@@ -144,7 +144,8 @@ class Function:
         called = self.called[unit]
         carried = sum(size for _, size in control.second_buffers(unit.last))
         names = {graph: name for graph, (name, _) in called.items()}
-        room = control.scratch(unit.last, {g: size for g, (_, size) in called.items()}) - carried
+        sizes = {g: size for g, (_, size) in called.items()}
+        room = control.scratch(unit.last, sizes, self.program.shared_by(unit.last)) - carried
         return self._statement(control.statement(self, unit.last, names, self.scratch[unit], room))
 
     def _callback(self, node: Node) -> Statement:

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import math
 
+from wengert.backends.source.c import work
 from wengert.backends.source.c.bodies import Body
 from wengert.backends.source.c.helpers import BLOCK, SHORT
 from wengert.backends.source.c.loops import Nest, run_body
@@ -12,6 +13,7 @@ from wengert.backends.source.c.scalars import PARALLEL, Kernel, cheap
 from wengert.backends.source.c.spelling import local, part
 from wengert.backends.source.c.splits import Box, boxes, inside, place_in, roots
 from wengert.backends.source.c.views import View
+from wengert.backends.source.c.work import cost_of
 from wengert.ir.graph import Node
 
 __all__ = ["elementwise"]
@@ -20,8 +22,6 @@ __all__ = ["elementwise"]
 LONG = 4096
 #: Elements from which on terms of a sum go through a buffer.
 MANY = 8
-#: From how much work on several threads share a loop, in simple statements; and what the call of a function counts.
-WORK, CALL = 1 << 21, 16
 #: In how many parts.
 CHUNKS = 64
 #: Ops that give NaN where any operand is NaN.
@@ -190,8 +190,8 @@ class _Loop:
 
     def _many(self) -> bool:
         """Whether there is work for several threads."""
-        cost = sum(1 if cheap(node) else CALL for _, node, _ in self.body.steps)
-        return self.kernel.parallel and bool(self.nest.shape) and math.prod(self.nest.shape) * cost >= WORK
+        cost = sum(cost_of(node) for _, node, _ in self.body.steps)
+        return self.kernel.parallel and bool(self.nest.shape) and math.prod(self.nest.shape) * cost >= work.WORK
 
     def _parallel(self) -> str:
         clause = f" reduction(max:{self.flag})" if self.watched else ""

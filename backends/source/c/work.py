@@ -1,0 +1,52 @@
+"""How much a loop has to do, roughly: is it worth several threads?"""
+
+from __future__ import annotations
+
+import math
+from collections.abc import Iterator
+
+from wengert.backends.source.c.scalars import cheap
+from wengert.ir.graph import Graph, Node
+from wengert.ir.kinds import Contraction, Control, Elementwise, Library, Movement
+from wengert.ir.storable import graphs_in
+
+__all__ = ["WORK", "calls_back", "cost_of", "work"]
+
+#: From how much work on several threads share a loop, in simple statements: some tenths of a millisecond.
+WORK = 1 << 21
+#: What the call of a function counts.
+CALL = 16
+
+
+def cost_of(node: Node) -> int:
+    """Of one element of an elementwise node."""
+    return 1 if cheap(node) else CALL
+
+
+def work(node: Node) -> int:
+    """Of a node, the graphs that it runs included."""
+    op = node.op
+    if isinstance(op, Control):
+        times = max(1, node.params.get("length", 1))
+        return times * sum(work(inner) for graph in graphs_in(node.params) for inner in graph.nodes)
+    if isinstance(op, Contraction):
+        x, y, _ = Contraction.split(node.params["subscripts"])
+        shapes = (v.type.shape for v in node.operands)
+        return math.prod({a: n for term, shape in zip((x, y), shapes, strict=True)
+                          for a, n in zip(term, shape, strict=True)}.values())  # fmt: skip
+    if isinstance(op, Movement):
+        return 0
+    return sum(v.type.size for v in (*node.operands, *node.results)) * (
+        cost_of(node) if isinstance(op, Elementwise) and not op.called else 1)
+
+
+def _nodes(graph: Graph) -> Iterator[Node]:
+    for node in graph.nodes:
+        yield node
+        for inner in graphs_in(node.params):
+            yield from _nodes(inner)
+
+
+def calls_back(graph: Graph) -> bool:
+    """Whether something in it is a call of Python, which one thread makes."""
+    return any(isinstance(n.op, Library) or (isinstance(n.op, Elementwise) and n.op.called) for n in _nodes(graph))
