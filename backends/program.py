@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import inspect
 import os
 from collections.abc import Callable, Sequence
 from typing import Any
@@ -9,6 +10,7 @@ from typing import Any
 import numpy as np
 
 from wengert.backends import protocol
+from wengert.backends.direct import Entrances, Plan, loosely, nest_of, nests_of, outputs_of, written
 from wengert.ir.build import Expr
 from wengert.ir.errors import GuardError
 from wengert.ir.graph import Graph
@@ -106,11 +108,18 @@ class Program:
         self._shared = {} if _shared is None and graph.sizes is not None else _shared  # by programs of other sizes
         self.backend = backend
         self._compiled: dict[Any, Any] = {} if _compiled is None else _compiled
+        self._entrances = Entrances()
 
     # -- running ----------------------------------------------------------------------------------
 
     def __call__(self, *args: Any, **kwargs: Any) -> Any:
         """Run on arguments nested as the traced function's were.
+
+        Parameters
+        ----------
+        out : optional
+            Arrays to write the results into, nested as the result, with None for what is to be made anew; arguments may
+            be among them.  Where the function has a parameter of that name, it is this one's.
 
         Raises
         ------
@@ -119,10 +128,54 @@ class Program:
         GuardError
             If the arguments lead to another branch than the one recorded.
         """
+        if (result := self._entrances.first(*args, **kwargs)) is not NotImplemented:
+            return result
+        if "out" in kwargs and self.takes_out():
+            return written(self(*args, **{k: v for k, v in kwargs.items() if k != "out"}), kwargs["out"])
         leaves = self.leaves(args, kwargs)
-        if self.graph.sizes is not None:
-            return self.fitting(leaves).answer(leaves)
-        return self.answer(leaves)
+        program = self.fitting(leaves)
+        result = program.answer(leaves)
+        if not kwargs:
+            self._open(program, leaves, len(args))
+        return result
+
+    def takes_out(self) -> bool:
+        """Whether ``out`` is ours: no parameter is called so."""
+        kinds = () if self.graph.signature is None else self.graph.signature.parameters
+        return all(name != "out" and kind != inspect.Parameter.VAR_KEYWORD for name, kind in kinds)
+
+    def _open(self, program: Program, leaves: Sequence[Any], given: int) -> None:
+        """An entrance for calls like this one."""
+        name = self.backend or protocol.current()
+        key = (name, given, *(v.type for v in program.graph.inputs)) if program is not self else (name, given)
+        if not self._entrances.wants(key):
+            return
+        graph = program.graph
+        try:
+            arguments, rest = program.nests(leaves, given)
+        except LookupError:
+            return
+        inputs = tuple(v.type for v in graph.inputs)
+        outputs, hands, guarded, guards = outputs_of(graph)
+        try:
+            results, finish = ((tuple, (None,) * len(outputs)), None) if graph.results is None else (
+                nest_of(graph.results), None)
+        except LookupError:
+            results = (tuple, (None,) * len(outputs))
+            finish = lambda flat: unflatten(graph.results, iter(flat))
+        run = program._made("value", (), name, lambda b: b.compile(graph))
+        plan = Plan(
+            inputs, tuple(map(loosely, inputs)), (*outputs, *guarded), (*hands, *guards), arguments, results, finish,
+            rest, backend=None if self.backend else name, writes=self.takes_out(),
+        )  # fmt: skip
+        self._entrances.add(key, plan, run, getattr(run, "direct", None))
+
+    def nests(self, leaves: Sequence[Any], given: int) -> tuple[tuple[Any, ...], tuple[Any, ...]]:
+        """How so many positional arguments are nested, and the leaves of the rest; LookupError where it is by records."""
+        signature = self.graph.signature
+        if signature is None:
+            return (None,) * len(leaves), ()
+        return nests_of([kind for _, kind in signature.parameters], signature.arguments, given, leaves)
 
     def answer(self, leaves: Sequence[Any]) -> Any:
         """The nested result for flat arguments."""
