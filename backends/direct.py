@@ -22,7 +22,7 @@ from wengert.ir.graph import Graph
 from wengert.ir.structure import Structure, flatten, unflatten
 from wengert.ir.types import ArrayType
 
-__all__ = ["Entrances", "Nest", "Plan", "exactly", "loosely", "nest_of", "nests_of", "outputs_of", "written"]
+__all__ = ["Entrances", "Nest", "Plan", "exactly", "loosely", "nests_of", "outputs_of", "resulting", "written"]
 
 #: What an input may be given as.
 FLOAT, INT, COMPLEX, SCALAR, ARRAY = 1, 2, 4, 8, 16
@@ -112,6 +112,14 @@ def outputs_of(graph: Graph) -> tuple[list[ArrayType], list[int], list[ArrayType
     types = [v.type for v in graph.outputs]
     guards = [IS_TRUE if guard.expected else IS_FALSE for guard in graph.guards]
     return types, [hand_of(t) for t in types], [g.value.type for g in graph.guards], guards
+
+
+def resulting(structure: Structure) -> tuple[Nest, Callable[[Any], Any] | None]:
+    """The nest of results; with records in it, a flat one, and what makes them of that."""
+    try:
+        return nest_of(structure), None
+    except LookupError:
+        return (tuple, (None,) * structure.leaf_count, ()), lambda flat: unflatten(structure, iter(flat))
 
 
 def hand_of(type_: ArrayType) -> int:
@@ -228,7 +236,13 @@ class Entrance:
                 return NotImplemented
             arrays.append(x)
         plan, flat = self._plan, []
-        for value, hand in zip(self._run(arrays), plan.hands, strict=True):
+        try:
+            values = self._run(arrays)
+        except (IndexError, ValueError):
+            if any(hand > DROPPED for hand in plan.hands):  # it may be another branch
+                return NotImplemented
+            raise
+        for value, hand in zip(values, plan.hands, strict=True):
             if hand == AS_ARRAY:
                 flat.append(value)
             elif hand == AS_SCALAR:

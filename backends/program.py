@@ -10,12 +10,12 @@ from typing import Any
 import numpy as np
 
 from wengert.backends import protocol
-from wengert.backends.direct import Entrances, Plan, loosely, nest_of, nests_of, outputs_of, written
+from wengert.backends.direct import Entrances, Plan, loosely, nests_of, outputs_of, resulting, written
 from wengert.ir.build import Expr
 from wengert.ir.errors import GuardError
 from wengert.ir.graph import Graph
 from wengert.ir.ops.random import is_generator
-from wengert.ir.structure import Structure, flatten, leaf_paths, unflatten
+from wengert.ir.structure import LEAF, Structure, flatten, leaf_paths, unflatten
 from wengert.ir.symbolic.schema import Spec, instantiate, solve
 from wengert.ir.types import ArrayType, KnownSize, is_inexact, type_of
 
@@ -157,13 +157,8 @@ class Program:
             return
         inputs = tuple(v.type for v in graph.inputs)
         outputs, hands, guarded, guards = outputs_of(graph)
-        try:
-            results, finish = ((tuple, (None,) * len(outputs)), None) if graph.results is None else (
-                nest_of(graph.results), None)
-        except LookupError:
-            results = (tuple, (None,) * len(outputs))
-            finish = lambda flat: unflatten(graph.results, iter(flat))
-        run = program._made("value", (), name, lambda b: b.compile(graph))
+        results, finish = resulting(graph.results or Structure("tuple", (LEAF,) * len(outputs)))
+        run = program.compiled(name)
         plan = Plan(
             inputs, tuple(map(loosely, inputs)), (*outputs, *guarded), (*hands, *guards), arguments, results, finish,
             rest, backend=None if self.backend else name, writes=self.takes_out(),
@@ -273,7 +268,11 @@ class Program:
         """The guarded outputs for flat inputs that have exactly the right types."""
         if self.graph.sizes is not None:
             return self.fitting(inputs).run(inputs, backend)
-        return self._made("value", (), backend, lambda b: b.compile(self.graph))(inputs)
+        return self.compiled(backend)(inputs)  # type: ignore[no-any-return]
+
+    def compiled(self, backend: str | None = None) -> Any:
+        """What the backend makes of the graph (see :class:`wengert.backends.protocol.Backend`)."""
+        return self._made("value", (), backend, lambda b: b.compile(self.graph))
 
     def forward(self, active: tuple[int, ...], backend: str | None = None) -> Any:
         """The backend's forward mode (see :class:`wengert.backends.protocol.Backend`)."""
@@ -282,6 +281,22 @@ class Program:
     def reverse(self, active: tuple[int, ...], backend: str | None = None) -> Any:
         """The backend's reverse mode (see :class:`wengert.backends.protocol.Backend`)."""
         return self._made("reverse", active, backend, lambda b: b.reverse(self.graph, active))
+
+    def gradient(self, active: tuple[int, ...], backend: str | None = None) -> Any:
+        """Of a graph with one output, a real number: ``run(inputs)`` gives it, its gradient and the guards."""
+
+        def make(chosen: Any) -> Any:
+            if hasattr(chosen, "gradient"):
+                return chosen.gradient(self.graph, active)
+            reverse, ones = chosen.reverse(self.graph, active), [np.ones((1,), self.graph.outputs[0].type.dtype)]
+
+            def run(inputs: Sequence[Any]) -> tuple[Any, ...]:
+                (value, *guards), cotangents = reverse(inputs, ones)
+                return (value, *(g[0] for g in cotangents), *guards)
+
+            return run
+
+        return self._made("gradient", active, backend, make)
 
     def batched(
         self, axes: tuple[int | None, ...], size: int, out_axes: tuple[int | None, ...] | None = None

@@ -17,6 +17,7 @@ from wengert.ir.types import is_inexact, type_of
 from wengert.tracer.array import Array, TraceNamespace
 from wengert.tracer.context import current_trace, inner_trace
 from wengert.tracer.decorator import BoundMethod, Traced, record
+from wengert.tracer.entrances import Path
 from wengert.tracer.numpy_api import FUNCTIONS  # noqa: F401 (gives traced arrays their methods)
 from wengert.tracer.random import carry_on, from_outside
 from wengert.tracer.variants import Bound
@@ -31,6 +32,11 @@ class Selection:
     active: tuple[int, ...]
     structures: tuple[Structure, ...]
     single: bool
+
+    @property
+    def structure(self) -> Structure:
+        """How :meth:`nest` nests."""
+        return self.structures[0] if self.single else Structure("tuple", self.structures)
 
     def nest(self, flat: Sequence[Any]) -> Any:
         """Values of the active leaves, nested as the chosen arguments are."""
@@ -54,6 +60,13 @@ class Callee:
             target = Traced(target)
         self.target = target
         self.backend = backend or target.backend
+
+    def takes_out(self) -> bool:
+        """Whether ``out`` is ours: no parameter is called so."""
+        if isinstance(self.target, Program):
+            return self.target.takes_out()
+        found = self.target.signature.parameters.values()
+        return all(p.name != "out" and p.kind is not p.VAR_KEYWORD for p in found)
 
     @property
     def name(self) -> str:
@@ -193,12 +206,21 @@ class Call:
 
     # -- running --------------------------------------------------------------------------------
 
-    def perform(self, action: Callable[[Program, list[Any]], tuple[Sequence[Any], Any]]) -> tuple[Graph, Any]:
+    def path(self) -> Path:
+        """The path of this call, to be found when it is performed."""
+        target = self.callee.target
+        return target.path(self.bound, self.given) if isinstance(target, Traced) else Path(self.bound, self.given)
+
+    def perform(
+        self, action: Callable[[Program, list[Any]], tuple[Sequence[Any], Any]], path: Path | None = None
+    ) -> tuple[Graph, Any]:
         """``action(program, inputs)``, which gives (values, result), on the right path; its graph and result."""
         target = self.callee.target
         if isinstance(target, Traced):
-            return target.perform(self.bound, action)
+            return target.perform(self.bound, action, path=path)
         target = target.fitting(self.bound.leaves)
+        if path is not None:
+            path.target = target
         inputs = target.inputs(self.bound.leaves)
         values, result = action(target, inputs)
         check_guards(target.graph, values)
