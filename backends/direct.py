@@ -206,7 +206,7 @@ class Entrance:
         leaves: Any = args
         if not self._flat:
             leaves = []
-            if not all([_collect(nest, x, leaves) for nest, x in zip(plan.arguments, args, strict=True)]):
+            if not all(_collect(nest, x, leaves) for nest, x in zip(plan.arguments, args, strict=True)):
                 return None
         if plan.rest:
             leaves = (*leaves, *plan.rest)
@@ -268,7 +268,7 @@ def _collect(nest: Nest, value: Any, leaves: list[Any]) -> bool:
         if tuple(value) != nest[2]:
             return False
         value = value.values()
-    return all([_collect(part, x, leaves) for part, x in zip(parts, value, strict=True)])
+    return all(_collect(part, x, leaves) for part, x in zip(parts, value, strict=True))
 
 
 def _built(nest: Nest, flat: Any) -> Any:

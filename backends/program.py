@@ -166,7 +166,7 @@ class Program:
         self._entrances.add(key, plan, run, getattr(run, "direct", None))
 
     def nests(self, leaves: Sequence[Any], given: int) -> tuple[tuple[Any, ...], tuple[Any, ...]]:
-        """How so many positional arguments are nested, and the leaves of the rest; LookupError where it is by records."""
+        """How so many positional arguments are nested, and the leaves of the rest; LookupError for a record."""
         signature = self.graph.signature
         if signature is None:
             return (None,) * len(leaves), ()

@@ -98,7 +98,7 @@ class Environment:
 
     def is_as(self, before: tuple[Any, ...]) -> bool:
         """Whether all that is watched is as it was, by identity where that is enough."""
-        same = all([_read(get) is then for get, (_, then) in zip(self.watched, before, strict=True)])
+        same = all(_read(get) is then for get, (_, then) in zip(self.watched, before, strict=True))
         return same or before == self.values()
 
     def _visit(self, value: Any, get: Getter, depth: int, holder: Any) -> None:

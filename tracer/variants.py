@@ -76,7 +76,7 @@ class Variant:
 
     def unchanged(self) -> bool:
         """Whether all that is watched is as it was, and so are the arrays that constants were made of."""
-        return self.environment.is_as(self.watched) and all([watch.holds() for watch in self.watches])
+        return self.environment.is_as(self.watched) and all(watch.holds() for watch in self.watches)
 
     def implicit(self, entropy: Entropy) -> list[Any] | None:
         """The implicit inputs as they are now; None where one is no longer what it was traced as."""
