@@ -19,10 +19,13 @@ from attrs import frozen
 
 from wengert.backends import protocol
 from wengert.ir.graph import Graph
-from wengert.ir.structure import Structure, flatten, unflatten
+from wengert.ir.structure import LEAF, Structure, flatten, unflatten
 from wengert.ir.types import ArrayType
 
-__all__ = ["Entrances", "Nest", "Plan", "exactly", "loosely", "nests_of", "outputs_of", "resulting", "written"]
+__all__ = [
+    "Entrances", "Nest", "Plan", "exactly", "gradient_run", "loosely", "nests_of", "outputs_of", "pushed_run",
+    "resulting", "written",
+]  # fmt: skip
 
 #: What an input may be given as.
 FLOAT, INT, COMPLEX, SCALAR, ARRAY = 1, 2, 4, 8, 16
@@ -107,11 +110,12 @@ def exactly(type_: ArrayType, *, real: bool = False) -> int:
     return ARRAY if type_.shape else SCALAR | ARRAY
 
 
-def outputs_of(graph: Graph) -> tuple[list[ArrayType], list[int], list[ArrayType], list[int]]:
-    """The types of outputs and guards, and what becomes of each."""
-    types = [v.type for v in graph.outputs]
+def outputs_of(graph: Graph) -> tuple[tuple[ArrayType, ...], tuple[int, ...], Structure]:
+    """The types of outputs and guards, what becomes of each, and how the results are nested."""
     guards = [IS_TRUE if guard.expected else IS_FALSE for guard in graph.guards]
-    return types, [hand_of(t) for t in types], [g.value.type for g in graph.guards], guards
+    hands = [hand_of(v.type) for v in graph.outputs]
+    structure = graph.results or Structure("tuple", (LEAF,) * len(hands))
+    return tuple(v.type for v in graph.guarded_outputs), (*hands, *guards), structure
 
 
 def resulting(structure: Structure) -> tuple[Nest, Callable[[Any], Any] | None]:
@@ -125,6 +129,36 @@ def resulting(structure: Structure) -> tuple[Nest, Callable[[Any], Any] | None]:
 def hand_of(type_: ArrayType) -> int:
     """What NumPy would hand back."""
     return AS_ITEM if type_.weak else AS_ARRAY if type_.shape else AS_SCALAR
+
+
+# -- one direction ------------------------------------------------------------------------------------------------
+
+
+def gradient_run(backend: Any, graph: Graph, active: tuple[int, ...]) -> protocol.Run:
+    """:meth:`Program.gradient`, by what the backend has of its own, or by its reverse mode."""
+    if hasattr(backend, "gradient"):
+        return backend.gradient(graph, active)  # type: ignore[no-any-return]
+    reverse, ones = backend.reverse(graph, active), [np.ones((1,), graph.outputs[0].type.dtype)]
+
+    def run(inputs: Sequence[Any]) -> tuple[Any, ...]:
+        (value, *guards), cotangents = reverse(inputs, ones)
+        return (value, *(g[0] for g in cotangents), *guards)
+
+    return run
+
+
+def pushed_run(backend: Any, graph: Graph, active: tuple[int, ...], given: int) -> protocol.Run:
+    """:meth:`Program.pushed`, by what the backend has of its own, or by its forward mode."""
+    if hasattr(backend, "pushed"):
+        return backend.pushed(graph, active, given)  # type: ignore[no-any-return]
+    forward, n, stop = backend.forward(graph, active), len(graph.outputs), given + len(active)
+
+    def run(inputs: Sequence[Any]) -> tuple[Any, ...]:
+        tangents = [t[None] for t in inputs[given:stop]]
+        values, moved = forward([*inputs[:given], *inputs[stop:]], tangents)
+        return (*values[:n], *(t[0] for t in moved if t is not None), *values[n:])
+
+    return run
 
 
 # -- written into given arrays ------------------------------------------------------------------------------------
@@ -288,15 +322,20 @@ def _nothing(*args: Any, **kwargs: Any) -> Any:
 class Entrances:
     """Those of one callable, the latest first.  ``first(*args, **kwargs)`` is the result, or NotImplemented."""
 
-    __slots__ = ("__weakref__", "_counts", "_links", "first")
+    __slots__ = ("__weakref__", "_counts", "_links", "_others", "first")
 
     def __init__(self) -> None:
+        self._others: dict[Any, Entrances] = {}
         self.first: Callable[..., Any] = _nothing
         self._links: dict[Any, Any] = {}
         self._counts: dict[Any, int] = {}
 
     def __deepcopy__(self, memo: Any) -> Entrances:
         return Entrances()
+
+    def of(self, key: Any) -> Entrances:
+        """Those of something else that is done with the same callable."""
+        return self._others.setdefault(key, Entrances())
 
     def wants(self, key: Any) -> bool:
         """Whether there is to be an entrance for calls of this key: from the second on; one that had to go comes back

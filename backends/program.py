@@ -10,12 +10,22 @@ from typing import Any
 import numpy as np
 
 from wengert.backends import protocol
-from wengert.backends.direct import Entrances, Plan, loosely, nests_of, outputs_of, resulting, written
+from wengert.backends.direct import (
+    Entrances,
+    Plan,
+    gradient_run,
+    loosely,
+    nests_of,
+    outputs_of,
+    pushed_run,
+    resulting,
+    written,
+)
 from wengert.ir.build import Expr
 from wengert.ir.errors import GuardError
 from wengert.ir.graph import Graph
 from wengert.ir.ops.random import is_generator
-from wengert.ir.structure import LEAF, Structure, flatten, leaf_paths, unflatten
+from wengert.ir.structure import Structure, flatten, leaf_paths, unflatten
 from wengert.ir.symbolic.schema import Spec, instantiate, solve
 from wengert.ir.types import ArrayType, KnownSize, is_inexact, type_of
 
@@ -135,7 +145,7 @@ class Program:
         leaves = self.leaves(args, kwargs)
         program = self.fitting(leaves)
         result = program.answer(leaves)
-        if not kwargs:
+        if not kwargs and not any(isinstance(leaf, Expr) for leaf in leaves):
             self._open(program, leaves, len(args))
         return result
 
@@ -155,13 +165,11 @@ class Program:
             arguments, rest = program.nests(leaves, given)
         except LookupError:
             return
-        inputs = tuple(v.type for v in graph.inputs)
-        outputs, hands, guarded, guards = outputs_of(graph)
-        results, finish = resulting(graph.results or Structure("tuple", (LEAF,) * len(outputs)))
-        run = program.compiled(name)
+        inputs, run = tuple(v.type for v in graph.inputs), program.compiled(name)
+        outputs, hands, structure = outputs_of(graph)
         plan = Plan(
-            inputs, tuple(map(loosely, inputs)), (*outputs, *guarded), (*hands, *guards), arguments, results, finish,
-            rest, backend=None if self.backend else name, writes=self.takes_out(),
+            inputs, tuple(map(loosely, inputs)), outputs, hands, arguments, *resulting(structure), rest,
+            backend=None if self.backend else name, writes=self.takes_out(),
         )  # fmt: skip
         self._entrances.add(key, plan, run, getattr(run, "direct", None))
 
@@ -284,19 +292,12 @@ class Program:
 
     def gradient(self, active: tuple[int, ...], backend: str | None = None) -> Any:
         """Of a graph with one output, a real number: ``run(inputs)`` gives it, its gradient and the guards."""
+        return self._made("gradient", active, backend, lambda b: gradient_run(b, self.graph, active))
 
-        def make(chosen: Any) -> Any:
-            if hasattr(chosen, "gradient"):
-                return chosen.gradient(self.graph, active)
-            reverse, ones = chosen.reverse(self.graph, active), [np.ones((1,), self.graph.outputs[0].type.dtype)]
-
-            def run(inputs: Sequence[Any]) -> tuple[Any, ...]:
-                (value, *guards), cotangents = reverse(inputs, ones)
-                return (value, *(g[0] for g in cotangents), *guards)
-
-            return run
-
-        return self._made("gradient", active, backend, make)
+    def pushed(self, active: tuple[int, ...], given: int, backend: str | None = None) -> Any:
+        """Along one direction: ``run(inputs)``, with the tangents of the active ones after the first ``given``, gives
+        the outputs, the tangents of those that are inexact, and the guards."""
+        return self._made("pushed", (*active, given), backend, lambda b: pushed_run(b, self.graph, active, given))
 
     def batched(
         self, axes: tuple[int | None, ...], size: int, out_axes: tuple[int | None, ...] | None = None

@@ -12,7 +12,7 @@ from attrs import frozen
 from wengert.backends.program import Program, check_guards
 from wengert.ir.errors import DerivativeError, SizeError, TraceError
 from wengert.ir.graph import Graph
-from wengert.ir.structure import LEAF, Structure, flatten, leaf_paths, unflatten
+from wengert.ir.structure import LEAF, Structure, flatten, leaf_paths, only, unflatten
 from wengert.ir.types import is_inexact, type_of
 from wengert.tracer.array import Array, TraceNamespace
 from wengert.tracer.context import current_trace, inner_trace
@@ -22,7 +22,7 @@ from wengert.tracer.numpy_api import FUNCTIONS  # noqa: F401 (gives traced array
 from wengert.tracer.random import carry_on, from_outside
 from wengert.tracer.variants import Bound
 
-__all__ = ["Call", "Callee", "Recorded", "Selection", "matched", "only"]
+__all__ = ["Call", "Callee", "Recorded", "Selection", "matched"]
 
 
 @frozen
@@ -265,20 +265,6 @@ class Recorded:
     xp: TraceNamespace
     graph: Graph
     operands: list[Any]
-
-
-def only(structure: Structure, keep: Sequence[bool]) -> Structure:
-    """The structure with each leaf that is not kept replaced by None."""
-    flags = iter(keep)
-
-    def walk(s: Structure) -> Structure:
-        if s.kind == "leaf":
-            return s if next(flags) else Structure("static")
-        from attrs import evolve
-
-        return evolve(s, children=tuple(walk(c) for c in s.children))
-
-    return walk(structure)
 
 
 def _still(structure: Structure, tangent: Any) -> list[bool]:

@@ -18,11 +18,13 @@ from wengert.ir import autodiff
 from wengert.ir.errors import DerivativeError
 from wengert.ir.graph import Graph
 from wengert.ir.ops import OPS
+from wengert.ir.structure import Structure
 from wengert.ir.types import ArrayType, is_inexact, is_stack
 from wengert.tracer import symbolic
 from wengert.tracer.array import Array, namespace_of
 from wengert.tracer.callee import Callee, Recorded, Selection, matched
-from wengert.tracer.entrances import gradient_ends
+from wengert.tracer.decorator import Traced
+from wengert.tracer.entrances import Along, gradient_ends, pushed_ends
 from wengert.tracer.sweeps import (
     fitted,
     lifted,
@@ -153,6 +155,9 @@ def jvp(f: Any, primals: Sequence[Any], tangents: Sequence[Any], *, backend: str
     (value, tangent)
         Both nested as ``f``'s result; the tangent of a result that is not floating-point is None.
     """
+    entrances = f._entrances.of(("jvp", backend)) if isinstance(f, (Program, Traced)) else Entrances()  # noqa: SLF001
+    if (result := entrances.first(primals, tangents)) is not NotImplemented:
+        return result  # type: ignore[no-any-return]
     callee = Callee(f, backend)
     nested = all(isinstance(x, (tuple, list)) for x in (primals, tangents))
     if not nested or len(primals) != len(tangents):
@@ -168,8 +173,15 @@ def jvp(f: Any, primals: Sequence[Any], tangents: Sequence[Any], *, backend: str
         values, moved = push_within(recorded, chosen, lifted(recorded, flat, types, "tangent"))
         return wrap_outputs(recorded, values), nest_outputs(recorded.graph, moved)
     arrays = [fitted(t, type_, "tangent", n)[None] for t, type_, n in zip(flat, types, names, strict=True)]
+    path = call.path()
     graph, (values, moved) = call.perform(
-        lambda program, inputs: paired(_forward(program, chosen.active, callee.backend, inputs, arrays)))
+        lambda program, inputs: paired(_forward(program, chosen.active, callee.backend, inputs, arrays)), path)
+    if chosen.active:
+        path.open(
+            entrances, chosen.active, lambda: pushed_ends(path.program.graph, with_value=True),
+            lambda name: path.program.pushed(chosen.active, len(call.bound.leaves), name),
+            along=Along(Structure("tuple", chosen.structures), lambda *both: ((tuple, both[0]), both[1])),
+        )  # fmt: skip
     return results_of(graph, values), nest_outputs(graph, [None if t is None else scalar_of(t[0]) for t in moved])
 
 

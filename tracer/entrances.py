@@ -18,6 +18,7 @@ from wengert.backends.direct import (
     Plan,
     exactly,
     loosely,
+    nest_of,
     nests_of,
     outputs_of,
     resulting,
@@ -25,12 +26,12 @@ from wengert.backends.direct import (
 from wengert.backends.program import Program
 from wengert.ir.autodiff.forward import cotangent_type
 from wengert.ir.graph import Graph
-from wengert.ir.structure import LEAF, Structure
-from wengert.ir.types import ArrayType, type_of
+from wengert.ir.structure import Structure, only
+from wengert.ir.types import ArrayType, is_inexact, type_of
 from wengert.tracer.context import under_way
 from wengert.tracer.variants import Bound, Variant
 
-__all__ = ["Ends", "Path", "ends_of", "gradient_ends"]
+__all__ = ["Along", "Ends", "Path", "ends_of", "gradient_ends", "pushed_ends"]
 
 
 @frozen
@@ -44,9 +45,7 @@ class Ends:
 
 def ends_of(graph: Graph) -> Ends:
     """Of a run for values."""
-    outputs, hands, guarded, guards = outputs_of(graph)
-    structure = graph.results or Structure("tuple", (LEAF,) * len(outputs))
-    return Ends((*outputs, *guarded), (*hands, *guards), structure)
+    return Ends(*outputs_of(graph))
 
 
 def gradient_ends(graph: Graph, active: tuple[int, ...], nested: Structure, *, with_value: bool) -> Ends:
@@ -57,6 +56,18 @@ def gradient_ends(graph: Graph, active: tuple[int, ...], nested: Structure, *, w
     first = value.hands[0] if with_value else DROPPED
     structure = Structure("tuple", (value.structure, nested)) if with_value else nested
     return Ends((value.outputs[0], *types, *value.outputs[1:]), (first, *hands, *value.hands[1:]), structure)
+
+
+def pushed_ends(graph: Graph, *, with_value: bool) -> Ends:
+    """Of a run for values and tangents."""
+    value, n = ends_of(graph), len(graph.outputs)
+    moving = [is_inexact(v.type.dtype) for v in graph.outputs]
+    types = [cotangent_type(v.type) for v, m in zip(graph.outputs, moving, strict=True) if m]
+    hands = [AS_ARRAY if t.shape else AS_SCALAR for t in types]
+    first = value.hands[:n] if with_value else (DROPPED,) * n
+    nested = only(value.structure, moving)
+    structure = Structure("tuple", (value.structure, nested)) if with_value else nested
+    return Ends((*value.outputs[:n], *types, *value.outputs[n:]), (*first, *hands, *value.hands[n:]), structure)
 
 
 @define
@@ -79,7 +90,7 @@ class Path:
 
     def open(
         self, entrances: Entrances, active: tuple[int, ...], ends: Callable[[], Ends], make: Callable[[str], Any], *,
-        writes: bool = False,
+        writes: bool = False, along: Along | None = None,
     ) -> None:  # fmt: skip
         """An entrance for calls like this one, if it is wanted; ``make(backend)`` is what is run."""
         program, variant = self.program, self.variant
@@ -99,6 +110,12 @@ class Path:
                 arguments, rest = nests_of(self.kinds, self.bound.structures, self.given, self.bound.leaves)
                 takes = [exactly(t, real=i in active) if i < count else ARRAY for i, t in enumerate(types)]
                 around = _around(variant)
+            if along is not None:
+                if rest:  # they would come after the tangents
+                    return
+                arguments = along.placed(arguments, nest_of(along.structure))
+                moved = [cotangent_type(types[i]) for i in active]
+                types[count:count], takes[count:count] = moved, map(loosely, moved)
         except LookupError:  # nested by records
             return
         found, run = ends(), make(name)
@@ -108,6 +125,14 @@ class Path:
             around, None if variant is None else under_way, None if fixed else name, writes,
         )  # fmt: skip
         entrances.add(key, plan, run, getattr(run, "direct", None))
+
+
+@frozen
+class Along:
+    """Tangents of the active arguments that are given, too: how they are nested, and where among the arguments."""
+
+    structure: Structure
+    placed: Callable[[tuple[Any, ...], Any], tuple[Any, ...]]
 
 
 def _is_plain(variant: Variant, bound: Bound) -> bool:

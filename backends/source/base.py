@@ -64,6 +64,13 @@ class SourceBackend(ABC):
         one: dict[Value, Value] = {seed: Constant.of(seed.type.dtype.type(1))}
         return self.build(simplify(substitute(derived.evolve(inputs=tuple(inputs)), one)))
 
+    def pushed(self, graph: Graph, active: tuple[int, ...], given: int) -> Run:
+        """The outputs, the tangents of those that are inexact, and the guards; one tangent for each active input comes
+        after the first ``given`` inputs."""
+        derived, n = autodiff.jvp(graph, active), len(graph.inputs)
+        inputs = (*derived.inputs[:given], *derived.inputs[n:], *derived.inputs[given:n])
+        return self.build(derived.evolve(inputs=inputs))
+
     def reverse(self, graph: Graph, active: tuple[int, ...]) -> Reverse:
         program = self.build(autodiff.vjp(graph, active))
         n, stop = len(graph.outputs), len(graph.outputs) + len(active)

@@ -93,7 +93,7 @@ CASES = {
     "records": (lambda p: Pair(p[0] * 2, {"x": p[1]}), ((1.0, x3),)),
     "results alike": (lambda x: (x, x, x * 2), (x3,)),
     "a constant": (lambda x: (np.ones(3), 2.0 * np.ones(()), x), (x3,)),
-    "default": (lambda x, scale=2.0, *, shift=np.ones(3): x * scale + shift, (x3,)),
+    "default": (lambda x, scale=2.0, *, shift=x3: x * scale + shift, (x3,)),
     "many": (lambda *xs: sum(xs), (1.0, 2.0, x3)),
     "static": (lambda x, how, flag: x * 2 if how == "twice" and flag else x, (x3, "twice", True)),
     "nothing": (lambda: np.arange(3.0) * 2, ()),
@@ -145,6 +145,48 @@ def test_a_gradient(name, way):
             same(slow, fast)
             assert repr(fast) == repr(part) or np.allclose(np.concatenate(flat(fast)), np.concatenate(flat(part)), equal_nan=True)
     assert call.__name__.startswith("grad_")
+
+
+SECOND = {
+    "two numbers": (lambda a, b: (a + b) * (b + 1) * a, (2, 1), (0, 1), (1.0, 2)),
+    "one": (lambda x: np.sum(x**2 * np.sin(x)), (np.array([1.0, 2.0, np.nan]),), 0, np.array([1.0, -1.0, 0.5])),
+    "captured": (lambda x, n: np.sum(x**3 * CAPTURED) * n, (np.array([1.0, 2.0]), 2), 0, np.array([1.0, -1.0])),
+    "branch": (lambda p: np.sum(p["x"] ** 3) if p["n"] > 0 else 0.0, ({"x": np.ones(2), "n": 1.5},), 0, {"x": np.ones(2), "n": 1.0}),
+}  # fmt: skip
+CAPTURED = np.array([1.0, 2.0])
+
+
+@pytest.mark.parametrize("name", SECOND)
+def test_products_and_tangents(name, way):
+    f, args, argnums, vector = SECOND[name]
+    want = wg.hvp(f, argnums, backend="reference")(*args, vector)
+    traced = wg.trace(f, backend=way)
+    products = [wg.hvp(traced, argnums)]
+    if name != "two numbers":
+        products.append(wg.hvp(traced.graph(*args), argnums, backend=way))
+    for product in products:
+        slow, fast = opened(product, *args, vector)
+        same(slow, fast)
+        np.testing.assert_allclose(np.concatenate(flat(fast)), np.concatenate(flat(want)))
+
+    tangents = vector if len(args) > 1 and isinstance(argnums, tuple) else (vector, *[None for _ in args[1:]])
+    want = wg.jvp(f, args, tangents, backend="reference")
+    for target in (traced, *([] if name == "two numbers" else [traced.graph(*args).on(way)])):
+        for _ in range(2):
+            slow = wg.jvp(target, args, tangents)
+        fast = target._entrances.of(("jvp", None)).first(args, tangents)
+        same(slow, fast)
+        np.testing.assert_allclose(np.concatenate(flat(fast)), np.concatenate(flat(want)))
+
+
+def test_tangents_of_several_results(way):
+    f = wg.trace(lambda x, i: (x[i], {"i": i + 1, "s": x.sum()}), backend=way)
+    args, tangents = (np.array([1.0, np.nan, 3.0]), np.array([0, 2])), (np.array([1.0, 0.0, 2.0]), None)
+    for _ in range(3):
+        slow = wg.jvp(f, args, tangents)
+    fast = f._entrances.of(("jvp", None)).first(args, tangents)
+    same(slow, fast)
+    same(fast[1], (np.array([1.0, 2.0]), {"i": None, "s": np.float64(3)}))
 
 
 def flat(tree):
@@ -226,7 +268,7 @@ scale, weights = 2.0, np.ones(3)
 
 
 def test_what_is_read_outside(way):
-    global scale, weights
+    global scale, weights  # noqa: PLW0603 (a user's script does so)
     f = wg.trace(lambda x: np.sum(x * weights) * scale, backend=way)
     g = wg.value_and_grad(f)
     x = np.ones(3)
