@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import inspect
 import os
 from collections.abc import Callable, Sequence
 from typing import Any
@@ -9,6 +10,17 @@ from typing import Any
 import numpy as np
 
 from wengert.backends import protocol
+from wengert.backends.direct import (
+    Entrances,
+    Plan,
+    gradient_run,
+    loosely,
+    nests_of,
+    outputs_of,
+    pushed_run,
+    resulting,
+    written,
+)
 from wengert.ir.build import Expr
 from wengert.ir.errors import GuardError
 from wengert.ir.graph import Graph
@@ -106,11 +118,18 @@ class Program:
         self._shared = {} if _shared is None and graph.sizes is not None else _shared  # by programs of other sizes
         self.backend = backend
         self._compiled: dict[Any, Any] = {} if _compiled is None else _compiled
+        self._entrances = Entrances()
 
     # -- running ----------------------------------------------------------------------------------
 
     def __call__(self, *args: Any, **kwargs: Any) -> Any:
         """Run on arguments nested as the traced function's were.
+
+        Parameters
+        ----------
+        out : optional
+            Arrays to write the results into, nested as the result, with None for what is to be made anew; arguments may
+            be among them.  Where the function has a parameter of that name, it is this one's.
 
         Raises
         ------
@@ -119,10 +138,47 @@ class Program:
         GuardError
             If the arguments lead to another branch than the one recorded.
         """
+        if (result := self._entrances.first(*args, **kwargs)) is not NotImplemented:
+            return result
+        if "out" in kwargs and self.takes_out():
+            return written(self(*args, **{k: v for k, v in kwargs.items() if k != "out"}), kwargs["out"])
         leaves = self.leaves(args, kwargs)
-        if self.graph.sizes is not None:
-            return self.fitting(leaves).answer(leaves)
-        return self.answer(leaves)
+        program = self.fitting(leaves)
+        result = program.answer(leaves)
+        if not kwargs and not any(isinstance(leaf, Expr) for leaf in leaves):
+            self._open(program, leaves, len(args))
+        return result
+
+    def takes_out(self) -> bool:
+        """Whether ``out`` is ours: no parameter is called so."""
+        kinds = () if self.graph.signature is None else self.graph.signature.parameters
+        return all(name != "out" and kind != inspect.Parameter.VAR_KEYWORD for name, kind in kinds)
+
+    def _open(self, program: Program, leaves: Sequence[Any], given: int) -> None:
+        """An entrance for calls like this one."""
+        name = self.backend or protocol.current()
+        key = (name, given, *(v.type for v in program.graph.inputs)) if program is not self else (name, given)
+        if not self._entrances.wants(key):
+            return
+        graph = program.graph
+        try:
+            arguments, rest = program.nests(leaves, given)
+        except LookupError:
+            return
+        inputs, run = tuple(v.type for v in graph.inputs), program.compiled(name)
+        outputs, hands, structure = outputs_of(graph)
+        plan = Plan(
+            inputs, tuple(map(loosely, inputs)), outputs, hands, arguments, *resulting(structure), rest,
+            backend=None if self.backend else name, writes=self.takes_out(),
+        )  # fmt: skip
+        self._entrances.add(key, plan, run, getattr(run, "direct", None))
+
+    def nests(self, leaves: Sequence[Any], given: int) -> tuple[tuple[Any, ...], tuple[Any, ...]]:
+        """How so many positional arguments are nested, and the leaves of the rest; LookupError for a record."""
+        signature = self.graph.signature
+        if signature is None:
+            return (None,) * len(leaves), ()
+        return nests_of([kind for _, kind in signature.parameters], signature.arguments, given, leaves)
 
     def answer(self, leaves: Sequence[Any]) -> Any:
         """The nested result for flat arguments."""
@@ -220,7 +276,11 @@ class Program:
         """The guarded outputs for flat inputs that have exactly the right types."""
         if self.graph.sizes is not None:
             return self.fitting(inputs).run(inputs, backend)
-        return self._made("value", (), backend, lambda b: b.compile(self.graph))(inputs)
+        return self.compiled(backend)(inputs)  # type: ignore[no-any-return]
+
+    def compiled(self, backend: str | None = None) -> Any:
+        """What the backend makes of the graph (see :class:`wengert.backends.protocol.Backend`)."""
+        return self._made("value", (), backend, lambda b: b.compile(self.graph))
 
     def forward(self, active: tuple[int, ...], backend: str | None = None) -> Any:
         """The backend's forward mode (see :class:`wengert.backends.protocol.Backend`)."""
@@ -229,6 +289,15 @@ class Program:
     def reverse(self, active: tuple[int, ...], backend: str | None = None) -> Any:
         """The backend's reverse mode (see :class:`wengert.backends.protocol.Backend`)."""
         return self._made("reverse", active, backend, lambda b: b.reverse(self.graph, active))
+
+    def gradient(self, active: tuple[int, ...], backend: str | None = None) -> Any:
+        """Of a graph with one output, a real number: ``run(inputs)`` gives it, its gradient and the guards."""
+        return self._made("gradient", active, backend, lambda b: gradient_run(b, self.graph, active))
+
+    def pushed(self, active: tuple[int, ...], given: int, backend: str | None = None) -> Any:
+        """Along one direction: ``run(inputs)``, with the tangents of the active ones after the first ``given``, gives
+        the outputs, the tangents of those that are inexact, and the guards."""
+        return self._made("pushed", (*active, given), backend, lambda b: pushed_run(b, self.graph, active, given))
 
     def batched(
         self, axes: tuple[int | None, ...], size: int, out_axes: tuple[int | None, ...] | None = None

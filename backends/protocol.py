@@ -30,6 +30,7 @@ __all__ = [
     "Run",
     "available",
     "check_kinds",
+    "chosen",
     "current",
     "get",
     "names",
@@ -143,7 +144,8 @@ def available() -> dict[str, str | None]:
     return reasons
 
 
-_chosen: contextvars.ContextVar[str | None] = contextvars.ContextVar("wengert_backend", default=None)
+#: The backend that ``using`` says; see :func:`current`.
+chosen: contextvars.ContextVar[str | None] = contextvars.ContextVar("wengert_backend", default=None)
 
 
 def current() -> str:
@@ -152,15 +154,15 @@ def current() -> str:
     ``numpy`` is the default because it answers at once, everywhere, with BLAS; ``c`` pays for its compile
     first and is a choice.
     """
-    return _chosen.get() or os.environ.get("WENGERT_BACKEND") or "numpy"
+    return chosen.get() or os.environ.get("WENGERT_BACKEND") or "numpy"
 
 
 @contextlib.contextmanager
 def using(name: str) -> Iterator[Backend]:
     """Within this context, ``name`` is the backend of everything that does not choose its own."""
     backend = get(name)
-    token = _chosen.set(name)
+    token = chosen.set(name)
     try:
         yield backend
     finally:
-        _chosen.reset(token)
+        chosen.reset(token)

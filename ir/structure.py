@@ -9,13 +9,13 @@ from __future__ import annotations
 import dataclasses
 import functools
 import inspect
-from collections.abc import Callable, Iterator
+from collections.abc import Callable, Iterator, Sequence
 from typing import Any
 
 import attrs
 from attrs import field, frozen
 
-__all__ = ["LEAF", "Signature", "Structure", "flatten", "leaf_paths", "unflatten"]
+__all__ = ["LEAF", "Signature", "Structure", "flatten", "leaf_paths", "only", "unflatten"]
 
 
 @frozen(slots=True)
@@ -112,6 +112,18 @@ def _stand_in(structure: Structure) -> type:
 
         return collections.namedtuple(structure.name, structure.keys)  # noqa: PYI024 (made from data)
     return dataclasses.make_dataclass(structure.name, structure.keys)
+
+
+def only(structure: Structure, keep: Sequence[bool]) -> Structure:
+    """The structure with each leaf that is not kept replaced by None."""
+    flags = iter(keep)
+
+    def walk(s: Structure) -> Structure:
+        if s.kind == "leaf":
+            return s if next(flags) else Structure("static")
+        return attrs.evolve(s, children=tuple(walk(c) for c in s.children))
+
+    return walk(structure)
 
 
 def leaf_paths(structure: Structure, prefix: str) -> Iterator[str]:

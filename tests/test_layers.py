@@ -13,7 +13,9 @@ import pytest
 ROOT = Path(__file__).parent.parent
 LAYERS = ("ir", "backends", "tracer", "tools")
 DEPENDENCIES = {"attr", "attrs", "msgpack", "numpy"}
-MEETING_POINT = {"wengert.backends", "wengert.backends.protocol", "wengert.backends.program"}
+MEETING_POINT = {
+    "wengert.backends", "wengert.backends.direct", "wengert.backends.protocol", "wengert.backends.program",
+}
 LONGEST = 400
 
 

@@ -12,16 +12,17 @@ from attrs import frozen
 from wengert.backends.program import Program, check_guards
 from wengert.ir.errors import DerivativeError, SizeError, TraceError
 from wengert.ir.graph import Graph
-from wengert.ir.structure import LEAF, Structure, flatten, leaf_paths, unflatten
+from wengert.ir.structure import LEAF, Structure, flatten, leaf_paths, only, unflatten
 from wengert.ir.types import is_inexact, type_of
 from wengert.tracer.array import Array, TraceNamespace
 from wengert.tracer.context import current_trace, inner_trace
 from wengert.tracer.decorator import BoundMethod, Traced, record
+from wengert.tracer.entrances import Path
 from wengert.tracer.numpy_api import FUNCTIONS  # noqa: F401 (gives traced arrays their methods)
 from wengert.tracer.random import carry_on, from_outside
 from wengert.tracer.variants import Bound
 
-__all__ = ["Call", "Callee", "Recorded", "Selection", "matched", "only"]
+__all__ = ["Call", "Callee", "Recorded", "Selection", "matched"]
 
 
 @frozen
@@ -31,6 +32,11 @@ class Selection:
     active: tuple[int, ...]
     structures: tuple[Structure, ...]
     single: bool
+
+    @property
+    def structure(self) -> Structure:
+        """How :meth:`nest` nests."""
+        return self.structures[0] if self.single else Structure("tuple", self.structures)
 
     def nest(self, flat: Sequence[Any]) -> Any:
         """Values of the active leaves, nested as the chosen arguments are."""
@@ -54,6 +60,13 @@ class Callee:
             target = Traced(target)
         self.target = target
         self.backend = backend or target.backend
+
+    def takes_out(self) -> bool:
+        """Whether ``out`` is ours: no parameter is called so."""
+        if isinstance(self.target, Program):
+            return self.target.takes_out()
+        found = self.target.signature.parameters.values()
+        return all(p.name != "out" and p.kind is not p.VAR_KEYWORD for p in found)
 
     @property
     def name(self) -> str:
@@ -193,12 +206,21 @@ class Call:
 
     # -- running --------------------------------------------------------------------------------
 
-    def perform(self, action: Callable[[Program, list[Any]], tuple[Sequence[Any], Any]]) -> tuple[Graph, Any]:
+    def path(self) -> Path:
+        """The path of this call, to be found when it is performed."""
+        target = self.callee.target
+        return target.path(self.bound, self.given) if isinstance(target, Traced) else Path(self.bound, self.given)
+
+    def perform(
+        self, action: Callable[[Program, list[Any]], tuple[Sequence[Any], Any]], path: Path | None = None
+    ) -> tuple[Graph, Any]:
         """``action(program, inputs)``, which gives (values, result), on the right path; its graph and result."""
         target = self.callee.target
         if isinstance(target, Traced):
-            return target.perform(self.bound, action)
+            return target.perform(self.bound, action, path=path)
         target = target.fitting(self.bound.leaves)
+        if path is not None:
+            path.target = target
         inputs = target.inputs(self.bound.leaves)
         values, result = action(target, inputs)
         check_guards(target.graph, values)
@@ -243,20 +265,6 @@ class Recorded:
     xp: TraceNamespace
     graph: Graph
     operands: list[Any]
-
-
-def only(structure: Structure, keep: Sequence[bool]) -> Structure:
-    """The structure with each leaf that is not kept replaced by None."""
-    flags = iter(keep)
-
-    def walk(s: Structure) -> Structure:
-        if s.kind == "leaf":
-            return s if next(flags) else Structure("static")
-        from attrs import evolve
-
-        return evolve(s, children=tuple(walk(c) for c in s.children))
-
-    return walk(structure)
 
 
 def _still(structure: Structure, tangent: Any) -> list[bool]:

@@ -19,21 +19,22 @@ from wengert.ir.passes.rewriting import substitute
 from wengert.ir.types import ArrayType, type_of
 from wengert.tracer.location import described, here, refusals
 
-__all__ = ["Capture", "Trace", "current_trace", "inner_trace"]
+__all__ = ["Capture", "Trace", "current_trace", "inner_trace", "under_way"]
 
 _level = itertools.count()
-_current: contextvars.ContextVar[Trace | None] = contextvars.ContextVar("wengert_trace", default=None)
+#: The innermost trace; see :func:`current_trace`.
+under_way: contextvars.ContextVar[Trace | None] = contextvars.ContextVar("wengert_trace", default=None)
 
 
 def inner_trace(name: str) -> Trace:
     """A trace within the one under way, of its kind."""
-    outer = _current.get()
+    outer = under_way.get()
     return Trace(name) if outer is None else outer.inner(name)
 
 
 def current_trace() -> Trace | None:
     """The innermost trace under way in this thread or task."""
-    return _current.get()
+    return under_way.get()
 
 
 @define(eq=False)
@@ -75,12 +76,12 @@ class Trace:
     @contextlib.contextmanager
     def active(self) -> Iterator[Trace]:
         """Within this context, this is the trace under way; afterwards it is finished."""
-        self.enclosing = _current.get()
-        token, kept = _current.set(self), refusals.set(self.refusals)
+        self.enclosing = under_way.get()
+        token, kept = under_way.set(self), refusals.set(self.refusals)
         try:
             yield self
         finally:
-            _current.reset(token)
+            under_way.reset(token)
             refusals.reset(kept)
             self.finished = True
 

@@ -20,10 +20,9 @@ from wengert.ir.errors import DerivativeError
 from wengert.ir.graph import Graph, Value
 from wengert.ir.ops import OPS
 from wengert.ir.ops.external import register
-from wengert.ir.structure import LEAF, Structure, unflatten
+from wengert.ir.structure import LEAF, Structure, only, unflatten
 from wengert.ir.types import SHORT_NAMES, ArrayType, is_inexact
 from wengert.tracer.array import TraceNamespace
-from wengert.tracer.callee import only
 from wengert.tracer.context import current_trace
 from wengert.tracer.location import refuse
 from wengert.tracer.parameters import by_position, signature_of

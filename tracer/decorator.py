@@ -10,6 +10,7 @@ from typing import Any
 
 import numpy as np
 
+from wengert.backends.direct import Entrances
 from wengert.backends.program import Program, broken_guard, check_guards, is_leaf, results_of
 from wengert.ir.errors import GuardError, TraceError
 from wengert.ir.graph import Graph
@@ -20,10 +21,11 @@ from wengert.ir.symbolic.schema import Spec
 from wengert.ir.types import ArrayType, type_of
 from wengert.tracer.array import Array, TraceNamespace
 from wengert.tracer.context import Trace, current_trace, inner_trace
+from wengert.tracer.entrances import Path, ends_of
 from wengert.tracer.environment import Environment
-from wengert.tracer.location import described, refuse
+from wengert.tracer.location import refuse
 from wengert.tracer.memory import Buffer, View, look_into
-from wengert.tracer.parameters import kept_defaults, keywords, positional, signature_of, statics
+from wengert.tracer.parameters import check_result, kept_defaults, keywords, positional, signature_of, unhashable
 from wengert.tracer.random import Entropy, begin, drawn_from, key_now, replaced, stream_of
 from wengert.tracer.standins import in_place, stood_in_for
 from wengert.tracer.variants import Bound, Variant, with_constants
@@ -53,12 +55,16 @@ class Traced:
         self.stabilize, self.call = stabilize, call
         self.signature = signature_of(function)
         self._variants: dict[Any, list[Variant]] = {}  # by signature, the last used first
+        self._kinds = tuple(int(p.kind) for p in self.signature.parameters.values())
+        self._entrances = Entrances()
 
     def __get__(self, instance: Any, owner: type | None = None) -> Any:
         """A method: bound to its instance, which is a static argument."""
         return self if instance is None else BoundMethod(self, instance)
 
     def __call__(self, *args: Any, **kwargs: Any) -> Any:
+        if (result := self._entrances.first(*args, **kwargs)) is not NotImplemented:
+            return result
         if current_trace() is not None:
             if self.stabilize or self.call:
                 from wengert.tracer.stabilizing import run_within  # it stands above: it records and inlines
@@ -71,8 +77,15 @@ class Traced:
             values = program.run(inputs, self.backend)
             return values, values
 
-        graph, values = self.perform(bound, run, whole=True)
+        path = self.path(bound, len(args)) if not kwargs else None
+        graph, values = self.perform(bound, run, whole=True, path=path)
+        if path is not None:
+            path.open(self._entrances, (), lambda: ends_of(graph), lambda name: path.program.compiled(name))
         return results_of(graph, values)
+
+    def path(self, bound: Bound, given: int) -> Path:
+        """The path of a call with so many positional arguments, to be found."""
+        return Path(bound, given, self._kinds, self.backend)
 
     # -- arguments --------------------------------------------------------------------------------
 
@@ -97,7 +110,8 @@ class Traced:
     # -- variants -----------------------------------------------------------------------------------
 
     def perform(
-        self, bound: Bound, action: Callable[[Program, list[Any]], tuple[Sequence[Any], Any]], *, whole: bool = False
+        self, bound: Bound, action: Callable[[Program, list[Any]], tuple[Sequence[Any], Any]], *, whole: bool = False,
+        path: Path | None = None,
     ) -> tuple[Graph, Any]:
         """Run ``action(program, inputs)``, which gives (values, result), on the path these arguments take.
 
@@ -108,7 +122,7 @@ class Traced:
         try:
             variants = self._variants.get(signature, [])
         except TypeError as error:
-            raise _unhashable(bound) from error
+            raise unhashable(bound.statics) from error
         inputs = [np.ascontiguousarray(x, t.dtype).reshape(t.shape) for x, t in zip(bound.leaves, types, strict=True)]
         entropy = Entropy()
         variant: Any = None
@@ -135,6 +149,8 @@ class Traced:
             n = len(variant.program.graph.outputs)
             values = done[0] if whole else variant.whole.run([*inputs, *implicit], self.backend)
             variant.advance(bound, values[n : n + len(variant.drawn)])
+        if path is not None:
+            path.variant = variant
         return variant.program.graph, done[1]
 
     def _kept(self, variants: list[Variant], bound: Bound) -> list[Variant]:
@@ -292,7 +308,7 @@ def record(
         _check_unchanged(bound, parameters, values, given)
         leaves: list[Any] = []
         structure = flatten(result, is_result, leaves)
-        _check_result(function, structure)
+        check_result(function, structure)
         outputs = [xp.lift(leaf) for leaf in leaves]
         trace.drawn = drawn_from(trace)
         return trace.finish(
@@ -370,27 +386,3 @@ def _check_leaf(name: str, leaf: Any) -> None:
     except TypeError as error:
         message = f"Argument {name}: {error}"
         raise TraceError(message) from error
-
-
-def _unhashable(bound: Bound) -> TraceError:
-    for value in bound.statics:
-        try:
-            hash(value)
-        except TypeError:
-            return TraceError(
-                f"An argument of type {type(value).__name__} is neither an array nor hashable, so it can be no part "
-                "of a signature. Pass arrays, numbers, nested containers of them, or hashable options."
-            )
-    return TraceError("The arguments contain an unhashable dictionary key or option.")
-
-
-def _check_result(function: Any, structure: Structure) -> None:
-    for static in statics(structure):
-        if not (static is None or isinstance(static, (bool, str))):
-            message = (
-                f"{getattr(function, '__qualname__', function)} returned a {type(static).__name__} "
-                f"(seen at {described()}); expected arrays, numbers, or nested tuples, lists, dicts, named tuples, "
-                "dataclasses or attrs classes of them."
-            )
-            raise TraceError(message)
-

@@ -12,15 +12,19 @@ from typing import Any
 
 import numpy as np
 
+from wengert.backends.direct import Entrances, written
 from wengert.backends.program import Program, results_of
 from wengert.ir import autodiff
 from wengert.ir.errors import DerivativeError
 from wengert.ir.graph import Graph
 from wengert.ir.ops import OPS
+from wengert.ir.structure import Structure
 from wengert.ir.types import ArrayType, is_inexact, is_stack
 from wengert.tracer import symbolic
 from wengert.tracer.array import Array, namespace_of
 from wengert.tracer.callee import Callee, Recorded, Selection, matched
+from wengert.tracer.decorator import Traced
+from wengert.tracer.entrances import Along, gradient_ends, pushed_ends
 from wengert.tracer.sweeps import (
     fitted,
     lifted,
@@ -67,36 +71,48 @@ def grad(f: Any, argnums: Argnums = 0, *, backend: str | None = None) -> Callabl
     DerivativeError
         If ``f`` is not a real scalar function, or an argument is not floating-point.
     """
-    both = value_and_grad(f, argnums, backend=backend)
-
-    @named(f, "grad")
-    def gradient(*args: Any, **kwargs: Any) -> Any:
-        return both(*args, **kwargs)[1]
-
-    return gradient
+    return _gradient(f, argnums, backend, with_value=False)
 
 
 def value_and_grad(f: Any, argnums: Argnums = 0, *, backend: str | None = None) -> Callable[..., Any]:
     """The value of a real scalar function and its gradient, in one sweep; see :func:`grad`."""
-    callee = Callee(f, backend)
+    return _gradient(f, argnums, backend, with_value=True)
 
-    @named(f, "value_and_grad")
+
+def _gradient(f: Any, argnums: Argnums, backend: str | None, *, with_value: bool) -> Callable[..., Any]:
+    callee, entrances = Callee(f, backend), Entrances()
+
+    @named(f, "value_and_grad" if with_value else "grad")
     def gradient(*args: Any, **kwargs: Any) -> Any:
+        if (result := entrances.first(*args, **kwargs)) is not NotImplemented:
+            return result
+        if "out" in kwargs and callee.takes_out():
+            return written(gradient(*args, **{k: v for k, v in kwargs.items() if k != "out"}), kwargs["out"])
         call = callee.call(args, kwargs)
         chosen = call.select(argnums)
         if (recorded := call.within()) is not None:
             check_scalar(callee, recorded.graph)
             one = recorded.xp.builder.constant(recorded.graph.outputs[0].type.dtype.type(1))
             values, cotangents = pull_within(recorded, chosen, [one])
-            return wrap_outputs(recorded, values), chosen.nest(cotangents)
+            slopes = chosen.nest(cotangents)
+            return (wrap_outputs(recorded, values), slopes) if with_value else slopes
 
         def action(program: Program, inputs: list[Any]) -> Any:
             check_scalar(callee, program.graph)
-            ones = [np.ones((1,), program.graph.outputs[0].type.dtype)]
-            return paired(program.reverse(chosen.active, callee.backend)(inputs, ones))
+            value, *rest = program.gradient(chosen.active, callee.backend)(inputs)
+            n = len(chosen.active)
+            return paired(((value, *rest[n:]), rest[:n]))
 
-        graph, (values, cotangents) = call.perform(action)
-        return results_of(graph, values), chosen.nest([scalar_of(g[0]) for g in cotangents])
+        path = call.path()
+        graph, (values, cotangents) = call.perform(action, path)
+        if not kwargs:
+            path.open(
+                entrances, chosen.active,
+                lambda: gradient_ends(path.program.graph, chosen.active, chosen.structure, with_value=with_value),
+                lambda name: path.program.gradient(chosen.active, name), writes=callee.takes_out(),
+            )  # fmt: skip
+        slopes = chosen.nest([scalar_of(g) for g in cotangents])
+        return (results_of(graph, values), slopes) if with_value else slopes
 
     return gradient
 
@@ -139,6 +155,9 @@ def jvp(f: Any, primals: Sequence[Any], tangents: Sequence[Any], *, backend: str
     (value, tangent)
         Both nested as ``f``'s result; the tangent of a result that is not floating-point is None.
     """
+    entrances = f._entrances.of(("jvp", backend)) if isinstance(f, (Program, Traced)) else Entrances()  # noqa: SLF001
+    if (result := entrances.first(primals, tangents)) is not NotImplemented:
+        return result  # type: ignore[no-any-return]
     callee = Callee(f, backend)
     nested = all(isinstance(x, (tuple, list)) for x in (primals, tangents))
     if not nested or len(primals) != len(tangents):
@@ -154,8 +173,15 @@ def jvp(f: Any, primals: Sequence[Any], tangents: Sequence[Any], *, backend: str
         values, moved = push_within(recorded, chosen, lifted(recorded, flat, types, "tangent"))
         return wrap_outputs(recorded, values), nest_outputs(recorded.graph, moved)
     arrays = [fitted(t, type_, "tangent", n)[None] for t, type_, n in zip(flat, types, names, strict=True)]
+    path = call.path()
     graph, (values, moved) = call.perform(
-        lambda program, inputs: paired(_forward(program, chosen.active, callee.backend, inputs, arrays)))
+        lambda program, inputs: paired(_forward(program, chosen.active, callee.backend, inputs, arrays)), path)
+    if chosen.active:
+        path.open(
+            entrances, chosen.active, lambda: pushed_ends(path.program.graph, with_value=True),
+            lambda name: path.program.pushed(chosen.active, len(call.bound.leaves), name),
+            along=Along(Structure("tuple", chosen.structures), lambda *both: ((tuple, both[0]), both[1])),
+        )  # fmt: skip
     return results_of(graph, values), nest_outputs(graph, [None if t is None else scalar_of(t[0]) for t in moved])
 
 

@@ -92,11 +92,20 @@ class Environment:
                 found.append(Watch(get, array, None))
         return found
 
+    def _watch(self, get: Getter, holder: Any) -> None:
+        if holder is not None:  # the function itself, and what is part of the signature, are always the same
+            self.watched.append(get)
+
+    def is_as(self, before: tuple[Any, ...]) -> bool:
+        """Whether all that is watched is as it was, by identity where that is enough."""
+        same = all(_read(get) is then for get, (_, then) in zip(self.watched, before, strict=True))
+        return same or before == self.values()
+
     def _visit(self, value: Any, get: Getter, depth: int, holder: Any) -> None:
         if isinstance(value, Expr):  # a leak: its use will say so
             return
         if isinstance(value, _SCALARS):
-            self.watched.append(get)
+            self._watch(get, holder)
             if isinstance(value, str) and value.isidentifier():
                 self._names.add(value)  # for getattr
             return
@@ -109,7 +118,7 @@ class Environment:
             self.holders.append((holder, value))
             return
         if isinstance(value, _FUNCTIONS):
-            self.watched.append(get)
+            self._watch(get, holder)
         if depth == 0 or id(value) in self._seen:
             return
         self._seen.add(id(value))

@@ -4,17 +4,21 @@ from __future__ import annotations
 
 import copy
 import inspect
-from collections.abc import Callable, Iterator, Sequence
+from collections.abc import Callable, Iterable, Iterator, Sequence
 from typing import Any
 
 import numpy as np
 
 from wengert.backends.program import is_leaf
 from wengert.ir.build import Expr
+from wengert.ir.errors import TraceError
 from wengert.ir.ops.random import is_generator
 from wengert.ir.structure import Structure, flatten
+from wengert.tracer.location import described
 
-__all__ = ["by_position", "kept_defaults", "keywords", "positional", "signature_of", "statics"]
+__all__ = [
+    "by_position", "check_result", "kept_defaults", "keywords", "positional", "signature_of", "statics", "unhashable",
+]  # fmt: skip
 
 Parameters = Sequence[inspect.Parameter]
 
@@ -84,3 +88,26 @@ def keywords(parameters: Parameters, values: Sequence[Any]) -> dict[str, Any]:
         elif p.kind is p.VAR_KEYWORD:
             kwargs.update(value)
     return kwargs
+
+
+def unhashable(values: Iterable[Any]) -> TraceError:
+    for value in values:
+        try:
+            hash(value)
+        except TypeError:
+            return TraceError(
+                f"An argument of type {type(value).__name__} is neither an array nor hashable, so it can be no part "
+                "of a signature. Pass arrays, numbers, nested containers of them, or hashable options."
+            )
+    return TraceError("The arguments contain an unhashable dictionary key or option.")
+
+
+def check_result(function: Any, structure: Structure) -> None:
+    for static in statics(structure):
+        if not (static is None or isinstance(static, (bool, str))):
+            message = (
+                f"{getattr(function, '__qualname__', function)} returned a {type(static).__name__} "
+                f"(seen at {described()}); expected arrays, numbers, or nested tuples, lists, dicts, named tuples, "
+                "dataclasses or attrs classes of them."
+            )
+            raise TraceError(message)

@@ -5,12 +5,16 @@ from __future__ import annotations
 from collections.abc import Callable
 from typing import Any
 
+import attrs
+
+from wengert.backends.direct import Entrances
 from wengert.backends.program import Program
 from wengert.ir.errors import DerivativeError
 from wengert.ir.types import is_inexact
 from wengert.tracer.array import Array
 from wengert.tracer.callee import Call, Callee, Selection, matched
 from wengert.tracer.derivatives import Argnums, check_scalar, grad, jvp, vjp
+from wengert.tracer.entrances import Along, pushed_ends
 from wengert.tracer.sparse_matrices import gradient_of, guarded
 from wengert.tracer.sweeps import fitted, named, nest_outputs, paired, scalar_of, tangent_types
 
@@ -25,10 +29,12 @@ def hvp(f: Any, argnums: Argnums = 0, *, backend: str | None = None) -> Callable
     callable
         ``product(*args, v)``: the arguments of ``f`` and last the vector, nested as the chosen arguments.
     """
-    callee = Callee(f, backend)
+    callee, entrances = Callee(f, backend), Entrances()
 
     @named(f, "hvp")
     def product(*args: Any) -> Any:
+        if (result := entrances.first(*args)) is not NotImplemented:
+            return result
         primals, vector = _taken_apart("An hvp", args)
         call, chosen, vectors = _bound(callee, primals, argnums, vector)
         if call.within() is not None or any(isinstance(v, Array) for v in vectors):
@@ -43,7 +49,16 @@ def hvp(f: Any, argnums: Argnums = 0, *, backend: str | None = None) -> Callable
             values, moved = gradient.forward(chosen.active, callee.backend)(inputs, tangents)
             return guarded(program.graph, gradient.graph, values), moved
 
-        return chosen.nest([scalar_of(t[0]) for t in call.perform(action)[1]])
+        path = call.path()
+        result = chosen.nest([scalar_of(t[0]) for t in call.perform(action, path)[1]])
+        gradient = lambda: gradient_of(path.program, chosen.active)
+        path.open(
+            entrances, chosen.active,
+            lambda: attrs.evolve(pushed_ends(gradient().graph, with_value=False), structure=chosen.structure),
+            lambda name: gradient().pushed(chosen.active, len(call.bound.leaves), name),
+            along=Along(chosen.structure, lambda arguments, vector: (*arguments, vector)),
+        )  # fmt: skip
+        return result
 
     return product
 

@@ -12,10 +12,10 @@ from wengert.ir.autodiff.forward import cotangent_type
 from wengert.ir.graph import Constant, Graph, Value
 from wengert.ir.passes import simplify
 from wengert.ir.passes.rewriting import substitute
-from wengert.ir.structure import Structure, unflatten
+from wengert.ir.structure import Structure, only, unflatten
 from wengert.ir.types import ArrayType, is_inexact
 from wengert.tracer.array import Array, TraceNamespace, namespace_of
-from wengert.tracer.callee import Call, Recorded, Selection, matched, only
+from wengert.tracer.callee import Call, Recorded, Selection, matched
 
 
 def named(target: Any, prefix: str) -> Callable[[Any], Any]:

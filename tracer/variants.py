@@ -72,7 +72,11 @@ class Variant:
         """Whether what the function reads besides its arguments is as it was."""
         if bound.generators and self.environment.generators and self.met != self.environment.met(bound.generators):
             return False
-        return self.watched == self.environment.values() and all(watch.holds() for watch in self.watches)
+        return self.unchanged()
+
+    def unchanged(self) -> bool:
+        """Whether all that is watched is as it was, and so are the arrays that constants were made of."""
+        return self.environment.is_as(self.watched) and all(watch.holds() for watch in self.watches)
 
     def implicit(self, entropy: Entropy) -> list[Any] | None:
         """The implicit inputs as they are now; None where one is no longer what it was traced as."""

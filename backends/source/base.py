@@ -10,7 +10,9 @@ import numpy as np
 
 from wengert.backends.protocol import Forward, Reverse, Run
 from wengert.ir import autodiff
-from wengert.ir.graph import Graph
+from wengert.ir.graph import Constant, Graph, Value
+from wengert.ir.passes import simplify
+from wengert.ir.passes.rewriting import substitute
 from wengert.ir.types import is_inexact
 
 __all__ = ["SourceBackend"]
@@ -54,6 +56,20 @@ class SourceBackend(ABC):
             return _values(each[0], n, n + sum(moving)), tuple(next(columns) if m else None for m in moving)
 
         return run
+
+    def gradient(self, graph: Graph, active: tuple[int, ...]) -> Run:
+        """Of a graph with one output, a real number: it, its gradient and the guards.  The seed is a constant, 1."""
+        derived = autodiff.vjp(graph, active)
+        *inputs, seed = derived.inputs
+        one: dict[Value, Value] = {seed: Constant.of(seed.type.dtype.type(1))}
+        return self.build(simplify(substitute(derived.evolve(inputs=tuple(inputs)), one)))
+
+    def pushed(self, graph: Graph, active: tuple[int, ...], given: int) -> Run:
+        """The outputs, the tangents of those that are inexact, and the guards; one tangent for each active input comes
+        after the first ``given`` inputs."""
+        derived, n = autodiff.jvp(graph, active), len(graph.inputs)
+        inputs = (*derived.inputs[:given], *derived.inputs[n:], *derived.inputs[given:n])
+        return self.build(derived.evolve(inputs=inputs))
 
     def reverse(self, graph: Graph, active: tuple[int, ...]) -> Reverse:
         program = self.build(autodiff.vjp(graph, active))

@@ -43,8 +43,8 @@ SMALL = 4096
 def tiled(graph: Graph, parts: int = 1) -> Graph:
     """The graph with its long stretches of work on samples as scans over tiles, where that saves enough traffic.
 
-    A scan that carries sums from tile to tile is in ``parts``, which can run at once: scans in a scan, each with sums of
-    its own.
+    A scan that carries sums from tile to tile is in ``parts``, which can run at once: scans in a scan, each with sums
+    of its own.
     """
     if sum(_bytes(v) for node in graph.nodes for v in node.results) < LEAST or graph.sizes is not None:
         return graph

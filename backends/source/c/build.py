@@ -10,8 +10,11 @@ from typing import Any
 
 import numpy as np
 
+from wengert.backends import protocol
+from wengert.backends.direct import AS_ITEM, Plan
 from wengert.backends.source.c import threads
 from wengert.backends.source.c.emit import PRINTED, Failure, Program
+from wengert.backends.source.c.entrance import entrance_type, is_long
 from wengert.backends.source.c.shared import family, load_shared
 from wengert.ir.graph import Graph, Node
 from wengert.ir.kinds import Library
@@ -20,6 +23,7 @@ from wengert.ir.types import STEPS
 __all__ = ["build"]
 
 Array = np.ndarray[Any, Any]
+WIDEST = 1000  # inputs: an entrance keeps what it knows of each on the stack
 _Callback = ctypes.CFUNCTYPE(
     ctypes.c_int, ctypes.c_int, ctypes.POINTER(ctypes.c_void_p), ctypes.POINTER(ctypes.c_void_p)
 )
@@ -41,7 +45,9 @@ def _exact(x: Any, shape: tuple[int, ...], dtype: np.dtype[Any]) -> Array:
     """
     if shape[:1] == (STEPS,):
         shape = (len(x), *shape[1:])
-    if type(x) is np.ndarray and x.shape == shape and x.dtype == dtype and x.flags.c_contiguous:
+    if type(x) is np.ndarray and x.shape == shape and x.dtype == dtype and (
+        x.flags.carray or (x.flags.c_contiguous and x.flags.aligned)
+    ):
         return x
     array = np.asarray(x)
     if array.shape != shape or array.dtype != dtype:
@@ -78,6 +84,7 @@ class Runner:
         self._callback = _callback(program.calls, self._raised) if program.calls else None
         self._call = ctypes.cast(self._callback, ctypes.c_void_p) if self._callback else None
         self._size = program.workspace
+        self._is_long = is_long(graph)
         self._local = threading.local()
 
     def __call__(self, inputs: Sequence[Array]) -> tuple[Array, ...]:
@@ -97,6 +104,24 @@ class Runner:
         if code:
             self._raise(code)
         return tuple(outputs)
+
+    def direct(self, plan: Plan) -> Any:
+        """An entrance in C (see :mod:`wengert.backends.direct`); None where it is not ready, or cannot be."""
+        shapes = [(t.shape, t.dtype) for t in plan.inputs]
+        known = all(t.dtype.str[1:] in ("f8", "i8", "c16") for t, h in zip(plan.outputs, plan.hands, strict=True)
+                    if h == AS_ITEM)  # fmt: skip
+        if self._callback is not None or not known or shapes != self._types or len(shapes) > WIDEST:
+            return None
+        if [(t.shape, t.dtype) for t in plan.outputs] != self._results or (make := entrance_type()) is None:
+            return None
+        tables = [ctypes.addressof(table) for table in self._tables] or [0, 0]
+        rows = [tuple((t.dtype, t.shape, how) for t, how in zip(types, hows, strict=True))
+                for types, hows in ((plan.inputs, plan.takes), (plan.outputs, plan.hands))]  # fmt: skip
+        return make(
+            ctypes.cast(self._entry, ctypes.c_void_p).value, *tables, ctypes.addressof(self._constants), 0, self._size,
+            self._is_long, plan.writes, plan.arguments, plan.rest, plan.around, *rows, plan.results, plan.finish,
+            plan.trace, None if plan.backend is None else protocol.chosen, plan.backend, (self, plan), None,
+        )  # fmt: skip
 
     def _borrow(self) -> Array | None:
         """This thread's workspace, taken away while in use: a callback may run this again."""

@@ -23,7 +23,7 @@ from pathlib import Path
 from wengert.backends.source.c.compiler import Compiler, find
 from wengert.ir.errors import BackendError
 
-__all__ = ["folder", "load"]
+__all__ = ["folder", "kept", "load"]
 
 ENTRIES = 2000
 LOADED = 512  # libraries; a closed one could still be running, so those that fall out stay mapped
@@ -83,9 +83,14 @@ def _key(source: str, compiler: Compiler) -> str:
     return hashlib.sha256("\0".join((source, *compiler.identity)).encode()).hexdigest()
 
 
-def load(source: str) -> ctypes.CDLL:
+def kept(source: str, compiler: Compiler) -> ctypes.CDLL | None:
+    """The library of a source if it is on disk."""
+    return _from_disk(_key(source, compiler))
+
+
+def load(source: str, compiler: Compiler | None = None) -> ctypes.CDLL:
     """The library of a source: loaded before, on disk, or compiled now."""
-    compiler = find()
+    compiler = compiler or find()
     key = _key(source, compiler)
     with _lock:
         if key in _loaded:

@@ -1,0 +1,207 @@
+"""The extension through which Python calls compiled programs, first half: arguments and results."""
+
+from __future__ import annotations
+
+__all__ = ["VALUES"]
+
+#: An ``Entrance`` is a program's entry point with what it is called with (:class:`wengert.backends.direct.Plan`).
+VALUES = r"""/* The way from Python into a compiled program: arguments looked at, results made, nothing else. */
+#define PY_SSIZE_T_CLEAN
+#define NPY_NO_DEPRECATED_API NPY_2_0_API_VERSION
+#define NPY_TARGET_VERSION NPY_2_0_API_VERSION
+#include <Python.h>
+#include <structmember.h>
+#include <numpy/arrayobject.h>
+#include <float.h>
+#include <math.h>
+#include <stdint.h>
+#include <stdlib.h>
+#include <string.h>
+
+/* What an input may be given as. */
+enum { FLOAT = 1, INT = 2, COMPLEX = 4, SCALAR = 8, ARRAY = 16 };
+/* What becomes of an output: a Python number, a NumPy scalar, an array, nothing; or it is a guard. */
+enum { AS_ITEM, AS_SCALAR, AS_ARRAY, DROPPED, IS_FALSE, IS_TRUE };
+enum { LINE = 64 };
+
+typedef int hosted_t(const void *const *, void *const *, void *, const void *const *, void *);
+typedef int shared_t(const void *, const void *, const void *const *, void *const *, void *, const void *const *,
+    void *);
+typedef union {
+    double pair[2];
+    float small;
+    long long whole;
+    void *pointer;
+} Number;
+
+typedef struct {
+    PyArray_Descr *dtype;
+    int ndim, how;
+    npy_intp *shape;
+    size_t bytes, place;
+} Place;
+
+typedef struct {
+    PyObject_HEAD
+    vectorcallfunc call;
+    void *entry, *callback;
+    const void *const *constants;
+    const void *whole, *real;
+    size_t own, needs;
+    char *work;
+    int busy, release, writes;
+    Py_ssize_t ins, outs, kept;
+    Place *in, *out;
+    PyObject *arguments, *rest, *around, *nest, *finish, *trace, *chosen, *backend, *holds, *otherwise;
+} Entrance;
+
+/* The leaves of a value that is nested just so.  A nest is None for a leaf, (type, nests, keys) or (None, value). */
+static int collect(PyObject *nest, PyObject *value, PyObject **leaves, Py_ssize_t *n, Py_ssize_t limit)
+{
+    if (nest == Py_None) {
+        if (*n >= limit)
+            return 0;
+        leaves[(*n)++] = value;
+        return 1;
+    }
+    PyObject *type = PyTuple_GET_ITEM(nest, 0), *parts = PyTuple_GET_ITEM(nest, 1);
+    if (type == Py_None)
+        return value == parts;
+    if ((PyObject *)Py_TYPE(value) != type)
+        return 0;
+    const Py_ssize_t count = PyTuple_GET_SIZE(parts);
+    if (PyDict_CheckExact(value)) {
+        PyObject *keys = PyTuple_GET_ITEM(nest, 2), *key, *item;
+        Py_ssize_t at = 0, k = 0;
+        if (PyDict_GET_SIZE(value) != count)
+            return 0;
+        while (PyDict_Next(value, &at, &key, &item)) {
+            PyObject *wanted = PyTuple_GET_ITEM(keys, k);
+            if (key != wanted && !(PyUnicode_CheckExact(key) && PyUnicode_CheckExact(wanted)
+                    && PyUnicode_Compare(key, wanted) == 0))
+                return 0;
+            if (!collect(PyTuple_GET_ITEM(parts, k++), item, leaves, n, limit))
+                return 0;
+        }
+        return 1;
+    }
+    const int is_list = PyList_CheckExact(value);
+    if ((is_list ? PyList_GET_SIZE(value) : PyTuple_GET_SIZE(value)) != count)
+        return 0;
+    for (Py_ssize_t k = 0; k < count; k++) {
+        PyObject *item = is_list ? PyList_GET_ITEM(value, k) : PyTuple_GET_ITEM(value, k);
+        if (!collect(PyTuple_GET_ITEM(parts, k), item, leaves, n, limit))
+            return 0;
+    }
+    return 1;
+}
+
+/* What is made of results, which it takes over. */
+static PyObject *build(PyObject *nest, PyObject **leaves, Py_ssize_t *n)
+{
+    if (nest == Py_None) {
+        PyObject *leaf = leaves[*n];
+        leaves[(*n)++] = NULL;
+        return leaf;
+    }
+    PyObject *type = PyTuple_GET_ITEM(nest, 0), *parts = PyTuple_GET_ITEM(nest, 1);
+    if (type == Py_None) {
+        Py_INCREF(parts);
+        return parts;
+    }
+    const Py_ssize_t count = PyTuple_GET_SIZE(parts);
+    const int is_list = type == (PyObject *)&PyList_Type, is_dict = type == (PyObject *)&PyDict_Type;
+    PyObject *made = is_dict ? PyDict_New() : is_list ? PyList_New(count) : PyTuple_New(count);
+    if (made == NULL)
+        return NULL;
+    for (Py_ssize_t k = 0; k < count; k++) {
+        PyObject *item = build(PyTuple_GET_ITEM(parts, k), leaves, n);
+        int failed = item == NULL;
+        if (!failed && is_dict) {
+            failed = PyDict_SetItem(made, PyTuple_GET_ITEM(PyTuple_GET_ITEM(nest, 2), k), item) < 0;
+            Py_DECREF(item);
+        } else if (!failed && is_list)
+            PyList_SET_ITEM(made, k, item);
+        else if (!failed)
+            PyTuple_SET_ITEM(made, k, item);
+        if (failed) {
+            Py_DECREF(made);
+            return NULL;
+        }
+    }
+    return made;
+}
+
+static int is_like(PyArrayObject *array, const Place *p)
+{
+    return PyArray_TYPE(array) == p->dtype->type_num && PyArray_NDIM(array) == p->ndim && PyArray_ISCARRAY_RO(array)
+        && memcmp(PyArray_DIMS(array), p->shape, p->ndim * sizeof(npy_intp)) == 0;
+}
+
+/* Where an argument's elements are; NULL where it is of another type, or a number that does not fit. */
+static const void *elements(PyObject *value, const Place *p, Number *to)
+{
+    const int number = p->dtype->type_num;
+    if (PyArray_CheckExact(value))
+        return (p->how & ARRAY) && is_like((PyArrayObject *)value, p) ? PyArray_DATA((PyArrayObject *)value) : NULL;
+    if (p->ndim)
+        return NULL;
+    if (PyFloat_CheckExact(value)) {
+        const double x = PyFloat_AS_DOUBLE(value);
+        if (!(p->how & FLOAT))
+            return NULL;
+        if (number == NPY_FLOAT) {
+            if (isfinite(x) && fabs(x) > FLT_MAX)
+                return NULL;
+            to->small = (float)x;
+        } else {
+            to->pair[0] = x;
+            to->pair[1] = 0;
+        }
+        return to;
+    }
+    if (PyLong_CheckExact(value)) {
+        if (!(p->how & INT))
+            return NULL;
+        if (number == NPY_DOUBLE || number == NPY_CDOUBLE) {
+            to->pair[0] = PyLong_AsDouble(value);
+            to->pair[1] = 0;
+            if (to->pair[0] == -1 && PyErr_Occurred()) {
+                PyErr_Clear();
+                return NULL;
+            }
+            return to;
+        }
+        int overflow;
+        to->whole = PyLong_AsLongLongAndOverflow(value, &overflow);
+        return overflow ? NULL : to;
+    }
+    if (PyComplex_CheckExact(value)) {
+        if (!(p->how & COMPLEX))
+            return NULL;
+        to->pair[0] = PyComplex_RealAsDouble(value);
+        to->pair[1] = PyComplex_ImagAsDouble(value);
+        return to;
+    }
+    if (!(p->how & SCALAR) || Py_TYPE(value) != p->dtype->typeobj)
+        return NULL;
+    PyArray_ScalarAsCtype(value, to);
+    return to;
+}
+
+/* An array to write to; NULL where it is no such array, or shares memory with an input. */
+static void *target(PyObject *value, const Place *p, const Entrance *e, const void *const *inputs)
+{
+    if (!PyArray_CheckExact(value) || !is_like((PyArrayObject *)value, p))
+        return NULL;
+    if (!PyArray_ISWRITEABLE((PyArrayObject *)value))
+        return NULL;
+    char *first = PyArray_BYTES((PyArrayObject *)value);
+    for (Py_ssize_t i = 0; i < e->ins; i++) {
+        const char *other = inputs[i];
+        if (first < other + e->in[i].bytes && other < first + p->bytes)
+            return NULL;
+    }
+    return first;
+}
+"""
