@@ -8,6 +8,7 @@ from typing import Any
 import numpy as np
 from attrs import frozen
 
+from wengert.backends.source.c.blas import Address
 from wengert.backends.source.c.control import GROW
 from wengert.backends.source.c.functions import ENVIRONMENT, Function, comment
 from wengert.backends.source.c.helpers import Helpers
@@ -38,7 +39,7 @@ class Program:
 
     def __init__(self, graph: Graph, name: str, *, hosted: bool, printed: int = PRINTED) -> None:
         self.graph, self.name, self.hosted, self.printed = graph, name, hosted, printed
-        self.helpers = Helpers()
+        self.helpers = Helpers(hosted=hosted)
         self.kernels: dict[str, str] = {}
         self.constants: dict[Any, tuple[str, Constant]] = {}
         self.handed: list[Constant] = []
@@ -77,7 +78,7 @@ class Program:
 
     def constant(self, constant: Constant) -> str:
         """A pointer to a constant's elements."""
-        if self.hosted and constant.type.size >= self.printed:
+        if isinstance(constant, Address) or (self.hosted and constant.type.size >= self.printed):
             if constant not in self.handed:
                 self.handed.append(constant)
             return f"(const {stored(constant.type.dtype)} *)c[{self.handed.index(constant)}]"
