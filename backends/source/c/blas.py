@@ -24,36 +24,55 @@ from attrs import frozen
 
 from wengert.ir.graph import Constant
 
-__all__ = ["Address", "Gemm", "find", "gemm"]
+__all__ = ["Address", "Routine", "find", "routine"]
 
 _LETTERS = {"float32": "s", "float64": "d", "complex64": "c", "complex128": "z"}
+_NAMES = [f"{letter}{name}" for letter in _LETTERS.values() for name in ("gemm", "gemv")]
+_INTS = re.compile(rb"void\((?:char\*,)+int\*,int\*,")
 
+#: Matrices of contiguous lines: whether lines are columns ("turned"), and how far apart they are.
+_ARGUMENTS = {
+    "gemm": """ptrdiff_t m, ptrdiff_t n, ptrdiff_t p, const T *x, int turned_x, ptrdiff_t xs,
+                   const T *y, int turned_y, ptrdiff_t ys, T beta, T *out, ptrdiff_t os""",
+    "gemv": """ptrdiff_t m, ptrdiff_t p, const T *x, int turned, ptrdiff_t xs,
+                   const T *y, ptrdiff_t ys, T beta, T *out, ptrdiff_t os""",
+}
+_FUNCTION = """\
+/* out = x y + beta out, by the BLAS that {owner} is linked to; its address is given. */
+static void {name}_S(const uint64_t *address, {arguments})
+{{
+    typedef void {name}({types});
+    const T one = 1;
+{body}}}
+"""
 #: Row by row: 101 says so, 111 and 112 are "as it lies" and "transposed".
-_CBLAS = """\
-/* out = x y + beta out, by the BLAS that NumPy is linked to; its address is given. */
-static void gemm_S(const uint64_t *address, ptrdiff_t m, ptrdiff_t n, ptrdiff_t p, const T *x, int turned_x, ptrdiff_t xs,
-                   const T *y, int turned_y, ptrdiff_t ys, T beta, T *out, ptrdiff_t os)
-{
-    typedef void gemm(int, int, int, I, I, I, SCALAR, const T *, I, const T *, I, SCALAR, T *, I);
-    const T one = 1;
+_CBLAS = {
+    "gemm": ("int, int, int, I, I, I, SCALAR, const T *, I, const T *, I, SCALAR, T *, I", """\
     ((gemm *)(uintptr_t)*address)(101, turned_x ? 112 : 111, turned_y ? 112 : 111, (I)m, (I)n, (I)p,
-        ATone, x, (I)xs, y, (I)ys, ATbeta, out, (I)os);
-}
-"""
-#: Column by column, so what is computed is the transposed product of the transposed.
-_FORTRAN = """\
-/* out = x y + beta out, by the BLAS that SciPy is linked to; its address is given. */
-static void gemm_S(const uint64_t *address, ptrdiff_t m, ptrdiff_t n, ptrdiff_t p, const T *x, int turned_x, ptrdiff_t xs,
-                   const T *y, int turned_y, ptrdiff_t ys, T beta, T *out, ptrdiff_t os)
-{
-    typedef void gemm(const char *, const char *, const I *, const I *, const I *, const T *, const T *, const I *,
-        const T *, const I *, const T *, T *, const I *);
-    const T one = 1;
+        AT_one, x, (I)xs, y, (I)ys, AT_beta, out, (I)os);
+"""),
+    "gemv": ("int, int, I, I, SCALAR, const T *, I, const T *, I, SCALAR, T *, I", """\
+    ((gemv *)(uintptr_t)*address)(101, turned ? 112 : 111, (I)(turned ? p : m), (I)(turned ? m : p),
+        AT_one, x, (I)xs, y, (I)ys, AT_beta, out, (I)os);
+"""),
+}  # fmt: skip
+_REST = "const T *, const T *, const I *,\n        const T *, const I *, const T *, T *, const I *"
+#: Column by column: a matrix is read as its transpose, and so is a product ("t": a T alone would become the type).
+_FORTRAN = {
+    "gemm": (
+        "const char *, const char *, const I *, const I *, const I *, " + _REST, """\
     const I rows = (I)m, columns = (I)n, terms = (I)p, step_x = (I)xs, step_y = (I)ys, step_out = (I)os;
-    ((gemm *)(uintptr_t)*address)(turned_y ? "T" : "N", turned_x ? "T" : "N", &columns, &rows, &terms,
+    ((gemm *)(uintptr_t)*address)(turned_y ? "t" : "n", turned_x ? "t" : "n", &columns, &rows, &terms,
         &one, y, &step_y, x, &step_x, &beta, out, &step_out);
-}
-"""
+"""),
+    "gemv": (
+        "const char *, const I *, const I *, " + _REST, """\
+    const I rows = (I)(turned ? m : p), columns = (I)(turned ? p : m);
+    const I step_x = (I)xs, step_y = (I)ys, step_out = (I)os;
+    ((gemv *)(uintptr_t)*address)(turned ? "n" : "t", &rows, &columns,
+        &one, x, &step_x, y, &step_y, &beta, out, &step_out);
+"""),
+}  # fmt: skip
 
 
 class Address(Constant):
@@ -61,37 +80,38 @@ class Address(Constant):
 
 
 @frozen
-class Gemm:
-    """A general matrix product: the template of the C function that calls it, and where it is."""
+class Routine:
+    """A product: the template of the C function that calls it, where it is, and what its integers hold at most."""
 
     template: str
     address: Address
-    largest: int  # the largest number that its integers hold
+    largest: int
 
 
 @frozen
-class _Source:
-    """A BLAS: the address of the matrix product by dtype letter, or None."""
+class Source:
+    """A BLAS: how each routine is called, how wide its integers are, and the addresses of routines by name."""
 
-    template: str
+    owner: str
+    calls: dict[str, tuple[str, str]]
     wide: bool
     address: Callable[[str], int | None]
 
 
-def _of_numpy() -> _Source | None:
+def _of_numpy() -> Source | None:
     """The CBLAS that NumPy's core is linked to."""
     try:
         core = ctypes.CDLL(importlib.import_module("numpy._core._multiarray_umath").__file__)
     except (ImportError, OSError, TypeError):
         return None
-    for symbol, wide in (("scipy_cblas_{}gemm64_", True), ("cblas_{}gemm64_", True), ("cblas_{}gemm", False)):
-        if all(hasattr(core, symbol.format(letter)) for letter in "sdcz") and (wide or _narrow()):
-            return _Source(_CBLAS, wide, functools.partial(_symbol, core, symbol))
+    for symbol, wide in (("scipy_cblas_{}64_", True), ("cblas_{}64_", True), ("cblas_{}", False)):
+        if all(hasattr(core, symbol.format(name)) for name in _NAMES) and (wide or _narrow()):
+            return Source("NumPy", _CBLAS, wide, functools.partial(_symbol, core, symbol))
     return None
 
 
-def _symbol(library: Any, symbol: str, letter: str) -> int | None:
-    return ctypes.cast(getattr(library, symbol.format(letter)), ctypes.c_void_p).value
+def _symbol(library: Any, symbol: str, name: str) -> int | None:
+    return ctypes.cast(getattr(library, symbol.format(name)), ctypes.c_void_p).value
 
 
 def _narrow() -> bool:
@@ -100,7 +120,7 @@ def _narrow() -> bool:
     return not any(word in built for word in ("ilp64", "use64bitint", "interface64"))
 
 
-def _of_scipy() -> _Source | None:
+def _of_scipy() -> Source | None:
     """SciPy's capsules."""
     try:
         capsules = importlib.import_module("scipy.linalg.cython_blas").__pyx_capi__
@@ -109,28 +129,30 @@ def _of_scipy() -> _Source | None:
     capsule = ctypes.py_object
     name = ctypes.PYFUNCTYPE(ctypes.c_char_p, capsule)(("PyCapsule_GetName", ctypes.pythonapi))
     pointer = ctypes.PYFUNCTYPE(ctypes.c_void_p, capsule, ctypes.c_char_p)(("PyCapsule_GetPointer", ctypes.pythonapi))
-    found = {letter: capsules.get(f"{letter}gemm") for letter in "sdcz"}
-    signatures = {c and (name(c) or b"").replace(b" ", b"").startswith(b"void(char*,char*,int*,") for c in found.values()}
-    if signatures != {True}:
+    found = {routine: capsules.get(routine) for routine in _NAMES}
+    signatures = (c is not None and (name(c) or b"").replace(b" ", b"") for c in found.values())
+    if not all(signature and _INTS.match(signature) for signature in signatures):
         return None
-    return _Source(_FORTRAN, False, lambda letter: pointer(found[letter], name(found[letter])))
+    return Source("SciPy", _FORTRAN, False, lambda routine: pointer(found[routine], name(found[routine])))
 
 
 @functools.cache
-def find() -> _Source | None:
+def find() -> Source | None:
     """The BLAS of this process."""
     return _of_numpy() or _of_scipy()
 
 
 @functools.cache
-def gemm(dtype: np.dtype[Any]) -> Gemm | None:
-    """The matrix product of a dtype, where there is a BLAS."""
+def routine(name: str, dtype: np.dtype[Any]) -> Routine | None:
+    """``gemm`` or ``gemv`` of a dtype, where there is a BLAS."""
     source = find()
-    address = source.address(_LETTERS[dtype.name]) if source and dtype.name in _LETTERS else None
+    address = source.address(_LETTERS[dtype.name] + name) if source and dtype.name in _LETTERS else None
     if source is None or not address:
         return None
-    cell = Constant.of(np.array([address], np.uint64))
+    types, body = source.calls[name]
+    text = _FUNCTION.format(owner=source.owner, name=name, arguments=_ARGUMENTS[name], types=types, body=body)
     scalar, at = ("const T *", "&") if dtype.kind == "c" else ("T", "")
-    text = source.template.replace("SCALAR", scalar).replace("AT", at)
+    text = text.replace("SCALAR", scalar).replace("AT_", at)
     text = re.sub(r"\bI\b", "int64_t" if source.wide else "int", text)
-    return Gemm(text, Address(cell.type, array=cell.array), 2**63 - 1 if source.wide else 2**31 - 1)
+    cell = Constant.of(np.array([address], np.uint64))
+    return Routine(text, Address(cell.type, array=cell.array), 2**63 - 1 if source.wide else 2**31 - 1)

@@ -1,6 +1,6 @@
 """Helper functions of matrix products: templates as in ``helpers``.
 
-Vectors of the machine's width are spelled with GNU C's vector types (gcc, clang, zig); elsewhere a vector is one number.
+Vectors of the machine's width are spelled with GNU C's vector types (gcc, clang, zig); elsewhere one is a number.
 """
 
 from __future__ import annotations
