@@ -10,6 +10,7 @@ import numpy as np
 from attrs import frozen
 
 from wengert.backends.source.c import threads
+from wengert.backends.source.c.blas import Address
 from wengert.backends.source.c.control import GROW, THREAD
 from wengert.backends.source.c.functions import ENVIRONMENT, Function, comment
 from wengert.backends.source.c.helpers import Helpers
@@ -45,7 +46,7 @@ class Program:
     ) -> None:
         self.graph, self.name, self.hosted, self.printed, self.parallel = graph, name, hosted, printed, parallel
         self.threads = threads.threads()
-        self.helpers = Helpers()
+        self.helpers = Helpers(hosted=hosted)
         self.kernels: dict[str, str] = {}
         self.inner: set[str] = set()
         self.constants: dict[Any, tuple[str, Constant]] = {}
@@ -108,7 +109,7 @@ class Program:
 
     def constant(self, constant: Constant) -> str:
         """A pointer to a constant's elements."""
-        if self.hosted and constant.type.size >= self.printed:
+        if isinstance(constant, Address) or (self.hosted and constant.type.size >= self.printed):
             if constant not in self.handed:
                 self.handed.append(constant)
             return f"(const {stored(constant.type.dtype)} *)c[{self.handed.index(constant)}]"

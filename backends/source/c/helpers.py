@@ -11,7 +11,7 @@ from typing import Any
 
 import numpy as np
 
-from wengert.backends.source.c import complexes
+from wengert.backends.source.c import complexes, matrices
 from wengert.ir.types import SHORT_NAMES
 
 __all__ = ["BLOCK", "BODIES", "SHORT", "Helpers"]
@@ -232,55 +232,6 @@ static T total_S(const T *level, uint64_t count)
     return sum;
 }
 """
-_MATMUL = """\
-/* out += x y. A panel of y is packed, so that it stays in the cache and its rows are contiguous;
-   two rows of the result take four terms at a time. Terms are added in the order of k. */
-static void matmul_S(ptrdiff_t m, ptrdiff_t n, ptrdiff_t p,
-                     const T *restrict x, ptrdiff_t xi, ptrdiff_t xk,
-                     const T *restrict y, ptrdiff_t yk, ptrdiff_t yj,
-                     T *restrict out, ptrdiff_t oi)
-{
-    T panel[32][128];
-    for (ptrdiff_t j0 = 0; j0 < n; j0 += 128)
-        for (ptrdiff_t k0 = 0; k0 < p; k0 += 32) {
-            const ptrdiff_t cols = n - j0 < 128 ? n - j0 : 128, terms = p - k0 < 32 ? p - k0 : 32;
-            for (ptrdiff_t k = 0; k < terms; ++k)
-                for (ptrdiff_t j = 0; j < cols; ++j) panel[k][j] = y[(k0 + k) * yk + (j0 + j) * yj];
-            ROWS
-        }
-}
-"""
-
-
-def _rows() -> str:
-    """The loops over rows: in pairs, then the last one; four terms at a time, then the rest."""
-    lines = ["ptrdiff_t i = 0;"]
-    for rows, head in ((2, "for (; i + 2 <= m; i += 2) {"), (1, "for (; i < m; ++i) {")):
-        lines.append(head)
-        lines += [f"    T *restrict o{r} = out + (i + {r}) * oi + j0;" for r in range(rows)]
-        lines.append("    ptrdiff_t k = 0;")
-        for terms, loop in (
-            (4, "for (; k + 4 <= terms; k += 4) {"),
-            (1, "for (; k < terms; ++k) {"),
-        ):
-            lines.append(f"    {loop}")
-            for r in range(rows):
-                factors = (f"x{r}{t} = x[(i + {r}) * xi + (k0 + k + {t}) * xk]" for t in range(terms))
-                lines.append(f"        const T {', '.join(factors)};")
-            lines.append("        for (ptrdiff_t j = 0; j < cols; ++j) {")
-            lines += [f"            const T y{t} = panel[k + {t}][j];" for t in range(terms)]
-            for r in range(rows):
-                total = f"o{r}[j]"
-                for t in range(terms):
-                    total = f"({total} + x{r}{t} * y{t})" if t < terms - 1 else f"{total} + x{r}{t} * y{t}"
-                lines.append(f"            o{r}[j] = {total};")
-            lines += ["        }", "    }"]
-        lines.append("}")
-    return "\n            ".join(lines)
-
-
-_MATMUL = _MATMUL.replace("ROWS", _rows())
-
 _BY_KIND = {
     "floordiv": {"i": _FLOORDIV_INT, "u": _FLOORDIV_UINT, "f": _FLOORDIV_FLOAT},
     "mod": {"i": _MOD_INT, "u": _MOD_UINT, "f": _MOD_FLOAT},
@@ -298,7 +249,7 @@ _BY_KIND = {
     "push": {"f": _PUSH},
     "largest": {"f": _EXTREME.format(name="largest", word="largest", sign=">")},
     "smallest": {"f": _EXTREME.format(name="smallest", word="smallest", sign="<")},
-    "matmul": {"f": _MATMUL},
+    **{name: {"f": text} for name, text in matrices.HELPERS.items()},
     **{
         f"to_{short}": {"f": _TO_NARROW.format(short=short, c=c, wide=wide)}
         for short, c, wide in (
@@ -311,6 +262,7 @@ _FIRST = {
     "block_sum": "halves", "pairwise": "block_sum", "push": "block_sum", "to_u64": "to_i64",
     "to_i8": "to_i32", "to_i16": "to_i32", "to_u8": "to_i32", "to_u16": "to_i32",
     "to_u32": "to_i64",
+    **matrices.FIRST,
 }  # fmt: skip
 
 
@@ -320,10 +272,14 @@ BODIES = {"scale"}
 
 
 class Helpers:
-    """The helper functions a program needs, in the order of their definition."""
+    """The helper functions a program needs, in the order of their definition.
 
-    def __init__(self) -> None:
+    ``hosted`` says that it runs in this process, and may be handed addresses.
+    """
+
+    def __init__(self, *, hosted: bool = False) -> None:
         self.texts: dict[str, str] = {}
+        self.hosted = hosted
 
     def need(self, name: str, dtype: np.dtype[Any]) -> str:
         """The C name of a helper for a dtype, which is from now on part of the program."""
@@ -336,6 +292,12 @@ class Helpers:
                 self._need_complex(name, dtype)
             else:
                 self.texts[function] = _instance(_BY_KIND[name][dtype.kind], dtype)
+        return function
+
+    def write(self, name: str, dtype: np.dtype[Any], template: str) -> str:
+        """A helper whose template is given: its C name."""
+        function = f"{name}_{SHORT_NAMES[dtype]}"
+        self.texts.setdefault(function, _instance(template, dtype))
         return function
 
     def _need_complex(self, name: str, dtype: np.dtype[Any]) -> None:

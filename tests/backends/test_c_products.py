@@ -1,0 +1,175 @@
+"""Backend c: contractions of every form, by every BLAS and by none, against sums in higher precision."""
+
+import ctypes
+import math
+import os
+
+import numpy as np
+import oracles
+import pytest
+
+from wengert.backends.source.c import BACKEND, blas, products
+from wengert.backends.source.c.cache import load
+from wengert.ir.build import Builder, Namespace
+from wengert.ir.ops import OPS
+from wengert.ir.types import DTYPES, type_of
+
+pytestmark = pytest.mark.skipif(BACKEND.unavailable() is not None, reason=str(BACKEND.unavailable()))
+SOAK = bool(os.environ.get("WENGERT_SOAK"))
+ROUNDS, PER_ROUND = (30, 60) if SOAK else (1, 15)
+SIZES = (0, 1, 1, 2, 2, 3, 3, 4, 5, 7, 8, 9, 14, 16, 17, 31, 33, 40)
+SOURCES = {"numpy": blas._of_numpy, "scipy": blas._of_scipy, "none": lambda: None}
+
+
+@pytest.fixture(params=SOURCES)
+def source(request, monkeypatch):
+    """Each BLAS that is there, and none."""
+    found = SOURCES[request.param]()
+    if found is None and request.param != "none":
+        pytest.skip(f"no BLAS of {request.param}")
+    monkeypatch.setattr(blas, "find", lambda: found)
+    for name in ("BLAS", "MATVEC"):
+        monkeypatch.setattr(products, name, 64)
+    blas.routine.cache_clear()
+    yield request.param
+    blas.routine.cache_clear()
+
+
+# ----- Cases -----
+
+
+def numbers(rng, shape, dtype):
+    if dtype.kind == "b":
+        return np.asarray(rng.random(shape) < 0.5)
+    if dtype.kind in "iu":
+        return np.asarray(rng.integers(0 if dtype.kind == "u" else -5, 6, shape)).astype(dtype)
+    x = rng.standard_normal(shape)
+    return np.asarray(x + 1j * rng.standard_normal(shape) if dtype.kind == "c" else x).astype(dtype)
+
+
+def seen(rng, n_axes):
+    """A way of reading an array: the array's shape from what is read, and how, in terms that NumPy and IR share."""
+    order = tuple(map(int, rng.permutation(n_axes)))
+    kinds = [rng.choice(["plain", "plain", "plain", "part", "back", "apart", "same"]) for _ in range(n_axes)]
+
+    def stored(shape):
+        sizes = {
+            "plain": lambda n: n,
+            "part": lambda n: n + 3,
+            "back": lambda n: n,
+            "apart": lambda n: 2 * n,
+            "same": lambda n: 1,
+        }
+        return tuple(sizes[kind](n) for kind, n in zip(kinds, (shape[a] for a in order), strict=True))
+
+    def read(module, x, shape):
+        shape = tuple(shape[a] for a in order)
+        ways = {
+            "plain": slice(None),
+            "part": slice(2, -1),
+            "back": slice(None, None, -1),
+            "apart": slice(None, None, 2),
+        }
+        for axis, kind in enumerate(kinds):
+            if kind in ("part", "back", "apart"):
+                x = x[(slice(None),) * axis + (ways[kind],)]
+        x = module.broadcast_to(x, shape)
+        return module.transpose(x, tuple(map(int, np.argsort(order))))
+
+    return stored, read
+
+
+def case(rng, most=60_000):
+    """Subscripts, shapes, and how each operand is read."""
+    while True:
+        kinds = list(rng.choice(["x", "y", "both", "sum"], rng.integers(1, 6)))
+        sizes = [int(rng.choice(SIZES)) for _ in kinds]
+        if math.prod(max(n, 1) for n in sizes) <= most:
+            break
+    letters = "abcdefgh"[: len(kinds)]
+    terms = [[], [], []]
+    for letter, kind in zip(letters, kinds, strict=True):
+        for place in {"x": (0, 2), "y": (1, 2), "both": (0, 1, 2), "sum": (0, 1)}[kind]:
+            terms[place].append(letter)
+    words = ["".join(rng.permutation(term)) if term else "" for term in terms]
+    size = dict(zip(letters, sizes, strict=True))
+    shapes = [tuple(size[a] for a in word) for word in words[:2]]
+    return f"{words[0]},{words[1]}->{words[2]}", shapes, [seen(rng, len(shape)) for shape in shapes]
+
+
+def program(cases, arrays, names):
+    """A graph of the cases, one result each."""
+    builder = Builder()
+    xp, outputs = Namespace(builder), []
+    for (subscripts, shapes, ways), pair, name in zip(cases, arrays, names, strict=True):
+        values = [xp.wrap(builder.input(type_of(a))) for a in pair]
+        if len(values) == 1:  # with itself
+            values = values * 2
+        read = [way[1](xp, v, shape) for way, v, shape in zip(ways, values, shapes, strict=True)]
+        outputs.append(builder.emit(OPS[name], [xp.lift(v) for v in read], subscripts=subscripts))
+    return builder.graph(outputs)
+
+
+def alone(graph, inputs):
+    """The stand-alone text, run."""
+    library = load(BACKEND.emit(graph))
+    library.program_workspace.restype = ctypes.c_size_t
+    outputs = [np.full(v.type.shape, 7, v.type.dtype) for v in graph.outputs]
+    work = np.empty(max(library.program_workspace(), 1), np.uint8)
+    assert library.program(*(ctypes.c_void_p(a.ctypes.data) for a in (*inputs, *outputs, work))) == 0
+    return outputs
+
+
+def exact(name, subscripts, x, y):
+    """In the widest numbers; complex ones (all finite) by parts: einsum of clongdouble ends in a corrupted heap (NumPy 2.4)."""
+    f = lambda x, y: np.asarray(oracles.FORMULAS[name](x.astype(np.longdouble), y.astype(np.longdouble), subscripts))
+    if x.dtype.kind != "c":
+        return f(x, y)
+    return f(x.real, y.real) - f(x.imag, y.imag) + 1j * (f(x.real, y.imag) + f(x.imag, y.real))
+
+
+def check(ours, name, subscripts, x, y):
+    with np.errstate(all="ignore"):
+        if x.dtype.kind not in "fc":
+            expected = oracles.FORMULAS[name](x, y, subscripts) if x.dtype.kind == "b" else np.einsum(subscripts, x, y)
+            np.testing.assert_array_equal(ours, expected.astype(ours.dtype), subscripts)
+            return
+        expected = exact(name, subscripts, x, y)
+        size = np.einsum(subscripts, *(np.where(np.isfinite(a), np.abs(a), 0).astype(np.longdouble) for a in (x, y)))
+    bad = ~np.isfinite(expected)
+    np.testing.assert_array_equal(np.isnan(ours), np.isnan(expected), subscripts)
+    if x.dtype.kind == "f":
+        np.testing.assert_array_equal(ours[bad], expected[bad].astype(ours.dtype), subscripts)
+    error = np.abs(np.where(bad, 0, ours) - np.where(bad, 0, expected))
+    assert np.all(error <= 24 * np.finfo(x.dtype).eps * size), subscripts
+
+
+@pytest.mark.parametrize("short", ["f64", "f32", "c128", "c64", "i32", "u8", "bool"])
+def test_contractions_of_every_form(short, source):
+    if short in ("i32", "u8", "bool") and source != "none":
+        pytest.skip("BLAS has no such numbers")
+    dtype = DTYPES[short]
+    for k in range(ROUNDS):
+        rng = np.random.default_rng([k, sum(map(ord, short))])
+        cases, arrays, names = [], [], []
+        while len(cases) < PER_ROUND:
+            subscripts, shapes, ways = case(rng)
+            pair = [numbers(rng, way[0](shape), dtype) for way, shape in zip(ways, shapes, strict=True)]
+            name = "scale_einsum" if dtype.kind != "b" and rng.random() < 0.4 else "einsum"
+            if dtype.kind == "f" and rng.random() < 0.3:
+                for a in pair:
+                    a[rng.random(a.shape) < 0.3] = 0
+                    a[rng.random(a.shape) < 0.02] = rng.choice([np.inf, -np.inf, np.nan])
+            if pair[0].shape == pair[1].shape and rng.random() < 0.5:
+                pair = pair[:1]
+            cases.append((subscripts, shapes, ways))
+            arrays.append(pair)
+            names.append(name)
+        graph, inputs = program(cases, arrays, names), [a for pair in arrays for a in pair]
+        results = [BACKEND.build(graph)(inputs)]
+        if source == "none":
+            results.append(alone(graph, inputs))
+        for made in results:
+            for ours, name, (subscripts, shapes, ways), pair in zip(made, names, cases, arrays, strict=True):
+                x, y = (way[1](np, a, s) for way, a, s in zip(ways, (pair * 2)[:2], shapes, strict=True))
+                check(ours, name, subscripts, x, y)
