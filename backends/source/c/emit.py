@@ -99,11 +99,12 @@ class Program:
         if self.hosted:
             parts.append("typedef int call_t(int, const void *const *, void *const *);\n")
             parts.append(_OUTLINED)
-        parts += self.helpers.texts.values()
+        parts += [_TWICE] * any("INLINED " in text for text in self.kernels)
+        parts += [text for text in (self.helpers.elementary.text(), *self.helpers.texts.values()) if text]
         parts += [GROW] * grows
         parts += [_table(name, constant) for name, constant in self.constants.values()]
         apart = "OUTLINED " if self.hosted else ""
-        parts += [apart + re.sub(r"\bk\(", f"{name}(", text, count=1) + "\n" for text, name in self.kernels.items()]
+        parts += [_named(text, name, apart) + "\n" for text, name in self.kernels.items()]
         parts += self.functions
         parts.append(self._entry())
         return "\n".join(parts)
@@ -154,6 +155,15 @@ _OUTLINED = """#ifdef __GNUC__
 #define OUTLINED
 #endif
 """
+#: Loops that may have to run again, with care: in two copies.
+_TWICE = """#ifdef __GNUC__
+#define INLINED inline __attribute__((always_inline))
+#define COLD __attribute__((cold, noinline))
+#else
+#define INLINED inline
+#define COLD
+#endif
+"""
 _WHY = {
     "index": "an index is out of range",
     "power": "an integer to a negative power",
@@ -161,6 +171,12 @@ _WHY = {
     "branch": "an index names no branch",
     "memory": "there is no memory for what a loop keeps",
 }
+
+
+def _named(text: str, name: str, apart: str) -> str:
+    """The text of a kernel that was called k, under its name."""
+    text = re.sub(r"^(?=static \w+ k\()", apart, text, flags=re.MULTILINE)
+    return re.sub(r"\bk(?=(?:_run|_careful)?\()", name, text)
 
 
 def _where(source: Node | Guard) -> str:
