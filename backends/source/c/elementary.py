@@ -78,10 +78,10 @@ static inline double exp_tail_f64(double r)
 {
     const double r2 = r * r, r4 = r2 * r2;
     const double a = fma(0x1.555555555555cp-3, r, 0x1.0000000000004p-1);
-    const double b = fma(0x1.111111110e92ep-7, r, 0x1.55555555525b4p-5);
-    const double c = fma(0x1.a01a01b51aff0p-13, r, 0x1.6c16c17e3ed66p-10);
-    const double d = fma(0x1.71ddeb8fdfd6bp-19, r, 0x1.a019a8fde2bf5p-16);
-    const double e = fma(0x1.af7462072dc83p-26, r, 0x1.28a085cec9f8dp-22);
+    const double b = fma(0x1.111111110e92fp-7, r, 0x1.55555555525b4p-5);
+    const double c = fma(0x1.a01a01b51a6efp-13, r, 0x1.6c16c17e3ed89p-10);
+    const double d = fma(0x1.71ddeb91462cap-19, r, 0x1.a019a8fddd50dp-16);
+    const double e = fma(0x1.af745fb0ec8a5p-26, r, 0x1.28a085d32f5a8p-22);
     return fma(r4, fma(r4, e, fma(r2, d, c)), fma(r2, b, a));
 }
 """,
@@ -154,9 +154,9 @@ static inline uint64_t turned_f64(double x, double *r, double *l)
 static inline double sin_tail_f64(double r, double l)
 {
     const double z = r * r, z2 = z * z;
-    const double a = fma(0x1.111111110f64cp-7, z, -0x1.5555555555548p-3);
-    const double b = fma(0x1.71de3532c58c1p-19, z, -0x1.a01a019bc6631p-13);
-    const double c = fma(0x1.5d82101bf77aep-33, z, -0x1.ae5e2dd797cafp-26);
+    const double a = fma(0x1.111111110f64dp-7, z, -0x1.5555555555548p-3);
+    const double b = fma(0x1.71de3532cb591p-19, z, -0x1.a01a019bc66b4p-13);
+    const double c = fma(0x1.5d8211150bb10p-33, z, -0x1.ae5e2ddb734b2p-26);
     return fma(r * z, fma(z2, fma(z2, c, b), a), fma(-0.5 * z, l, l));
 }
 """,
@@ -185,12 +185,12 @@ static inline double quarter_f64(uint64_t q, double r, double l)
 static inline double atan_tail_f64(double z)
 {
     const double z2 = z * z, z4 = z2 * z2;
-    const double a = fma(0x1.99999999962b0p-3, z, -0x1.5555555555543p-2);
-    const double b = fma(0x1.c71c70f7a6550p-4, z, -0x1.24924922e268fp-3);
-    const double c = fma(0x1.3b1134063ef52p-4, z, -0x1.745cfa9399ffdp-4);
-    const double d = fma(0x1.df1d406b6b291p-5, z, -0x1.10ecc92e958bcp-4);
-    const double e = fma(0x1.385961ed257e0p-5, z, -0x1.9d0bb276385dep-5);
-    return fma(z4, fma(z4, fma(z2, -0x1.267213abc2626p-6, e), fma(z2, d, c)), fma(z2, b, a));
+    const double a = fma(0x1.99999999962b2p-3, z, -0x1.5555555555543p-2);
+    const double b = fma(0x1.c71c70f7a7800p-4, z, -0x1.24924922e26f2p-3);
+    const double c = fma(0x1.3b11340596604p-4, z, -0x1.745cfa93a2abap-4);
+    const double d = fma(0x1.df1d3ee0caea6p-5, z, -0x1.10ecc91c28a24p-4);
+    const double e = fma(0x1.385947b6d6240p-5, z, -0x1.9d0ba9afee895p-5);
+    return fma(z4, fma(z4, fma(z2, -0x1.2671d2e0648c8p-6, e), fma(z2, d, c)), fma(z2, b, a));
 }
 """,
     "asin_parts": """\
@@ -202,12 +202,12 @@ static inline bool asin_parts_f64(double x, double *s, double *l)
     const bool big = y > 0.5;
     const double z = big ? 0.5 * (1 - y) : y * y, root = sqrt(z);
     const double z2 = z * z, z4 = z2 * z2;
-    const double a = fma(0x1.333333336747fp-4, z, 0x1.55555555553e6p-3);
-    const double b = fma(0x1.f1c72b4391647p-6, z, 0x1.6db6db461edeep-5);
-    const double c = fma(0x1.1c6ae79ab88b3p-6, z, 0x1.6e8a0792d69a9p-6);
-    const double d = fma(0x1.8e61963e4e102p-7, z, 0x1.c70e928bfd0cep-7);
-    const double e = fma(0x1.3e2784f8b276fp-6, z, 0x1.aebde76b544d7p-8);
-    const double f = fma(0x1.04a194429bc3ep-5, z, -0x1.0744f217f1a37p-6);
+    const double a = fma(0x1.3333333367490p-4, z, 0x1.55555555553e6p-3);
+    const double b = fma(0x1.f1c72b43c1a51p-6, z, 0x1.6db6db461e3b1p-5);
+    const double c = fma(0x1.1c6ae7ce5ca66p-6, z, 0x1.6e8a078ed7949p-6);
+    const double d = fma(0x1.8e61a7a5c292cp-7, z, 0x1.c70e8f3d29d2fp-7);
+    const double e = fma(0x1.3e27bdf4c2660p-6, z, 0x1.aebd73efb63eep-8);
+    const double f = fma(0x1.04a19ea2308c6p-5, z, -0x1.07452c4782240p-6);
     const double tail = fma(z4, fma(z4, fma(z2, f, e), fma(z2, d, c)), fma(z2, b, a));
     *s = big ? root : y;
     *l = fma(*s * z, tail, big && root > 0 ? fma(-root, root, z) / (2 * root) : 0);
