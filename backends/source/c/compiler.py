@@ -25,7 +25,8 @@ __all__ = ["FLAGS", "Compiler", "find", "missing"]
 #: -O3 rather than -O2: sum(x * x) takes a third of the time, and compiling takes no longer.
 #: Not SLP: of a loop unrolled whole, GCC 12's takes (double)(float)x for x, and so does not round.
 FLAGS = (
-    "-std=c99", "-O3", "-fPIC", "-shared", "-ffp-contract=off", "-fno-math-errno", "-fno-tree-slp-vectorize",
+    "-std=c99", "-O3", "-fPIC", "-shared", "-ffp-contract=off", "-fno-math-errno", "-fno-trapping-math",
+    "-fno-tree-slp-vectorize",
 )  # fmt: skip
 #: Wider vectors, the same bits: a matrix product takes a third of the time.
 NATIVE = "-march=native"

@@ -131,11 +131,12 @@ class Program:
         if self.hosted:
             parts.append("typedef int call_t(int, const void *const *, void *const *);\n")
             parts.append(_OUTLINED)
-        parts += self.helpers.texts.values()
+        parts += [_TWICE] * any("INLINED " in text for text in self.kernels)
+        parts += [text for text in (self.helpers.elementary.text(), *self.helpers.texts.values()) if text]
         parts += [GROW] * grows
         parts += [_table(name, constant) for name, constant in self.constants.values()]
-        named = (re.sub(r"\bk\(", f"{name}(", text, count=1) for text, name in self.kernels.items())
-        parts += [f"{apart}{text}\n" for apart, text in zip(self._apart(), named, strict=True)]
+        parts += [_named(text, name, apart) + "\n" for apart, (text, name) in zip(
+            self._apart(), self.kernels.items(), strict=True)]
         parts += self.functions
         parts.append(self._entry())
         if self.hosted and "#pragma omp" in bodies:
@@ -191,6 +192,15 @@ _OUTLINED = """#ifdef __GNUC__
 #endif
 """
 _WITHIN = 40_000
+#: Loops that may have to run again, with care: in two copies.
+_TWICE = """#ifdef __GNUC__
+#define INLINED inline __attribute__((always_inline))
+#define COLD __attribute__((cold, noinline))
+#else
+#define INLINED inline
+#define COLD
+#endif
+"""
 _WHY = {
     "index": "an index is out of range",
     "power": "an integer to a negative power",
@@ -198,6 +208,12 @@ _WHY = {
     "branch": "an index names no branch",
     "memory": "there is no memory for what a loop keeps",
 }
+
+
+def _named(text: str, name: str, apart: str) -> str:
+    """The text of a kernel that was called k, under its name."""
+    text = re.sub(r"^(?=static \w+ k\()", apart, text, flags=re.MULTILINE)
+    return re.sub(r"\bk(?=(?:_run|_careful)?\()", name, text)
 
 
 def _where(source: Node | Guard) -> str:

@@ -12,6 +12,7 @@ from typing import Any
 import numpy as np
 
 from wengert.backends.source.c import complexes, matrices
+from wengert.backends.source.c.elementary import Elementary
 from wengert.ir.types import SHORT_NAMES
 
 __all__ = ["BLOCK", "BODIES", "SHORT", "Helpers"]
@@ -280,6 +281,7 @@ class Helpers:
     def __init__(self, *, hosted: bool = False) -> None:
         self.texts: dict[str, str] = {}
         self.hosted = hosted
+        self.elementary = Elementary()
 
     def need(self, name: str, dtype: np.dtype[Any]) -> str:
         """The C name of a helper for a dtype, which is from now on part of the program."""

@@ -3,10 +3,13 @@
 from __future__ import annotations
 
 import functools
+import math
+import re
 from typing import Any
 
 import numpy as np
 
+from wengert.backends.source.c.elementary import FUNCTIONS, TURNING
 from wengert.backends.source.c.helpers import BODIES, Helpers
 from wengert.backends.source.c.spelling import library, literal, local, spell, stored
 from wengert.backends.source.c.views import View
@@ -17,6 +20,10 @@ from wengert.ir.kinds import Elementwise
 from wengert.ir.types import DTYPES, ArrayType
 
 __all__ = ["PARALLEL", "Kernel", "cheap", "weight"]
+
+#: Turns of a loop from which on functions are taken that vectorise.
+SEVERAL = 8
+_BOUND = re.compile(r"^for .*< (\d+);")
 
 DTypes = tuple[np.dtype[Any], ...]
 
@@ -88,7 +95,10 @@ class Kernel:
         self.failures: list[tuple[str, Node]] = []
         #: While a loop trusts that no strong-zero product is NaN.
         self.trusting = False
+        #: Whether a loop trusts that a function's arguments are not huge, and counts those that are in ``doubt``.
+        self.doubts = False
         self._names = 0
+        self._turns: list[float] = []
         self._known: dict[tuple[np.dtype[Any], str], str] = {}
 
     # -- text -------------------------------------------------------------------------------
@@ -100,12 +110,15 @@ class Kernel:
     def open(self, text: str = "") -> None:
         """Begin a block."""
         self.line(f"{text} {{".lstrip())
+        bound = _BOUND.search(text)
+        self._turns.append(int(bound[1]) if bound else math.inf if text.startswith("for") else 1)
         self.depth += 1
         self._known.clear()
 
     def close(self) -> None:
         """End a block."""
         self.depth -= 1
+        self._turns.pop()
         self._known.clear()
         self.line("}")
 
@@ -165,6 +178,8 @@ class Kernel:
             return self.define(out, f"{self.helpers.need(op.name, out)}({', '.join(atoms)})")
         if op.body is not None:
             return self._inline(_body(op, dtypes), atoms, where)
+        if op.libm in FUNCTIONS and out.kind == "f" and math.prod(self._turns) >= SEVERAL:
+            return self._elementary(op.libm, out, atoms[0])
         if op.libm is not None:
             return self.define(out, library(op.libm, self.helpers, out, atoms))
         assert op.symbol is not None
@@ -174,6 +189,23 @@ class Kernel:
             out = DTYPES[node.params["dtype"]]
         text = spell(op.symbol, self.helpers, out, dtypes, atoms)
         return text if text in atoms else self.define(out, text)
+
+    def _elementary(self, name: str, out: np.dtype[Any], x: str) -> str:
+        """A function within a loop: once or a few times, libm's answers sooner.
+
+        Some are for arguments that are not huge. A loop trusts that none is; where one was, it runs again, and each
+        number is looked at: a call in the loop would not let it be vectorised.
+        """
+        functions = self.helpers.elementary
+        call = f"{functions.need(name, out)}({x})"
+        if name not in TURNING:
+            return self.define(out, call)
+        self.doubts = True
+        huge = f"doubt |= {functions.huge(out)}({x});"
+        if (out, huge) not in self._known:
+            self._known[out, huge] = huge
+            self.line(huge)
+        return self.define(out, f"careful ? {functions.any(name, out)}({x}) : {call}")
 
     def _inline(self, graph: Graph, atoms: list[str], where: Node) -> str:
         env: dict[Value, str] = dict(zip(graph.inputs, atoms, strict=True))
@@ -199,6 +231,18 @@ class Kernel:
 
     def text(self, name: str) -> str:
         """The definition under a name."""
-        result = "int" if self.failures else "void"
-        lines = [*self.lines, "    return 0;"] if self.failures else self.lines
-        return "\n".join([f"static {result} {name}({self.parameters()})", "{", *lines, "}"])
+        result, taken = "int" if self.failures else "void", self.parameters()
+        if not self.doubts:
+            end = ["    return 0;"] if self.failures else []
+            return "\n".join([f"static {result} {name}({taken})", "{", *self.lines, *end, "}"])
+        body = [f"{line} reduction(|:doubt)" if line.lstrip().startswith(PARALLEL) else line for line in self.lines]
+        arrays = ", ".join((*self.reads.values(), *self.writes.values()))
+        once, again = f"{name}_run(false, {arrays})", f"{name}_careful({arrays})"
+        lines = [
+            f"static INLINED int {name}_run(const bool careful, {taken})", "{",
+            "    uint64_t doubt = 0;", *body, "    return doubt != 0 && !careful ? -1 : 0;", "}", "",
+            f"static COLD int {name}_careful({taken})", "{", f"    return {name}_run(true, {arrays});", "}", "",
+            f"static {result} {name}({taken})", "{",
+            f"    return {once} ? {again} : 0;" if self.failures else f"    if ({once}) {again};", "}",
+        ]  # fmt: skip
+        return "\n".join(lines)

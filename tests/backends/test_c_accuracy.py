@@ -1,0 +1,86 @@
+"""Backend c: elementary functions in loops are within 2 units of the last place, everywhere, and the same everywhere."""
+
+import os
+import platform
+import re
+import subprocess
+
+import accuracy
+import numpy as np
+import pytest
+
+import wengert as wg
+from wengert.backends.source.c import BACKEND, compiler
+
+pytestmark = pytest.mark.skipif(BACKEND.unavailable() is not None, reason=str(BACKEND.unavailable()))
+SOAK = bool(os.environ.get("WENGERT_SOAK"))
+COUNT = 1 << 13
+WIDER = np.finfo(np.longdouble).nmant > 60
+
+
+@pytest.fixture(scope="module")
+def program():
+    return accuracy.program(COUNT)
+
+
+def filled(array):
+    """As many numbers as the program takes."""
+    return np.resize(array, COUNT)
+
+
+def test_edges_against_mpmath(program):
+    arrays = {key: accuracy.edges(dtype) for key, dtype in accuracy.DTYPES.items()}
+    results = program([filled(x) for x in arrays.values()])
+    for key, x in arrays.items():
+        for name in accuracy.NAMES:
+            errors, at = accuracy.by_mpmath(name, results[key][name][: x.size], x)
+            assert errors.max() <= 2, (name, key, at[np.argmax(errors)], errors.max())
+
+
+@pytest.mark.skipif(not WIDER, reason="long double is double here")
+def test_points_of_every_size():
+    found = accuracy.worst(COUNT, 200 if SOAK else 2)
+    bad = {(name, key): value for name, each in found.items() for key, value in each.items() if not value[0] <= 2}
+    assert not bad
+
+
+def test_a_number_has_the_same_bits_everywhere(program):
+    # in the body of a vectorised loop and in its rest, and whether or not another number makes the loop run again
+    x = {key: accuracy.points(dtype, COUNT, 7) for key, dtype in accuracy.DTYPES.items()}
+    tame = {key: np.where(np.abs(a) < 1e9, a, 0.5).astype(a.dtype) for key, a in x.items()}
+    before = program(list(tame.values()))
+    turned = program([np.roll(a, 3) for a in tame.values()])
+    for a in tame.values():
+        a[5] = 1e22
+    after = program(list(tame.values()))
+    for key in x:
+        for name in accuracy.NAMES:
+            first = before[key][name]
+            np.testing.assert_array_equal(np.roll(turned[key][name], -3), first)
+            np.testing.assert_array_equal(np.delete(after[key][name], 5), np.delete(first, 5))
+
+
+def test_every_function_is_on_the_page():
+    page = (accuracy.ROOT / "docs" / "accuracy.md").read_text(encoding="utf-8")
+    assert set(re.findall(r"^\| `(\w+)`", page, re.MULTILINE)) == set(accuracy.NAMES.values())
+
+
+def test_loops_are_vectorised(tmp_path):
+    found = compiler.find()
+    if "Free Software Foundation" not in found.version or platform.machine() != "x86_64":
+        pytest.skip("the report is gcc's")
+    ask = lambda *options: subprocess.run([*found.command, *options], check=True, capture_output=True, text=True)
+    macros = ask(*found.flags, "-dM", "-E", "-xc", os.devnull).stdout
+    if int(re.search(r"__GNUC__ (\d+)", macros)[1]) < 12 or "__FMA__" not in macros:
+        pytest.skip("older, or without fma")
+    graph = wg.trace(lambda x: np.sum(np.log1p(np.exp(x * np.sin(x))) + x**2 * np.tanh(x))).graph(np.ones(10_000))
+    text = wg.source(graph, "c", mode="reverse")
+    path = tmp_path / "program.c"
+    path.write_text(text)
+    report = ask(*found.flags, "-fopt-info-vec-optimized", "-o", os.devnull, str(path), "-lm").stderr
+    vectorised = {int(n) for n in re.findall(r"program\.c:(\d+):\d+: optimized: loop vectorized", report)}
+    lines = text.splitlines()
+    calls = [n for n, line in enumerate(lines, 1) if re.search(r"= (log1p|tanh)_f64\(v", line)]
+    heads = {max(k for k in range(1, n) if lines[k - 1].lstrip().startswith("for (")) for n in calls}
+    assert heads
+    assert heads <= vectorised
