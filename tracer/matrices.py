@@ -18,7 +18,7 @@ from wengert.ir.passes import dead_code, inline_calls
 from wengert.ir.types import ArrayType, is_inexact
 from wengert.tracer.callee import Callee, Recorded, Selection
 from wengert.tracer.compressed import given_to
-from wengert.tracer.dense import block_type, dense_blocks, is_forward, split_up, traced_by_colours
+from wengert.tracer.dense import AT_ONCE, block_type, dense_blocks, is_forward, split_up, traced_by_colours
 from wengert.tracer.derivatives import Argnums, grad
 from wengert.tracer.sparse_matrices import sparse_hessian_matrix, sparse_matrix
 from wengert.tracer.sweeps import (
@@ -162,10 +162,6 @@ def _traced_blocks(recorded: Recorded, chosen: Selection, types: Sequence[ArrayT
         return xp.cast(whole, block_type(ends[i], types[j]))
 
     return [[block(i, j) for j in range(len(types))] for i in range(len(ends))]
-
-
-#: The most numbers in one value of a sweep along all unit vectors at once; beyond, they are taken in turn.
-AT_ONCE = 1 << 22
 
 
 def _units(xp: Any, types: Sequence[ArrayType]) -> list[Any]:
