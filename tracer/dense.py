@@ -25,7 +25,7 @@ from wengert.tracer.callee import Recorded
 from wengert.tracer.compressed import entries, planned
 from wengert.tracer.sweeps import scalar_of
 
-__all__ = ["AT_ONCE", "basis", "block_type", "dense_blocks", "is_forward", "split_up", "traced_by_colours"]
+__all__ = ["AT_ONCE", "basis", "block_type", "dense_blocks", "is_forward", "matrix_graph", "split_up", "traced_by_colours"]
 
 Active = tuple[int, ...]
 #: Below so many sweeps, nothing is looked for.
@@ -126,7 +126,7 @@ def _at_once(
     """By the graph of the whole matrix, on backends that it serves from so many sweeps on."""
     if not _fits_whole(program, backend, count):
         return None
-    graph = program.derived(("whole", active, mode), lambda: _matrix_graph(program.graph, active, types, mode))
+    graph = program.derived(("whole", active, mode), lambda: matrix_graph(program.graph, active, types, mode))
     if graph is None:
         return None
     found = program.transformed(("whole", active, mode), lambda _: graph, backend)(inputs)
@@ -141,9 +141,12 @@ def _fits_whole(program: Program, backend: str | None, count: int) -> bool:
     return least is not None and count >= least
 
 
-def _matrix_graph(graph: Graph, active: Active, types: Sequence[ArrayType], mode: str | None) -> Graph | None:
-    """In the mode that is less work, unless it is given; None where a value would be too large."""
+def matrix_graph(graph: Graph, active: Active, types: Sequence[ArrayType], mode: str | None) -> Graph | None:
+    """The whole Jacobian of a real graph, in the mode that is less work unless it is given; None of others, and where
+    a value would be too large."""
     ends = [v.type for v in graph.outputs]
+    if not all(t.dtype.kind == "f" for t in (*types, *ends)):
+        return None
     columns, rows = sum(t.size for t in types), sum(t.size for t in ends)
     most = GAIN * min(columns, rows)
     largest = max((v.type.size for node in graph.nodes for v in node.results), default=1)
