@@ -14,8 +14,12 @@ from wengert.backends.vectorized.evaluate import Plan
 from wengert.backends.vectorized.modes import Pulling, Pushing, owned
 from wengert.ir.errors import BackendError
 from wengert.ir.graph import Graph
+from wengert.ir.passes.components import components
 
 __all__ = ["BACKEND", "NumpyBackend"]
+
+#: So many lanes of small arrays are better as arrays of so many numbers, one for each element.
+LANES = 1024
 
 
 class NumpyBackend:
@@ -28,7 +32,7 @@ class NumpyBackend:
         return None
 
     def compile(self, graph: Graph) -> Run:
-        plan = Plan(graph)
+        plan = Plan(components(graph, LANES))
         frees = plan.frees(plan.outputs)
 
         def run(inputs: Any) -> tuple[Any, ...]:

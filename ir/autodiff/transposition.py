@@ -5,6 +5,8 @@ from __future__ import annotations
 from collections.abc import Callable, Sequence
 from typing import Any
 
+from attrs import frozen
+
 from wengert.ir import kinds
 from wengert.ir.autodiff.forward import along, partial_value
 from wengert.ir.build import Builder, Namespace
@@ -27,15 +29,28 @@ def pull(builder: Builder, nodes: Sequence[Node], linear: set[Value], cotangents
 
     xp = Namespace(builder)
 
+    beside: dict[Value, list[_Piece]] = {}
+
     def give(value: Value, g: Any) -> None:
         new = xp.lift(g)
+        if (piece := _piece(builder, new)) is not None and all(map(piece.apart, beside.get(value, ()))):
+            beside.setdefault(value, []).append(piece)
+            return
         old: Any = cotangents.get(value)
         if is_stack(value.type):  # several are added where they are read
             cotangents[value] = (new,) if old is None else (*old, new)  # type: ignore[assignment]
         else:
             cotangents[value] = new if old is None else builder.apply(OPS["add"], old, new)  # type: ignore[arg-type]
 
+    def gather(value: Value) -> None:
+        """What has come in pieces, put side by side."""
+        if pieces := beside.pop(value, None):
+            whole, old = _joined(xp, pieces), cotangents.get(value)
+            cotangents[value] = whole if old is None else builder.apply(OPS["add"], old, whole)  # type: ignore[arg-type]
+
     for node in reversed(nodes):
+        for v in node.results:
+            gather(v)
         arrived = [cotangents.pop(v, None) for v in node.results]
         if all(g is None for g in arrived):
             continue
@@ -50,6 +65,52 @@ def pull(builder: Builder, nodes: Sequence[Node], linear: set[Value], cotangents
         for k, operand in enumerate(node.operands):
             if operand in linear:
                 give(operand, transpose(xp, node, k, gs if len(gs) > 1 else gs[0]))
+    for v in tuple(beside):
+        gather(v)
+
+
+@frozen(slots=True)
+class _Piece:
+    """A cotangent of some neighbouring elements along one axis; ``whole`` has zeros around it."""
+
+    whole: Value
+    part: Value
+    axis: int
+    start: int
+
+    @property
+    def stop(self) -> int:
+        return self.start + self.part.type.shape[self.axis]
+
+    def apart(self, other: _Piece) -> bool:
+        """Whether the two are beside each other."""
+        return self.axis == other.axis and (self.stop <= other.start or other.stop <= self.start)
+
+
+def _piece(builder: Builder, value: Value) -> _Piece | None:
+    """The cotangent of a slice along one axis, if it has just been made."""
+    node = builder.nodes[-1] if builder.nodes else None
+    if node is None or node.op is not OPS["place"] or node.result is not value:
+        return None
+    shapes = zip(node.operands[0].type.shape, value.type.shape, strict=True)
+    axes = [a for a, (n, m) in enumerate(shapes) if n != m]
+    if len(axes) != 1 or node.params["step"][axes[0]] != 1:
+        return None
+    return _Piece(value, node.operands[0], axes[0], node.params["start"][axes[0]])
+
+
+def _joined(xp: Namespace, pieces: list[_Piece]) -> Value:
+    """Pieces side by side, with zeros where there is none: no element is added to a zero."""
+    if len(pieces) == 1:
+        return pieces[0].whole
+    axis, shape, at, found = pieces[0].axis, pieces[0].whole.type.shape, 0, []
+    zeros = lambda n: xp.full((*shape[:axis], n, *shape[axis + 1 :]), 0, pieces[0].whole.type.dtype)
+    for piece in sorted(pieces, key=lambda p: p.start):
+        found += [zeros(piece.start - at)] if piece.start > at else []
+        found.append(xp.wrap(piece.part))
+        at = piece.stop
+    found += [zeros(shape[axis] - at)] if shape[axis] > at else []
+    return xp.lift(xp.concatenate(found, axis=axis))
 
 
 def _not_linear(xp: Namespace, node: Node, k: int, g: Any) -> Any:
