@@ -279,8 +279,8 @@ def _contraction(walk: Walk, node: Node, here: Sequence[Form | Value]) -> Form |
     if not isinstance(unit, Unit):
         if term != out:
             return None
-        unit = walk.one(unit) if isinstance(unit, Dense) else unit  # type: ignore[arg-type]
-        return Scaled(walk.lanes.emit(node.op, _pair(k, unit.value, known), **node.params)[0], unit.base)
+        scaled: Any = walk.one(unit) if isinstance(unit, Dense) else unit
+        return Scaled(walk.lanes.emit(node.op, _pair(k, scaled.value, known), **node.params)[0], scaled.base)
     if not unit.lane.size:
         return None
     if set(term) <= set(out) and set(other) <= set(out):

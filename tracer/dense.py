@@ -25,7 +25,9 @@ from wengert.tracer.callee import Recorded
 from wengert.tracer.compressed import entries, planned
 from wengert.tracer.sweeps import scalar_of
 
-__all__ = ["AT_ONCE", "basis", "block_type", "dense_blocks", "is_forward", "matrix_graph", "split_up", "traced_by_colours"]
+__all__ = [
+    "AT_ONCE", "basis", "block_type", "dense_blocks", "is_forward", "matrix_graph", "split_up", "traced_by_colours",
+]  # fmt: skip
 
 Active = tuple[int, ...]
 #: Below so many sweeps, nothing is looked for.

@@ -18,7 +18,15 @@ from wengert.ir.passes import dead_code, inline_calls
 from wengert.ir.types import ArrayType, is_inexact
 from wengert.tracer.callee import Callee, Recorded, Selection
 from wengert.tracer.compressed import given_to
-from wengert.tracer.dense import AT_ONCE, block_type, dense_blocks, is_forward, matrix_graph, split_up, traced_by_colours
+from wengert.tracer.dense import (
+    AT_ONCE,
+    block_type,
+    dense_blocks,
+    is_forward,
+    matrix_graph,
+    split_up,
+    traced_by_colours,
+)  # fmt: skip
 from wengert.tracer.derivatives import Argnums, grad
 from wengert.tracer.sparse_matrices import sparse_hessian_matrix, sparse_matrix
 from wengert.tracer.sweeps import (

@@ -2,10 +2,12 @@
 
 from __future__ import annotations
 
+import bisect
+import functools
 from collections.abc import Callable, Sequence
 from typing import Any
 
-from attrs import frozen
+from attrs import evolve, frozen
 
 from wengert.ir import kinds
 from wengert.ir.autodiff.forward import along, partial_value
@@ -18,6 +20,9 @@ from wengert.ir.types import is_stack
 
 __all__ = ["pull"]
 
+#: Cotangents of so many slices of a value are joined; of fewer, each is put into zeros, and these are added.
+FEWEST = 3
+
 
 def pull(builder: Builder, nodes: Sequence[Node], linear: set[Value], cotangents: dict[Value, Value]) -> None:
     """Run the transpose of the linear ``nodes``, backwards.
@@ -29,12 +34,11 @@ def pull(builder: Builder, nodes: Sequence[Node], linear: set[Value], cotangents
 
     xp = Namespace(builder)
 
-    beside: dict[Value, list[_Piece]] = {}
+    beside: dict[Value, _Pieces] = {}
 
     def give(value: Value, g: Any) -> None:
         new = xp.lift(g)
-        if (piece := _piece(builder, new)) is not None and all(map(piece.apart, beside.get(value, ()))):
-            beside.setdefault(value, []).append(piece)
+        if (piece := _piece(builder, new)) is not None and beside.setdefault(value, _Pieces()).put(builder, piece):
             return
         old: Any = cotangents.get(value)
         if is_stack(value.type):  # several are added where they are read
@@ -45,8 +49,8 @@ def pull(builder: Builder, nodes: Sequence[Node], linear: set[Value], cotangents
     def gather(value: Value) -> None:
         """What has come in pieces, put side by side."""
         if pieces := beside.pop(value, None):
-            whole, old = _joined(xp, pieces), cotangents.get(value)
-            cotangents[value] = whole if old is None else builder.apply(OPS["add"], old, whole)  # type: ignore[arg-type]
+            whole, old = _joined(xp, list(pieces.at.values())), cotangents.get(value)
+            cotangents[value] = whole if old is None else builder.apply(OPS["add"], whole, old)  # type: ignore[arg-type]
 
     for node in reversed(nodes):
         for v in node.results:
@@ -76,7 +80,11 @@ class _Piece:
     whole: Value
     part: Value
     axis: int
-    start: int
+    params: dict[str, Any]
+
+    @property
+    def start(self) -> int:
+        return self.params["start"][self.axis]  # type: ignore[no-any-return]
 
     @property
     def stop(self) -> int:
@@ -96,13 +104,39 @@ def _piece(builder: Builder, value: Value) -> _Piece | None:
     axes = [a for a, (n, m) in enumerate(shapes) if n != m]
     if len(axes) != 1 or node.params["step"][axes[0]] != 1:
         return None
-    return _Piece(value, node.operands[0], axes[0], node.params["start"][axes[0]])
+    return _Piece(value, node.operands[0], axes[0], node.params)
+
+
+class _Pieces:
+    """Pieces along one axis that do not overlap, in their order."""
+
+    def __init__(self) -> None:
+        self.starts: list[int] = []
+        self.at: dict[int, _Piece] = {}
+
+    def put(self, builder: Builder, piece: _Piece) -> bool:
+        """Put a piece where there is none, or add it to the one that is at its place; False where some overlap."""
+        here = self.at.get(piece.start)
+        if here is not None:
+            if (piece.axis, piece.stop) != (here.axis, here.stop):
+                return False
+            part: Value = builder.apply(OPS["add"], here.part, piece.part)  # type: ignore[arg-type]
+            whole = builder.emit(OPS["place"], (part,), **piece.params)
+            self.at[piece.start] = evolve(piece, whole=whole, part=part)
+            return True
+        k = bisect.bisect(self.starts, piece.start)
+        around = [self.at[start] for start in self.starts[max(k - 1, 0) : k + 1]]
+        if all(map(piece.apart, around)):
+            self.starts.insert(k, piece.start)
+            self.at[piece.start] = piece
+            return True
+        return False
 
 
 def _joined(xp: Namespace, pieces: list[_Piece]) -> Value:
-    """Pieces side by side, with zeros where there is none: no element is added to a zero."""
-    if len(pieces) == 1:
-        return pieces[0].whole
+    """Pieces side by side, with zeros where there is none: no element of many arrays is added to zeros."""
+    if len(pieces) < FEWEST:
+        return functools.reduce(lambda x, y: xp.builder.apply(OPS["add"], x, y), (p.whole for p in pieces))  # type: ignore[arg-type]
     axis, shape, at, found = pieces[0].axis, pieces[0].whole.type.shape, 0, []
     zeros = lambda n: xp.full((*shape[:axis], n, *shape[axis + 1 :]), 0, pieces[0].whole.type.dtype)
     for piece in sorted(pieces, key=lambda p: p.start):

@@ -158,7 +158,9 @@ class _Apart:
             return None
         shapes = [(1, *s[1:]) if s[:1] == (self.n,) else s for s in (v.type.shape for v in node.operands)]
         out = Value(ArrayType(node.result.type.dtype, (1, *node.result.type.shape[1:])))
-        flat = [p for v in node.operands for p in (self.of_lanes(v) if v.type.shape[:1] == (self.n,) else self.of_one(v))]
+        in_lanes = [v.type.shape[:1] == (self.n,) for v in node.operands]
+        each = (self.of_lanes(v) if has else self.of_one(v) for v, has in zip(node.operands, in_lanes, strict=True))
+        flat = list(itertools.chain.from_iterable(each))
         places = sources(Node(node.op, (), params, (out,)), shapes).ravel()
         zero = self.xp.lift(self.xp.full((self.n,), 0, out.type.dtype))
         return tuple(flat[k] if k < len(flat) else zero for k in places)
@@ -215,8 +217,10 @@ class _Apart:
         parts = [self.of_lanes(v) if lane in t else self.of_one(v) for t, v in zip((x, y), node.operands, strict=True)]
 
         def at(k: int, env: dict[str, int]) -> Value:
-            letters = [c for c in (x, y)[k] if c != lane]
-            return parts[k][np.ravel_multi_index([env[c] for c in letters], [sizes[c] for c in letters]) if letters else 0]
+            place = 0
+            for c in (x, y)[k]:
+                place = place if c == lane else place * sizes[c] + env[c]
+            return parts[k][place]
 
         found = []
         for outer in itertools.product(*(range(sizes[c]) for c in out[1:])):

@@ -87,7 +87,7 @@ def test_what_is_too_much_is_taken_in_parts(built, monkeypatch):
 
 def test_one_by_one_where_lanes_are_refused(built, monkeypatch):
     def refused(*_):
-        raise wg.GraphTypeError("no lanes")  # noqa: EM101
+        raise wg.GraphTypeError("no lanes")
 
     monkeypatch.setattr(base, "directions", refused)
     check(protocol.get("python").forward(GRAPH, (0, 1)), "forward", 3)
