@@ -23,7 +23,7 @@ from wengert.ir.ops import OPS
 from wengert.ir.passes import dead_code, simplify
 from wengert.ir.types import ArrayType, is_stack
 
-__all__ = ["RULES", "Lanes", "batch", "directions", "home", "spread", "with_lanes"]
+__all__ = ["RULES", "Lanes", "batch", "directions", "home", "sources", "spread", "with_lanes"]
 
 Axis: TypeAlias = int | None
 
@@ -171,18 +171,26 @@ def by_pieces(lanes: Lanes, node: Node, operands: Sequence[Value]) -> Value:
     """Any movement: each element of the output is one of the operands' side by side, or the zero behind them."""
     xp, out = lanes.xp, node.result.type
     shapes = [v.type.shape[1:] for v in operands]
+    where = sources(node, shapes)
+    flat = [xp.reshape(xp.wrap(v), (lanes.size, math.prod(s))) for v, s in zip(operands, shapes, strict=True)]
+    joined = xp.concatenate([*flat, xp.full((lanes.size, 1), 0, out.dtype)], axis=1)
+    return xp.lift(xp.take(joined, where, axis=1))
+
+
+def sources(node: Node, shapes: Sequence[tuple[int, ...]]) -> np.ndarray[Any, Any]:
+    """For each element of what a movement gives, the place of its source among all elements of operands of these
+    shapes, one operand behind the other; behind the last, where it is zero."""
+    out = node.result.type.shape
     starts = np.cumsum([0, *map(math.prod, shapes)])
-    where = np.full(out.shape, starts[-1], np.int64)
-    for piece in node.op.pieces(tuple(shapes), out.shape, node.params):  # type: ignore[attr-defined]
+    where = np.full(out, starts[-1], np.int64)
+    for piece in node.op.pieces(tuple(shapes), out, node.params):  # type: ignore[attr-defined]
         here = tuple(
             start + step * np.arange(n) for start, step, n in zip(piece.start, piece.step, piece.size, strict=True))
         offset = np.full(piece.size, piece.offset + starts[piece.operand])
         for axis, (stride, n) in enumerate(zip(piece.strides, piece.size, strict=True)):
             offset += stride * np.arange(n).reshape(-1, *(1,) * (len(piece.size) - 1 - axis))
         where[np.ix_(*here) if here else ...] = offset
-    flat = [xp.reshape(xp.wrap(v), (lanes.size, math.prod(s))) for v, s in zip(operands, shapes, strict=True)]
-    joined = xp.concatenate([*flat, xp.full((lanes.size, 1), 0, out.dtype)], axis=1)
-    return xp.lift(xp.take(joined, where, axis=1))
+    return where
 
 
 def _broadcast_to(lanes: Lanes, node: Node, operands: Sequence[Value]) -> Value:

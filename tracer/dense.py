@@ -8,11 +8,15 @@ from typing import Any
 
 import numpy as np
 
+from wengert.backends import protocol
 from wengert.backends.program import Program
 from wengert.ir.autodiff.forward import cotangent_type
 from wengert.ir.bottleneck import Cut, narrowest
+from wengert.ir.build import Builder, Namespace
 from wengert.ir.errors import DerivativeError
 from wengert.ir.graph import Constant, Graph
+from wengert.ir.jacobians import jacobian_graph, work
+from wengert.ir.passes import simplify
 from wengert.ir.sparsity import Found, pattern
 from wengert.ir.sparsity.compression import Compression, compress
 from wengert.ir.sparsity.graphs import entries_graph
@@ -21,13 +25,17 @@ from wengert.tracer.callee import Recorded
 from wengert.tracer.compressed import entries, planned
 from wengert.tracer.sweeps import scalar_of
 
-__all__ = ["basis", "block_type", "dense_blocks", "is_forward", "split_up", "traced_by_colours"]
+__all__ = [
+    "AT_ONCE", "basis", "block_type", "dense_blocks", "is_forward", "matrix_graph", "split_up", "traced_by_colours",
+]  # fmt: skip
 
 Active = tuple[int, ...]
 #: Below so many sweeps, nothing is looked for.
 SWEEPS = 64
 #: What is found has to take so many times fewer.
 GAIN = 4
+#: The most numbers in one value of a sweep along all unit vectors at once; beyond, they are taken in turn.
+AT_ONCE = 1 << 22
 
 
 def dense_blocks(
@@ -42,15 +50,19 @@ def dense_blocks(
     columns, rows = sum(t.size for t in types), sum(t.size for t in ends)
     forward = is_forward(program.graph, types, mode)
     count = columns if forward else rows
-    if count >= SWEEPS and all(t.dtype.kind == "f" for t in (*types, *ends)):
+    if not all(t.dtype.kind == "f" for t in (*types, *ends)):
+        return _sweeps(program, inputs, active, types, backend, forward=forward)
+    if count >= SWEEPS:
         made = _coloured(program, inputs, active, types, mode, given, backend, count)
         if made is None and mode is None:
             made = _through(program, inputs, active, types, backend, count)
         if made is not None:
             values, matrix = made
             return values, split_up(matrix, ends, types, lambda x, dtype: scalar_of(x.astype(dtype)))
-    sweep = _by_columns if forward else _by_rows
-    return sweep(program, inputs, active, types, backend)
+    made = _at_once(program, inputs, active, types, mode, backend, count)
+    if made is not None:
+        return made
+    return _sweeps(program, inputs, active, types, backend, forward=forward)
 
 
 def is_forward(graph: Graph, types: Sequence[ArrayType], mode: str | None) -> bool:
@@ -74,6 +86,12 @@ def basis(types: Sequence[ArrayType]) -> list[np.ndarray[Any, Any]]:
         batches.append(batch.reshape(total, *t.shape))
         first += t.size
     return batches
+
+
+def _sweeps(
+    program: Program, inputs: Any, active: Active, types: Sequence[ArrayType], backend: Any, *, forward: bool
+) -> Any:
+    return (_by_columns if forward else _by_rows)(program, inputs, active, types, backend)
 
 
 def _by_columns(program: Program, inputs: Any, active: Active, types: Sequence[ArrayType], backend: Any) -> Any:
@@ -100,6 +118,48 @@ def _by_rows(program: Program, inputs: Any, active: Active, types: Sequence[Arra
     ]
 
 
+# -- as one program -----------------------------------------------------------------------------------------------
+
+
+def _at_once(
+    program: Program, inputs: Any, active: Active, types: Sequence[ArrayType], mode: str | None, backend: Any,
+    count: int,
+) -> Any:
+    """By the graph of the whole matrix, on backends that it serves from so many sweeps on."""
+    if not _fits_whole(program, backend, count):
+        return None
+    graph = program.derived(("whole", active, mode), lambda: matrix_graph(program.graph, active, types, mode))
+    if graph is None:
+        return None
+    found = program.transformed(("whole", active, mode), lambda _: graph, backend)(inputs)
+    n, m = len(program.graph.outputs), len(types)
+    rows = [[scalar_of(x) for x in found[n + i * m : n + (i + 1) * m]] for i in range(n)]
+    return (*found[:n], *found[n + n * m :]), rows
+
+
+def _fits_whole(program: Program, backend: str | None, count: int) -> bool:
+    """Whether the backend is one that a graph of the whole matrix serves from so many sweeps on."""
+    least = getattr(protocol.get(backend or program.backend or protocol.current()), "whole_from", None)
+    return least is not None and count >= least
+
+
+def matrix_graph(graph: Graph, active: Active, types: Sequence[ArrayType], mode: str | None) -> Graph | None:
+    """The whole Jacobian of a real graph, in the mode that is less work unless it is given; None of others, and where
+    a value would be too large."""
+    ends = [v.type for v in graph.outputs]
+    if not all(t.dtype.kind == "f" for t in (*types, *ends)):
+        return None
+    columns, rows = sum(t.size for t in types), sum(t.size for t in ends)
+    most = GAIN * min(columns, rows)
+    largest = max((v.type.size for node in graph.nodes for v in node.results), default=1)
+    found = [
+        jacobian_graph(graph, active, forward=way == "forward")
+        for way, count in (("reverse", rows), ("forward", columns))
+        if (way == mode or (mode is None and count <= most)) and 0 < count * largest <= AT_ONCE
+    ]
+    return min(found, key=work, default=None)
+
+
 # -- less than all rows or columns --------------------------------------------------------------------------------
 
 
@@ -109,17 +169,37 @@ def _coloured(
     """By colours, of a matrix of which the graph shows that it is sparse."""
     size = sum(t.size for t in types) * sum(v.type.size for v in program.graph.outputs)
 
-    def few(found: Found | None) -> Compression | None:
+    def few(found: Found | None) -> tuple[Compression, list[Program]] | None:
         by = None if found is None else compress(found.pattern, mode=mode)
-        return by if by is not None and GAIN * (by.forward + by.reverse) <= count else None
+        return (by, []) if by is not None and GAIN * (by.forward + by.reverse) <= count else None
 
-    by = planned(program, active, given, f"dense, {mode}", few, limit=size // GAIN)
-    if by is None:
+    plan = planned(program, active, given, f"dense, {mode}", few, limit=size // GAIN)
+    if plan is None:
         return None
+    by, whole = plan
+    if _fits_whole(program, backend, count):
+        if not whole:
+            whole.append(Program(_entered(program.graph, active, by), program.backend))
+        *values, matrix = whole[0].run(inputs, backend)
+        return values, matrix
     values, data = entries(program, inputs, active, types, by, backend)
     matrix = np.zeros((by.wanted.rows, by.wanted.columns), data.dtype)
     matrix[by.wanted.row, by.wanted.indices] = data
     return values, matrix
+
+
+def _entered(graph: Graph, active: Active, by: Compression) -> Graph:
+    """The outputs and guards of a graph, and its Jacobian by colours, in full."""
+    b = Builder(f"{graph.name}_jacobian")
+    xp = Namespace(b)
+    inputs = [b.input(v.type, v.name) for v in graph.inputs]
+    outputs = b.inline(graph, inputs)
+    (data,) = b.inline(entries_graph(graph, active, by).evolve(guards=()), inputs)
+    rows, columns = by.wanted.rows, by.wanted.columns
+    flat = xp.scatter_add(xp.wrap(data), by.wanted.keys, axis=0, size=rows * columns)
+    guards = [guard.value for guard in b.guards]
+    b.guards.clear()
+    return simplify(b.graph([*outputs, *guards, xp.lift(xp.reshape(flat, (rows, columns)))]))
 
 
 def _through(program: Program, inputs: Any, active: Active, types: Any, backend: Any, count: int) -> Any:

@@ -18,7 +18,15 @@ from wengert.ir.passes import dead_code, inline_calls
 from wengert.ir.types import ArrayType, is_inexact
 from wengert.tracer.callee import Callee, Recorded, Selection
 from wengert.tracer.compressed import given_to
-from wengert.tracer.dense import block_type, dense_blocks, is_forward, split_up, traced_by_colours
+from wengert.tracer.dense import (
+    AT_ONCE,
+    block_type,
+    dense_blocks,
+    is_forward,
+    matrix_graph,
+    split_up,
+    traced_by_colours,
+)  # fmt: skip
 from wengert.tracer.derivatives import Argnums, grad
 from wengert.tracer.sparse_matrices import sparse_hessian_matrix, sparse_matrix
 from wengert.tracer.sweeps import (
@@ -146,8 +154,11 @@ def _traced_blocks(recorded: Recorded, chosen: Selection, types: Sequence[ArrayT
     ends = [cotangent_type(v.type) for v in graph.outputs]
     if (matrix := traced_by_colours(recorded, chosen.active, types, mode)) is not None:
         return split_up(matrix, ends, types, lambda x, dtype: xp.cast(x, dtype))
-    derived = (autodiff.jvp if forward else autodiff.vjp)(graph, chosen.active)
     xp.trace.locate()
+    if (whole := matrix_graph(graph, chosen.active, types, mode)) is not None:
+        found = [xp.wrap(v) for v in xp.builder.inline(whole, recorded.operands)[len(ends) :]]
+        return [found[i * len(types) : (i + 1) * len(types)] for i in range(len(ends))]
+    derived = (autodiff.jvp if forward else autodiff.vjp)(graph, chosen.active)
     units = _units(xp, types if forward else ends)
     largest = max((v.type.size for node in derived.nodes for v in node.results), default=1)
     at_once = units[0].shape[0] * largest <= AT_ONCE
@@ -162,10 +173,6 @@ def _traced_blocks(recorded: Recorded, chosen: Selection, types: Sequence[ArrayT
         return xp.cast(whole, block_type(ends[i], types[j]))
 
     return [[block(i, j) for j in range(len(types))] for i in range(len(ends))]
-
-
-#: The most numbers in one value of a sweep along all unit vectors at once; beyond, they are taken in turn.
-AT_ONCE = 1 << 22
 
 
 def _units(xp: Any, types: Sequence[ArrayType]) -> list[Any]:

@@ -2,14 +2,17 @@
 
 from __future__ import annotations
 
+import contextvars
 from abc import ABC, abstractmethod
-from collections.abc import Sequence
+from collections.abc import Callable, Sequence
 from typing import Any
 
 import numpy as np
 
 from wengert.backends.protocol import Forward, Reverse, Run
 from wengert.ir import autodiff
+from wengert.ir.batching import directions
+from wengert.ir.errors import WengertError
 from wengert.ir.graph import Constant, Graph, Value
 from wengert.ir.passes import simplify
 from wengert.ir.passes.rewriting import substitute
@@ -17,14 +20,21 @@ from wengert.ir.types import is_inexact
 
 __all__ = ["SourceBackend"]
 
+#: The most numbers in one value of a program of several directions; more directions than that are taken in parts.
+AT_ONCE = 1 << 22
+#: Programs of several directions kept; other numbers of directions are then taken by one of these.
+KEPT = 4
+
 
 class SourceBackend(ABC):
     """A backend that prints a graph as a program; see :class:`wengert.backends.protocol.Backend`.
 
-    A derivative is the derived graph, printed and built: values and derivative in one program.
+    A derivative is the derived graph, printed and built: values and derivative in one program, along one direction or
+    along several at once.
     """
 
     name: str
+    whole_from = 2  #: so many sweeps of a Jacobian are better one program of the whole
 
     @abstractmethod
     def unavailable(self) -> str | None:
@@ -45,15 +55,13 @@ class SourceBackend(ABC):
         return self.emit(graph)
 
     def forward(self, graph: Graph, active: tuple[int, ...]) -> Forward:
-        program = self.build(autodiff.jvp(graph, active))
-        n = len(graph.outputs)
         moving = [is_inexact(v.type.dtype) for v in graph.outputs]
+        sweep = _Sweep(self.build, autodiff.jvp(graph, active), graph, sum(moving))
 
         def run(inputs: Any, tangents: Any) -> tuple[Any, Any]:
-            directions = list(zip(*tangents, strict=True)) or [tuple(np.zeros(t.shape[1:], t.dtype) for t in tangents)]
-            each = [program([*inputs, *direction]) for direction in directions]
-            columns = iter(_stacked([r[n : n + sum(moving)] for r in each], len(tangents[0])))
-            return _values(each[0], n, n + sum(moving)), tuple(next(columns) if m else None for m in moving)
+            values, moved = sweep(inputs, tangents, len(tangents[0]))
+            columns = iter(moved)
+            return values, tuple(next(columns) if m else None for m in moving)
 
         return run
 
@@ -72,20 +80,16 @@ class SourceBackend(ABC):
         return self.build(derived.evolve(inputs=inputs))
 
     def reverse(self, graph: Graph, active: tuple[int, ...]) -> Reverse:
-        program = self.build(autodiff.vjp(graph, active))
-        n, stop = len(graph.outputs), len(graph.outputs) + len(active)
-        moving = [is_inexact(v.type.dtype) for v in graph.outputs]
-        shapes = [(v.type.shape, v.type.dtype) for v in graph.outputs]
+        sweep = _Sweep(self.build, autodiff.vjp(graph, active), graph, len(active))
+        ends = [v.type if is_inexact(v.type.dtype) else None for v in graph.outputs]
         value: list[Run] = []  # built when first asked for
 
         def pull(inputs: Any, cotangents: Any) -> tuple[Any, Any]:
             k = next((len(g) for g in cotangents if g is not None), 1)
-            filled = [np.zeros((k, *shape), dtype) if g is None else g
-                      for g, m, (shape, dtype) in zip(cotangents, moving, shapes, strict=True) if m]  # fmt: skip
-            seeds = [tuple(g[i] for g in filled) for i in range(k)] or [
-                tuple(np.zeros(g.shape[1:], g.dtype) for g in filled)]
-            each = [program([*inputs, *seed]) for seed in seeds]
-            return _values(each[0], n, stop), tuple(_stacked([r[n:stop] for r in each], k))
+            filled = [np.zeros((k, *t.shape), t.dtype) if g is None else g
+                      for g, t in zip(cotangents, ends, strict=True) if t is not None]  # fmt: skip
+            values, moved = sweep(inputs, filled, k)
+            return values, tuple(moved)
 
         def run(inputs: Any, cotangents: Any = None) -> tuple[Any, Any]:
             if cotangents is not None:
@@ -97,14 +101,69 @@ class SourceBackend(ABC):
         return run
 
 
-def _values(results: Sequence[Any], n: int, stop: int) -> tuple[Any, ...]:
-    """The outputs and the guards, without the derivatives between them."""
-    return (*results[:n], *results[stop:])
+class _Sweep:
+    """A derived graph as programs, each built when it is first asked for: of one direction, and of several at once.
+
+    The derived graph gives the values of ``graph``, then ``count`` derivatives, then guards.
+    """
+
+    def __init__(self, build: Callable[[Graph], Run], derived: Graph, graph: Graph, count: int) -> None:
+        self.build, self.derived = build, derived
+        self.inputs, self.outputs, self.stop = len(graph.inputs), len(graph.outputs), len(graph.outputs) + count
+        largest = max((v.type.size for node in derived.nodes for v in node.results), default=1)
+        self.most = AT_ONCE // max(largest, 1)
+        self.programs: dict[int, Run] = {}
+        self.context = contextvars.copy_context()  # in which it was asked for: of symbolic sizes, with its family
+
+    def __call__(self, inputs: Any, seeds: Sequence[Any], k: int) -> tuple[tuple[Any, ...], list[Any]]:
+        """The guarded values, and per derivative one array with the k directions along axis 0."""
+        size = self._size(k)
+        if size == 1:
+            parts = [self._single(inputs, [g[i] for g in seeds]) for i in range(k)]
+            parts = parts or [self._single(inputs, [np.zeros(g.shape[1:], g.dtype) for g in seeds])]
+        else:
+            run = self._program(size)
+            parts = [run([*inputs, *(_filled(g[i : i + size], size) for g in seeds)]) for i in range(0, k, size)]
+        first = parts[0]
+        values = (*first[: self.outputs], *first[self.stop :])
+        rows = [part[self.outputs : self.stop] for part in parts]
+        if len(rows) == 1:
+            return values, [x[:k] if len(x) > k else x for x in rows[0]]
+        return values, [np.concatenate(column)[:k] for column in zip(*rows, strict=True)]
+
+    def _single(self, inputs: Any, seed: Sequence[Any]) -> tuple[Any, ...]:
+        found = self._program(1)([*inputs, *seed])
+        moved = (x[None] for x in found[self.outputs : self.stop])
+        return (*found[: self.outputs], *moved, *found[self.stop :])
+
+    def _size(self, k: int) -> int:
+        """How many directions to take at once; the first to be asked for are taken just so."""
+        if k <= 1 or self.most <= 1:
+            return 1
+        size = -(-k // -(-k // self.most))
+        kept = [n for n in self.programs if n > 1]
+        if size in kept or len(kept) < KEPT:
+            return size if self._several(size) else 1
+        return min((n for n in kept if n >= size), default=max(kept))
+
+    def _several(self, size: int) -> bool:
+        """Whether there is a program of so many directions; a graph that has none goes one by one."""
+        try:
+            self._program(size)
+        except WengertError:
+            self.most = 1
+            return False
+        return True
+
+    def _program(self, size: int) -> Run:
+        if size not in self.programs:
+            graph = self.derived if size == 1 else directions(self.derived, self.inputs, self.outputs, size)
+            self.programs[size] = self.context.copy().run(self.build, graph)
+        return self.programs[size]
 
 
-def _stacked(rows: Sequence[Sequence[Any]], k: int) -> list[Any]:
-    """One array per result, the k directions along a leading axis (a view for a single one; for none, one row was
-    run for its values)."""
-    if len(rows) == 1:
-        return [x[None][:k] for x in rows[0]]
-    return [np.stack(column) for column in zip(*rows, strict=True)]
+def _filled(seeds: Any, size: int) -> Any:
+    """As many directions as a program takes: behind the last, zeros."""
+    if len(seeds) == size:
+        return seeds
+    return np.concatenate([seeds, np.zeros((size - len(seeds), *seeds.shape[1:]), seeds.dtype)])

@@ -14,20 +14,25 @@ from wengert.backends.vectorized.evaluate import Plan
 from wengert.backends.vectorized.modes import Pulling, Pushing, owned
 from wengert.ir.errors import BackendError
 from wengert.ir.graph import Graph
+from wengert.ir.passes.components import components
 
 __all__ = ["BACKEND", "NumpyBackend"]
+
+#: So many lanes of small arrays are better as arrays of so many numbers, one for each element.
+LANES = 1024
 
 
 class NumpyBackend:
     """See :class:`wengert.backends.protocol.Backend`."""
 
     name = "numpy"
+    whole_from = 64  #: so many sweeps of a Jacobian are better one program of the whole
 
     def unavailable(self) -> str | None:
         return None
 
     def compile(self, graph: Graph) -> Run:
-        plan = Plan(graph)
+        plan = Plan(components(graph, LANES))
         frees = plan.frees(plan.outputs)
 
         def run(inputs: Any) -> tuple[Any, ...]:

@@ -9,10 +9,11 @@ from __future__ import annotations
 
 import math
 from collections.abc import Callable
-from typing import TypeAlias
+from typing import Any, TypeAlias
 
 from wengert.ir.build import Builder
 from wengert.ir.graph import Graph, Node, Value
+from wengert.ir.kinds import Contraction
 from wengert.ir.ops import OPS
 from wengert.ir.passes.rewriting import rewritten
 from wengert.ir.sharing import number
@@ -37,8 +38,8 @@ class _Made:
         found = number(v, self.nodes)
         return float(found) if found is not None and found.dtype.kind == "f" else None
 
-    def emit(self, op: str, *operands: Value) -> Value:
-        value = self.builder.emit(OPS[op], operands)
+    def emit(self, op: str, *operands: Value, **params: Any) -> Value:
+        value = self.builder.emit(OPS[op], operands, **params)
         self.nodes[value] = self.builder.nodes[-1]
         return value
 
@@ -54,7 +55,7 @@ def algebra(graph: Graph) -> Graph:
     def expand(_: Builder, node: Node, operands: tuple[Value, ...]) -> tuple[Value, ...]:
         rows = ROWS.get(node.op.name, ()) if all(v.type.dtype.kind in "fb" for v in operands) else ()
         for rewrite in rows:
-            found = rewrite(made, *operands)
+            found = rewrite(made, *operands, **node.params) if node.params else rewrite(made, *operands)
             if found is not None and found.type == node.results[0].type:
                 return (found,)
         results = b.emit_all(node.op, operands, **node.params)
@@ -138,6 +139,16 @@ def _scale_by_number(m: _Made, x: Value, y: Value) -> Value | None:
     return m.emit("multiply", x, y) if plain else None
 
 
+def _product_with_one(m: _Made, x: Value, y: Value, *, subscripts: str) -> Value | None:
+    """A product with ones, of which nothing is summed, is the other operand, its axes in another order."""
+    first, second, out = Contraction.split(subscripts)
+    for one, other, term, left in ((x, y, second, first), (y, x, first, second)):
+        if m.number(one) == 1 and set(term) == set(out) and set(left) <= set(out):
+            order = tuple(term.index(c) for c in out)
+            return other if term == out else m.emit("transpose", other, axes=order)
+    return None
+
+
 def _same_branches(m: _Made, c: Value, x: Value, y: Value) -> Value | None:
     """where(c, x, x) is x."""
     return x if x is y else None
@@ -160,6 +171,8 @@ ROWS: dict[str, tuple[Rewrite, ...]] = {
     "multiply": (_by_one, _one_by, _both_negative("multiply")),
     "divide": (_by_one, _both_negative("divide")),
     "scale": (_by_one, _one_by, _both_negative("scale"), _scale_by_number),
+    "einsum": (_product_with_one,),
+    "scale_einsum": (_product_with_one,),
     "where": (_same_branches, _turned),
     "logical_not": (lambda m, x: m.of(x, "logical_not"),),
 }

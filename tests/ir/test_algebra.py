@@ -37,6 +37,8 @@ EXACT = {
     "scale(-1, x)": (lambda xp, x, y: xp.scale(-1.0, x), ("negative",)),
     "scale(-x, -y)": (lambda xp, x, y: xp.scale(-x, -y), ("scale",)),
     "scale(3, x)": (lambda xp, x, y: xp.scale(3.0, x), ("broadcast_to", "multiply")),
+    "einsum of 1": (lambda xp, x, y: xp.einsum(",i->i", 1.0, x), ()),
+    "scale_einsum of 1": (lambda xp, x, y: xp.einsum("i,i->i", x, xp.full(X.shape, 1, X.dtype), scaled=True), ()),
     "where(c, x, x)": (lambda xp, x, y: xp.where(x < y, x, x), ()),
     "where(not c, x, y)": (lambda xp, x, y: xp.where(xp.logical_not(x < y), x, y), ("less", "where")),
     "not not c": (lambda xp, x, y: xp.where(xp.logical_not(xp.logical_not(x < y)), x, y), ("less", "where")),
@@ -50,6 +52,7 @@ KEPT = {
     "x / x": lambda xp, x, y: x / x,
     "x - x": lambda xp, x, y: x - x,
     "x / 3": lambda xp, x, y: x / 3.0,
+    "einsum of 1, summed": lambda xp, x, y: x * xp.einsum("i,i->", y, np.ones(X.size)),
     "scale(0, x)": lambda xp, x, y: xp.scale(0.0, x),
     "scale(inf, x)": lambda xp, x, y: xp.scale(np.inf, x),
 }
@@ -103,4 +106,4 @@ def test_complex_numbers_are_left_alone():
 
 
 def test_every_row_has_its_case():
-    assert {"negative", "positive", "absolute", "square", "add", "subtract", "multiply", "divide", "scale", "where", "logical_not"} == set(ROWS)
+    assert {"negative", "positive", "absolute", "square", "add", "subtract", "multiply", "divide", "scale", "einsum", "scale_einsum", "where", "logical_not"} == set(ROWS)

@@ -55,6 +55,14 @@ class CBackend(SourceBackend):
         found = rerolled(graph)
         return found.reverse(super().reverse(found.graph, active))
 
+    def gradient(self, graph: Graph, active: tuple[int, ...]) -> Run:
+        found = rerolled(graph)
+        return found.beside(super().gradient(found.graph, active))
+
+    def pushed(self, graph: Graph, active: tuple[int, ...], given: int) -> Run:
+        found = rerolled(graph)
+        return found.beside(super().pushed(found.graph, active, given))
+
     def build(self, graph: Graph) -> Run:
         """The compiled program."""
         return build(tiled(graph, threads.threads()))

@@ -28,6 +28,20 @@ class Rerolled:
         found = self.guards
         return run if found is None else lambda inputs: found.values(run(inputs))
 
+    def beside(self, run: Run) -> Run:
+        """Values, derivatives and guards, in this order."""
+        if (found := self.guards) is None:
+            return run
+        n, guards = len(self.graph.outputs), len(self.graph.guards)
+
+        def beside(inputs: Any) -> tuple[Any, ...]:
+            results = run(inputs)
+            stop = len(results) - guards
+            values = found.values((*results[:n], *results[stop:]))
+            return (*values[: found.outputs], *results[n:stop], *values[found.outputs :])
+
+        return beside
+
     def forward(self, run: Forward) -> Forward:
         """Values and tangents."""
         if (found := self.guards) is None:
