@@ -2,20 +2,72 @@
 
 from __future__ import annotations
 
+import functools
 import itertools
-from collections.abc import Iterator
+from collections.abc import Callable, Iterator
 from typing import Any
 
 import numpy as np
 
 from wengert.backends.protocol import Forward, Reverse, Run
-from wengert.backends.vectorized.arrays import Products, swept
-from wengert.backends.vectorized.evaluate import Plan
+from wengert.backends.vectorized.adjoint import sweep
+from wengert.backends.vectorized.arrays import Products, spoilt, swept
+from wengert.backends.vectorized.lines import Lines, assembled
 from wengert.backends.vectorized.modes import Pulling, Pushing, owned
 from wengert.ir.errors import BackendError
 from wengert.ir.graph import Graph
+from wengert.ir.passes import inline_calls
+from wengert.ir.types import is_inexact
 
 __all__ = ["BACKEND", "NumpyBackend"]
+
+
+def gradient(graph: Graph, active: tuple[int, ...]) -> Callable[[Any, Any], Any]:
+    """Values and cotangents for one cotangent of each output; None where that takes more than plain products."""
+    moving = [i for i, v in enumerate(graph.outputs) if is_inexact(v.type.dtype)]
+    stop = len(graph.guarded_outputs)
+    program = assembled("gradient", Lines(sweep(graph, active).graph, own=True))
+
+    @np.errstate(all="ignore")
+    def run(inputs: Any, cotangents: Any) -> Any:
+        if any(cotangents[i] is None or len(cotangents[i]) != 1 for i in moving):
+            return None
+        made = program(*inputs, *[cotangents[i][0] for i in moving])
+        pulled = made[stop:]
+        return None if any(map(spoilt, pulled)) else (made[:stop], tuple([g[None] for g in pulled]))
+
+    return run
+
+
+class Sweeps:
+    """Values and pullback for any number of cotangents."""
+
+    def __init__(self, graph: Graph, active: tuple[int, ...]) -> None:
+        self.graph, self.active = graph, active
+
+    @functools.cached_property
+    def mode(self) -> Pulling:
+        return Pulling(self.graph, self.active)
+
+    def pull(self, envs: Iterator[list[Any]], given: Any, *, last: bool) -> Any:
+        """``envs`` are the values for the first sweep, and for one more."""
+        mode, k = self.mode, next((len(g) for g in given if g is not None), 1)
+
+        def sweep(products: Products) -> Any:
+            return owned(mode.starts, mode.sweep(next(envs), given, k, products, last=last), given, k)
+
+        with np.errstate(all="ignore"):
+            return swept(sweep)
+
+    def __call__(self, inputs: Any, cotangents: Any) -> tuple[Any, Any]:
+        mode = self.mode
+        with np.errstate(all="ignore"):
+            env = mode.values(inputs)
+        values = mode.plan.results(env)
+        if cotangents is None:
+            return values, lambda given: self.pull(itertools.repeat(env), given, last=False)
+        again = (mode.values(inputs) for _ in itertools.count())
+        return values, self.pull(itertools.chain([env], again), cotangents, last=True)
 
 
 class NumpyBackend:
@@ -27,12 +79,11 @@ class NumpyBackend:
         return None
 
     def compile(self, graph: Graph) -> Run:
-        plan = Plan(graph)
-        frees = plan.frees(plan.outputs)
+        program = assembled("values", Lines(inline_calls(graph), own=True))
 
         def run(inputs: Any) -> tuple[Any, ...]:
             with np.errstate(all="ignore"):
-                return plan.results(plan.run(inputs, frees))
+                return program(*inputs)
 
         return run
 
@@ -48,26 +99,12 @@ class NumpyBackend:
         return run
 
     def reverse(self, graph: Graph, active: tuple[int, ...]) -> Reverse:
-        mode = Pulling(graph, active)
-
-        def pull(envs: Iterator[list[Any]], given: Any, *, last: bool) -> Any:
-            """``envs`` are the values for the first sweep, and for one more."""
-            k = next((len(g) for g in given if g is not None), 1)
-
-            def sweep(products: Products) -> Any:
-                return owned(mode.starts, mode.sweep(next(envs), given, k, products, last=last), given, k)
-
-            with np.errstate(all="ignore"):
-                return swept(sweep)
+        one, several = gradient(graph, active), Sweeps(graph, active)
 
         def run(inputs: Any, cotangents: Any = None) -> tuple[Any, Any]:
-            with np.errstate(all="ignore"):
-                env = mode.values(inputs)
-            values = mode.plan.results(env)
-            if cotangents is None:
-                return values, lambda given: pull(itertools.repeat(env), given, last=False)
-            again = (mode.values(inputs) for _ in itertools.count())
-            return values, pull(itertools.chain([env], again), cotangents, last=True)
+            if cotangents is not None and (made := one(inputs, cotangents)) is not None:
+                return made  # type: ignore[no-any-return]
+            return several(inputs, cotangents)
 
         return run
 

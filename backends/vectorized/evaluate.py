@@ -18,7 +18,7 @@ from wengert.ir.ops import OPS
 from wengert.ir.passes import dead_code, inline_calls
 from wengert.ir.types import DTYPES
 
-__all__ = ["Plan", "lower", "runner"]
+__all__ = ["Plan", "bare_operands", "lower", "runner", "sources"]
 
 Step = Callable[..., Any]
 
@@ -152,7 +152,7 @@ def runner(graph: Graph) -> Callable[[Any], list[Any]]:
     return run
 
 
-def _sources(graph: Graph) -> dict[Value, Value]:
+def sources(graph: Graph) -> dict[Value, Value]:
     """What each broadcast value repeats: NumPy broadcasts by itself where an elementwise op reads it."""
     broadcast = OPS["broadcast_to"]
     return {node.result: node.operands[0] for node in graph.nodes if node.op is broadcast}
@@ -171,8 +171,8 @@ class Plan:
         for value in (*graph.inputs, *graph.constants, *(r for n in graph.nodes for r in n.results)):
             self.slot.setdefault(value, len(self.slot))
         self.constants = [(self.slot[c], c.array) for c in graph.constants]
-        source = _sources(graph)
-        self.reads = [tuple(self.slot[v] for v in _read(node, source)) for node in graph.nodes]
+        source = sources(graph)
+        self.reads = [tuple(self.slot[v] for v in bare_operands(node, source)) for node in graph.nodes]
         self.outs = [tuple(self.slot[v] for v in node.results) for node in graph.nodes]
         needed = {s for reads in self.reads for s in reads} | {self.slot[v] for v in graph.guarded_outputs}
         rows = zip(graph.nodes, self.reads, self.outs, strict=True)
@@ -227,7 +227,8 @@ class Plan:
         return tuple(np.array(env[slot], order="C") for slot in self.outputs)
 
 
-def _read(node: Node, source: dict[Value, Value]) -> tuple[Value, ...]:
+def bare_operands(node: Node, source: dict[Value, Value]) -> tuple[Value, ...]:
+    """What a node reads: for an elementwise one what its operands were before they were broadcast, if that will do."""
     if not isinstance(node.op, kinds.Elementwise):
         return node.operands
     bare = tuple(source.get(v, v) for v in node.operands)
