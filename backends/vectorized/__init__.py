@@ -12,8 +12,9 @@ import numpy as np
 from wengert.backends.protocol import Forward, Reverse, Run
 from wengert.backends.vectorized.adjoint import sweep
 from wengert.backends.vectorized.arrays import Products, spoilt, swept
-from wengert.backends.vectorized.lines import Lines, assembled
+from wengert.backends.vectorized.lines import Lines
 from wengert.backends.vectorized.modes import Pulling, Pushing, owned
+from wengert.backends.vectorized.numbers import numbers
 from wengert.ir.errors import BackendError
 from wengert.ir.graph import Graph
 from wengert.ir.passes import inline_calls
@@ -22,11 +23,16 @@ from wengert.ir.types import is_inexact
 __all__ = ["BACKEND", "NumpyBackend"]
 
 
+def straight(graph: Graph) -> Callable[..., tuple[Any, ...]]:
+    """A graph as a function from arrays to arrays of their own."""
+    return numbers(graph, boxed=True) or Lines(graph, own=True).function("program")
+
+
 def gradient(graph: Graph, active: tuple[int, ...]) -> Callable[[Any, Any], Any]:
     """Values and cotangents for one cotangent of each output; None where that takes more than plain products."""
     moving = [i for i, v in enumerate(graph.outputs) if is_inexact(v.type.dtype)]
     stop = len(graph.guarded_outputs)
-    program = assembled("gradient", Lines(sweep(graph, active).graph, own=True))
+    program = straight(sweep(graph, active).graph)
 
     @np.errstate(all="ignore")
     def run(inputs: Any, cotangents: Any) -> Any:
@@ -79,7 +85,7 @@ class NumpyBackend:
         return None
 
     def compile(self, graph: Graph) -> Run:
-        program = assembled("values", Lines(inline_calls(graph), own=True))
+        program = straight(inline_calls(graph))
 
         def run(inputs: Any) -> tuple[Any, ...]:
             with np.errstate(all="ignore"):

@@ -16,6 +16,8 @@ from attrs import frozen
 
 from wengert.backends.vectorized import arrays
 from wengert.backends.vectorized.cotangents import RULES
+from wengert.backends.vectorized.evaluate import RUN
+from wengert.backends.vectorized.loops import Loop, has_length
 from wengert.backends.vectorized.modes import active_nodes, recorder
 from wengert.ir import kinds
 from wengert.ir.build import Builder, Namespace
@@ -27,11 +29,6 @@ from wengert.ir.types import ArrayType, is_inexact
 
 __all__ = ["Sweep", "sweep"]
 
-#: A node that runs ``run`` on its operands: what has no graph.
-RUN = kinds.Library(
-    name="run", params=("run", "types"), call=lambda *operands, run, types: run(*operands),
-    types=lambda op, types, params: params["types"], jvp=None, vjp=None,
-    doc="Any function, with the types of its results.")  # fmt: skip
 _LIBRARY = RULES[kinds.Library]
 #: The type of what is no array: a pullback.
 NO_ARRAY = ArrayType(np.dtype(bool))
@@ -39,8 +36,7 @@ NO_ARRAY = ArrayType(np.dtype(bool))
 
 @frozen
 class Sweep:
-    """``graph`` takes the inputs of the primal graph and a cotangent for each inexact output; it gives its guarded
-    outputs and the cotangents of the active inputs.  ``given`` are the cotangents among its inputs."""
+    """``graph`` takes the inputs of the primal graph and a cotangent for each end; it gives its guarded outputs and the cotangents of the active inputs.  ``given`` are the cotangents among its inputs."""
 
     graph: Graph
     given: tuple[Value, ...]
@@ -61,16 +57,16 @@ class _Writer:
         self.adopted = Renamed(b.adopt)
         self.cotangents: dict[Value, Value] = {}
         self.pulls: dict[Node, Value] = {}
+        self.loops: dict[Node, Loop] = {}
         self.nodes = active_nodes(graph, active)
 
-    def written(self, active: Sequence[int]) -> Sweep:
+    def written(self, active: Sequence[int], ends: Sequence[int]) -> Sweep:
         graph, b = self.graph, self.b
         for node in graph.nodes:
             self._value(node)
-        given = [b.input(_type(v), "g") for v in graph.outputs if is_inexact(v.type.dtype)]
-        ends = [v for v in graph.outputs if is_inexact(v.type.dtype)]
-        for v, g in zip(ends, given, strict=True):
-            self.give(v, g)
+        given = [b.input(_type(graph.outputs[i]), "g") for i in ends]
+        for i, g in zip(ends, given, strict=True):
+            self.give(graph.outputs[i], g)
         for node in reversed(graph.nodes):
             if node in self.nodes:
                 self._pull(node, self.nodes[node])
@@ -85,10 +81,14 @@ class _Writer:
             self.b.nodes.append(Node(node.op, operands, node.params, node.results, node.location))
             return
         self.pulls[node] = pull = Value(NO_ARRAY)
-        live = [flag for flag in self.nodes[node]]
+        live = self.nodes[node]
+        if has_length(node):
+            self.loops[node] = made = Loop(node, live, sweep)
+            run = made.forward
+        else:
+            run = recorder(node, live)
         types = (*(v.type for v in node.results), NO_ARRAY)
-        params = {"run": recorder(node, live), "types": types}
-        self.b.nodes.append(Node(RUN, operands, params, (*node.results, pull), node.location))
+        self.b.nodes.append(Node(RUN, operands, {"run": run, "types": types}, (*node.results, pull), node.location))
 
     def give(self, value: Value, g: Value) -> None:
         old = self.cotangents.get(value)
@@ -111,14 +111,7 @@ class _Writer:
         there = tuple(g is not None for g in gs)
         targets = [v for v, moves in zip(node.operands, moving, strict=True) if moves]
         types = tuple(map(_type, targets))
-
-        def run(back: Any, *given: Any) -> Any:
-            arrived = iter(given)
-            full = [next(arrived)[None] if flag else None for flag in there]
-            shares = [g for g, moves in zip(back(full, 1, arrays.PLAIN), moving, strict=True) if moves]
-            made = [np.zeros(t.shape, t.dtype) if g is None else g[0] for g, t in zip(shares, types, strict=True)]
-            return made if len(made) != 1 else made[0]
-
+        run = self.loops[node].pullback(there) if node in self.loops else _pullback(there, moving, types)
         given = [g for g in gs if g is not None]
         shares = self.b.emit_all(RUN, (self.pulls[node], *given), run=run, types=types)
         for v, share in zip(targets, shares, strict=True):
@@ -131,6 +124,19 @@ class _Writer:
         """A partial, an expression or a number, times a cotangent."""
         p = self.b.convert(self.xp.lift(partial), g.type)
         return self.b.emit(OPS["multiply"], (p, g))
+
+
+def _pullback(there: Sequence[bool], moving: Sequence[bool], types: Sequence[ArrayType]) -> Callable[..., Any]:
+    """The pullback of any control node, from what its recorder left."""
+
+    def run(back: Any, *given: Any) -> Any:
+        arrived = iter(given)
+        full = [np.asarray(next(arrived))[None] if flag else None for flag in there]
+        shares = [g for g, moves in zip(back(full, 1, arrays.PLAIN), moving, strict=True) if moves]
+        made = [np.zeros(t.shape, t.dtype) if g is None else g[0] for g, t in zip(shares, types, strict=True)]
+        return made if len(made) != 1 else made[0]
+
+    return run
 
 
 def _elementwise(w: _Writer, node: Node, k: int, gs: Sequence[Any]) -> Value:
@@ -219,6 +225,11 @@ _RULES: dict[type[kinds.Op], Callable[[_Writer, Node, int, Sequence[Any]], Value
 }
 
 
-def sweep(graph: Graph, active: tuple[int, ...]) -> Sweep:
-    """The values of a graph and the cotangents of its active inputs."""
-    return _Writer(dead_code(inline_calls(graph)), active).written(active)
+def sweep(graph: Graph, active: tuple[int, ...], ends: tuple[int, ...] | None = None) -> Sweep:
+    """The values of a graph and the cotangents of its active inputs.
+
+    ``ends`` are the outputs that have a cotangent, by default every inexact one.
+    """
+    if ends is None:
+        ends = tuple(i for i, v in enumerate(graph.outputs) if is_inexact(v.type.dtype))
+    return _Writer(dead_code(inline_calls(graph)), active).written(active, ends)

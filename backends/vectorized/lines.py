@@ -130,13 +130,15 @@ class Lines:
             self.names[v] = self._bind("c", v.array)
         return self.names[v]
 
-    def number(self, v: Value) -> str:
-        """The name or literal of a value without axes, where a scalar is read."""
+    def number(self, v: Value, *, literal: bool = True) -> str:
+        """The name of a value without axes, or the literal, where a NumPy scalar is read beside another."""
         if isinstance(v, Constant):
             number = v.array[()]
-            if number.dtype == np.float64 and math.isfinite(number):
+            if literal and number.dtype == np.float64 and math.isfinite(number):
                 return f"({number.item()!r})"
-            return self.numbers.setdefault(v, self._bind("c", number))
+            if v not in self.numbers:
+                self.numbers[v] = self._bind("c", number)
+            return self.numbers[v]
         if self.names[v] in self.arguments:
             if v not in self.numbers:
                 self.numbers[v] = f"n{self.names[v]}"
@@ -166,10 +168,10 @@ class Lines:
         host = self._host(at, out, reads) if takes else None
         if host is not None:
             self.names[out] = host
-            text = text.replace("OUT", f", {host}", 1)
+            text = text.replace("OUT=", f", out={host}").replace("OUT", f", {host}")
         else:
             self.names[out] = f"v{len(self.names)}"
-            text = text.replace("OUT", "", 1)
+            text = text.replace("OUT=", "").replace("OUT", "")
         self.lines.append(f"{self.names[out]} = {text}")
         if self.root[out] is not out:
             self.views.setdefault(self.root[out], []).append(self.names[out])
@@ -182,7 +184,8 @@ class Lines:
                 return text, False
             if isinstance(op.function, np.ufunc):
                 operands = ", ".join(map(self.name, reads))
-                return f"{self._ufunc(op.function)}({operands}OUT)", bool(out.shape)
+                slot = "OUT" if op.function not in (np.maximum, np.minimum) else "OUT=" # they want it by name
+                return f"{self._ufunc(op.function)}({operands}{slot})", bool(out.shape)
         name = None if not reads else self.name(reads[0])
         if op.name == "reshape":
             return f"{name}.reshape({node.params['shape']})", False
@@ -203,7 +206,7 @@ class Lines:
             if op.symbol != "?:":
                 return None
         if op.symbol == "?:" and not isinstance(reads[0], Constant):
-            c, x, y = map(self.number, reads)
+            c, x, y = (self.number(v, literal=False) for v in reads)
             return f"{x} if {c} else {y}"
         if op.symbol in _OPERATORS:
             return f" {op.symbol} ".join(map(self.number, reads))
@@ -302,6 +305,13 @@ class Lines:
         taken: set[Value] = set()
         return [self._owned(v, taken) for v in self.graph.guarded_outputs]
 
+    def function(self, name: str, saved: int | None = None) -> Callable[..., tuple[Any, ...]]:
+        """The function of the lines; the outputs from ``saved`` on are handed out together, as one tuple."""
+        texts = [f"{text}, " for text in self.results()]
+        if saved is not None:
+            texts[saved:] = [f"({''.join(texts[saved:])}), "]
+        return assembled(name, self.arguments, [*self.lines, f"return ({''.join(texts)})"], self.scope)
+
     def _owned(self, v: Value, taken: set[Value]) -> str:
         if not v.type.shape:
             return f"array({self.name(v)})"
@@ -332,11 +342,9 @@ def _makes(node: Node) -> bool:
     return isinstance(op, kinds.Contraction | kinds.Indexing | kinds.Movement)
 
 
-def assembled(name: str, lines: Lines, made: Sequence[str] | None = None) -> Callable[..., tuple[Any, ...]]:
-    """The function of the lines, from arrays to a tuple of what they gave."""
-    results = "".join(f"{text}, " for text in (lines.results() if made is None else made))
-    body = "".join(f"    {line}\n" for line in [*lines.lines, f"return ({results})"])
-    text = f"def {name}({', '.join(lines.arguments)}):\n{body}"
+def assembled(name: str, arguments: Sequence[str], body: Sequence[str], scope: dict[str, Any]) -> Callable[..., Any]:
+    """The function of a text."""
+    text = "\n".join([f"def {name}({', '.join(arguments)}):", *(f"    {line}" for line in body), ""])
     # The text is ours: names come from counters, literals from repr of numbers.
-    exec(compile(text, f"<wengert {name}>", "exec"), lines.scope)
-    return lines.scope[name]  # type: ignore[no-any-return]
+    exec(compile(text, f"<wengert {name}>", "exec"), scope)
+    return scope[name]  # type: ignore[no-any-return]
