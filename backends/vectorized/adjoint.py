@@ -86,7 +86,7 @@ class _Writer:
             self.loops[node] = made = Loop(node, live, sweep)
             run = made.forward
         else:
-            run = recorder(node, live)
+            run = _recorded(node, live)
         types = (*(v.type for v in node.results), NO_ARRAY)
         self.b.nodes.append(Node(RUN, operands, {"run": run, "types": types}, (*node.results, pull), node.location))
 
@@ -111,7 +111,7 @@ class _Writer:
         there = tuple(g is not None for g in gs)
         targets = [v for v, moves in zip(node.operands, moving, strict=True) if moves]
         types = tuple(map(_type, targets))
-        run = self.loops[node].pullback(there) if node in self.loops else _pullback(there, moving, types)
+        run = self.loops[node].pullback(there) if node in self.loops else _pullback(there, moving)
         given = [g for g in gs if g is not None]
         shares = self.b.emit_all(RUN, (self.pulls[node], *given), run=run, types=types)
         for v, share in zip(targets, shares, strict=True):
@@ -126,14 +126,26 @@ class _Writer:
         return self.b.emit(OPS["multiply"], (p, g))
 
 
-def _pullback(there: Sequence[bool], moving: Sequence[bool], types: Sequence[ArrayType]) -> Callable[..., Any]:
-    """The pullback of any control node, from what its recorder left."""
+def _recorded(node: Node, live: Sequence[bool]) -> Callable[..., Any]:
+    """Any control node: its results, and what its pullback needs."""
+    run = recorder(node, live)
 
-    def run(back: Any, *given: Any) -> Any:
-        arrived = iter(given)
+    def forward(*operands: Any) -> Any:
+        *made, back = run(*operands)
+        return (*made, (back, operands))
+
+    return forward
+
+
+def _pullback(there: Sequence[bool], moving: Sequence[bool]) -> Callable[..., Any]:
+    """A function of what ``_recorded`` left and of cotangents, for the results that have one."""
+
+    def run(left: Any, *cotangents: Any) -> Any:
+        back, operands = left
+        arrived = iter(cotangents)
         full = [np.asarray(next(arrived))[None] if flag else None for flag in there]
-        shares = [g for g, moves in zip(back(full, 1, arrays.PLAIN), moving, strict=True) if moves]
-        made = [np.zeros(t.shape, t.dtype) if g is None else g[0] for g, t in zip(shares, types, strict=True)]
+        shares = zip(back(full, 1, arrays.PLAIN), operands, moving, strict=True)
+        made = [np.zeros_like(x) if g is None else g[0] for g, x, moves in shares if moves]
         return made if len(made) != 1 else made[0]
 
     return run
