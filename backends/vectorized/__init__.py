@@ -9,9 +9,10 @@ from typing import Any
 
 import numpy as np
 
+from wengert.backends.nan import has_nan
 from wengert.backends.protocol import Forward, Reverse, Run
 from wengert.backends.vectorized.adjoint import sweep
-from wengert.backends.vectorized.arrays import Products, spoilt, swept
+from wengert.backends.vectorized.arrays import Products, swept
 from wengert.backends.vectorized.lines import Lines
 from wengert.backends.vectorized.modes import Pulling, Pushing, owned
 from wengert.backends.vectorized.numbers import numbers
@@ -40,7 +41,7 @@ def gradient(graph: Graph, active: tuple[int, ...]) -> Callable[[Any, Any], Any]
             return None
         made = program(*inputs, *[cotangents[i][0] for i in moving])
         pulled = made[stop:]
-        return None if any(map(spoilt, pulled)) else (made[:stop], tuple([g[None] for g in pulled]))
+        return None if any(map(has_nan, pulled)) else (made[:stop], tuple([g[None] for g in pulled]))
 
     return run
 

@@ -24,11 +24,13 @@ from wengert.ir.build import Builder, Namespace
 from wengert.ir.graph import Graph, Node, Renamed, Value
 from wengert.ir.ops import OPS
 from wengert.ir.ops.reductions import shifted
-from wengert.ir.passes import dead_code, inline_calls, simplify
+from wengert.ir.passes import common_subexpressions, dead_code, inline_calls, simplify
 from wengert.ir.types import ArrayType, is_inexact
 
 __all__ = ["Sweep", "sweep"]
 
+#: A graph of more nodes is called seldom, and gains least by being simplified.
+LONG = 5000
 _LIBRARY = RULES[kinds.Library]
 #: The type of what is no array: a pullback.
 NO_ARRAY = ArrayType(np.dtype(bool))
@@ -72,7 +74,8 @@ class _Writer:
                 self._pull(node, self.nodes[node])
         starts = [graph.inputs[i] for i in active]
         pulled = [self.cotangents.get(v) or self.xp.lift(self.xp.full(v.type.shape, 0, v.type.dtype)) for v in starts]
-        whole = simplify(b.graph([self.adopted[v] for v in graph.guarded_outputs] + pulled))
+        whole = b.graph([*(self.adopted[v] for v in graph.guarded_outputs), *pulled])
+        whole = simplify(whole) if len(whole.nodes) <= LONG else dead_code(common_subexpressions(whole))
         return Sweep(whole, tuple(given))
 
     def _value(self, node: Node) -> None:

@@ -13,8 +13,8 @@ from wengert.ir.kinds import Contraction, Elementwise, Library
 from wengert.ir.ops import OPS
 
 __all__ = [
-    "XP", "Products", "contract", "elementwise_function", "key", "place", "recurrence", "scale", "scatter_add", "spoilt",
-    "swept", "take",
+    "XP", "Products", "contract", "elementwise_function", "key", "place", "recurrence", "scale", "scatter_add", "swept",
+    "take",
 ]  # fmt: skip
 
 
@@ -77,19 +77,6 @@ def swept(sweep: Callable[[Products], Sequence[Any]]) -> Sequence[Any]:
     if any(r is not None and np.isnan(r.sum()) for r in results):
         return sweep(STRICT)
     return results
-
-
-def spoilt(g: Any) -> bool:
-    """Whether there may be a NaN in a C-contiguous array."""
-    if g.size > SHORT:
-        g = g.sum()
-    elif g.shape:  # a sum of squares is NaN where an element is, and only there
-        g = np.vdot(g, g)
-    return bool(g != g)
-
-
-#: Up to here a dot product is cheaper than a sum, and is not given to threads.
-SHORT = 8192
 
 
 def key(start: Any, size: Any, step: Any) -> tuple[slice, ...]:
