@@ -2,24 +2,83 @@
 
 from __future__ import annotations
 
+import functools
 import itertools
-from collections.abc import Iterator
+from collections.abc import Callable, Iterator
 from typing import Any
 
 import numpy as np
 
+from wengert.backends.nan import has_nan
 from wengert.backends.protocol import Forward, Reverse, Run
+from wengert.backends.vectorized.adjoint import sweep
 from wengert.backends.vectorized.arrays import Products, swept
-from wengert.backends.vectorized.evaluate import Plan
+from wengert.backends.vectorized.lines import Lines
 from wengert.backends.vectorized.modes import Pulling, Pushing, owned
+from wengert.backends.vectorized.numbers import numbers
 from wengert.ir.errors import BackendError
 from wengert.ir.graph import Graph
+from wengert.ir.passes import inline_calls
 from wengert.ir.passes.components import components
+from wengert.ir.types import is_inexact
 
 __all__ = ["BACKEND", "NumpyBackend"]
 
 #: So many lanes of small arrays are better as arrays of so many numbers, one for each element.
 LANES = 1024
+
+
+def straight(graph: Graph) -> Callable[..., tuple[Any, ...]]:
+    """A graph as a function from arrays to arrays of their own."""
+    return numbers(graph, boxed=True) or Lines(graph, own=True).function("program")
+
+
+def gradient(graph: Graph, active: tuple[int, ...]) -> Callable[[Any, Any], Any]:
+    """Values and cotangents for one cotangent of each output; None where that takes more than plain products."""
+    moving = [i for i, v in enumerate(graph.outputs) if is_inexact(v.type.dtype)]
+    stop = len(graph.guarded_outputs)
+    program = straight(sweep(graph, active).graph)
+
+    @np.errstate(all="ignore")
+    def run(inputs: Any, cotangents: Any) -> Any:
+        if any(cotangents[i] is None or len(cotangents[i]) != 1 for i in moving):
+            return None
+        made = program(*inputs, *[cotangents[i][0] for i in moving])
+        pulled = made[stop:]
+        return None if any(map(has_nan, pulled)) else (made[:stop], tuple([g[None] for g in pulled]))
+
+    return run
+
+
+class Sweeps:
+    """Values and pullback for any number of cotangents."""
+
+    def __init__(self, graph: Graph, active: tuple[int, ...]) -> None:
+        self.graph, self.active = graph, active
+
+    @functools.cached_property
+    def mode(self) -> Pulling:
+        return Pulling(self.graph, self.active)
+
+    def pull(self, envs: Iterator[list[Any]], given: Any, *, last: bool) -> Any:
+        """``envs`` are the values for the first sweep, and for one more."""
+        mode, k = self.mode, next((len(g) for g in given if g is not None), 1)
+
+        def sweep(products: Products) -> Any:
+            return owned(mode.starts, mode.sweep(next(envs), given, k, products, last=last), given, k)
+
+        with np.errstate(all="ignore"):
+            return swept(sweep)
+
+    def __call__(self, inputs: Any, cotangents: Any) -> tuple[Any, Any]:
+        mode = self.mode
+        with np.errstate(all="ignore"):
+            env = mode.values(inputs)
+        values = mode.plan.results(env)
+        if cotangents is None:
+            return values, lambda given: self.pull(itertools.repeat(env), given, last=False)
+        again = (mode.values(inputs) for _ in itertools.count())
+        return values, self.pull(itertools.chain([env], again), cotangents, last=True)
 
 
 class NumpyBackend:
@@ -32,12 +91,11 @@ class NumpyBackend:
         return None
 
     def compile(self, graph: Graph) -> Run:
-        plan = Plan(components(graph, LANES))
-        frees = plan.frees(plan.outputs)
+        program = straight(inline_calls(components(graph, LANES)))
 
         def run(inputs: Any) -> tuple[Any, ...]:
             with np.errstate(all="ignore"):
-                return plan.results(plan.run(inputs, frees))
+                return program(*inputs)
 
         return run
 
@@ -53,26 +111,12 @@ class NumpyBackend:
         return run
 
     def reverse(self, graph: Graph, active: tuple[int, ...]) -> Reverse:
-        mode = Pulling(graph, active)
-
-        def pull(envs: Iterator[list[Any]], given: Any, *, last: bool) -> Any:
-            """``envs`` are the values for the first sweep, and for one more."""
-            k = next((len(g) for g in given if g is not None), 1)
-
-            def sweep(products: Products) -> Any:
-                return owned(mode.starts, mode.sweep(next(envs), given, k, products, last=last), given, k)
-
-            with np.errstate(all="ignore"):
-                return swept(sweep)
+        one, several = gradient(graph, active), Sweeps(graph, active)
 
         def run(inputs: Any, cotangents: Any = None) -> tuple[Any, Any]:
-            with np.errstate(all="ignore"):
-                env = mode.values(inputs)
-            values = mode.plan.results(env)
-            if cotangents is None:
-                return values, lambda given: pull(itertools.repeat(env), given, last=False)
-            again = (mode.values(inputs) for _ in itertools.count())
-            return values, pull(itertools.chain([env], again), cotangents, last=True)
+            if cotangents is not None and (made := one(inputs, cotangents)) is not None:
+                return made  # type: ignore[no-any-return]
+            return several(inputs, cotangents)
 
         return run
 

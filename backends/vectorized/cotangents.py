@@ -24,7 +24,7 @@ from wengert.ir.ops.reductions import shifted
 from wengert.ir.passes import dead_code
 from wengert.ir.types import ArrayType
 
-__all__ = ["OUT", "Adjoints", "pull", "pull_reads"]
+__all__ = ["OUT", "RULES", "Adjoints", "pull", "pull_reads"]
 
 
 class Adjoints:
@@ -147,7 +147,7 @@ def _partial_reads(op: kinds.Elementwise, k: int, result: Any, *dtypes: Any) -> 
     return frozenset(i for i, v in (*enumerate(operands), (OUT, out)) if v in used)
 
 
-_RULES: dict[type[kinds.Op], Callable[[Node, int, Any, Any, Sequence[Any], Products], Any]] = {
+RULES: dict[type[kinds.Op], Callable[[Node, int, Any, Any, Sequence[Any], Products], Any]] = {
     kinds.Elementwise: _elementwise,
     kinds.Reduction: _reduction,
     kinds.Cumulative: _cumulative,
@@ -193,7 +193,7 @@ def pull(
     if isinstance(node.op, kinds.Movement):
         _move_back(node, moving, g, adjoints)
         return
-    rule = _RULES[type(node.op)]
+    rule = RULES[type(node.op)]
     for k, slot in enumerate(moving):
         if slot is not None:
             share = rule(node, k, g, out, operands, products)

@@ -18,7 +18,7 @@ from wengert.ir.ops import OPS
 from wengert.ir.passes import dead_code, inline_calls
 from wengert.ir.types import DTYPES
 
-__all__ = ["Plan", "lower", "runner"]
+__all__ = ["RUN", "Plan", "bare_operands", "lower", "runner", "sources"]
 
 Step = Callable[..., Any]
 
@@ -106,12 +106,25 @@ def _indexing(node: Node) -> Step:
     return lambda x, indices: run(x, indices, **params)
 
 
+#: A node that calls ``run`` on arrays, and gives results of stated types.
+RUN = kinds.Library(
+    name="run", params=("run", "types"), call=lambda *operands, run, types: run(*operands),
+    types=lambda op, types, params: params["types"], jvp=None, vjp=None,
+    doc="A function that has no graph.")  # fmt: skip
+
+
 def _library(node: Node) -> Step:
+    if node.op is RUN:
+        return node.params["run"]  # type: ignore[no-any-return]
     run, params, location = node.op.run, node.params, node.location  # type: ignore[attr-defined]
     return lambda *operands: run(operands, params, location)
 
 
 def _control(node: Node) -> Step:
+    from wengert.backends.vectorized.loops import has_length, loop  # which stands above this file
+
+    if has_length(node):
+        return loop(node)
     drive, params, machine = node.op.drive, node.params, Values(runner)  # type: ignore[attr-defined]
 
     def run(*operands: Any) -> Any:
@@ -142,20 +155,30 @@ def lower(node: Node) -> Step:
 @functools.lru_cache(maxsize=512)
 def runner(graph: Graph) -> Callable[[Any], list[Any]]:
     """A function from inputs to outputs, which may be views of the inputs or of each other."""
-    plan = Plan(graph)
-    frees = plan.frees(plan.outputs)
+    from wengert.backends.vectorized.lines import Lines  # which stands above this file
 
-    def run(inputs: Any) -> list[Any]:
-        env = plan.run(inputs, frees)
-        return [env[i] for i in plan.outputs]
-
-    return run
+    program = Lines(graph, own=False).function("values")
+    return lambda inputs: list(program(*inputs))
 
 
-def _sources(graph: Graph) -> dict[Value, Value]:
-    """What each broadcast value repeats: NumPy broadcasts by itself where an elementwise op reads it."""
-    broadcast = OPS["broadcast_to"]
-    return {node.result: node.operands[0] for node in graph.nodes if node.op is broadcast}
+def sources(graph: Graph) -> dict[Value, Value]:
+    """What each broadcast value repeats: NumPy broadcasts by itself where an elementwise op reads it.
+
+    So it does for an array that has been given leading axes of size 1.
+    """
+    found: dict[Value, Value] = {}
+    for node in graph.nodes:
+        if node.op is OPS["broadcast_to"] or (node.op is OPS["reshape"] and _leads(node)):
+            x = node.operands[0]
+            found[node.result] = found.get(x, x)
+    return found
+
+
+def _leads(node: Node) -> bool:
+    """Whether a reshape adds leading axes of size 1, and does nothing else."""
+    given, made = node.operands[0].type.shape, node.result.type.shape
+    more = len(made) - len(given)
+    return more > 0 and made == (*(1,) * more, *given)
 
 
 class Plan:
@@ -171,8 +194,8 @@ class Plan:
         for value in (*graph.inputs, *graph.constants, *(r for n in graph.nodes for r in n.results)):
             self.slot.setdefault(value, len(self.slot))
         self.constants = [(self.slot[c], c.array) for c in graph.constants]
-        source = _sources(graph)
-        self.reads = [tuple(self.slot[v] for v in _read(node, source)) for node in graph.nodes]
+        source = sources(graph)
+        self.reads = [tuple(self.slot[v] for v in bare_operands(node, source)) for node in graph.nodes]
         self.outs = [tuple(self.slot[v] for v in node.results) for node in graph.nodes]
         needed = {s for reads in self.reads for s in reads} | {self.slot[v] for v in graph.guarded_outputs}
         rows = zip(graph.nodes, self.reads, self.outs, strict=True)
@@ -227,7 +250,8 @@ class Plan:
         return tuple(np.array(env[slot], order="C") for slot in self.outputs)
 
 
-def _read(node: Node, source: dict[Value, Value]) -> tuple[Value, ...]:
+def bare_operands(node: Node, source: dict[Value, Value]) -> tuple[Value, ...]:
+    """What a node reads: for an elementwise one what its operands were before they were broadcast, if that will do."""
     if not isinstance(node.op, kinds.Elementwise):
         return node.operands
     bare = tuple(source.get(v, v) for v in node.operands)

@@ -17,7 +17,7 @@ from wengert.ir.graph import Graph, Node, Value
 from wengert.ir.kinds import Control, Elementwise, Library, Unknown
 from wengert.ir.types import is_inexact
 
-__all__ = ["Pulling", "Pushing", "owned", "pulling", "pushing"]
+__all__ = ["Pulling", "Pushing", "active_nodes", "owned", "pulling", "pushing", "recorder"]
 
 
 class Pushing:
@@ -89,7 +89,7 @@ class Pulling:
                 slots.append(slot)
                 live = [s is not None for s in targets]
                 at = plan.position(node)
-                plan.steps[at] = (_recorder(node, live), plan.steps[at][1], (*outs, slot))
+                plan.steps[at] = (recorder(node, live), plan.steps[at][1], (*outs, slot))
                 self.steps[i] = (node, (slot,), targets, outs)
         return slots
 
@@ -134,7 +134,7 @@ def pulling(graph: Graph, active: tuple[int, ...]) -> Callable[..., tuple[list[A
     return run
 
 
-def _recorder(node: Node, live: Sequence[bool]) -> Callable[..., Any]:
+def recorder(node: Node, live: Sequence[bool]) -> Callable[..., Any]:
     """The step of a control node that also gives its pullback."""
 
     def run(*operands: Any) -> tuple[Any, ...]:
@@ -151,17 +151,27 @@ def _recorder(node: Node, live: Sequence[bool]) -> Callable[..., Any]:
     return run
 
 
+def active_nodes(graph: Graph, active: Sequence[int]) -> dict[Node, tuple[bool, ...]]:
+    """The nodes that a cotangent can pass, and which of their operands it passes on to."""
+    moving = {graph.inputs[i] for i in active}
+    found = {}
+    for node in graph.nodes:
+        flows = tuple(
+            v in moving and is_inexact(v.type.dtype) and _flows(node, k) for k, v in enumerate(node.operands)
+        )
+        passing = [v for v in node.results if is_inexact(v.type.dtype)]
+        if passing and any(flows):
+            moving.update(passing)
+            found[node] = flows
+    return found
+
+
 def _backwards(plan: Plan, active: tuple[int, ...]) -> list[tuple[Any, ...]]:
     """The nodes that a cotangent can pass, last first: with the slots it passes on to."""
-    moving = {plan.inputs[i] for i in active}
-    steps = []
+    flows, steps = active_nodes(plan.graph, active), []
     for node, reads, outs in zip(plan.graph.nodes, plan.reads, plan.outs, strict=True):
-        slots = [plan.slot[v] for v in node.operands]
-        targets = [s if s in moving and is_inexact(v.type.dtype) and _flows(node, k) else None
-                   for k, (s, v) in enumerate(zip(slots, node.operands, strict=True))]  # fmt: skip
-        passing = [i for i, v in zip(outs, node.results, strict=True) if is_inexact(v.type.dtype)]
-        if passing and any(s is not None for s in targets):
-            moving.update(passing)
+        if node in flows:
+            targets = [plan.slot[v] if moves else None for v, moves in zip(node.operands, flows[node], strict=True)]
             steps.append((node, reads, targets, outs))
     return steps[::-1]
 

@@ -1,0 +1,250 @@
+"""Reverse mode written down: the values of a graph and one adjoint sweep over it as a single graph.
+
+The rules are those of :mod:`wengert.backends.vectorized.cotangents`, for one cotangent and plain products, run on a
+Builder instead of arrays.  So what a partial has in common with a value is computed once, shapes are settled
+beforehand, and the whole can be made into straight lines.  Loops, branches and library calls keep what they do to
+arrays: each is two nodes, one that also gives what its second, the pullback, needs.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Callable, Sequence
+from typing import Any
+
+import numpy as np
+from attrs import frozen
+
+from wengert.backends.vectorized import arrays
+from wengert.backends.vectorized.cotangents import RULES
+from wengert.backends.vectorized.evaluate import RUN
+from wengert.backends.vectorized.loops import Loop, has_length
+from wengert.backends.vectorized.modes import active_nodes, recorder
+from wengert.ir import kinds
+from wengert.ir.build import Builder, Namespace
+from wengert.ir.graph import Graph, Node, Renamed, Value
+from wengert.ir.ops import OPS
+from wengert.ir.ops.reductions import shifted
+from wengert.ir.passes import common_subexpressions, dead_code, inline_calls, simplify
+from wengert.ir.types import ArrayType, is_inexact
+
+__all__ = ["Sweep", "sweep"]
+
+#: A graph of more nodes is called seldom, and gains least by being simplified.
+LONG = 5000
+_LIBRARY = RULES[kinds.Library]
+#: The type of what is no array: a pullback.
+NO_ARRAY = ArrayType(np.dtype(bool))
+
+
+@frozen
+class Sweep:
+    """``graph`` takes the inputs of the primal graph and a cotangent for each end; it gives its guarded outputs and the cotangents of the active inputs.  ``given`` are the cotangents among its inputs."""
+
+    graph: Graph
+    given: tuple[Value, ...]
+
+
+def _type(v: Value) -> ArrayType:
+    return ArrayType(v.type.dtype, v.type.shape)
+
+
+class _Writer:
+    def __init__(self, graph: Graph, active: Sequence[int]) -> None:
+        self.b = b = Builder(graph.name)
+        self.xp = Namespace(b)
+        self.graph = graph
+        b.inputs.extend(graph.inputs)
+        for constant in graph.constants:
+            b.adopt(constant)
+        self.adopted = Renamed(b.adopt)
+        self.cotangents: dict[Value, Value] = {}
+        self.pulls: dict[Node, Value] = {}
+        self.loops: dict[Node, Loop] = {}
+        self.nodes = active_nodes(graph, active)
+
+    def written(self, active: Sequence[int], ends: Sequence[int]) -> Sweep:
+        graph, b = self.graph, self.b
+        for node in graph.nodes:
+            self._value(node)
+        given = [b.input(_type(graph.outputs[i]), "g") for i in ends]
+        for i, g in zip(ends, given, strict=True):
+            self.give(graph.outputs[i], g)
+        for node in reversed(graph.nodes):
+            if node in self.nodes:
+                self._pull(node, self.nodes[node])
+        starts = [graph.inputs[i] for i in active]
+        pulled = [self.cotangents.get(v) or self.xp.lift(self.xp.full(v.type.shape, 0, v.type.dtype)) for v in starts]
+        whole = b.graph([*(self.adopted[v] for v in graph.guarded_outputs), *pulled])
+        whole = simplify(whole) if len(whole.nodes) <= LONG else dead_code(common_subexpressions(whole))
+        return Sweep(whole, tuple(given))
+
+    def _value(self, node: Node) -> None:
+        operands = tuple(self.adopted[v] for v in node.operands)
+        if not (node in self.nodes and isinstance(node.op, kinds.Control)):
+            self.b.nodes.append(Node(node.op, operands, node.params, node.results, node.location))
+            return
+        self.pulls[node] = pull = Value(NO_ARRAY)
+        live = self.nodes[node]
+        if has_length(node):
+            self.loops[node] = made = Loop(node, live, sweep)
+            run = made.forward
+        else:
+            run = _recorded(node, live)
+        types = (*(v.type for v in node.results), NO_ARRAY)
+        self.b.nodes.append(Node(RUN, operands, {"run": run, "types": types}, (*node.results, pull), node.location))
+
+    def give(self, value: Value, g: Value) -> None:
+        old = self.cotangents.get(value)
+        self.cotangents[value] = g if old is None else self.b.emit(OPS["add"], (old, g))
+
+    def _pull(self, node: Node, moving: Sequence[bool]) -> None:
+        gs = [self.cotangents.pop(v, None) for v in node.results]
+        if all(g is None for g in gs):
+            return
+        self.b.location = node.location
+        if isinstance(node.op, kinds.Control):
+            self._pull_control(node, moving, gs)
+            return
+        rule = _RULES[type(node.op)]
+        for k, (v, moves) in enumerate(zip(node.operands, moving, strict=True)):
+            if moves and (share := rule(self, node, k, gs)) is not None:
+                self.give(v, share)
+
+    def _pull_control(self, node: Node, moving: Sequence[bool], gs: Sequence[Value | None]) -> None:
+        there = tuple(g is not None for g in gs)
+        targets = [v for v, moves in zip(node.operands, moving, strict=True) if moves]
+        types = tuple(map(_type, targets))
+        run = self.loops[node].pullback(there) if node in self.loops else _pullback(there, moving)
+        given = [g for g in gs if g is not None]
+        shares = self.b.emit_all(RUN, (self.pulls[node], *given), run=run, types=types)
+        for v, share in zip(targets, shares, strict=True):
+            self.give(v, share)
+
+    def wrapped(self, values: Sequence[Value]) -> list[Any]:
+        return [self.xp.wrap(self.adopted[v]) for v in values]
+
+    def product(self, partial: Any, g: Value) -> Value:
+        """A partial, an expression or a number, times a cotangent."""
+        p = self.b.convert(self.xp.lift(partial), g.type)
+        return self.b.emit(OPS["multiply"], (p, g))
+
+
+def _recorded(node: Node, live: Sequence[bool]) -> Callable[..., Any]:
+    """Any control node: its results, and what its pullback needs."""
+    run = recorder(node, live)
+
+    def forward(*operands: Any) -> Any:
+        *made, back = run(*operands)
+        return (*made, (back, operands))
+
+    return forward
+
+
+def _pullback(there: Sequence[bool], moving: Sequence[bool]) -> Callable[..., Any]:
+    """A function of what ``_recorded`` left and of cotangents, for the results that have one."""
+
+    def run(left: Any, *cotangents: Any) -> Any:
+        back, operands = left
+        arrived = iter(cotangents)
+        full = [np.asarray(next(arrived))[None] if flag else None for flag in there]
+        shares = zip(back(full, 1, arrays.PLAIN), operands, moving, strict=True)
+        made = [np.zeros_like(x) if g is None else g[0] for g, x, moves in shares if moves]
+        return made if len(made) != 1 else made[0]
+
+    return run
+
+
+def _elementwise(w: _Writer, node: Node, k: int, gs: Sequence[Any]) -> Value:
+    """Partial times cotangent, and of that the real part where the operand is real."""
+    rule, (g,), b = node.op.partials[k], gs, w.b  # type: ignore[attr-defined]
+    end = node.operands[k].type.dtype
+    if callable(rule):
+        dtype = end if g.type.dtype == end else np.result_type(g.type.dtype, end)
+        (out,) = w.wrapped(node.results)
+        g = w.product(rule(w.xp, out, *w.wrapped(node.operands)), b.cast(g, dtype))
+    if g.type.dtype.kind == "c" and end.kind != "c":
+        g = b.emit(OPS["real"], (g,))
+    g = b.cast(g, end)
+    name = "negative" if rule == -1 else "conjugate" if rule == kinds.CONJUGATE else None
+    return g if name is None else b.emit(OPS[name], (g,))
+
+
+def _reduction(w: _Writer, node: Node, k: int, gs: Sequence[Any]) -> Value | None:
+    rule, (x,), axes, xp = node.op.partial, node.operands, node.params["axes"], w.xp  # type: ignore[attr-defined]
+    if rule is None:
+        return None
+    kept = tuple(1 if a in axes else n for a, n in enumerate(x.type.shape))
+    g = xp.lift(xp.broadcast_to(xp.reshape(xp.wrap(gs[0]), kept), x.type.shape))
+    if rule == 1:
+        return g  # type: ignore[no-any-return]
+    (out,), (x,) = w.wrapped(node.results), w.wrapped(node.operands)
+    return w.product(rule(xp, xp.reshape(out, kept), x, axes), g)
+
+
+def _cumulative(w: _Writer, node: Node, k: int, gs: Sequence[Any]) -> Value:
+    axis, back, xp = node.params["axis"], not node.params["reverse"], w.xp
+    (g,) = gs
+    rule: Any = node.op.partial  # type: ignore[attr-defined]
+    if not callable(rule):
+        return xp.lift(xp.cumsum(xp.wrap(g), axis, reverse=back))
+    carry, *shares = rule(xp, *w.wrapped([*node.results, *node.operands]), **node.params)
+    following = shifted(xp, xp.wrap(w.b.convert(xp.lift(carry), g.type)), 0, axis, back)
+    pulled = w.b.emit(OPS["recurrence"], (xp.lift(following), g), axis=axis, reverse=back)
+    return w.product(shares[k], pulled)
+
+
+def _movement(w: _Writer, node: Node, k: int, gs: Sequence[Any]) -> Value:
+    shapes = tuple(v.type.shape for v in node.operands)
+    return w.xp.lift(node.op.transpose(w.xp, w.xp.wrap(gs[0]), k, shapes, node.params))  # type: ignore[attr-defined]
+
+
+def _contraction(w: _Writer, node: Node, k: int, gs: Sequence[Any]) -> Value:
+    terms = kinds.Contraction.split(node.params["subscripts"])
+    other = w.adopted[node.operands[1 - k]]
+    return w.b.emit(OPS["einsum"], (gs[0], other), subscripts=f"{terms[2]},{terms[1 - k]}->{terms[k]}")
+
+
+def _indexing(w: _Writer, node: Node, k: int, gs: Sequence[Any]) -> Value:
+    shapes, (_, indices) = tuple(v.type.shape for v in node.operands), w.wrapped(node.operands)
+    return w.xp.lift(node.op.transpose(w.xp, w.xp.wrap(gs[0]), indices, shapes, node.params))  # type: ignore[attr-defined]
+
+
+def _library(w: _Writer, node: Node, k: int, gs: Sequence[Any]) -> Value | None:
+    """Its vjp, on arrays."""
+    if node.op.vjp is None:  # type: ignore[attr-defined]
+        return None
+    there, n, m = tuple(g is not None for g in gs), sum(g is not None for g in gs), len(node.results)
+    type_ = _type(node.operands[k])
+
+    def run(*given: Any) -> Any:
+        arrived = iter(given)
+        g = tuple(np.asarray(next(arrived))[None] if flag else None for flag in there)
+        outs, operands = given[n : n + m], given[n + m :]
+        one = m == 1
+        share = _LIBRARY(node, k, g[0] if one else g, outs[0] if one else outs, operands, arrays.PLAIN)
+        return np.zeros(type_.shape, type_.dtype) if share is None else share[0]
+
+    given = [g for g in gs if g is not None]
+    known = [w.adopted[v] for v in (*node.results, *node.operands)]
+    return w.b.emit(RUN, (*given, *known), run=run, types=(type_,))
+
+
+_RULES: dict[type[kinds.Op], Callable[[_Writer, Node, int, Sequence[Any]], Value | None]] = {
+    kinds.Elementwise: _elementwise,
+    kinds.Reduction: _reduction,
+    kinds.Cumulative: _cumulative,
+    kinds.Movement: _movement,
+    kinds.Contraction: _contraction,
+    kinds.Indexing: _indexing,
+    kinds.Library: _library,
+}
+
+
+def sweep(graph: Graph, active: tuple[int, ...], ends: tuple[int, ...] | None = None) -> Sweep:
+    """The values of a graph and the cotangents of its active inputs.
+
+    ``ends`` are the outputs that have a cotangent, by default every inexact one.
+    """
+    if ends is None:
+        ends = tuple(i for i, v in enumerate(graph.outputs) if is_inexact(v.type.dtype))
+    return _Writer(dead_code(inline_calls(graph)), active).written(active, ends)

@@ -1,0 +1,350 @@
+"""Straight lines: a graph as one Python function, a statement for each node, made once and run at every call.
+
+Nothing is looked up when it runs: ufuncs, views and literals are where they are used.  An array that nothing reads
+again is let go, or written to: by the ufunc that read it last, or by a later one of its type.  Inputs, constants and
+what may be a view of another array are never written to; every array of a call belongs to that call alone.
+"""
+
+from __future__ import annotations
+
+import math
+from collections import Counter
+from collections.abc import Callable, Sequence
+from typing import Any
+
+import numpy as np
+
+from wengert.backends.vectorized import arrays
+from wengert.backends.vectorized.evaluate import bare_operands, lower, sources
+from wengert.ir import kinds
+from wengert.ir.graph import Constant, Graph, Node, Value
+from wengert.ir.ops import OPS
+
+__all__ = ["Lines", "assembled"]
+
+#: Operators that do for two NumPy scalars what the ufunc does, at a tenth of its price.
+_OPERATORS = {"+", "-", "*", "/", "<", "<=", ">", ">=", "==", "!="}
+#: Movements that give a view of their operand, or, for reshape, a copy.
+_VIEWS = {"reshape", "transpose", "broadcast_to", "slice"}
+
+
+def finished(x: Any) -> Any:
+    """An array of ours, C-contiguous."""
+    return x if x.flags.c_contiguous else x.copy()
+
+
+def _axes(node: Node) -> tuple[int, ...] | None:
+    """The axes of a plain sum or largest or smallest element, which a ufunc folds; None for another fold."""
+    op = node.op
+    if not isinstance(op, kinds.Reduction) or op.fold not in _FOLDS or not node.params["axes"]:
+        return None
+    whole = op.fold != "+" or node.result.type.dtype.kind in "fc"  # a sum of small integers is one of large ones
+    return node.params["axes"] if whole else None
+
+
+_FOLDS = {"+": np.add, "max": np.maximum, "min": np.minimum}
+
+
+class Lines:
+    """The statements of a graph.
+
+    ``own`` says that each output must be an array of its own; else they may be views of inputs or of each other.
+    ``scope`` are the objects that the text names.
+    """
+
+    def __init__(self, graph: Graph, *, own: bool) -> None:
+        self.graph, self.own = graph, own
+        self.scope: dict[str, Any] = {"array": np.array, "finished": finished, "zeros": np.zeros}
+        self.lines: list[str] = []
+        self.names: dict[Value, str] = {}
+        self.numbers: dict[Value, str] = {}  # of inputs and constants without axes, as NumPy scalars
+        self.arguments = [self._argument(i, v) for i, v in enumerate(graph.inputs)]
+        self.source = sources(graph)
+        self.rows = self._needed()
+        self.root: dict[Value, Value] = {}
+        self.fresh: set[Value] = set()  # roots that were made here, and may be written to
+        self.last = self._last()
+        self.free: dict[Any, list[tuple[str, int]]] = {}  # dead arrays by type: name and line
+        self.views: dict[Value, list[str]] = {}  # the names of the views of each root
+        self.makers = {v: node for node, _ in self.rows for v in node.results}
+        self.placed = self._placed()
+        for at, (node, reads) in enumerate(self.rows):
+            self._statement(at, node, reads)
+            self._release(at, node, reads)
+        self._let_go()
+
+    # -- what is needed, and until when ---------------------------------------------------------------------------
+
+    def _argument(self, i: int, value: Value) -> str:
+        self.names.setdefault(value, f"x{i}")
+        return f"x{i}"
+
+    def _needed(self) -> list[tuple[Node, tuple[Value, ...]]]:
+        needed, rows = set(self.graph.guarded_outputs), []
+        for node in reversed(self.graph.nodes):
+            if not needed.isdisjoint(node.results):
+                reads = bare_operands(node, self.source)
+                needed.update(reads)
+                rows.append((node, reads))
+        return rows[::-1]
+
+    def _last(self) -> dict[Value, int]:
+        """The last row that reads each root, or a view of it; one more than the last for outputs."""
+        last: dict[Value, int] = {}
+        for at, (node, reads) in enumerate(self.rows):
+            for v in reads:
+                last[self.root.setdefault(v, v)] = at
+            self._rooted(node, reads)
+            for v in node.results:
+                last[self.root[v]] = max(at, last.get(self.root[v], 0))
+        for v in self.graph.guarded_outputs:
+            last[self.root.setdefault(v, v)] = len(self.rows)
+        return last
+
+    def _rooted(self, node: Node, reads: Sequence[Value]) -> None:
+        """Whose memory the results are in."""
+        if node.op.name in _VIEWS or _same(node):
+            self.root[node.results[0]] = self.root[reads[0]]
+            return
+        self.root.update((v, v) for v in node.results)
+        if _makes(node):
+            self.fresh.update(v for v in node.results if v.type.shape)
+        else:  # its results may be views of its operands
+            self.fresh.difference_update(self.root[v] for v in reads)
+
+    def _whole(self, v: Value, at: int) -> bool:
+        """Whether a value is an array of its own that only row ``at`` reads from here on."""
+        return v in self.fresh and self.root[v] is v and self.last[v] == at
+
+    # -- statements -----------------------------------------------------------------------------------------------
+
+    def _bind(self, prefix: str, thing: Any) -> str:
+        name = f"{prefix}{len(self.scope)}"
+        self.scope[name] = thing
+        return name
+
+    def name(self, v: Value) -> str:
+        """The name of a value where an array is read."""
+        if v not in self.names:
+            assert isinstance(v, Constant)
+            self.names[v] = self._bind("c", v.array)
+        return self.names[v]
+
+    def number(self, v: Value, *, literal: bool = True) -> str:
+        """The name of a value without axes, or the literal, where a NumPy scalar is read beside another."""
+        if isinstance(v, Constant):
+            number = v.array[()]
+            if literal and number.dtype == np.float64 and math.isfinite(number):
+                return f"({number.item()!r})"
+            if v not in self.numbers:
+                self.numbers[v] = self._bind("c", number)
+            return self.numbers[v]
+        if self.names[v] in self.arguments:
+            if v not in self.numbers:
+                self.numbers[v] = f"n{self.names[v]}"
+                self.lines.append(f"{self.numbers[v]} = {self.names[v]}[()]")
+            return self.numbers[v]
+        return self.names[v]
+
+    def _statement(self, at: int, node: Node, reads: Sequence[Value]) -> None:
+        if len(node.results) != 1:
+            for v in node.results:
+                self.names[v] = f"v{len(self.names)}"
+            targets = "".join(f"{self.names[v]}, " for v in node.results)
+            self.lines.append(f"{targets}= {self._call(node, reads)}")
+            return
+        out = node.results[0]
+        if _same(node):
+            self.names[out] = self.name(reads[0])
+            return
+        if self._adds_part(at, node, reads):
+            return
+        if out in self.placed and self.placed[out] > at:  # added where it is read
+            return
+        if node.op.name == "place":
+            self._place(out, node, reads[0])
+            return
+        text, takes = self._expression(node, reads)
+        host = self._host(at, out, reads) if takes else None
+        if host is not None:
+            self.names[out] = host
+            text = text.replace("OUT=", f", out={host}").replace("OUT", f", {host}")
+        else:
+            self.names[out] = f"v{len(self.names)}"
+            text = text.replace("OUT=", "").replace("OUT", "")
+        self.lines.append(f"{self.names[out]} = {text}")
+        if self.root[out] is not out:
+            self.views.setdefault(self.root[out], []).append(self.names[out])
+
+    def _expression(self, node: Node, reads: Sequence[Value]) -> tuple[str, bool]:
+        """A node's text, and whether it takes an array to write to, where the text has OUT."""
+        op, out = node.op, node.result.type
+        if isinstance(op, kinds.Elementwise):
+            if not out.shape and (text := self._scalar(op, reads, out.dtype)) is not None:
+                return text, False
+            if isinstance(op.function, np.ufunc):
+                operands = ", ".join(map(self.name, reads))
+                slot = "OUT" if op.function not in (np.maximum, np.minimum) else "OUT=" # they want it by name
+                return f"{self._ufunc(op.function)}({operands}{slot})", bool(out.shape)
+        name = None if not reads else self.name(reads[0])
+        if op.name == "reshape":
+            return f"{name}.reshape({node.params['shape']})", False
+        if op.name == "transpose":
+            return f"{name}.transpose({node.params['axes']})", False
+        if op.name == "slice":
+            key = arrays.key(node.params["start"], node.params["size"], node.params["step"])
+            return f"{name}[{self._bind('k', key)}]", False
+        if (axes := _axes(node)) is not None:
+            fold = self._bind("r", _FOLDS[op.fold].reduce)  # type: ignore[attr-defined]
+            whole = None if len(axes) == len(reads[0].type.shape) else axes if len(axes) > 1 else axes[0]
+            return f"{fold}({name}, {whole}{', NoneOUT' if out.shape else ''})", bool(out.shape)
+        return self._call(node, reads), False
+
+    def _scalar(self, op: kinds.Elementwise, reads: Sequence[Value], dtype: np.dtype[Any]) -> str | None:
+        """An operator between NumPy scalars, where that is the same."""
+        if any(v.type.dtype.kind != "f" for v in reads) or all(isinstance(v, Constant) for v in reads):
+            if op.symbol != "?:":
+                return None
+        if op.symbol == "?:" and not isinstance(reads[0], Constant):
+            c, x, y = (self.number(v, literal=False) for v in reads)
+            return f"{x} if {c} else {y}"
+        if op.symbol in _OPERATORS:
+            return f" {op.symbol} ".join(map(self.number, reads))
+        return f"-{self.number(reads[0])}" if op.symbol == "neg" else None
+
+    def _ufunc(self, function: Any) -> str:
+        name = f"np_{function.__name__}"
+        self.scope[name] = function
+        return name
+
+    def _call(self, node: Node, reads: Sequence[Value]) -> str:
+        return f"{self._bind('s', lower(node))}({', '.join(map(self.name, reads))})"
+
+    # -- memory ---------------------------------------------------------------------------------------------------
+
+    def _host(self, at: int, out: Value, reads: Sequence[Value]) -> str | None:
+        """The array that a result may be written to: an operand that is read for the last time, or a dead one."""
+        for v in reads:
+            if _memory(v) == _memory(out) and self._whole(v, at):
+                self.last[v] = -1  # it goes on under another name
+                return self.names[v]
+        waiting = self.free.get(_memory(out))
+        return waiting.pop()[0] if waiting else None
+
+    def _release(self, at: int, node: Node, reads: Sequence[Value]) -> None:
+        """Arrays that are dead now wait for one of their type; names of their views go at once."""
+        more = [self.makers[v].operands[0] for v in reads if self.placed.get(v) == at]
+        for root in dict.fromkeys(self.root[v] for v in (*reads, *more, *node.results)):
+            if self.last[root] == at or self.last[root] == -1:
+                gone = self.views.pop(root, [])
+                if self.last[root] == at and root in self.makers and root in self.names and root.type.shape:
+                    if root in self.fresh:
+                        self.free.setdefault(_memory(root), []).append((self.names[root], len(self.lines)))
+                    else:
+                        gone.append(self.names[root])
+                if gone:
+                    self.lines.append(f"del {', '.join(gone)}")
+
+    def _let_go(self) -> None:
+        """Let go, where they died, of the arrays that no later one took."""
+        gone: dict[int, list[str]] = {}
+        for waiting in self.free.values():
+            for name, line in waiting:
+                gone.setdefault(line, []).append(name)
+        made = []
+        for i, line in enumerate([*self.lines, ""]):
+            made += [f"del {', '.join(dict.fromkeys(gone[i]))}"] if i in gone else []
+            made += [line] if line else []
+        self.lines = made
+
+    # -- parts added in place -------------------------------------------------------------------------------------
+
+    def _placed(self) -> dict[Value, int]:
+        """The values put in zeros that one addition reads, and where that is: they are added in place."""
+        readers = Counter(v for _, reads in self.rows for v in reads) + Counter(self.graph.guarded_outputs)
+        found: dict[Value, int] = {}
+        for at, (node, reads) in enumerate(self.rows):
+            for x, y in (reads[::-1], reads) if node.op is OPS["add"] else ():
+                part = self.makers.get(y)
+                if part is not None and part.op is OPS["place"] and readers[y] == 1 and x not in found and (
+                    _memory(x) == _memory(y) and self._whole(x, at)):
+                    found[y] = at
+                    root = self.root[part.operands[0]]
+                    self.last[root] = max(self.last[root], at)  # it is read here instead
+                    break
+        return found
+
+    def _adds_part(self, at: int, node: Node, reads: Sequence[Value]) -> bool:
+        """x + place(y) as an addition to a part of x."""
+        part = next((v for v in reads if self.placed.get(v) == at), None)
+        if part is None:
+            return False
+        (whole,) = (v for v in reads if v is not part)
+        place = self.makers[part]
+        key = arrays.key(place.params["start"], place.operands[0].type.shape, place.params["step"])
+        name, add = self.names[whole], self._ufunc(np.add)
+        self.lines.append(f"part = {name}[{self._bind('k', key)}]")
+        self.lines.append(f"{add}(part, {self.name(place.operands[0])}, part)")
+        self.lines.append("del part")
+        self.names[node.result] = name
+        self.last[whole] = -1
+        return True
+
+    def _place(self, out: Value, node: Node, x: Value) -> None:
+        self.names[out] = name = f"v{len(self.names)}"
+        key = arrays.key(node.params["start"], x.type.shape, node.params["step"])
+        self.lines.append(f"{name} = zeros({node.params['shape']}, {self._bind('d', out.type.dtype)})")
+        self.lines.append(f"{name}[{self._bind('k', key)}] = {self.name(x)}")
+
+    # -- results --------------------------------------------------------------------------------------------------
+
+    def results(self) -> list[str]:
+        """The text of each output."""
+        if not self.own:
+            return [self.name(v) for v in self.graph.guarded_outputs]
+        taken: set[Value] = set()
+        return [self._owned(v, taken) for v in self.graph.guarded_outputs]
+
+    def function(self, name: str, saved: int | None = None) -> Callable[..., tuple[Any, ...]]:
+        """The function of the lines; the outputs from ``saved`` on are handed out together, as one tuple."""
+        texts = [f"{text}, " for text in self.results()]
+        if saved is not None:
+            texts[saved:] = [f"({''.join(texts[saved:])}), "]
+        return assembled(name, self.arguments, [*self.lines, f"return ({''.join(texts)})"], self.scope)
+
+    def _owned(self, v: Value, taken: set[Value]) -> str:
+        if not v.type.shape:
+            return f"array({self.name(v)})"
+        if v in self.fresh and self.root[v] is v and v not in taken:
+            taken.add(v)
+            return f"finished({self.name(v)})"
+        return f"array({self.name(v)}, order='C')"
+
+
+def _memory(v: Value) -> Any:
+    """What an array must have in common with a value for the value to be written to it."""
+    return v.type.shape, v.type.dtype
+
+
+def _same(node: Node) -> bool:
+    """Whether a node gives what it is given: a cast to the same dtype."""
+    return node.op.name == "cast" and node.operands[0].type.dtype == node.result.type.dtype
+
+
+def _makes(node: Node) -> bool:
+    """Whether the results are new arrays for certain."""
+    op = node.op
+    if isinstance(op, kinds.Elementwise):
+        return isinstance(op.function, np.ufunc) or op.function is np.where or op.symbol == "cast" or (
+            op is OPS["scale"])
+    if isinstance(op, kinds.Reduction):
+        return bool(node.params["axes"])
+    return isinstance(op, kinds.Contraction | kinds.Indexing | kinds.Movement)
+
+
+def assembled(name: str, arguments: Sequence[str], body: Sequence[str], scope: dict[str, Any]) -> Callable[..., Any]:
+    """The function of a text."""
+    text = "\n".join([f"def {name}({', '.join(arguments)}):", *(f"    {line}" for line in body), ""])
+    # The text is ours: names come from counters, literals from repr of numbers.
+    exec(compile(text, f"<wengert {name}>", "exec"), scope)
+    return scope[name]  # type: ignore[no-any-return]

@@ -1,0 +1,233 @@
+"""Loops of known length, made ready once: a step is one call of straight lines, of plain numbers where it can be.
+
+Backwards, a step is cut in two.  What does not depend on a cotangent is done on the way there, and what the rest
+reads of it is kept; on the way back each step takes what it kept, and the cotangents of what it carried.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Callable, Sequence
+from typing import Any
+
+import numpy as np
+from attrs import frozen
+
+from wengert.backends.vectorized.lines import Lines, assembled
+from wengert.backends.vectorized.numbers import numbers
+from wengert.ir.graph import Constant, Graph, Node, Value
+from wengert.ir.ops import OPS
+from wengert.ir.types import STEPS, is_inexact
+
+__all__ = ["Loop", "has_length", "loop"]
+
+#: Views that are taken again where they are read, so that what they are of is kept.
+_TAKEN_AGAIN = ("broadcast_to", "reshape", "transpose")
+
+
+def has_length(node: Node) -> bool:
+    """Whether a node is a loop whose number of steps is known."""
+    return node.op is OPS["scan"] and node.params["length"] != STEPS
+
+
+@frozen
+class _Step:
+    """A sub-graph as a function; ``plain`` where it takes and gives Python's numbers."""
+
+    run: Callable[..., Any]
+    plain: bool
+
+
+def _step(graph: Graph, saved: int | None = None, *, plain: bool = True) -> _Step:
+    run = numbers(graph, boxed=False, saved=saved) if plain else None
+    if run is not None:
+        return _Step(run, plain=True)
+    return _Step(Lines(graph, own=False).function("step", saved), plain=False)
+
+
+def _comma(names: Sequence[str]) -> str:
+    return "".join(f"{name}, " for name in names)
+
+
+class _Text:
+    """The text of a loop: what comes in, what is made of each step, what goes out."""
+
+    def __init__(self, step: _Step, n: int, *, reverse: bool) -> None:
+        self.plain, self.flip = step.plain, reverse
+        self.scope: dict[str, Any] = {
+            "step": step.run, "order": range(n)[::-1] if reverse else range(n), "array": np.array, "empty": np.empty,
+            "zeros": np.zeros, "add": np.add}  # fmt: skip
+        self.n = n
+        self.before: list[str] = []
+        self.within: list[str] = []
+
+    def dtype(self, v: Value) -> str:
+        name = f"d_{v.type.dtype.name}"
+        self.scope[name] = v.type.dtype.type
+        return name
+
+    def enters(self, name: str) -> None:
+        """A value that is there from the beginning."""
+        if self.plain:
+            self.before.append(f"{name} = {name}.item()")
+
+    def column(self, name: str) -> None:
+        """Values of which each step reads one."""
+        if self.plain:
+            self.before.append(f"{name} = {name}.tolist()")
+
+    def leaves(self, name: str, v: Value) -> str:
+        """A value as it is handed out."""
+        return f"{self.dtype(v)}({name})" if self.plain else name
+
+    def gathers(self, name: str, v: Value) -> str:
+        """One value of each step, along a new first axis."""
+        column, dtype = f"{name}s", self.dtype(v)
+        if v.type.shape:
+            self.before.append(f"{column} = empty({(self.n, *v.type.shape)}, {dtype})")
+            self.within.append(f"{column}[i] = {name}")
+            return column
+        self.before.append(f"{column} = []")
+        self.within.append(f"{column}.append({name})")
+        return f"array({column}{'[::-1]' if self.flip else ''}, {dtype})"
+
+    def adds(self, total: str, name: str, v: Value) -> str:
+        """The sum of a value over all steps."""
+        if v.type.shape:
+            self.before.append(f"{total} = zeros({v.type.shape}, {self.dtype(v)})")
+            self.within.append(f"add({total}, {name}, {total})")
+        else:
+            self.before.append(f"{total} = {self.dtype(v)}(0).item()" if self.plain else f"{total} = {self.dtype(v)}(0)")
+            self.within.append(f"{total} = {total} + {name}")
+        return self.leaves(total, v)
+
+    def function(self, arguments: Sequence[str], call: Sequence[str], results: Sequence[str]) -> Callable[..., Any]:
+        body = [*call, *self.within] or ["pass"]
+        made = results[0] if len(results) == 1 else f"({_comma(results)})"
+        lines = [*self.before, "for i in order:", *(f"    {line}" for line in body), f"return {made}"]
+        return assembled("loop", arguments, lines, self.scope)
+
+
+def _forward(node: Node, step: _Step, *, keeps: bool) -> Callable[..., Any]:
+    """The values of a loop; with ``keeps``, what each step saves in a list behind them."""
+    params, graph = node.params, node.params["graph"]
+    c, m, ins = params["consts"], params["carries"], graph.inputs
+    text = _Text(step, params["length"], reverse=params["reverse"])
+    names = [f"k{i}" for i in range(c)] + [f"c{i}" for i in range(m)]
+    columns = [f"x{i}s" for i in range(len(ins) - c - m)]
+    for name in names:
+        text.enters(name)
+    for name in columns:
+        text.column(name)
+    carry, ys = names[c:], [f"y{i}" for i in range(len(graph.outputs) - m)]
+    results = [text.leaves(name, v) for name, v in zip(carry, graph.outputs[:m], strict=True)]
+    results += [text.gathers(name, v) for name, v in zip(ys, graph.outputs[m:], strict=True)]
+    if keeps:
+        text.before.append("kept = []")
+        text.within.append("kept.append(saved)")
+        results.append("kept")
+    given = _comma([*names, *(f"{x}[i]" for x in columns)])
+    targets = _comma([*carry, *ys, *(["saved"] if keeps else [])])
+    return text.function([*names, *columns], [f"{targets}= step({given})"] if targets else [], results)
+
+
+def loop(node: Node) -> Callable[..., Any]:
+    """The values of a loop of known length: a tuple, of one result itself."""
+    return _forward(node, _step(node.params["graph"]), keeps=False)
+
+
+class Loop:
+    """A loop of known length and its pullback; ``sweep`` writes a sweep down."""
+
+    def __init__(self, node: Node, live: Sequence[bool], sweep: Callable[..., Any]) -> None:
+        self.node, self.live, self.sweep = node, live, sweep
+        self.made: Callable[..., Any] | None = None
+
+    def forward(self, *operands: Any) -> Any:
+        """The results, and what the pullback needs."""
+        if self.made is None:  # no cotangent arrives
+            run = loop(self.node)
+            one = len(self.node.results) == 1
+            self.made = lambda *xs: (run(*xs), None) if one else (*run(*xs), None)
+        made = self.made(*operands)
+        return (*made[:-1], (made[-1], operands))
+
+    def pullback(self, there: Sequence[bool]) -> Callable[..., Any]:
+        """A function of what ``forward`` left and of cotangents, for the results that have one."""
+        params, graph = self.node.params, self.node.params["graph"]
+        c, m, ins, outs = params["consts"], params["carries"], graph.inputs, graph.outputs
+        moves = [is_inexact(v.type.dtype) and (flag or c <= i < c + m)
+                 for i, (v, flag) in enumerate(zip(ins, self.live, strict=True))]  # fmt: skip
+        active = tuple(i for i, flag in enumerate(moves) if flag)
+        ends = tuple(i for i, v in enumerate(outs) if is_inexact(v.type.dtype) and (i < m or there[i]))
+        first, second, fixed = _halves(self.sweep(graph, active, ends), len(outs), ins[:c])
+        there_step = _step(first, len(outs))
+        back_step = _step(second, plain=there_step.plain)
+        if there_step.plain and not back_step.plain:
+            there_step = _step(first, len(outs), plain=False)
+        self.made = _forward(self.node, there_step, keeps=True)
+        text = _Text(back_step, params["length"], reverse=not params["reverse"])
+        held, gs = [f"k{i}" for i in fixed], [f"g{i}" for i in ends]
+        saved = [f"r{i}" for i in range(len(second.inputs) - len(held) - len(gs))]
+        for name in held:
+            text.enters(name)
+        for i, name in zip(ends, gs, strict=True):
+            text.enters(name) if i < m else text.column(name)
+        shares, results = [], []
+        for i in active:
+            share, v = f"s{i}" if i < c else f"g{i - c}" if i < c + m else f"h{i}", ins[i]
+            shares.append(share)
+            if self.live[i]:
+                results.append(
+                    text.adds(f"a{i}", share, v) if i < c
+                    else text.leaves(share, v) if i < c + m else text.gathers(share, v))
+        given = _comma([*held, *saved, *(name if i < m else f"{name}[i]" for i, name in zip(ends, gs, strict=True))])
+        call = [f"{_comma(saved)}= kept.pop()"] if saved else []
+        call += [f"{_comma(shares)}= step({given})"]
+        run = text.function(["kept", *held, *gs], call, results)
+        arrives = [i for i, flag in enumerate(there) if flag]
+        types = {i: outs[i].type for i in ends}
+
+        def back(left: Any, *cotangents: Any) -> Any:
+            kept, operands = left
+            found = dict(zip(arrives, cotangents, strict=True))
+            full = [found[i] if i in found else np.zeros(types[i].shape, types[i].dtype) for i in ends]
+            return run(kept, *[operands[i] for i in fixed], *full)
+
+        return back
+
+
+def _halves(written: Any, n: int, consts: Sequence[Value]) -> tuple[Graph, Graph, list[int]]:
+    """A sweep cut in two: what does not depend on a cotangent, and the rest.
+
+    The first gives its n outputs and then what the second reads; the second takes the consts that it reads, whose
+    positions come third, what the first kept, and the cotangents.
+    """
+    graph = written.graph
+    moving, makers, early, late = set(written.given), {}, [], []
+    for node in graph.nodes:
+        if moving.isdisjoint(node.operands):
+            early.append(node)
+            makers.update(dict.fromkeys(node.results, node))
+        else:
+            moving.update(node.results)
+            late.append(node)
+    read = dict.fromkeys(v for node in late for v in node.operands) | dict.fromkeys(graph.outputs[n:])
+    again: dict[Node, None] = {}
+    kept: dict[Value, None] = {}
+    pending = [v for v in read if v not in moving]
+    while pending:
+        v = pending.pop()
+        node = makers.get(v)
+        if node is not None and node.op.name in _TAKEN_AGAIN:
+            again[node] = None
+            pending.extend(node.operands)
+        elif not isinstance(v, Constant):
+            kept[v] = None
+    fixed = [i for i, v in enumerate(consts) if v in kept]
+    held = [consts[i] for i in fixed]
+    saved = [v for v in kept if v not in held]
+    first = graph.evolve(nodes=tuple(early), outputs=(*graph.outputs[:n], *saved))
+    first = first.evolve(inputs=tuple(v for v in graph.inputs if v not in written.given))
+    more = [node for node in early if node in again]
+    second = Graph((*held, *saved, *written.given), (*more, *late), graph.outputs[n:], name="back")
+    return first, second, fixed
