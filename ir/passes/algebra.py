@@ -57,7 +57,7 @@ def algebra(graph: Graph) -> Graph:
             found = rewrite(made, *operands)
             if found is not None and found.type == node.results[0].type:
                 return (found,)
-        results = b.emit_all(node.op, operands, **node.params)
+        results = b.again(node, operands)
         made.nodes.update(dict.fromkeys(results, b.nodes[-1]))
         return results
 

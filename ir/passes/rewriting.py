@@ -26,7 +26,7 @@ def rewritten(graph: Graph, expand: Expand, builder: Builder | None = None) -> G
         operands = tuple(env[v] for v in node.operands)
         results = expand(b, node, operands)
         if results is None:
-            results = b.emit_all(node.op, operands, **node.params)
+            results = b.again(node, operands)
         env.update(zip(node.results, results, strict=True))
     for guard in graph.guards:
         b.guard(env[guard.value], guard.expected, guard.location)

@@ -29,7 +29,7 @@ class _Rewriter:
         result = rule(self, node, operands) if rule is not None else None
         if result is not None:
             return (result,)
-        results = builder.emit_all(node.op, operands, **node.params)
+        results = builder.again(node, operands)
         self.maker.update(dict.fromkeys(results, builder.nodes[-1]))
         return results
 
