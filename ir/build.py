@@ -85,12 +85,19 @@ class Builder:
 
     def again(self, node: Node, operands: tuple[Value, ...]) -> tuple[Value, ...]:
         """A node of another graph, on what stands here for its operands: of the same types, it gives the same types."""
-        if operands == node.operands and type(self) is Builder and node.location is self.location:
-            self.nodes.append(node)
-            return node.results
         if [v.type for v in operands] == [v.type for v in node.operands]:
             return self._append(node.op, operands, node.params, tuple([v.type for v in node.results]))
         return self.emit_all(node.op, operands, **node.params)
+
+    def keep(self, node: Node, operands: tuple[Value, ...]) -> tuple[Value, ...]:
+        """A node of a graph that is written again here, once: its results stay what they are, if their types do."""
+        if operands == node.operands:
+            self.nodes.append(node)
+        elif [v.type for v in operands] == [v.type for v in node.operands]:
+            self.nodes.append(Node(node.op, operands, node.params, node.results, node.location))
+        else:
+            return self.emit_all(node.op, operands, **node.params)
+        return node.results
 
     def _append(
         self, op: Op, operands: tuple[Value, ...], params: dict[str, Any], types: tuple[ArrayType, ...]

@@ -2,11 +2,13 @@
 
 from __future__ import annotations
 
-from collections.abc import Callable, Sequence
+import functools
+from collections.abc import Callable, Iterator, Sequence
 from typing import Any
 
 from wengert.ir import kinds
 from wengert.ir.autodiff.forward import along, partial_value
+from wengert.ir.autodiff.parts import Parts
 from wengert.ir.build import Builder, Namespace
 from wengert.ir.errors import DerivativeError
 from wengert.ir.graph import Node, Value
@@ -25,7 +27,7 @@ def pull(builder: Builder, nodes: Sequence[Node], linear: set[Value], cotangents
     """
     from wengert.ir.autodiff.transposed_control import transpose as transpose_control
 
-    xp = Namespace(builder)
+    xp, parts = Namespace(builder), Parts(nodes)
 
     def give(value: Value, g: Any) -> None:
         new = xp.lift(g)
@@ -35,7 +37,14 @@ def pull(builder: Builder, nodes: Sequence[Node], linear: set[Value], cotangents
         else:
             cotangents[value] = new if old is None else builder.apply(OPS["add"], old, new)  # type: ignore[arg-type]
 
+    def collect(value: Value) -> None:
+        for g in parts.totals(xp, value):
+            give(value, g)
+
     for node in reversed(nodes):
+        for v in node.results:
+            if v in parts.held:
+                collect(v)
         arrived = [cotangents.pop(v, None) for v in node.results]
         if all(g is None for g in arrived):
             continue
@@ -46,10 +55,19 @@ def pull(builder: Builder, nodes: Sequence[Node], linear: set[Value], cotangents
                     give(operand, xp.wrap(share))
             continue
         transpose = RULES.get(type(node.op), _not_linear)
-        gs = tuple(None if g is None else xp.wrap(g) for g in arrived)
+        gs = tuple([None if g is None else xp.wrap(g) for g in arrived])
+        if parts.hold(node, gs[0]):
+            continue
+        if node.op is OPS["concatenate"]:
+            for operand, g in zip(node.operands, _taken_apart(xp, node, gs[0]), strict=True):
+                if operand in linear:
+                    give(operand, g())
+            continue
         for k, operand in enumerate(node.operands):
             if operand in linear:
                 give(operand, transpose(xp, node, k, gs if len(gs) > 1 else gs[0]))
+    for value in list(parts.held):
+        collect(value)
 
 
 def _not_linear(xp: Namespace, node: Node, k: int, g: Any) -> Any:
@@ -86,6 +104,15 @@ def _cumulative(xp: Namespace, node: Node, k: int, g: Any) -> Any:
 def _movement(xp: Namespace, node: Node, k: int, g: Any) -> Any:
     shapes = tuple(v.type.shape for v in node.operands)
     return node.op.transpose(xp, g, k, shapes, node.params)  # type: ignore[attr-defined]
+
+
+def _taken_apart(xp: Namespace, node: Node, g: Any) -> Iterator[Callable[[], Any]]:
+    """The part of each operand of a concatenation: of many, in one go."""
+    axis, start = node.params["axis"], 0
+    for v in node.operands:
+        end = start + v.type.shape[axis]
+        yield functools.partial(xp.basic_index, g, (*[slice(None)] * axis, slice(start, end)))
+        start = end
 
 
 def _indexing(xp: Namespace, node: Node, k: int, g: Any) -> Any:

@@ -32,8 +32,10 @@ def common_subexpressions(graph: Graph) -> Graph:
     seen: dict[Any, Node] = {}
     kept = []
     for node in graph.nodes:
-        operands = tuple(same.get(v, v) for v in node.operands)
-        key = (node.op, operands, tuple(sorted(node.params.items(), key=lambda item: item[0])))
+        operands = tuple([same.get(v, v) for v in node.operands])
+        key: Any = (node.op, operands)
+        if node.params:
+            key = (*key, *sorted(node.params.items(), key=lambda item: item[0]))
         first = seen.get(key)
         if first is None:
             seen[key] = node if operands == node.operands else _reading(node, operands)
@@ -48,7 +50,7 @@ def fold_constants(graph: Graph) -> Graph:
     known: dict[Value, Value] = {}
     kept = []
     for node in graph.nodes:
-        operands = tuple(known.get(v, v) for v in node.operands)
+        operands = tuple([known.get(v, v) for v in node.operands])
         exact = isinstance(node.op, kinds.Elementwise) and node.op.symbol in _EXACT
         if exact and all(isinstance(v, Constant) and not v.type.shape for v in operands):
             with np.errstate(all="ignore"):
