@@ -133,7 +133,7 @@ def spread(
             results = RULES[type(node.op)](lanes, copy, flags)
             having.update(r for r, v in zip(results, node.results, strict=True) if r.type.ndim > v.type.ndim)
         else:
-            results = b.emit_all(node.op, here, **node.params)
+            results = b.again(node, here)
         env.update(zip(node.results, results, strict=True))
     for guard in graph.guards:
         value = env[guard.value]

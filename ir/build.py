@@ -8,58 +8,25 @@ from __future__ import annotations
 
 import functools
 import math
-from collections.abc import Callable, Iterable, Sequence
+from collections.abc import Callable, Sequence
 from typing import Any
 
 import numpy as np
 
 from wengert.ir import keys
-from wengert.ir.errors import GraphTypeError
 from wengert.ir.graph import Constant, Graph, Guard, Location, Node, Renamed, Value
 from wengert.ir.kinds import Cumulative, Elementwise, Op, Reduction
 from wengert.ir.ops import OPS
-from wengert.ir.types import SHORT_NAMES, ArrayType
+from wengert.ir.promotion import PYTHON_SCALAR, plan
+from wengert.ir.types import SHORT_NAMES, ArrayType, shared
 
-__all__ = ["Builder", "Expr", "Namespace", "common_dtype"]
-
-_PYTHON_SCALAR = {"i": int, "f": float, "c": complex}
-_LOGICAL = ("and", "or", "xor", "not")
-
-
-def _promoted(type_: ArrayType) -> Any:
-    """What NumPy's promotion wants to see: a Python type for a weak value, else the dtype."""
-    return _PYTHON_SCALAR[type_.dtype.kind] if type_.weak else type_.dtype
-
-
-def common_dtype(types: Iterable[ArrayType]) -> np.dtype[Any]:
-    """The dtype these types promote to under NEP 50."""
-    return np.result_type(*(_promoted(t)(0) if t.weak else t.dtype for t in types))
+__all__ = ["Builder", "Expr", "Namespace"]
 
 
 @functools.lru_cache(maxsize=65536)
-def _plan(op: Elementwise, types: tuple[ArrayType, ...]) -> tuple[tuple[ArrayType, ...], ArrayType]:
-    """The operand types that ``op`` wants for operands of these types, and its result type."""
-    if op.symbol in _LOGICAL:
-        wanted: Sequence[np.dtype[Any]] = [np.dtype(bool)] * len(types)
-    elif op.symbol == "?:":
-        wanted = [np.dtype(bool)] + [common_dtype(types[1:])] * 2
-    elif isinstance(op.function, np.ufunc):
-        alone = all(t.weak for t in types)  # Python numbers alone are NumPy's default dtypes
-        given = [t.dtype if alone else _promoted(t) for t in types]
-        try:
-            wanted = op.function.resolve_dtypes((*given, None))[:-1]
-        except TypeError as error:
-            dtypes = ", ".join(str(t.dtype) for t in types)
-            message = f"{op.name}: NumPy does not define it for dtypes {dtypes}."
-            raise GraphTypeError(message, op=op.name) from error
-        if any(d.kind == "O" for d in wanted):  # NumPy compares two Python ints as Python does
-            wanted = [common_dtype(types)] * len(types)
-    else:
-        wanted = [common_dtype(types)] * len(types)
-    shape = np.broadcast_shapes(*(t.shape for t in types))
-    weak = all(t.weak for t in types)
-    operands = tuple(ArrayType(d, shape, weak and d.kind != "b") for d in wanted)
-    return operands, op.infer(operands, {})[0]
+def _inferred(op: Op, types: tuple[ArrayType, ...]) -> tuple[ArrayType, ...]:
+    """The result types of an op without parameters."""
+    return tuple(map(shared, op.infer(types, {})))
 
 
 def _axes(axis: int | Sequence[int] | None, ndim: int) -> tuple[int, ...]:
@@ -108,13 +75,29 @@ class Builder:
 
     def emit(self, op: Op, operands: Sequence[Value], **params: Any) -> Value:
         """Append one node with one result; operands must already have the types the op wants."""
-        types = op.infer(tuple(v.type for v in operands), params)
-        return self._append(op, tuple(operands), params, types)[0]
+        return self.emit_all(op, operands, **params)[0]
 
     def emit_all(self, op: Op, operands: Sequence[Value], **params: Any) -> tuple[Value, ...]:
         """Append one node; all its results."""
-        types = op.infer(tuple(v.type for v in operands), params)
-        return self._append(op, tuple(operands), params, types)
+        types = tuple([v.type for v in operands])
+        made = tuple(map(shared, op.infer(types, params))) if params else _inferred(op, types)
+        return self._append(op, tuple(operands), params, made)
+
+    def again(self, node: Node, operands: tuple[Value, ...]) -> tuple[Value, ...]:
+        """A node of another graph, on what stands here for its operands: of the same types, it gives the same types."""
+        if [v.type for v in operands] == [v.type for v in node.operands]:
+            return self._append(node.op, operands, node.params, tuple([v.type for v in node.results]))
+        return self.emit_all(node.op, operands, **node.params)
+
+    def keep(self, node: Node, operands: tuple[Value, ...]) -> tuple[Value, ...]:
+        """A node of a graph that is written again here, once: its results stay what they are, if their types do."""
+        if operands == node.operands:
+            self.nodes.append(node)
+        elif [v.type for v in operands] == [v.type for v in node.operands]:
+            self.nodes.append(Node(node.op, operands, node.params, node.results, node.location))
+        else:
+            return self.emit_all(node.op, operands, **node.params)
+        return node.results
 
     def _append(
         self, op: Op, operands: tuple[Value, ...], params: dict[str, Any], types: tuple[ArrayType, ...]
@@ -125,10 +108,10 @@ class Builder:
 
     def apply(self, op: Elementwise, *operands: Value) -> Value:
         """An elementwise op under NumPy's promotion and broadcasting."""
-        wanted, result = _plan(op, tuple([v.type for v in operands]))
-        ready = tuple(
-            [v if v.type == t else self.convert(v, t) for v, t in zip(operands, wanted, strict=True)]
-        )
+        wanted, result = plan(op, tuple([v.type for v in operands]))
+        ready = tuple([
+            v if v.type is t or v.type == t else self.convert(v, t) for v, t in zip(operands, wanted, strict=True)
+        ])  # fmt: skip
         return self._append(op, ready, {}, (result,))[0]
 
     def convert(self, value: Value, type_: ArrayType) -> Value:
@@ -148,7 +131,7 @@ class Builder:
             return value
         if isinstance(value, Constant):
             if weak:
-                return self.constant(_PYTHON_SCALAR[dtype.kind](value.array.item()))
+                return self.constant(PYTHON_SCALAR[dtype.kind](value.array.item()))
             given = value.array.item() if value.type.weak else value.array
             made = np.array(given).astype(dtype) if dtype.kind in "bfc" else _to_int(given, dtype)
             return self.constant(np.asarray(made))

@@ -45,6 +45,9 @@ class Sharing(Builder):
         self._seen: dict[Any, tuple[Value, ...]] = {}
         self.merge_shifts = False
 
+    def keep(self, node: Node, operands: tuple[Value, ...]) -> tuple[Value, ...]:
+        return self.emit_all(node.op, operands, **node.params)
+
     def _append(
         self, op: kinds.Op, operands: tuple[Value, ...], params: dict[str, Any], types: tuple[ArrayType, ...]
     ) -> tuple[Value, ...]:

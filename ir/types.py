@@ -5,6 +5,7 @@ A *weak* value is a Python scalar.  It takes the dtype of what it meets, as in N
 
 from __future__ import annotations
 
+import functools
 import math
 from typing import Any
 
@@ -13,7 +14,7 @@ from attrs import field, frozen
 
 __all__ = [
     "DTYPES", "SHORT_NAMES", "STEPS", "WEAK", "ArrayType", "KnownSize", "dtype_class", "is_inexact", "is_stack",
-    "type_of",
+    "shared", "type_of",
 ]  # fmt: skip
 
 #: The first size of a stack: one entry for each step that a loop will have taken.  Loops make and read stacks, and
@@ -32,15 +33,14 @@ DTYPES: dict[str, np.dtype[Any]] = {
     )
 }
 SHORT_NAMES: dict[np.dtype[Any], str] = {dtype: short for short, dtype in DTYPES.items()}
+_SAME = {dtype: dtype for dtype in SHORT_NAMES}  # equal dtypes as one object
 
 
 def _native(dtype: Any) -> np.dtype[Any]:
     dtype = np.dtype(dtype)
-    if dtype in SHORT_NAMES:
-        return dtype
-    native = dtype.newbyteorder("=")
-    if native in SHORT_NAMES:
-        return native
+    found = _SAME.get(dtype) or _SAME.get(dtype.newbyteorder("="))
+    if found is not None:
+        return found
     msg = (
         f"A wengert value cannot have dtype {dtype}; expected one of "
         f"{', '.join(map(str, SHORT_NAMES))}. Convert it first, for instance with .astype(float)."
@@ -48,8 +48,8 @@ def _native(dtype: Any) -> np.dtype[Any]:
     raise TypeError(msg)
 
 
-@frozen(slots=True, cache_hash=True, repr=False)
-class ArrayType:
+@frozen(slots=True, unsafe_hash=True, cache_hash=True, repr=False)
+class ArrayType:  # noqa: PLW1641 (attrs makes the hash)
     """The type of one value: dtype, shape, and whether it is a weak (Python) scalar.
 
     In a symbolic graph, and nowhere else, there are sizes (:mod:`wengert.ir.symbolic.sizes`) among the numbers of the
@@ -59,6 +59,12 @@ class ArrayType:
     dtype: np.dtype[Any] = field(converter=_native)
     shape: tuple[int, ...] = ()
     weak: bool = False
+
+    def __eq__(self, other: object) -> bool:  # asked several times of each node that is made
+        if self is other or type(other) is not ArrayType:
+            return self is other
+        same = self.dtype is other.dtype or self.dtype == other.dtype
+        return same and self.shape == other.shape and self.weak == other.weak
 
     @property
     def ndim(self) -> int:
@@ -92,6 +98,12 @@ WEAK: dict[type, ArrayType] = {
     float: ArrayType(np.dtype(np.float64), (), weak=True),
     complex: ArrayType(np.dtype(np.complex128), (), weak=True),
 }
+
+
+@functools.lru_cache(maxsize=65536)
+def shared(type_: ArrayType) -> ArrayType:
+    """The one object that stands for a type: values of large graphs have few types."""
+    return type_
 
 
 def type_of(value: Any) -> ArrayType:

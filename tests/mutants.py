@@ -27,7 +27,7 @@ from attrs import field, frozen
 from wengert.backends import matmul, protocol
 from wengert.backends.reference import forward as duals, partials, reverse as tape
 from wengert.backends.vectorized import cotangents, tangents
-from wengert.ir import build, kinds
+from wengert.ir import kinds, promotion
 from wengert.ir.autodiff import forward, transposition
 from wengert.ir.ops import OPS
 
@@ -94,7 +94,7 @@ SPECIAL = {"jv", "conjugate", "imag", "eigh", "slogdet", "lstsq", "draw", "cumma
 DEAR = {"cofactors", "expm_along"}
 DERIVING = ("wengert.ir.ops.", *(module.__name__ for module in (forward, transposition, tangents, cotangents, duals, tape, partials)))
 #: What the caches of these hold is not made from rules, and is slow to make.
-KEPT = (protocol.get, build._plan, matmul.plan)
+KEPT = (protocol.get, promotion.plan, matmul.plan)
 
 
 def forget() -> None:

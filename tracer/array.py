@@ -2,23 +2,35 @@
 
 from __future__ import annotations
 
+import functools
 import operator
 import warnings
+from types import SimpleNamespace
 from typing import Any
 
 import numpy as np
 
-from wengert.ir.build import Expr, Namespace
+from wengert.ir.build import Namespace
 from wengert.ir.errors import GraphTypeError
 from wengert.ir.graph import Value
-from wengert.ir.ops import BY_FUNCTION
 from wengert.ir.types import ArrayType, KnownSize, type_of
 from wengert.tracer.context import Trace, current_trace, leaked
-from wengert.tracer.location import at_line, check_dtype, refuse
+from wengert.tracer.conversions import Convertible
+from wengert.tracer.location import at_line, check_dtype, here, refuse
 from wengert.tracer.memory import Buffer, View, look_into, remembered
 from wengert.tracer.weak import fitted
 
-__all__ = ["Array", "TraceNamespace", "converted", "find_arrays", "namespace_of", "refuse", "strong_apply"]
+__all__ = ["Array", "TraceNamespace", "converted", "direct", "find_arrays", "namespace_of", "quickly", "refuse"]
+
+@functools.cache
+def _above() -> SimpleNamespace:
+    """What is built on this module, imported when a trace first needs it: an import statement takes a microsecond."""
+    from wengert.tracer import indexing
+    from wengert.tracer.numpy_api import FUNCTIONS, ufuncs
+    from wengert.tracer.plain import natively, plainly
+
+    return SimpleNamespace(FUNCTIONS=FUNCTIONS, indexing=indexing, natively=natively, plainly=plainly, ufuncs=ufuncs)
+
 
 class TraceNamespace(Namespace):
     """``xp`` of a trace: takes arrays of this and of enclosing traces, plain arrays and numbers."""
@@ -75,7 +87,7 @@ class TraceNamespace(Namespace):
 
     def applied(self, op: Any, values: list[Value]) -> Array:
         """An elementwise op on values of this trace, at the user's line."""
-        self.trace.locate()
+        self.builder.location = here(3)  # who asks is ours
         try:
             return Array(self, self.builder.apply(op, *fitted(self, op, values)))
         except TypeError as error:
@@ -131,7 +143,7 @@ def namespace_of(*items: Any) -> TraceNamespace:
     return max(arrays, key=lambda array: array.owner.level).xp
 
 
-class Array(Expr):
+class Array(Convertible):
     """An ndarray whose history is recorded.
 
     Shape and dtype are known; the numbers are not.  Python control flow on its values records a guard.
@@ -194,28 +206,23 @@ class Array(Expr):
     # -- NumPy's protocols ----------------------------------------------------------------------
 
     def __array_ufunc__(self, ufunc: Any, method: str, *inputs: Any, **kwargs: Any) -> Any:
-        from wengert.tracer.numpy_api import ufuncs
-        from wengert.tracer.plain import natively
-
         if self.is_plain and not is_traced((inputs, *kwargs.values())):
-            return natively(getattr(ufunc, method), inputs, kwargs)
-        op = BY_FUNCTION.get(ufunc)
-        if op is not None and method == "__call__" and not kwargs and ufunc not in ufuncs.COMPOSED:
-            return strong_apply(namespace_of(*inputs), op, inputs)
-        return ufuncs.call(ufunc, method, inputs, kwargs)
+            return _above().natively(getattr(ufunc, method), inputs, kwargs)
+        op = _above().ufuncs.ONE_NODE.get(ufunc)
+        if op is not None and method == "__call__" and not kwargs:
+            xp = namespace_of(*inputs)
+            return _strongly(xp, op, [xp.lift(x) for x in inputs])
+        return _above().ufuncs.call(ufunc, method, inputs, kwargs)
 
     def __array_function__(self, function: Any, types: Any, args: Any, kwargs: Any) -> Any:
-        from wengert.tracer.numpy_api import FUNCTIONS
-        from wengert.tracer.plain import natively, plainly
-
         if self.is_plain and not is_traced((args, *kwargs.values())):
-            return natively(function, args, kwargs)
-        implementation = FUNCTIONS.get(function)
+            return _above().natively(function, args, kwargs)
+        implementation = _above().FUNCTIONS.get(function)
         if implementation is None:
             from wengert.tracer.numpy_api.refused import refusal
 
             raise refusal(function)
-        return implementation(*plainly(implementation, args), **kwargs)
+        return implementation(*_above().plainly(implementation, args), **kwargs)
 
     def __array__(self, dtype: Any = None, copy: bool | None = None) -> Any:
         from wengert.tracer.numpy_api import special
@@ -234,57 +241,6 @@ class Array(Expr):
         )
 
     # -- Python's protocols -----------------------------------------------------------------------
-
-    def __bool__(self) -> bool:
-        if (numbers := self.numbers) is not None:
-            return bool(numbers)
-        self.check_alive()
-        if self.size != 1:
-            message = "The truth value of an array with more than one element is ambiguous. Use a.any() or a.all()."
-            raise ValueError(message)
-        condition = self if self.dtype.kind == "b" else self.xp.not_equal(self, 0)
-        return self.guarded(self.xp.reshape(condition, ()))
-
-    def guarded(self, condition: Array) -> bool:
-        self.check_alive()
-        outcome = bool(self.owner.evaluate(condition.value))
-        self.owner.locate()
-        self.owner.builder.guard(condition.value, outcome)
-        return outcome
-
-    def __int__(self) -> int:
-        if (numbers := self.numbers) is not None:
-            return int(numbers)
-        if self.size != 1:
-            message = "only arrays of one element can be converted to Python integers."
-            raise TypeError(message)
-        scalar = self.xp.reshape(self, ())
-        whole = self.xp.trunc(scalar) if self.dtype.kind == "f" else scalar
-        number = int(self.owner.evaluate(whole.value))
-        self.guarded(self.xp.equal(whole, number))
-        return number
-
-    def __index__(self) -> int:
-        if self.dtype.kind not in "iu" or self.shape != ():
-            message = "only integer scalar arrays can be converted to an index."
-            raise TypeError(message)
-        return int(self)
-
-    def __float__(self) -> float:
-        if (numbers := self.numbers) is not None:
-            return float(numbers)
-        self.check_alive()
-        raise refuse(
-            "a traced value is being turned into a Python number (by float(), by a function such as math.sin, or by "
-            "writing it into a plain array), which would lose its derivative.",
-            "Leave it as it is: use np.sin(x) instead of math.sin(x), x.astype(float) instead of float(x), and fill "
-            "arrays that are made in the traced function (by np.zeros, np.array, np.zeros_like).",
-        )
-
-    def __complex__(self) -> complex:
-        if (numbers := self.numbers) is not None:
-            return complex(numbers)
-        return complex(self.__float__())
 
     def __len__(self) -> int:
         if not self.shape:
@@ -318,23 +274,17 @@ class Array(Expr):
     # -- indexing ---------------------------------------------------------------------------------
 
     def __getitem__(self, key: Any) -> Array:
-        from wengert.tracer import indexing
-        from wengert.tracer.plain import natively
-
         if self.is_plain and not is_traced((key,)):
-            return natively(operator.getitem, (self, key), {})
+            return _above().natively(operator.getitem, (self, key), {})
         self.check_alive()
-        return indexing.get(self, key)
+        return _above().indexing.get(self, key)
 
     def __setitem__(self, key: Any, new: Any) -> None:
-        from wengert.tracer import indexing
-        from wengert.tracer.plain import natively
-
         if self.is_plain and not is_traced((key, new)):
-            natively(operator.setitem, (self, key, new), {})
+            _above().natively(operator.setitem, (self, key, new), {})
             return
         self.check_alive()
-        indexing.set_(self, key, new)
+        _above().indexing.set_(self, key, new)
 
     # -- memory -----------------------------------------------------------------------------------
 
@@ -390,9 +340,34 @@ def converted(array: Array, dtype: Any) -> Value:
     return array.xp.builder.cast(array.value, dtype)
 
 
-def strong_apply(xp: TraceNamespace, op: Any, operands: Any) -> Array:
+def direct(xp: TraceNamespace, operands: Any) -> list[Value] | None:
+    """The values of traced arrays of one trace and of Python numbers; None where an operand needs a second look."""
+    values, trace, constant = [], xp.trace, xp.builder.constant
+    for x in operands:
+        kind = type(x)
+        if kind is Array:
+            view = x.memory
+            if x.owner is not trace or (view is not None and view.buffer.plain):
+                return None
+            values.append(x.value)
+        elif kind is float or kind is int:
+            values.append(constant(x))
+        else:
+            return None
+    return None if trace.finished else values
+
+
+def quickly(op: Any, operands: Any) -> Array | None:
+    """A ufunc of one node on such operands; None where they are others."""
+    for x in operands:
+        if type(x) is Array:
+            values = direct(x.xp, operands)
+            return None if values is None else _strongly(x.xp, op, values)
+    return None
+
+
+def _strongly(xp: TraceNamespace, op: Any, values: list[Value]) -> Array:
     """A NumPy function makes NumPy scalars of Python ones when no array is there to decide."""
-    values = [xp.lift(x) for x in operands]
-    if all(v.type.weak for v in values):
+    if False not in [v.type.weak for v in values]:
         values = [xp.builder.cast(v, v.type.dtype) for v in values]
     return xp.applied(op, values)

@@ -107,7 +107,12 @@ def places(shape: tuple[int, ...]) -> np.ndarray[Any, Any]:
 
 def positions(shape: tuple[int, ...], key: Any) -> np.ndarray[Any, Any]:
     """The flat position of each element that a key chooses: NumPy itself resolves the key."""
-    return np.asarray(places(shape)[key])
+    few = math.prod(shape) <= _FEW  # a loop that writes element by element asks for the same again and again
+    return np.asarray((_counted(shape) if few else places(shape))[key])
+
+
+_FEW = 2**20
+_counted = functools.lru_cache(maxsize=8)(places)
 
 
 def gathered(xp: Any, x: Array, chosen: Any) -> Array:

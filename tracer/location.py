@@ -19,9 +19,21 @@ __all__ = ["at_line", "check_dtype", "described", "here", "is_machinery", "is_ou
 _PACKAGE = __name__.partition(".")[0]
 
 
-@functools.lru_cache(maxsize=65536)
-def _location(code: CodeType, module: str, line: int) -> Location:
-    return Location(module, code.co_qualname if hasattr(code, "co_qualname") else code.co_name, line)
+#: By module, code and instruction.  The code is kept, so that no other has its id; its own hash reads all of it, and
+#: to find a line Python reads the table of lines from the start.
+_known: dict[tuple[str, int, int], tuple[CodeType, Location]] = {}
+_MANY = 65536
+
+
+def _located(module: str, frame: FrameType) -> Location:
+    code = frame.f_code
+    found = _known.get((module, id(code), frame.f_lasti))
+    if found is None:
+        if len(_known) >= _MANY:
+            _known.clear()
+        name = code.co_qualname if hasattr(code, "co_qualname") else code.co_name
+        found = _known[module, id(code), frame.f_lasti] = code, Location(module, name, frame.f_lineno)
+    return found[1]
 
 
 def is_ours(module: str) -> bool:
@@ -36,13 +48,13 @@ def is_machinery(module: str) -> bool:
     return module.partition(".")[0] in ("numpy", "scipy") or is_ours(module)
 
 
-def here() -> Location | None:
-    """The innermost line outside wengert, NumPy and SciPy."""
-    frame: FrameType | None = sys._getframe(2)  # noqa: SLF001 (inspect.stack reads every file)
+def here(skip: int = 2) -> Location | None:
+    """The innermost line outside wengert, NumPy and SciPy; the first ``skip`` frames are known to be ours."""
+    frame: FrameType | None = sys._getframe(skip)  # noqa: SLF001 (inspect.stack reads every file)
     while frame is not None:
         module = frame.f_globals.get("__name__", "?")
         if not is_machinery(module):
-            return _location(frame.f_code, module, frame.f_lineno)
+            return _located(module, frame)
         frame = frame.f_back
     return None
 

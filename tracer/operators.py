@@ -8,7 +8,7 @@ from typing import Any
 import numpy as np
 
 from wengert.ir.ops import OPS
-from wengert.tracer.array import Array, converted, is_traced, namespace_of, refuse
+from wengert.tracer.array import Array, converted, direct, is_traced, namespace_of, refuse
 from wengert.tracer.memory import is_view
 from wengert.tracer.plain import natively
 
@@ -41,6 +41,8 @@ def _binary(op: Any) -> tuple[Any, Any]:
     """An operator and its reflected form; both leave other classes to their own."""
 
     def method(self: Array, other: Any) -> Any:
+        if (values := direct(self.xp, (self, other))) is not None:
+            return self.xp.applied(op, values)
         if not _is_operand(self, other):
             return NotImplemented
         if self.is_plain and not is_traced((other,)):
@@ -48,6 +50,8 @@ def _binary(op: Any) -> tuple[Any, Any]:
         return namespace_of(self, other).apply(op, self, _weak(self, other))
 
     def reflected(self: Array, other: Any) -> Any:
+        if (values := direct(self.xp, (other, self))) is not None:
+            return self.xp.applied(op, values)
         if not _is_operand(self, other):
             return NotImplemented
         if self.is_plain and not is_traced((other,)):
@@ -131,6 +135,8 @@ def in_place(self: Array, result: Any) -> Any:
 
 def _unary(op: Any) -> Any:
     def method(self: Array) -> Any:
+        if (values := direct(self.xp, (self,))) is not None:
+            return self.xp.applied(op, values)
         return natively(op.function, (self,), {}) if self.is_plain else namespace_of(self).apply(op, self)
 
     return method

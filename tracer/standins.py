@@ -35,10 +35,11 @@ from typing import Any
 
 import numpy as np
 
-from wengert.tracer.array import is_traced
+from wengert.tracer.array import is_traced, quickly
 from wengert.tracer.context import current_trace
 from wengert.tracer.location import is_ours
 from wengert.tracer.math_api import MATH
+from wengert.tracer.numpy_api.ufuncs import ONE_NODE
 from wengert.tracer.plain import adopted, natively, plainly
 from wengert.tracer.random import stood_in
 from wengert.tracer.scipy_api import MODULES, TRACED, functions_of
@@ -64,11 +65,12 @@ np_fromiter = np.fromiter  # what it iterates over is not known beforehand
 class StandIn:
     # A function of NumPy while a trace is under way; equal to it, and in all else (its docstring too) the function.
 
-    __slots__ = ("__wrapped__", "instead", "making")
+    __slots__ = ("__wrapped__", "instead", "making", "op")  # the op, of a ufunc that is one
     __doc__ = property(lambda self: self.__wrapped__.__doc__)  # type: ignore[assignment]
 
-    def __init__(self, function: Any, *, making: bool = False, instead: Any = None) -> None:
+    def __init__(self, function: Any, *, making: bool = False, instead: Any = None, op: Any = None) -> None:
         self.__wrapped__ = function
+        self.op = op
         self.making = making
         self.instead = instead
 
@@ -78,6 +80,8 @@ class StandIn:
             return function(*args, **kwargs)
         if self.instead is not None:
             return self.instead(*args, **kwargs)
+        if self.op is not None and not kwargs and (quick := quickly(self.op, args)) is not None:
+            return quick
         given = (*args, *kwargs.values())
         if function is np_fromiter or is_traced(given):
             return traced_call(function, args, kwargs)
@@ -169,10 +173,9 @@ def _of_numpy() -> dict[int, Any]:
     for module in (np, np.linalg, np.fft):
         for name, function in list(vars(module).items()):
             if not name.startswith("_") and isinstance(function, kinds):
-                found[id(function)] = StandIn(function, making=function in making)
+                found[id(function)] = StandIn(function, making=function in making, op=ONE_NODE.get(function))
     found.update({id(function): StandIn(function) for function in MATH})
     from wengert.tracer.numpy_api.classes import INSTEAD
-
     found.update({id(getattr(np, name)): instead for name, instead in INSTEAD.items()})
     found.update({id(function): StandIn(function, instead=instead) for function, instead in stood_in().items()})
     modules = [ModuleStandIn(module) for module in (np.linalg, np.fft, np.random, random, math, np)]

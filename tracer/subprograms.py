@@ -8,9 +8,10 @@ from typing import Any
 from attrs import evolve, frozen
 
 from wengert.backends.program import is_leaf
-from wengert.ir.build import Builder, common_dtype
+from wengert.ir.build import Builder
 from wengert.ir.graph import Graph, Value
 from wengert.ir.passes import dead_code
+from wengert.ir.promotion import common_dtype
 from wengert.ir.structure import Structure, flatten
 from wengert.ir.types import ArrayType
 from wengert.tracer.array import Array, TraceNamespace

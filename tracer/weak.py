@@ -6,8 +6,8 @@ from typing import Any
 
 import numpy as np
 
-from wengert.ir.build import _plan
 from wengert.ir.graph import Constant, Value
+from wengert.ir.promotion import plan
 
 __all__ = ["fit", "fitted"]
 
@@ -16,11 +16,14 @@ _COMPARISONS = ("<", "<=", ">", ">=", "==", "!=")
 
 def fitted(xp: Any, op: Any, values: list[Value]) -> list[Value]:
     """The operands of an op; Python integers are compared as they are, and elsewhere held by the dtype."""
+    weak = [v.type.weak for v in values]
+    if True not in weak or False not in weak:
+        return values
     whole = [v.type.weak and v.type.dtype.kind == "i" for v in values]
-    if not any(whole) or all(v.type.weak for v in values):
+    if not any(whole):
         return values
     compared = op.symbol in _COMPARISONS
-    for k, (v, wanted) in enumerate(zip(values, _plan(op, tuple(v.type for v in values))[0], strict=True)):
+    for k, (v, wanted) in enumerate(zip(values, plan(op, tuple(v.type for v in values))[0], strict=True)):
         if whole[k] and wanted.dtype.kind in "iu" and wanted.dtype != np.int64:
             if not compared:
                 fit(xp, v, wanted.dtype)

@@ -51,7 +51,7 @@ def push(
             env.update(zip(node.results, made, strict=True))
             dual.update((v, t) for v, t in zip(node.results, ends, strict=True) if t is not None)
             continue
-        results = builder.emit_all(node.op, here, **node.params)
+        results = builder.again(node, here)
         env.update(zip(node.results, results, strict=True))
         if any(t is not None for t in moving) and any(is_inexact(v.type.dtype) for v in results):
             copy = Node(node.op, here, node.params, results, node.location)

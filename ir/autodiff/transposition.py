@@ -2,15 +2,13 @@
 
 from __future__ import annotations
 
-import bisect
 import functools
-from collections.abc import Callable, Sequence
+from collections.abc import Callable, Iterator, Sequence
 from typing import Any
-
-from attrs import evolve, frozen
 
 from wengert.ir import kinds
 from wengert.ir.autodiff.forward import along, partial_value
+from wengert.ir.autodiff.parts import Parts
 from wengert.ir.build import Builder, Namespace
 from wengert.ir.errors import DerivativeError
 from wengert.ir.graph import Node, Value
@@ -19,9 +17,6 @@ from wengert.ir.ops.reductions import shifted
 from wengert.ir.types import is_stack
 
 __all__ = ["pull"]
-
-#: Cotangents of so many slices of a value are joined; of fewer, each is put into zeros, and these are added.
-FEWEST = 3
 
 
 def pull(builder: Builder, nodes: Sequence[Node], linear: set[Value], cotangents: dict[Value, Value]) -> None:
@@ -32,29 +27,24 @@ def pull(builder: Builder, nodes: Sequence[Node], linear: set[Value], cotangents
     """
     from wengert.ir.autodiff.transposed_control import transpose as transpose_control
 
-    xp = Namespace(builder)
-
-    beside: dict[Value, _Pieces] = {}
+    xp, parts = Namespace(builder), Parts(nodes)
 
     def give(value: Value, g: Any) -> None:
         new = xp.lift(g)
-        if (piece := _piece(builder, new)) is not None and beside.setdefault(value, _Pieces()).put(builder, piece):
-            return
         old: Any = cotangents.get(value)
         if is_stack(value.type):  # several are added where they are read
             cotangents[value] = (new,) if old is None else (*old, new)  # type: ignore[assignment]
         else:
             cotangents[value] = new if old is None else builder.apply(OPS["add"], old, new)  # type: ignore[arg-type]
 
-    def gather(value: Value) -> None:
-        """What has come in pieces, put side by side."""
-        if pieces := beside.pop(value, None):
-            whole, old = _joined(xp, list(pieces.at.values())), cotangents.get(value)
-            cotangents[value] = whole if old is None else builder.apply(OPS["add"], whole, old)  # type: ignore[arg-type]
+    def collect(value: Value) -> None:
+        for g in parts.totals(xp, value):
+            give(value, g)
 
     for node in reversed(nodes):
         for v in node.results:
-            gather(v)
+            if v in parts.held:
+                collect(v)
         arrived = [cotangents.pop(v, None) for v in node.results]
         if all(g is None for g in arrived):
             continue
@@ -65,86 +55,19 @@ def pull(builder: Builder, nodes: Sequence[Node], linear: set[Value], cotangents
                     give(operand, xp.wrap(share))
             continue
         transpose = RULES.get(type(node.op), _not_linear)
-        gs = tuple(None if g is None else xp.wrap(g) for g in arrived)
+        gs = tuple([None if g is None else xp.wrap(g) for g in arrived])
+        if parts.hold(node, gs[0]):
+            continue
+        if node.op is OPS["concatenate"]:
+            for operand, g in zip(node.operands, _taken_apart(xp, node, gs[0]), strict=True):
+                if operand in linear:
+                    give(operand, g())
+            continue
         for k, operand in enumerate(node.operands):
             if operand in linear:
                 give(operand, transpose(xp, node, k, gs if len(gs) > 1 else gs[0]))
-    for v in tuple(beside):
-        gather(v)
-
-
-@frozen(slots=True)
-class _Piece:
-    """A cotangent of some neighbouring elements along one axis; ``whole`` has zeros around it."""
-
-    whole: Value
-    part: Value
-    axis: int
-    params: dict[str, Any]
-
-    @property
-    def start(self) -> int:
-        return self.params["start"][self.axis]  # type: ignore[no-any-return]
-
-    @property
-    def stop(self) -> int:
-        return self.start + self.part.type.shape[self.axis]
-
-    def apart(self, other: _Piece) -> bool:
-        """Whether the two are beside each other."""
-        return self.axis == other.axis and (self.stop <= other.start or other.stop <= self.start)
-
-
-def _piece(builder: Builder, value: Value) -> _Piece | None:
-    """The cotangent of a slice along one axis, if it has just been made."""
-    node = builder.nodes[-1] if builder.nodes else None
-    if node is None or node.op is not OPS["place"] or node.result is not value:
-        return None
-    shapes = zip(node.operands[0].type.shape, value.type.shape, strict=True)
-    axes = [a for a, (n, m) in enumerate(shapes) if n != m]
-    if len(axes) != 1 or node.params["step"][axes[0]] != 1:
-        return None
-    return _Piece(value, node.operands[0], axes[0], node.params)
-
-
-class _Pieces:
-    """Pieces along one axis that do not overlap, in their order."""
-
-    def __init__(self) -> None:
-        self.starts: list[int] = []
-        self.at: dict[int, _Piece] = {}
-
-    def put(self, builder: Builder, piece: _Piece) -> bool:
-        """Put a piece where there is none, or add it to the one that is at its place; False where some overlap."""
-        here = self.at.get(piece.start)
-        if here is not None:
-            if (piece.axis, piece.stop) != (here.axis, here.stop):
-                return False
-            part: Value = builder.apply(OPS["add"], here.part, piece.part)  # type: ignore[arg-type]
-            whole = builder.emit(OPS["place"], (part,), **piece.params)
-            self.at[piece.start] = evolve(piece, whole=whole, part=part)
-            return True
-        k = bisect.bisect(self.starts, piece.start)
-        around = [self.at[start] for start in self.starts[max(k - 1, 0) : k + 1]]
-        if all(map(piece.apart, around)):
-            self.starts.insert(k, piece.start)
-            self.at[piece.start] = piece
-            return True
-        return False
-
-
-def _joined(xp: Namespace, pieces: list[_Piece]) -> Value:
-    """Pieces side by side, with zeros where there is none: no element of many arrays is added to zeros."""
-    if len(pieces) < FEWEST:
-        return functools.reduce(lambda x, y: xp.builder.apply(OPS["add"], x, y), (p.whole for p in pieces))  # type: ignore[arg-type]
-    axis, shape, at, found = pieces[0].axis, pieces[0].whole.type.shape, 0, []
-    zeros = lambda n: xp.full((*shape[:axis], n, *shape[axis + 1 :]), 0, pieces[0].whole.type.dtype)
-    for piece in sorted(pieces, key=lambda p: p.start):
-        found += [zeros(piece.start - at)] if piece.start > at else []
-        found.append(xp.wrap(piece.part))
-        at = piece.stop
-    found += [zeros(shape[axis] - at)] if shape[axis] > at else []
-    return xp.lift(xp.concatenate(found, axis=axis))
+    for value in list(parts.held):
+        collect(value)
 
 
 def _not_linear(xp: Namespace, node: Node, k: int, g: Any) -> Any:
@@ -181,6 +104,15 @@ def _cumulative(xp: Namespace, node: Node, k: int, g: Any) -> Any:
 def _movement(xp: Namespace, node: Node, k: int, g: Any) -> Any:
     shapes = tuple(v.type.shape for v in node.operands)
     return node.op.transpose(xp, g, k, shapes, node.params)  # type: ignore[attr-defined]
+
+
+def _taken_apart(xp: Namespace, node: Node, g: Any) -> Iterator[Callable[[], Any]]:
+    """The part of each operand of a concatenation: of many, in one go."""
+    axis, start = node.params["axis"], 0
+    for v in node.operands:
+        end = start + v.type.shape[axis]
+        yield functools.partial(xp.basic_index, g, (*[slice(None)] * axis, slice(start, end)))
+        start = end
 
 
 def _indexing(xp: Namespace, node: Node, k: int, g: Any) -> Any:

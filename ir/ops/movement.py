@@ -1,5 +1,6 @@
 """Elements moved, repeated or dropped: each op says what shape comes out and where its elements come from."""
 
+import itertools
 import math
 
 import numpy as np
@@ -84,18 +85,15 @@ def _concatenated(op, shapes, params):
     return (*shapes[0][:axis], sum(s[axis] for s in shapes), *shapes[0][axis + 1 :])
 
 
-def _offset(shapes, k, axis):
-    return sum(s[axis] for s in shapes[:k])
-
-
 def _concatenated_pieces(shapes, out, params):
     axis, ones = params["axis"], (1,) * len(out)
-    starts = (tuple(_offset(shapes, k, axis) if a == axis else 0 for a in range(len(out))) for k in range(len(shapes)))
+    offsets = itertools.accumulate((s[axis] for s in shapes[:-1]), initial=0)
+    starts = (tuple(offset if a == axis else 0 for a in range(len(out))) for offset in offsets)
     return tuple(Piece(k, start, shapes[k], 0, c_strides(shapes[k]), ones) for k, start in enumerate(starts))
 
 
 def _part(xp, g, k, shapes, params):
-    start = _offset(shapes, k, params["axis"])
+    start = sum(s[params["axis"]] for s in shapes[:k])
     key = [slice(None)] * g.ndim
     key[params["axis"]] = slice(start, start + shapes[k][params["axis"]])
     return g[tuple(key)]

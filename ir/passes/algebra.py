@@ -53,12 +53,12 @@ def algebra(graph: Graph) -> Graph:
     made = _Made(b)
 
     def expand(_: Builder, node: Node, operands: tuple[Value, ...]) -> tuple[Value, ...]:
-        rows = ROWS.get(node.op.name, ()) if all(v.type.dtype.kind in "fb" for v in operands) else ()
-        for rewrite in rows:
+        rows = ROWS.get(node.op.name, ())
+        for rewrite in rows if rows and all(v.type.dtype.kind in "fb" for v in operands) else ():
             found = rewrite(made, *operands, **node.params) if node.params else rewrite(made, *operands)
             if found is not None and found.type == node.results[0].type:
                 return (found,)
-        results = b.emit_all(node.op, operands, **node.params)
+        results = b.keep(node, operands)
         made.nodes.update(dict.fromkeys(results, b.nodes[-1]))
         return results
 

@@ -33,8 +33,10 @@ def common_subexpressions(graph: Graph) -> Graph:
     seen: dict[Any, Node] = {}
     kept = []
     for node in graph.nodes:
-        operands = tuple(same.get(v, v) for v in node.operands)
-        key = (node.op, operands, tuple(sorted(node.params.items(), key=lambda item: item[0])))
+        operands = tuple([same.get(v, v) for v in node.operands])
+        key: Any = (node.op, operands)
+        if node.params:
+            key = (*key, *sorted(node.params.items(), key=lambda item: item[0]))
         first = seen.get(key)
         if first is None:
             seen[key] = node if operands == node.operands else _reading(node, operands)
@@ -54,7 +56,7 @@ def fold_constants(graph: Graph) -> Graph:
 
     kept = []
     for node in graph.nodes:
-        operands = tuple(known.get(v, v) for v in node.operands)
+        operands = tuple([known.get(v, v) for v in node.operands])
         each = [number(v) for v in operands]
         made = node if operands == node.operands else _reading(node, operands)
         if each and None not in each and (found := _number(node, each)) is not None:

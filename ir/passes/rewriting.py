@@ -23,10 +23,10 @@ def rewritten(graph: Graph, expand: Expand, builder: Builder | None = None) -> G
     env = Renamed(b.adopt)
     for node in graph.nodes:
         b.location = node.location
-        operands = tuple(env[v] for v in node.operands)
+        operands = tuple([env[v] for v in node.operands])
         results = expand(b, node, operands)
         if results is None:
-            results = b.emit_all(node.op, operands, **node.params)
+            results = b.keep(node, operands)
         env.update(zip(node.results, results, strict=True))
     for guard in graph.guards:
         b.guard(env[guard.value], guard.expected, guard.location)

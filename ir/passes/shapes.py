@@ -29,7 +29,7 @@ class _Rewriter:
         result = rule(self, node, operands) if rule is not None else None
         if result is not None:
             return (result,)
-        results = builder.emit_all(node.op, operands, **node.params)
+        results = builder.keep(node, operands)
         self.maker.update(dict.fromkeys(results, builder.nodes[-1]))
         return results
 
@@ -93,9 +93,13 @@ _RULES: dict[str, Callable[[_Rewriter, Node, tuple[Value, ...]], Value | None]] 
 def _early(rewriter: _Rewriter, node: Node, operands: tuple[Value, ...]) -> Value | None:
     """The op on what its operands were before they were broadcast, where that is less work."""
     op, full = OPS["broadcast_to"], node.result.type.shape
-    sources = tuple(rewriter.source(v, op) for v in operands)
+    sources: tuple[Value, ...] = ()
+    for v in operands:
+        if (source := rewriter.source(v, op)) is v:
+            return None
+        sources += (source,)
     small = np.broadcast_shapes(*(v.type.shape for v in sources))
-    if math.prod(small) >= math.prod(full) or any(s is v for s, v in zip(sources, operands, strict=True)):
+    if math.prod(small) >= math.prod(full):
         return None
     ready = tuple(v if v.type.shape == small else rewriter.emit(op, (v,), shape=small) for v in sources)
     return rewriter.emit(op, (rewriter.emit(node.op, ready, **node.params),), shape=full)

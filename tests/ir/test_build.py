@@ -5,9 +5,10 @@ import itertools
 import numpy as np
 import pytest
 
-from wengert.ir.build import Builder, Namespace, common_dtype
+from wengert.ir.build import Builder, Namespace
 from wengert.ir.errors import GraphTypeError
 from wengert.ir.ops import OPS
+from wengert.ir.promotion import common_dtype
 from wengert.ir.types import DTYPES, ArrayType, type_of
 
 WEAK = {"i": 1, "f": 1.0, "c": 1j}

@@ -15,7 +15,10 @@ from wengert.tracer.numpy_api.support import as_array, deliver, refuse_plain_out
 from wengert.tracer.numpy_api.ufunc_bodies import COMPOSED
 from wengert.tracer.weak import fit
 
-__all__ = ["COMPOSED", "call"]
+__all__ = ["COMPOSED", "ONE_NODE", "call"]
+
+#: The ufuncs that are an op of the IR.
+ONE_NODE = {u: op for u, op in BY_FUNCTION.items() if isinstance(u, np.ufunc) and u not in COMPOSED}
 
 _OPTIONS = ("where", "casting", "order", "subok", "dtype", "signature", "sig", "axes", "axis", "keepdims")
 _PYTHON = {"i": int, "f": float, "c": complex}
