@@ -26,6 +26,8 @@ __all__ = ["merged"]
 LARGE = 1024
 #: By how much shapes may differ along an axis.
 APART = 8
+#: Of the loops that read an array, so many are asked to take another in.
+RECENT = 8
 #: Loops looked at to see whether one needs another's results.
 SEARCH = 2000
 
@@ -57,7 +59,7 @@ class _Merging:
         hosts: dict[Value, list[Unit]] = {}
         for unit in self.units:
             large = self._large(unit)
-            seen = dict.fromkeys(host for v in large for host in hosts.get(v, ()))
+            seen = dict.fromkeys(host for v in large for host in hosts.get(v, ())[-RECENT:])
             host = next((h for h in seen if self._can(h, unit)), None)
             if host is not None:
                 self._join(host, unit)
