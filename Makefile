@@ -3,7 +3,7 @@
 PY := .venv/bin/python
 
 help:  ## this list
-	@awk -F ':.*## ' '/^[a-z]+:.*## /{printf "  make %-7s %s\n", $$1, $$2}' Makefile
+	@awk -F ':.*## ' '/^[a-z]+:.*## /{printf "  make %-9s %s\n", $$1, $$2}' Makefile
 
 demo: .venv/ready  ## train on handwritten digits, save, and run the file on every backend where the source is not
 	$(PY) -m wengert.tools.demo
@@ -23,6 +23,13 @@ mutants: .venv/ready  ## each derivative rule, spoilt in every way: the laws hav
 
 laws: .venv/ready  ## count the cases of the laws, and measure their worst errors
 	$(PY) -m pytest -q -n 2 --dist worksteal tests/laws --laws-page docs/laws.md
+
+# The libraries of the sanitizers have to be there before Python is; what Python itself leaks is not our question.
+sanitized: .venv/ready  ## the tests of compiled programs, with GCC's sanitizers of addresses and of undefined behaviour
+	CC="gcc -fsanitize=address,undefined -fno-sanitize-recover=all" WENGERT_CACHE="$(CURDIR)/.venv/sanitized" \
+	LD_PRELOAD="$$(gcc -print-file-name=libasan.so):$$(gcc -print-file-name=libubsan.so)" ASAN_OPTIONS=detect_leaks=0 \
+	$(PY) -m pytest -n 2 --dist worksteal tests/backends tests/test_agreement.py tests/laws/test_values.py \
+	    tests/laws/test_derivative.py -k "not compiler and not sanitizers"
 
 bench: .venv/ready  ## what gradients, traces and imports cost here
 	$(PY) -m wengert.tools.bench
@@ -50,4 +57,4 @@ clean:  ## everything that was made, .venv too
 	@echo ../../../root > "$$($(PY) -c 'import sysconfig; print(sysconfig.get_path("purelib"))')/wengert.pth"
 	@touch $@
 
-.PHONY: help demo test check soak mutants laws bench clean
+.PHONY: help demo test check soak mutants laws sanitized bench clean
