@@ -24,7 +24,7 @@ mutants: .venv/ready  ## each derivative rule, spoilt in every way: the laws hav
 laws: .venv/ready  ## count the cases of the laws, and measure their worst errors
 	$(PY) -m pytest -q -n 2 --dist worksteal tests/laws --laws-page docs/laws.md
 
-bench: .venv/ready  ## what gradients, traces and imports cost here
+bench: .venv/ready  ## what gradients cost here, beside those of C by hand and of the peers that are in .venv
 	$(PY) -m wengert.tools.bench
 
 clean:  ## everything that was made, .venv too

@@ -22,6 +22,10 @@ PEERS = {"autograd": "autograd", "jax": "jax", "torch": "torch", "casadi": "casa
 HAND = ("hand-numpy", "hand-c")
 
 
+#: So many numbers are asked of ``reference``.
+LARGEST = 2000
+
+
 class Absent(Exception):  # noqa: N818 (it is no error: a peer that does not have a row says why)
     """Why there is no entry of this name for a row."""
 
@@ -54,9 +58,10 @@ def entry(name: str, row: Row, *, tiny: bool = False) -> Entry:
     if name in PEERS:
         peer = importlib.import_module(f"wengert.tools.bench.peers.{name}")
         return peer.entry(row, given, arguments)  # type: ignore[no-any-return]
-    reasons = wg.available_backends()
-    if reasons.get(name, f"there is no target {name}") is not None:
-        raise Absent(reasons[name])
+    if (reason := wg.available_backends().get(name, f"there is no target {name}")) is not None:
+        raise Absent(reason)
+    if name == "reference" and sum(np.size(x) for x in given) > LARGEST:
+        raise Absent("computes with one number at a time")
     derivative = ours.derivative(row, name, tiny=tiny)
     value = None if row.asked == "product" else ours.value(row, name, tiny=tiny)
     return Entry(derivative, given, value=value, value_args=arguments)

@@ -12,10 +12,15 @@ from typing import Any
 from wengert.tools.bench.entry import HAND
 from wengert.tools.bench.rows import Row
 
-__all__ = ["THREADS", "race"]
+__all__ = ["THREADS", "environment", "race", "told"]
 
 #: The variables that libraries with threads read when they start.
 THREADS = ("OMP_NUM_THREADS", "OPENBLAS_NUM_THREADS", "MKL_NUM_THREADS")
+
+
+def told(text: str) -> None:
+    """Progress, which is not part of the page."""
+    print(text, file=sys.stderr, flush=True)
 
 
 def environment(threads: int | None) -> dict[str, str]:
@@ -30,19 +35,20 @@ def run(row: Row, entrants: Sequence[str], *, seconds: float, limit: float, thre
     command = [sys.executable, "-m", "wengert.tools.bench.worker", row.name, ",".join(entrants),
                "--seconds", str(seconds), "--limit", str(limit)]  # fmt: skip
     done = subprocess.run(command, stdout=subprocess.PIPE, text=True, check=False, env=environment(threads))
-    if done.returncode != 0:
+    if done.returncode != 0 or not done.stdout:
         return {name: {"failed": f"the process of this row ended with {done.returncode}"} for name in entrants}
     return json.loads(done.stdout.splitlines()[-1])  # type: ignore[no-any-return]
 
 
 def race(
-    rows: Sequence[Row], targets: Sequence[str], peers: Sequence[str], *, seconds: float, limit: float
+    rows: Sequence[Row], targets: Sequence[str], peers: Sequence[str], *, hand: Sequence[str] = HAND,
+    seconds: float, limit: float,
 ) -> Iterator[tuple[Row, dict[str, Any]]]:
     """Row by row, who takes how long; on one thread too (names end in " 1") where the row is large enough for two."""
     for row in rows:
-        found = run(row, [*HAND, *targets, *peers], seconds=seconds, limit=limit, threads=None)
+        found = run(row, [*hand, *targets, *peers], seconds=seconds, limit=limit, threads=None)
         if row.threads and (os.cpu_count() or 1) > 1:
-            alone = [*HAND, *(name for name in targets if name != "reference")]
+            alone = [*hand, *(name for name in targets if name != "reference")]
             again = run(row, alone, seconds=seconds, limit=limit, threads=1)
             found |= {f"{name} 1": its for name, its in again.items()}
         yield row, found

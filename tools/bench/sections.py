@@ -1,10 +1,9 @@
-"""`make bench`: what a gradient, a trace and an import cost here.  Medians of interleaved runs."""
+"""What a gradient, a trace and an import cost: wengert alone, and medians of interleaved runs."""
 
 from __future__ import annotations
 
 import functools
 import os
-import platform
 import shutil
 import statistics
 import subprocess
@@ -20,7 +19,7 @@ import wengert as wg
 from wengert.tools.bench.cases import MILLION, SMALL, Case, deep, network, network_by_hand, weights_and_data
 from wengert.tools.bench.timing import duration, interleaved, table
 
-__all__ = ["main", "run_all"]
+__all__ = ["EVERY"]
 
 ROOT = Path(wg.__file__).resolve().parent
 RATIO, NODES, IMPORT_MS, WHEEL_KB = 3, 50_000, 100, 1000
@@ -158,32 +157,5 @@ def wheel() -> str:
         return f"{title}{built.name} has {built.stat().st_size / 1000:.0f} kB; the aim is less than {WHEEL_KB} kB."
 
 
-def machine() -> str:
-    """One line on where this was measured."""
-    compiler = shutil.which(os.environ.get("CC", "cc")) or "no C compiler"
-    return (
-        f"Measured on {platform.system()} {platform.machine()}, {os.cpu_count()} CPUs, Python "
-        f"{platform.python_version()}, NumPy {np.__version__}, {compiler}."
-    )
-
-
-def run_all(write: Path | None = None) -> None:
-    """Print every section as it is measured; with ``write``, into a file too."""
-    parts = [f"# Benchmarks\n\nWritten by `wengert bench --write docs/bench.md`. {machine()}"]
-    print(parts[0])
-    for section in (cheap_gradient, every_target, against_hand, tracing, importing, wheel):
-        parts.append(section())
-        print(f"\n{parts[-1]}", flush=True)
-    if write is not None:
-        write.write_text("\n\n".join(parts) + "\n", encoding="utf-8")
-
-
-def main() -> None:
-    """The benchmarks, as a program."""
-    parser = argparse.ArgumentParser(description=__doc__, prog="python -m wengert.tools.bench")
-    parser.add_argument("--write", type=Path, help="write the tables into this file, too")
-    run_all(parser.parse_args().write)
-
-
-if __name__ == "__main__":
-    main()
+#: What the page tells of wengert alone.
+EVERY = (cheap_gradient, every_target, against_hand, tracing, importing, wheel)

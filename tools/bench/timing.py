@@ -61,9 +61,10 @@ class Watch:
         self.count = 1
 
     def turn(self, seconds: float) -> None:
-        """A warm call, then batches for so long; at least one."""
+        """A warm call unless calls are long, then batches for so long; at least one."""
         end = time.perf_counter() + seconds
-        self.timer.timeit(1)
+        if not self.times or self.times[-1] < seconds:
+            self.timer.timeit(1)
         least = min(seconds / 5, 0.001)
         while True:
             took = self.timer.timeit(self.count)

@@ -5,13 +5,13 @@ from __future__ import annotations
 import argparse
 import json
 import signal
-import sys
 import time
 from collections.abc import Iterator
 from contextlib import contextmanager
 from typing import Any
 
-from wengert.tools.bench.entry import Absent, close, entry, reference
+from wengert.tools.bench.entry import PEERS, Absent, close, entry, reference
+from wengert.tools.bench.race import told
 from wengert.tools.bench.rows import ROWS
 from wengert.tools.bench.timing import Watch, turns
 
@@ -38,7 +38,7 @@ def deadline(seconds: float) -> Iterator[None]:
         signal.signal(signal.SIGALRM, before)
 
 
-def told(error: BaseException) -> str:
+def sentence(error: BaseException) -> str:
     """An error in a line."""
     text = " ".join(str(error).split())
     return text if isinstance(error, (Absent, TimeoutError)) else f"{type(error).__name__}: {text}"[:300]
@@ -52,7 +52,7 @@ def measure(name: str, entrants: list[str], *, seconds: float, limit: float, tin
     watches: dict[tuple[str, str], Watch] = {}
     for who in entrants:
         start = time.perf_counter()
-        print(f"  {name}: {who} ...", file=sys.stderr, flush=True)
+        told(f"  {name}: {who} ...")
         try:
             with deadline(limit):
                 its = entry(who, row, tiny=tiny)
@@ -60,11 +60,11 @@ def measure(name: str, entrants: list[str], *, seconds: float, limit: float, tin
                 first = time.perf_counter() - start
                 found[who] = {"first": first, "error": close(its.read(result), expected)}
                 watches[who, "derivative"] = Watch(its.call, its.args)
-                if its.value is not None:
+                if its.value is not None and who not in PEERS:
                     its.value(*its.value_args)
                     watches[who, "value"] = Watch(its.value, its.value_args)
         except Exception as error:  # noqa: BLE001 (whatever it is, it is told in the table)
-            found[who] = {"failed": told(error)}
+            found[who] = {"failed": sentence(error)}
             watches = {key: watch for key, watch in watches.items() if key[0] != who}
     turns(list(watches.values()), seconds=seconds)
     for (who, what), watch in watches.items():

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import itertools
 from typing import Any
 
 import numpy as np
@@ -53,7 +54,7 @@ def mlp_by_hand(W1: Any, b1: Any, W2: Any, b2: Any, W3: Any, b3: Any, X: Any, Y:
 def layers(batch: int, *widths: int) -> tuple[Any, ...]:
     rng = np.random.default_rng(0)
     weights: list[Any] = []
-    for above, below in zip(widths, widths[1:]):
+    for above, below in itertools.pairwise(widths):
         weights += [rng.normal(size=(above, below)) / np.sqrt(above), rng.normal(size=below) / 10]
     labels = np.eye(widths[-1])[rng.integers(0, widths[-1], batch)]
     return (*weights, rng.normal(size=(batch, widths[0])), labels)

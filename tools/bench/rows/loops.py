@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import math
 from typing import Any
 
 import numpy as np
@@ -24,8 +23,8 @@ def lstm(main: Any, extra: Any, state: Any, sequence: Any) -> Any:
     width = sequence.shape[1]
     hidden, cell = list(state[::2]), list(state[1::2])
     total = 0.0
-    for now, following in zip(sequence, sequence[1:]):
-        x = now * extra[0]
+    for t in range(len(sequence) - 1):
+        x = sequence[t] * extra[0]
         for k in range(len(hidden)):
             gates = np.concatenate((x, hidden[k], x, hidden[k])) * main[2 * k] + main[2 * k + 1]
             forget, let_in = sigmoid(gates[:width]), sigmoid(gates[width : 2 * width])
@@ -34,7 +33,7 @@ def lstm(main: Any, extra: Any, state: Any, sequence: Any) -> Any:
             hidden[k] = let_out * np.tanh(cell[k])
             x = hidden[k]
         y = x * extra[1] + extra[2]
-        total += np.sum(following * (y - np.log(np.sum(np.exp(y)) + 2.0)))
+        total += np.sum(sequence[t + 1] * (y - np.log(np.sum(np.exp(y)) + 2.0)))
     return -total / ((len(sequence) - 1) * width)
 
 
@@ -134,7 +133,7 @@ def lotka_by_hand(y: Any, rates: Any) -> Any:
     du, dv, da, db, dc, dd = 2 * u, 2 * v, 0.0, 0.0, 0.0, 0.0
     for stage in reversed(stages):
         su, sv, back_u, back_v, length = du, dv, 0.0, 0.0, 0.0
-        for (x, z, reach), share in zip(stage, (sixth, 2 * sixth, 2 * sixth, sixth)):
+        for (x, z, reach), share in zip(stage, (sixth, 2 * sixth, 2 * sixth, sixth), strict=True):
             # a stage's slope enters the next state with its share, and the stage after it over that one's reach
             p, q = share * du + length * back_u, share * dv + length * back_v
             da, db, dc, dd = da + p * x, db - p * x * z, dc + q * x * z, dd - q * z
