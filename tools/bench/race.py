@@ -15,7 +15,7 @@ from wengert.tools.bench.rows import Row
 __all__ = ["THREADS", "environment", "race", "told"]
 
 #: The variables that libraries with threads read when they start.
-THREADS = ("OMP_NUM_THREADS", "OPENBLAS_NUM_THREADS", "MKL_NUM_THREADS")
+THREADS = ("WENGERT_THREADS", "OMP_NUM_THREADS", "OPENBLAS_NUM_THREADS", "MKL_NUM_THREADS")
 
 
 def told(text: str) -> None:

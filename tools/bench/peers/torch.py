@@ -119,7 +119,7 @@ def eager(function: Callable[..., Any], argnums: tuple[int, ...]) -> Callable[..
     def both(*args: Any) -> Any:
         own = [args[i].detach().requires_grad_() for i in argnums]
         value = function(*own, *args[len(own) :])
-        return torch.autograd.grad(value, own), value
+        return torch.autograd.grad(value, own), value.detach()
 
     return both
 

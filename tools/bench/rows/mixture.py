@@ -21,7 +21,7 @@ GAMMA, M = 1.0, 0
 
 
 def gmm(alphas: Any, means: Any, icf: Any, x: Any) -> Any:
-    """Minus nothing: the log-likelihood itself, in the logarithms of weights, the means and the factors."""
+    """The log-likelihood, in the logarithms of weights, the means and the factors."""
     k, d = means.shape
     columns, rows = np.triu_indices(d, 1)
     factors = np.zeros((k, d, d))
@@ -54,25 +54,25 @@ def gmm_by_hand(alphas: Any, means: Any, icf: Any, x: Any) -> Any:
     factors[:, rows, columns] = icf[:, d:]
     diagonal = np.exp(icf[:, :d])
     factors[:, np.arange(d), np.arange(d)] = diagonal
-    # L (x - mean) = L x - L mean, so that one product serves all components
-    shifts = (factors @ means[:, :, None])[:, :, 0]
-    turned = (x @ factors.reshape(k * d, d).T).reshape(n, k, d) - shifts
+    # L (x - mean) = L x - L mean, so that one product serves all components; points are along the last axis
+    turned = (factors.reshape(k * d, d) @ x.T).reshape(k, d, n)
+    turned -= factors @ means[:, :, None]
     logs = np.sum(icf[:, :d], axis=1)
-    inner = alphas + logs - 0.5 * np.einsum("nkd,nkd->nk", turned, turned)
-    top = np.max(inner, axis=1, keepdims=True)
-    e = np.exp(inner - top)
-    total = np.sum(e, axis=1, keepdims=True)
-    shares = e / total
+    inner = (alphas + logs)[:, None] - 0.5 * np.einsum("kdn,kdn->kn", turned, turned)
+    top = np.max(inner, axis=0)
+    shares = np.exp(inner - top)
+    total = np.sum(shares, axis=0)
+    shares /= total
     of_alphas = np.exp(alphas - np.max(alphas))
     weights = np.max(alphas) + np.log(np.sum(of_alphas))
     prior = 0.5 * GAMMA**2 * (np.sum(diagonal**2) + np.sum(icf[:, d:] ** 2)) - M * np.sum(logs)
-    value = np.sum(top[:, 0] + np.log(total[:, 0])) - n * weights + prior + constant(n, d, k)
+    value = np.sum(top + np.log(total)) - n * weights + prior + constant(n, d, k)
 
-    counts = np.sum(shares, axis=0)
-    pulled = shares[:, :, None] * turned  # minus the cotangent of L (x - mean)
-    sums = np.sum(pulled, axis=0)
-    # d/dL of -|L (x - mean)|^2 / 2 summed = -(sum of pulled x' - sum of pulled mean')
-    outer = (pulled.reshape(n, k * d).T @ x).reshape(k, d, d) - sums[:, :, None] * means[:, None, :]
+    counts = np.sum(shares, axis=1)
+    turned *= shares[:, None, :]  # minus the cotangent of L (x - mean)
+    sums = np.sum(turned, axis=2)
+    # d/dL of -|L (x - mean)|^2 / 2, summed, = -(sum of turned x' - sum of turned mean')
+    outer = (turned.reshape(k * d, n) @ x).reshape(k, d, d) - sums[:, :, None] * means[:, None, :]
     d_icf = np.empty_like(icf)
     steps = np.arange(d)
     d_icf[:, d:] = GAMMA**2 * icf[:, d:] - outer[:, rows, columns]
