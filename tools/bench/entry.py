@@ -62,8 +62,7 @@ def entry(name: str, row: Row, *, tiny: bool = False) -> Entry:
         raise Absent(reason)
     if name == "reference" and sum(np.size(x) for x in given) > LARGEST:
         raise Absent("computes with one number at a time")
-    derivative = ours.derivative(row, name, tiny=tiny)
-    value = None if row.asked == "product" else ours.value(row, name, tiny=tiny)
+    value, derivative = ours.programs(row, name, tiny=tiny)
     return Entry(derivative, given, value=value, value_args=arguments)
 
 

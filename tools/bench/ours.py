@@ -8,26 +8,21 @@ from typing import Any
 import wengert as wg
 from wengert.tools.bench.rows.row import Row
 
-__all__ = ["derivative", "value"]
+__all__ = ["programs"]
 
 
-def value(row: Row, backend: str, *, tiny: bool = False) -> Callable[..., Any]:
-    """The function alone, as a program."""
-    return wg.trace(row.function).graph(*row.arguments(tiny=tiny)).on(backend)
-
-
-def derivative(row: Row, backend: str, *, tiny: bool = False) -> Callable[..., Any]:
-    """What is asked of the row; called with ``row.given()``."""
-    if row.asked == "product":
-        both = wg.trace(lambda x, v: (row.function(x), (wg.hvp(row.function)(x, v),)))
-        return both.graph(*row.given(tiny=tiny)).on(backend)
-    program = value(row, backend, tiny=tiny)
+def programs(row: Row, backend: str, *, tiny: bool = False) -> tuple[Callable[..., Any], Callable[..., Any]]:
+    """The function alone, and what is asked of the row; the latter is called with ``row.given()``."""
+    value = wg.trace(row.function).graph(*row.arguments(tiny=tiny)).on(backend)
     match row.asked:
         case "gradient":
-            return wg.value_and_grad(program, argnums=row.argnums)
+            return value, wg.value_and_grad(value, argnums=row.argnums)
+        case "product":
+            both = wg.trace(lambda x, v: (row.function(x), (wg.hvp(row.function)(x, v),)))
+            return value, both.graph(*row.given(tiny=tiny)).on(backend)
         case "blocks":
-            return wg.jacobian_blocks(program)
+            return value, wg.jacobian_blocks(value)
         case "jacobian":
-            return wg.jacobian(program)
+            return value, wg.jacobian(value)
         case _:
-            return wg.hessian(program)
+            return value, wg.hessian(value)
