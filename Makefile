@@ -31,7 +31,7 @@ sanitized: .venv/ready  ## the tests of compiled programs, with GCC's sanitizers
 	$(PY) -m pytest -n 2 --dist worksteal tests/backends tests/test_agreement.py tests/laws/test_values.py \
 	    tests/laws/test_derivative.py -k "not compiler and not sanitizers"
 
-bench: .venv/ready  ## what gradients, traces and imports cost here
+bench: .venv/ready  ## what gradients cost here, beside those of C by hand and of the peers that are in .venv
 	$(PY) -m wengert.tools.bench
 
 clean:  ## everything that was made, .venv too

@@ -16,7 +16,7 @@ import numpy as np
 
 import wengert as wg
 
-__all__ = ["bundle", "main", "objective", "problem", "rotated"]
+__all__ = ["bundle", "main", "objective", "problem", "project", "rotated"]
 
 
 def rotated(r: Any, x: Any) -> Any:
@@ -33,13 +33,17 @@ def rotated(r: Any, x: Any) -> Any:
 
 def objective(cameras: Any, points: Any, weights: Any, features: Any, seen_by: Any, seen: Any) -> Any:
     """The weighted reprojection errors, two per observation, and one error per weight."""
-    c, x = cameras[seen_by], points[seen]
+    projected = project(cameras[seen_by], points[seen])
+    return weights[:, None] * (projected - features), 1.0 - weights * weights
+
+
+def project(c: Any, x: Any) -> Any:
+    """Where each camera sees its point."""
     inside = rotated(c[:, :3], x - c[:, 3:6])
     flat = inside[:, :2] / inside[:, 2:]
     square = np.sum(flat * flat, axis=1, keepdims=True)
     distorted = flat * (1.0 + c[:, 9:10] * square + c[:, 10:] * square * square)
-    projected = distorted * c[:, 6:7] + c[:, 7:9]
-    return weights[:, None] * (projected - features), 1.0 - weights * weights
+    return distorted * c[:, 6:7] + c[:, 7:9]
 
 
 def problem(cameras: int, points: int, observations: int, seed: int = 0) -> tuple[Any, ...]:

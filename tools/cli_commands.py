@@ -231,13 +231,14 @@ def backends() -> None:
         print(f"{name:<10} " + textwrap.fill(state, 100, subsequent_indent=" " * 11))
 
 
-def bench(*, which: str | None, write: Path | None) -> None:
-    """What gradients, traces and imports cost here.
+def bench(*, which: str | None, write: Path | None, options: tuple[str, ...]) -> None:
+    """What gradients cost here, beside those of the peers that are installed and of hand-written C and NumPy.
 
-    With "bundle", what the sparse Jacobian of bundle adjustment costs; with "loops", what long loops keep in memory,
-    and a recurrent network trained.
+    With "rows", that alone; with "bundle", what the sparse Jacobian of bundle adjustment costs; with "loops", what long
+    loops keep in memory, and a recurrent network trained. Further options, after --, are those of python -m
+    wengert.tools.bench.
     """
-    if which is not None:
+    if which in ("bundle", "loops"):
         from wengert.tools.bundle import bundle
         from wengert.tools.loops import loops
 
@@ -246,9 +247,9 @@ def bench(*, which: str | None, write: Path | None) -> None:
         if write is not None:
             write.write_text(text + "\n", encoding="utf-8")
         return
-    from wengert.tools.bench import run_all
+    from wengert.tools.bench.command import main
 
-    run_all(write)
+    main([which or "all", *options, *([] if write is None else ["--write", str(write)])])
 
 
 # -- the command line -----------------------------------------------------------------------------
@@ -302,7 +303,8 @@ def commands() -> Any:
             option(["--backend"], multiple=True, help="A backend to ask; may be given more than once."),
         ],
         backends: [],
-        bench: [argument(["which"], required=False, type=click.Choice(["bundle", "loops"])), write],
+        bench: [argument(["which"], required=False, type=click.Choice(["rows", "bundle", "loops"])), write,
+                argument(["options"], nargs=-1)],
     }  # fmt: skip
     group = click.Group(help="Plain NumPy as a graph: look at files, ops and backends.",
                         params=[], context_settings={"help_option_names": ["-h", "--help"]})  # fmt: skip

@@ -1,17 +1,14 @@
-"""`make bench`: what a gradient, a trace and an import cost here.  Medians of interleaved runs."""
+"""What a gradient, a trace and an import cost: wengert alone, and medians of interleaved runs."""
 
 from __future__ import annotations
 
-import argparse
 import functools
 import os
-import platform
 import shutil
 import statistics
 import subprocess
 import sys
 import tempfile
-import time
 from collections.abc import Callable, Sequence
 from pathlib import Path
 from typing import Any
@@ -19,42 +16,13 @@ from typing import Any
 import numpy as np
 
 import wengert as wg
-from wengert.tools.bench_cases import MILLION, SMALL, Case, deep, network, network_by_hand, weights_and_data
+from wengert.tools.bench.cases import MILLION, SMALL, Case, deep, network, network_by_hand, weights_and_data
+from wengert.tools.bench.timing import duration, interleaved, table
 
-__all__ = ["main", "run_all"]
+__all__ = ["EVERY"]
 
 ROOT = Path(wg.__file__).resolve().parent
 RATIO, NODES, IMPORT_MS, WHEEL_KB = 3, 50_000, 100, 1000
-
-
-def interleaved(calls: Sequence[Callable[[], Any]], *, seconds: float = 1.0, least: int = 5) -> list[float]:
-    """The median time of each call, run in turns, so that a busy moment touches all alike."""
-    times: list[list[float]] = [[] for _ in calls]
-    for call in calls:
-        call()  # compile, and fill the caches
-    end = time.perf_counter() + seconds
-    while time.perf_counter() < end or len(times[0]) < least:
-        for call, own in zip(calls, times, strict=True):
-            start = time.perf_counter()
-            call()
-            own.append(time.perf_counter() - start)
-    return [statistics.median(own) for own in times]
-
-
-def duration(seconds: float) -> str:
-    """A time in the unit that suits it."""
-    for unit, size in (("us", 1e-6), ("ms", 1e-3), ("s", 1.0)):
-        if seconds < 1000 * size:
-            return f"{seconds / size:.3g} {unit}"
-    return f"{seconds / 3600:.3g} h"
-
-
-def table(head: Sequence[str], rows: Sequence[Sequence[str]]) -> str:
-    """A table in markdown that reads well as text too."""
-    widths = [max(map(len, column)) for column in zip(head, *rows, strict=True)]
-    lines = [" | ".join(cell.ljust(w) for cell, w in zip(row, widths, strict=True)) for row in (head, *rows)]
-    rule = " | ".join("-" * w for w in widths)
-    return "\n".join(f"| {line} |" for line in (lines[0], rule, *lines[1:]))
 
 
 def _here(names: Sequence[str]) -> list[str]:
@@ -189,32 +157,5 @@ def wheel() -> str:
         return f"{title}{built.name} has {built.stat().st_size / 1000:.0f} kB; the aim is less than {WHEEL_KB} kB."
 
 
-def machine() -> str:
-    """One line on where this was measured."""
-    compiler = shutil.which(os.environ.get("CC", "cc")) or "no C compiler"
-    return (
-        f"Measured on {platform.system()} {platform.machine()}, {os.cpu_count()} CPUs, Python "
-        f"{platform.python_version()}, NumPy {np.__version__}, {compiler}."
-    )
-
-
-def run_all(write: Path | None = None) -> None:
-    """Print every section as it is measured; with ``write``, into a file too."""
-    parts = [f"# Benchmarks\n\nWritten by `wengert bench --write docs/bench.md`. {machine()}"]
-    print(parts[0])
-    for section in (cheap_gradient, every_target, against_hand, tracing, importing, wheel):
-        parts.append(section())
-        print(f"\n{parts[-1]}", flush=True)
-    if write is not None:
-        write.write_text("\n\n".join(parts) + "\n", encoding="utf-8")
-
-
-def main() -> None:
-    """The benchmarks, as a program."""
-    parser = argparse.ArgumentParser(description=__doc__, prog="python -m wengert.tools.bench")
-    parser.add_argument("--write", type=Path, help="write the tables into this file, too")
-    run_all(parser.parse_args().write)
-
-
-if __name__ == "__main__":
-    main()
+#: What the page tells of wengert alone.
+EVERY = (cheap_gradient, every_target, against_hand, tracing, importing, wheel)

@@ -1,0 +1,5 @@
+"""`python -m wengert.tools.bench`."""
+
+from wengert.tools.bench.command import main
+
+main()
