@@ -63,12 +63,12 @@ def nest_of(structure: Structure) -> Nest:
     if structure.kind == "leaf":
         return None
     if structure.kind == "static":
-        value = structure.static
-        if value is None or type(value) in (bool, str) or type(value).__eq__ is object.__eq__:
+        value, cls = structure.static, type(structure.static)  # type: Any, Any
+        if value is None or cls in (bool, str) or cls.__eq__ is object.__eq__:
             return (None, value)
         raise LookupError(structure)
-    cls = {"tuple": tuple, "list": list, "dict": dict}[structure.kind]
-    return (cls, tuple(map(nest_of, structure.children)), structure.keys)
+    kind = {"tuple": tuple, "list": list, "dict": dict}[structure.kind]
+    return (kind, tuple(map(nest_of, structure.children)), structure.keys)
 
 
 def nests_of(
@@ -328,7 +328,7 @@ class Entrances:
         self._others: dict[Any, Entrances] = {}
         self.first: Callable[..., Any] = _nothing
         self._links: dict[Any, Any] = {}
-        self._counts: dict[Any, int] = {}
+        self._counts: dict[int, int] = {}
 
     def __deepcopy__(self, memo: Any) -> Entrances:
         return Entrances()
@@ -344,7 +344,8 @@ class Entrances:
             return False
         if len(self._counts) > 64 * MOST:
             self._counts.clear()
-        count = self._counts[key] = self._counts.get(key, 0) + 1
+        number = hash(key)  # what is counted is not kept alive
+        count = self._counts[number] = self._counts.get(number, 0) + 1
         return count > 1 and count & (count - 1) == 0
 
     def add(self, key: Any, plan: Plan, run: Any, direct: Callable[[Plan], Any] | None = None) -> None:

@@ -147,18 +147,20 @@ def _around(variant: Variant) -> Callable[[], tuple[Any, ...] | None] | None:
     if not (sources or variant.watched or variant.watches):
         return None
 
+    pairs, unchanged = list(zip(sources, types, strict=False)), variant.unchanged
+
     def around() -> tuple[Any, ...] | None:
-        if not variant.unchanged():
+        if not unchanged():
             return None
         arrays = []
-        for source, type_ in zip(sources, types, strict=False):
+        for source, type_ in pairs:
             array = source() if callable(source) else source
             if type(array) is not np.ndarray:
                 return None
             if not array.flags.carray:
                 if type_of(array) != type_:
                     return None
-                array = np.require(array, type_.dtype, "CA").reshape(type_.shape)
+                array = np.require(array, type_.dtype, ("C", "A")).reshape(type_.shape)
             arrays.append(array)
         return tuple(arrays)
 

@@ -29,6 +29,7 @@ __all__ = ["Environment", "Watch"]
 Getter = Callable[[], Any]
 DEPTH = 5
 WIDTH = 1024
+_GONE = (AttributeError, KeyError, IndexError, NameError, ValueError, TypeError)  # what a getter may raise
 _SCALARS = (int, float, complex, bool, str, bytes, type(None), np.generic)
 _FUNCTIONS = (types.FunctionType, types.BuiltinFunctionType, np.ufunc, type)
 _STANDING_AROUND = (types.MethodType, functools.partial)
@@ -98,8 +99,15 @@ class Environment:
 
     def is_as(self, before: tuple[Any, ...]) -> bool:
         """Whether all that is watched is as it was, by identity where that is enough."""
-        same = all(_read(get) is then for get, (_, then) in zip(self.watched, before, strict=True))
-        return same or before == self.values()
+        try:
+            for get, then in zip(self.watched, before, strict=True):
+                if get() is not then[1]:
+                    break
+            else:
+                return True
+        except _GONE:
+            pass
+        return before == self.values()
 
     def _visit(self, value: Any, get: Getter, depth: int, holder: Any) -> None:
         if isinstance(value, Expr):  # a leak: its use will say so
@@ -165,7 +173,7 @@ def _is_based_on(view: Any, array: Any) -> bool:
 def _read(get: Getter) -> Any:
     try:
         return get()
-    except (AttributeError, KeyError, IndexError, NameError, ValueError, TypeError):
+    except _GONE:
         return _Missing
 
 

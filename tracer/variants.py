@@ -76,7 +76,8 @@ class Variant:
 
     def unchanged(self) -> bool:
         """Whether all that is watched is as it was, and so are the arrays that constants were made of."""
-        return self.environment.is_as(self.watched) and all(watch.holds() for watch in self.watches)
+        same = self.environment.is_as(self.watched)
+        return same and (not self.watches or all(watch.holds() for watch in self.watches))
 
     def implicit(self, entropy: Entropy) -> list[Any] | None:
         """The implicit inputs as they are now; None where one is no longer what it was traced as."""
