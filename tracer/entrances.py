@@ -96,7 +96,7 @@ class Path:
         program, variant = self.program, self.variant
         fixed = self.backend or program.backend
         name = fixed or protocol.current()
-        key = (variant or program, active, self.given, name)
+        key = (variant or program.graph, active, self.given, name)
         if not entrances.wants(key):
             return
         if variant is not None and not _is_plain(variant, self.bound):

@@ -174,7 +174,7 @@ def test_products_and_tangents(name, way):
     for target in (traced, *([] if name == "two numbers" else [traced.graph(*args).on(way)])):
         for _ in range(2):
             slow = wg.jvp(target, args, tangents)
-        fast = target._entrances.of(("jvp", None)).first(args, tangents)
+        fast = target._entrances.of(("jvp", way)).first(args, tangents)
         same(slow, fast)
         np.testing.assert_allclose(np.concatenate(flat(fast)), np.concatenate(flat(want)))
 
@@ -184,7 +184,7 @@ def test_tangents_of_several_results(way):
     args, tangents = (np.array([1.0, np.nan, 3.0]), np.array([0, 2])), (np.array([1.0, 0.0, 2.0]), None)
     for _ in range(3):
         slow = wg.jvp(f, args, tangents)
-    fast = f._entrances.of(("jvp", None)).first(args, tangents)
+    fast = f._entrances.of(("jvp", way)).first(args, tangents)
     same(slow, fast)
     same(fast[1], (np.array([1.0, 2.0]), {"i": None, "s": np.float64(3)}))
 
@@ -305,6 +305,19 @@ def test_within_a_trace(way):
     opened(program, 2.0)
     opened(g, 2.0)
     assert wg.grad(program)(2.0) == 12 and wg.grad(g)(2.0) == 12 and wg.grad(lambda x: g(x) * g(2.0))(2.0) == 144
+
+
+def test_what_is_made_anew_at_each_call(way):
+    f = wg.trace(lambda x: np.sum(x**3), backend=way)
+    x = np.arange(3.0)
+    program = f.graph(x)
+    for _ in range(3):
+        assert wg.grad(f)(x).tolist() == [0, 3, 12] == wg.grad(program.on(way))(x).tolist()
+        assert wg.grad(f, (0,))(x)[0].tolist() == [0, 3, 12] and wg.value_and_grad(f)(x)[0] == program.on(way)(x) == 9
+    for call in (wg.grad(f), wg.grad(f, (0,)), wg.value_and_grad(f), program.on(way), wg.grad(program.on(way))):
+        assert entrances(call).first is not direct._nothing
+    with pytest.raises(TypeError, match="argnums"):
+        wg.grad(f, 0.0)(x)
 
 
 def test_the_backend_in_force(monkeypatch):
