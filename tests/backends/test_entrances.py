@@ -316,7 +316,7 @@ def test_what_is_made_anew_at_each_call(way):
         assert wg.grad(f, (0,))(x)[0].tolist() == [0, 3, 12] and wg.value_and_grad(f)(x)[0] == program.on(way)(x) == 9
     for call in (wg.grad(f), wg.grad(f, (0,)), wg.value_and_grad(f), program.on(way), wg.grad(program.on(way))):
         assert entrances(call).first is not direct._nothing
-    with pytest.raises(TypeError, match="argnums"):
+    with pytest.raises(TypeError):
         wg.grad(f, 0.0)(x)
 
 
