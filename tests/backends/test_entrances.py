@@ -4,8 +4,10 @@ import collections
 import copy
 import gc
 import os
+import re
 import sys
 import threading
+from pathlib import Path
 
 import numpy as np
 import pytest
@@ -554,3 +556,10 @@ def test_without_it_all_works(monkeypatch):
     monkeypatch.setattr(entrance, "_State", type("State", (), {"type": None, "failed": False, "thread": None}))
     monkeypatch.setattr(entrance.np, "get_include", lambda: "/nowhere")
     assert entrance.entrance_type() is None and entrance._State.failed
+
+
+def test_the_page_is_true():
+    text = (Path(__file__).parents[2] / "docs" / "calls.md").read_text().replace('on("c")', 'on("python")')
+    names = {}
+    exec("\n".join(re.findall(r"```python\n(.*?)```", text, re.DOTALL)), names)
+    assert names["same"] is names["slope"]
