@@ -6,7 +6,7 @@ from collections.abc import Callable, Sequence
 from typing import Any
 
 import numpy as np
-from attrs import define, frozen
+from attrs import define, evolve, frozen
 
 from wengert.backends import protocol
 from wengert.backends.direct import (
@@ -31,7 +31,7 @@ from wengert.ir.types import ArrayType, is_inexact, type_of
 from wengert.tracer.context import under_way
 from wengert.tracer.variants import Bound, Variant
 
-__all__ = ["Along", "Ends", "Path", "ends_of", "gradient_ends", "pushed_ends"]
+__all__ = ["Along", "Ends", "Path", "ends_of", "gradient_ends", "matrix_ends", "pushed_ends"]
 
 
 @frozen
@@ -68,6 +68,25 @@ def pushed_ends(graph: Graph, *, with_value: bool) -> Ends:
     nested = only(value.structure, moving)
     structure = Structure("tuple", (value.structure, nested)) if with_value else nested
     return Ends((*value.outputs[:n], *types, *value.outputs[n:]), (*first, *hands, *value.hands[n:]), structure)
+
+
+def matrix_ends(graph: Graph, active: tuple[int, ...], nested: Structure, *, last: bool) -> Ends:
+    """Of a run for values, of which nothing is wanted, and their Jacobian (see :class:`wengert.tracer.dense.One`)."""
+    value, n = ends_of(graph), len(graph.outputs)
+    wrt = [graph.inputs[i].type for i in active]
+    blocks = [ArrayType(t.dtype, (*v.type.shape, *t.shape)) for v in graph.outputs for t in wrt]
+    hands = [AS_ARRAY if t.shape else AS_SCALAR for t in blocks]
+    at = len(value.outputs) if last else n
+    outputs, dropped = list(value.outputs), [DROPPED] * n + list(value.hands[n:])
+    outputs[at:at], dropped[at:at] = blocks, hands
+    return Ends(outputs, dropped, _for_leaves(value.structure, nested))
+
+
+def _for_leaves(structure: Structure, nested: Structure) -> Structure:
+    """The structure with another in the place of each leaf."""
+    if structure.kind == "leaf":
+        return nested
+    return evolve(structure, children=tuple(_for_leaves(c, nested) for c in structure.children))
 
 
 @define

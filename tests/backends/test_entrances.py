@@ -191,6 +191,43 @@ def test_products_and_tangents(name, way):
         np.testing.assert_allclose(np.concatenate(flat(fast)), np.concatenate(flat(want)))
 
 
+SQUARE = np.cos(np.arange(12.0)).reshape(3, 4)
+MATRICES = {
+    "dense": (lambda x: np.tanh(SQUARE @ x), (np.arange(4.0),), 0),
+    "two": (lambda x, y: {"a": np.outer(x, x) * y, "b": np.sum(x) * y}, (np.arange(3.0), 2.0), (0, 1)),
+    "branch": (lambda x: x**3 if x[0] > -1 else x, (np.array([1.0, np.nan]),), 0),
+    "float32": (lambda x: x[1:] * x[:-1], (np.ones(3, np.float32),), 0),
+    "sparse": (lambda x: x[1:] * x[:-1], (np.arange(70.0),), 0),
+}  # fmt: skip
+
+
+@pytest.mark.parametrize("name", MATRICES)
+def test_a_matrix(name, way):
+    f, args, argnums = MATRICES[name]
+    want = wg.jacobian(f, argnums, backend="reference")(*args)
+    for target in (wg.trace(f, backend=way), wg.trace(f).graph(*args).on(way)):
+        call = wg.jacobian(target, argnums)
+        if way == "numpy":  # has no program of the whole
+            call(*args)
+            slow = fast = call(*args)
+        else:
+            slow, fast = opened(call, *args)
+        same(slow, fast)
+        np.testing.assert_allclose(np.concatenate(flat(fast)), np.concatenate(flat(want)), rtol=1e-6)
+    if name in ("dense", "sparse"):
+        out = np.empty(want.shape)
+        assert call(*args, out=out) is out and np.allclose(out, want)
+
+
+def test_a_hessian(way):
+    call = wg.hessian(wg.trace(lambda x: np.sum(x[1:] ** 2 * x[:-1]), backend=way))
+    x = np.arange(70.0)
+    call(x)
+    slow, fast = (call(x), call(x)) if way == "numpy" else opened(call, x)
+    same(slow, fast)
+    assert fast[3, 4] == 2 * x[4] and fast[4, 4] == 2 * x[3] and fast[3, 5] == 0
+
+
 def test_tangents_of_several_results(way):
     f = wg.trace(lambda x, i: (x[i], {"i": i + 1, "s": x.sum()}), backend=way)
     args, tangents = (np.array([1.0, np.nan, 3.0]), np.array([0, 2])), (np.array([1.0, 0.0, 2.0]), None)
