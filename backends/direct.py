@@ -53,6 +53,7 @@ class Plan:
     trace: contextvars.ContextVar[Any] | None = None  # None, but where a trace is under way
     backend: str | None = None  # which has to be the one in force
     writes: bool = False  # whether ``out`` is ours
+    same: tuple[tuple[Any, Any, Any], ...] | None = None  # (dict or cell, key, value): so long, ``around`` is empty
 
 
 # -- how things are nested ----------------------------------------------------------------------------------------
@@ -244,7 +245,7 @@ class Entrance:
                 return None
         if plan.rest:
             leaves = (*leaves, *plan.rest)
-        if plan.around is not None:
+        if plan.around is not None and not (plan.same is not None and _is_same(plan.same)):
             more = plan.around()
             return None if more is None else (*leaves, *more)
         return leaves  # type: ignore[no-any-return]
@@ -287,6 +288,16 @@ class Entrance:
                 return NotImplemented
         result = flat[0] if plan.results is None else _built(plan.results, iter(flat))
         return result if plan.finish is None else plan.finish(result)
+
+
+def _is_same(entries: Sequence[tuple[Any, Any, Any]]) -> bool:
+    try:
+        for holder, key, value in entries:
+            if (holder.cell_contents if key is None else holder[key]) is not value:
+                return False
+    except (KeyError, ValueError):  # an empty cell
+        return False
+    return True
 
 
 def _collect(nest: Nest, value: Any, leaves: list[Any]) -> bool:

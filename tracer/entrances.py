@@ -29,6 +29,7 @@ from wengert.ir.graph import Graph
 from wengert.ir.structure import Structure, only
 from wengert.ir.types import ArrayType, is_inexact, type_of
 from wengert.tracer.context import under_way
+from wengert.tracer.environment import read
 from wengert.tracer.variants import Bound, Variant
 
 __all__ = ["Along", "Ends", "Path", "ends_of", "gradient_ends", "matrix_ends", "pushed_ends"]
@@ -120,6 +121,7 @@ class Path:
             return
         if variant is not None and not _is_plain(variant, self.bound):
             return
+        same: Any = None
         types, count = [v.type for v in program.graph.inputs], len(self.bound.leaves)
         try:
             if variant is None:
@@ -129,6 +131,8 @@ class Path:
                 arguments, rest = nests_of(self.kinds, self.bound.structures, self.given, self.bound.leaves)
                 takes = [exactly(t, real=i in active) if i < count else ARRAY for i, t in enumerate(types)]
                 around = _around(variant)
+                if around is not None and not (variant.sources or variant.watches):
+                    same = variant.environment.identical(variant.watched)
             if along is not None:
                 if rest:  # they would come after the tangents
                     return
@@ -141,7 +145,7 @@ class Path:
         results, finish = resulting(found.structure)
         plan = Plan(
             tuple(types), tuple(takes), tuple(found.outputs), tuple(found.hands), arguments, results, finish, rest,
-            around, None if variant is None else under_way, None if fixed else name, writes,
+            around, None if variant is None else under_way, None if fixed else name, writes, same,
         )  # fmt: skip
         entrances.add(key, plan, run, getattr(run, "direct", None))
 
@@ -156,7 +160,7 @@ class Along:
 
 def _is_plain(variant: Variant, bound: Bound) -> bool:
     """Whether nothing is drawn at random, and all that is captured are arrays."""
-    arrays = [source() if callable(source) else source for source in variant.sources]
+    arrays = [read(source) if callable(source) else source for source in variant.sources]
     return not variant.drawn and not bound.generators and all(isinstance(a, np.ndarray) for a in arrays)
 
 
@@ -173,7 +177,7 @@ def _around(variant: Variant) -> Callable[[], tuple[Any, ...] | None] | None:
             return None
         arrays = []
         for source, type_ in pairs:
-            array = source() if callable(source) else source
+            array = read(source) if callable(source) else source
             if type(array) is not np.ndarray:
                 return None
             if not array.flags.carray:

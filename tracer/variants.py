@@ -14,7 +14,7 @@ from wengert.ir.ops.random import is_generator
 from wengert.ir.passes.rewriting import substitute
 from wengert.ir.structure import Structure
 from wengert.ir.types import type_of
-from wengert.tracer.environment import Environment, Watch
+from wengert.tracer.environment import Environment, Watch, read
 from wengert.tracer.location import refuse
 from wengert.tracer.parameters import statics
 from wengert.tracer.random import Entropy, Fresh, Stream, advance, current_key
@@ -83,7 +83,7 @@ class Variant:
         """The implicit inputs as they are now; None where one is no longer what it was traced as."""
         arrays = []
         for source, value in zip(self.sources, self.program.graph.inputs[-len(self.sources) or None :], strict=False):
-            array = source() if callable(source) else source
+            array = read(source) if callable(source) else source
             if isinstance(array, Fresh):
                 array = entropy.at(array.place)
             if is_generator(array):

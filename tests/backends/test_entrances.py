@@ -337,6 +337,43 @@ def test_what_is_read_outside(way):
     assert entrances(f).first is not direct._nothing
 
 
+def twice(x):
+    return 2 * x
+
+
+def test_helpers_and_closures(way):
+    global scale, twice  # noqa: PLW0603
+    shift, was = 1.0, twice
+
+    @wg.trace(backend=way)
+    def f(x):
+        return twice(x) * scale + shift
+
+    g, scale = wg.value_and_grad(f), 2.0
+    for call in (f, lambda x: g(x)[0]):
+        shift, scale, twice = 1.0, 2.0, was
+        assert [call(3.0) for _ in range(4)] == [13] * 4
+        scale = float("2")  # equal, and another
+        assert [call(3.0) for _ in range(3)] == [13] * 3
+        shift = 2.0
+        assert [call(3.0) for _ in range(3)] == [14] * 3
+        shift = 2
+        assert [call(3.0) for _ in range(3)] == [14] * 3
+        twice = np.sin
+        assert [call(0.0) for _ in range(3)] == [2] * 3
+        twice = was
+        assert [call(3.0) for _ in range(3)] == [14] * 3
+        scale = np.full(1, 3.0)
+        assert [call(3.0) for _ in range(3)] == [[20]] * 3 if call is f else True
+        scale = 2.0
+    del scale
+    with pytest.raises(NameError):
+        f(3.0)
+    scale = 2.0
+    assert f(3.0) == 14
+    assert entrances(f).first is not direct._nothing and any(link for link in entrances(f)._links)
+
+
 def test_within_a_trace(way):
     runs = []
 

@@ -52,7 +52,7 @@ typedef struct {
     int busy, release, writes;
     Py_ssize_t ins, outs, kept;
     Place *in, *out;
-    PyObject *arguments, *rest, *around, *nest, *finish, *trace, *chosen, *backend, *holds, *otherwise;
+    PyObject *arguments, *rest, *around, *nest, *finish, *trace, *chosen, *backend, *holds, *otherwise, *same;
 } Entrance;
 
 /* The leaves of a value that is nested just so.  A nest is None for a leaf, (type, nests, keys) or (None, value). */
