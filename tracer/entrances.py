@@ -110,19 +110,23 @@ class Path:
 
     def open(
         self, entrances: Entrances, active: tuple[int, ...], ends: Callable[[], Ends], make: Callable[[str], Any], *,
-        writes: bool = False, along: Along | None = None,
+        writes: bool = False, along: Along | None = None, lanes: Graph | None = None,
     ) -> None:  # fmt: skip
-        """An entrance for calls like this one, if it is wanted; ``make(backend)`` is what is run."""
+        """An entrance for calls like this one, if it is wanted; ``make(backend)`` is what is run.
+
+        ``lanes`` is the graph of many lanes, where those are what is called.
+        """
         program, variant = self.program, self.variant
         fixed = self.backend or program.backend
         name = fixed or protocol.current()
-        key = (variant or program.graph, active, self.given, name)
+        graph = lanes or program.graph
+        key = (variant or program.graph, active, self.given, name, lanes)
         if not entrances.wants(key):
             return
         if variant is not None and not _is_plain(variant, self.bound):
             return
         same: Any = None
-        types, count = [v.type for v in program.graph.inputs], len(self.bound.leaves)
+        types, count = [v.type for v in graph.inputs], len(self.bound.leaves)
         try:
             if variant is None:
                 arguments, rest = program.nests(self.bound.leaves, self.given)

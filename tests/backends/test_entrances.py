@@ -228,6 +228,27 @@ def test_a_hessian(way):
     assert fast[3, 4] == 2 * x[4] and fast[4, 4] == 2 * x[3] and fast[3, 5] == 0
 
 
+def test_many_lanes(way):
+    f = wg.trace(lambda w, x, k: (np.tanh(w @ x) * k, x[0] * 2), backend=way)
+    w, xs, ks = np.ones(3), np.arange(12.0).reshape(4, 3), np.arange(4.0)
+    for call, args in (
+        (wg.vmap(f, (None, 0, 0)), (w, xs, ks)),
+        (wg.vmap(f, (None, 0, None)), (w, xs, 2.0)),
+        (wg.vmap(f.graph(w, w, np.float64(1)), (None, 0, 0), backend=way), (w, xs, ks)),
+        (wg.vmap(wg.grad(lambda *args: f(*args)[0], (0, 1)), (None, 0, 0), backend=way), (w, xs, ks)),
+    ):
+        slow, fast = opened(call, *args)
+        same(slow, fast)
+        fewer = [a[:3].copy() if np.ndim(a) and len(a) == 4 else a for a in args]
+        same(call(*fewer), opened(call, *fewer)[1])
+    assert wg.vmap(f, (None, 1, 0), backend=way)(w, xs.T, ks)[1].tolist() == [0, 6, 12, 18]
+    branch = wg.vmap(wg.trace(lambda x: x if x > 0 else -x, backend=way))
+    opened(branch, np.ones(3))
+    assert branch(-np.ones(3)).tolist() == [1, 1, 1]
+    with pytest.raises(GuardError, match="lane"):
+        branch(np.array([1.0, -1.0, 1.0]))
+
+
 def test_tangents_of_several_results(way):
     f = wg.trace(lambda x, i: (x[i], {"i": i + 1, "s": x.sum()}), backend=way)
     args, tangents = (np.array([1.0, np.nan, 3.0]), np.array([0, 2])), (np.array([1.0, 0.0, 2.0]), None)
