@@ -53,6 +53,7 @@ class Plan:
     trace: contextvars.ContextVar[Any] | None = None  # None, but where a trace is under way
     backend: str | None = None  # which has to be the one in force
     writes: bool = False  # whether ``out`` is ours
+    same: tuple[tuple[Any, Any, Any], ...] | None = None  # (dict or cell, key, value): so long, ``around`` is empty
 
 
 # -- how things are nested ----------------------------------------------------------------------------------------
@@ -63,12 +64,12 @@ def nest_of(structure: Structure) -> Nest:
     if structure.kind == "leaf":
         return None
     if structure.kind == "static":
-        value = structure.static
-        if value is None or type(value) in (bool, str) or type(value).__eq__ is object.__eq__:
+        value, cls = structure.static, type(structure.static)  # type: Any, Any
+        if value is None or cls in (bool, str) or cls.__eq__ is object.__eq__:
             return (None, value)
         raise LookupError(structure)
-    cls = {"tuple": tuple, "list": list, "dict": dict}[structure.kind]
-    return (cls, tuple(map(nest_of, structure.children)), structure.keys)
+    kind = {"tuple": tuple, "list": list, "dict": dict}[structure.kind]
+    return (kind, tuple(map(nest_of, structure.children)), structure.keys)
 
 
 def nests_of(
@@ -244,7 +245,7 @@ class Entrance:
                 return None
         if plan.rest:
             leaves = (*leaves, *plan.rest)
-        if plan.around is not None:
+        if plan.around is not None and not (plan.same is not None and _is_same(plan.same)):
             more = plan.around()
             return None if more is None else (*leaves, *more)
         return leaves  # type: ignore[no-any-return]
@@ -289,6 +290,16 @@ class Entrance:
         return result if plan.finish is None else plan.finish(result)
 
 
+def _is_same(entries: Sequence[tuple[Any, Any, Any]]) -> bool:
+    try:
+        for holder, key, value in entries:
+            if (holder.cell_contents if key is None else holder[key]) is not value:
+                return False
+    except (KeyError, ValueError):  # an empty cell
+        return False
+    return True
+
+
 def _collect(nest: Nest, value: Any, leaves: list[Any]) -> bool:
     if nest is None:
         leaves.append(value)
@@ -328,7 +339,7 @@ class Entrances:
         self._others: dict[Any, Entrances] = {}
         self.first: Callable[..., Any] = _nothing
         self._links: dict[Any, Any] = {}
-        self._counts: dict[Any, int] = {}
+        self._counts: dict[int, int] = {}
 
     def __deepcopy__(self, memo: Any) -> Entrances:
         return Entrances()
@@ -344,7 +355,8 @@ class Entrances:
             return False
         if len(self._counts) > 64 * MOST:
             self._counts.clear()
-        count = self._counts[key] = self._counts.get(key, 0) + 1
+        number = hash(key)  # what is counted is not kept alive
+        count = self._counts[number] = self._counts.get(number, 0) + 1
         return count > 1 and count & (count - 1) == 0
 
     def add(self, key: Any, plan: Plan, run: Any, direct: Callable[[Plan], Any] | None = None) -> None:

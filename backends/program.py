@@ -112,13 +112,13 @@ class Program:
 
     def __init__(
         self, graph: Graph, backend: str | None = None, _compiled: dict[Any, Any] | None = None,
-        _shared: dict[str, Any] | None = None,
+        _shared: dict[str, Any] | None = None, _entrances: Entrances | None = None,
     ) -> None:
         self.graph = graph
         self._shared = {} if _shared is None and graph.sizes is not None else _shared  # by programs of other sizes
         self.backend = backend
         self._compiled: dict[Any, Any] = {} if _compiled is None else _compiled
-        self._entrances = Entrances()
+        self._entrances = _entrances or Entrances()
 
     # -- running ----------------------------------------------------------------------------------
 
@@ -320,7 +320,7 @@ class Program:
     def on(self, backend: str) -> Program:
         """The same program on another backend; BackendError if there is none of that name here."""
         protocol.get(backend)
-        return Program(self.graph, backend, self._compiled, self._shared)
+        return Program(self.graph, backend, self._compiled, self._shared, self._entrances.of(("on", backend)))
 
     def save(self, path: str | os.PathLike[str]) -> None:
         """Write the graph to a file; see :func:`wengert.load`."""

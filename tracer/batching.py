@@ -20,6 +20,7 @@ from wengert.ir.types import ArrayType
 from wengert.tracer.array import Array, TraceNamespace
 from wengert.tracer.callee import Call, Callee, Recorded
 from wengert.tracer.context import Trace, current_trace
+from wengert.tracer.entrances import ends_of
 from wengert.tracer.sweeps import named, wrap_outputs
 
 __all__ = ["vmap"]
@@ -65,9 +66,12 @@ def vmap(
         message = f"wg.vmap takes a function, traced function or graph; got {f!r}."
         raise TypeError(message)
     callee = Callee(f, backend)
+    entrances = callee.entrances("vmap", in_axes, out_axes, axis_size)
 
     @named(f, "vmap")
     def mapped(*args: Any, **kwargs: Any) -> Any:
+        if (result := entrances.first(*args, **kwargs)) is not NotImplemented:
+            return result
         call = callee.call(args, kwargs, fit=False)
         lanes = _taken_apart(call, in_axes, kwargs, axis_size)
         whole = list(call.bound.leaves)
@@ -89,13 +93,17 @@ def vmap(
             batched, found = program.batched(tuple(first), lanes.size, wanted)
             _check_results(callee, graph, wanted, found)
             values = batched.run(given, callee.backend)
-            return values, (values, batched.graph)
+            return values, (values, batched)
 
+        path = call.path()
         try:
-            graph, (values, batched) = call.perform(action)
+            graph, (values, batched) = call.perform(action, path)
         except GuardError as error:
             raise _mixed(callee, error.location) from None
-        return results_of(batched.evolve(results=graph.results), values)
+        every = batched.graph.evolve(results=graph.results)
+        if not kwargs and all(axis in (None, 0) for axis in lanes.axes):
+            path.open(entrances, (), lambda: ends_of(every), batched.compiled, lanes=batched.graph)
+        return results_of(every, values)
 
     return mapped
 

@@ -9,6 +9,7 @@ from typing import Any
 import numpy as np
 from attrs import frozen
 
+from wengert.backends.direct import Entrances
 from wengert.backends.program import Program, check_guards
 from wengert.ir.errors import DerivativeError, SizeError, TraceError
 from wengert.ir.graph import Graph
@@ -60,6 +61,10 @@ class Callee:
             target = Traced(target)
         self.target = target
         self.backend = backend or target.backend
+
+    def entrances(self, what: str, *options: Any) -> Entrances:
+        """Those of something that is done with the target, however often it is asked for anew."""
+        return self.target._entrances.of((what, *map(repr, options), self.backend))  # noqa: SLF001 (ours)
 
     def takes_out(self) -> bool:
         """Whether ``out`` is ours: no parameter is called so."""

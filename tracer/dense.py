@@ -7,6 +7,7 @@ from collections.abc import Callable, Mapping, Sequence
 from typing import Any
 
 import numpy as np
+from attrs import frozen
 
 from wengert.backends import protocol
 from wengert.backends.program import Program
@@ -26,10 +27,22 @@ from wengert.tracer.compressed import entries, planned
 from wengert.tracer.sweeps import scalar_of
 
 __all__ = [
-    "AT_ONCE", "basis", "block_type", "dense_blocks", "is_forward", "matrix_graph", "split_up", "traced_by_colours",
+    "AT_ONCE", "One", "basis", "block_type", "dense_blocks", "is_forward", "matrix_graph", "split_up",
+    "traced_by_colours",
 ]  # fmt: skip
 
 Active = tuple[int, ...]
+
+
+@frozen
+class One:
+    """A program of a whole Jacobian: ``make(backend)`` gives the outputs, the blocks and the guards; or, with ``last``,
+    the only block after the guards."""
+
+    make: Callable[[str], Any]
+    last: bool
+
+
 #: Below so many sweeps, nothing is looked for.
 SWEEPS = 64
 #: What is found has to take so many times fewer.
@@ -40,12 +53,14 @@ AT_ONCE = 1 << 22
 
 def dense_blocks(
     program: Program, inputs: Any, active: Active, types: Sequence[ArrayType], mode: str | None,
-    given: Mapping[int, Any], backend: Any,
+    given: Mapping[int, Any], backend: Any, one: list[One] | None = None,
 ) -> tuple[Any, list[list[Any]]]:  # fmt: skip
     """The guarded values, and for each output a block for each active input.
 
     Whichever needs fewer sweeps, forward or reverse, unless ``mode`` says; and if that is many, what needs far fewer.
+    Where it is one program that gives it all, it is appended to ``one``.
     """
+    one = [] if one is None else one
     ends = [v.type for v in program.graph.outputs]
     columns, rows = sum(t.size for t in types), sum(t.size for t in ends)
     forward = is_forward(program.graph, types, mode)
@@ -53,13 +68,13 @@ def dense_blocks(
     if not all(t.dtype.kind == "f" for t in (*types, *ends)):
         return _sweeps(program, inputs, active, types, backend, forward=forward)
     if count >= SWEEPS:
-        made = _coloured(program, inputs, active, types, mode, given, backend, count)
+        made = _coloured(program, inputs, active, types, mode, given, backend, count, one)
         if made is None and mode is None:
             made = _through(program, inputs, active, types, backend, count)
         if made is not None:
             values, matrix = made
             return values, split_up(matrix, ends, types, lambda x, dtype: scalar_of(x.astype(dtype)))
-    made = _at_once(program, inputs, active, types, mode, backend, count)
+    made = _at_once(program, inputs, active, types, mode, backend, count, one)
     if made is not None:
         return made
     return _sweeps(program, inputs, active, types, backend, forward=forward)
@@ -123,7 +138,7 @@ def _by_rows(program: Program, inputs: Any, active: Active, types: Sequence[Arra
 
 def _at_once(
     program: Program, inputs: Any, active: Active, types: Sequence[ArrayType], mode: str | None, backend: Any,
-    count: int,
+    count: int, one: list[One],
 ) -> Any:
     """By the graph of the whole matrix, on backends that it serves from so many sweeps on."""
     if not _fits_whole(program, backend, count):
@@ -131,8 +146,10 @@ def _at_once(
     graph = program.derived(("whole", active, mode), lambda: matrix_graph(program.graph, active, types, mode))
     if graph is None:
         return None
-    found = program.transformed(("whole", active, mode), lambda _: graph, backend)(inputs)
+    make = lambda name: program.transformed(("whole", active, mode), lambda _: graph, name)
+    found = make(backend)(inputs)
     n, m = len(program.graph.outputs), len(types)
+    one.append(One(make, last=False))
     rows = [[scalar_of(x) for x in found[n + i * m : n + (i + 1) * m]] for i in range(n)]
     return (*found[:n], *found[n + n * m :]), rows
 
@@ -164,7 +181,8 @@ def matrix_graph(graph: Graph, active: Active, types: Sequence[ArrayType], mode:
 
 
 def _coloured(
-    program: Program, inputs: Any, active: Active, types: Any, mode: str | None, given: Any, backend: Any, count: int
+    program: Program, inputs: Any, active: Active, types: Any, mode: str | None, given: Any, backend: Any, count: int,
+    one: list[One],
 ) -> Any:
     """By colours, of a matrix of which the graph shows that it is sparse."""
     size = sum(t.size for t in types) * sum(v.type.size for v in program.graph.outputs)
@@ -181,6 +199,9 @@ def _coloured(
         if not whole:
             whole.append(Program(_entered(program.graph, active, by), program.backend))
         *values, matrix = whole[0].run(inputs, backend)
+        shapes = [(*v.type.shape, *t.shape) for v in program.graph.outputs for t in types]
+        if not given and shapes == [matrix.shape] and matrix.dtype == types[0].dtype:
+            one.append(One(whole[0].compiled, last=True))
         return values, matrix
     values, data = entries(program, inputs, active, types, by, backend)
     matrix = np.zeros((by.wanted.rows, by.wanted.columns), data.dtype)

@@ -12,7 +12,7 @@ from typing import Any
 
 import numpy as np
 
-from wengert.backends.direct import Entrances, written
+from wengert.backends.direct import written
 from wengert.backends.program import Program, results_of
 from wengert.ir import autodiff
 from wengert.ir.errors import DerivativeError
@@ -23,7 +23,6 @@ from wengert.ir.types import ArrayType, is_inexact, is_stack
 from wengert.tracer import symbolic
 from wengert.tracer.array import Array, namespace_of
 from wengert.tracer.callee import Callee, Recorded, Selection, matched
-from wengert.tracer.decorator import Traced
 from wengert.tracer.entrances import Along, gradient_ends, pushed_ends
 from wengert.tracer.sweeps import (
     fitted,
@@ -80,7 +79,8 @@ def value_and_grad(f: Any, argnums: Argnums = 0, *, backend: str | None = None) 
 
 
 def _gradient(f: Any, argnums: Argnums, backend: str | None, *, with_value: bool) -> Callable[..., Any]:
-    callee, entrances = Callee(f, backend), Entrances()
+    callee = Callee(f, backend)
+    entrances = callee.entrances("value_and_grad" if with_value else "grad", argnums)
 
     @named(f, "value_and_grad" if with_value else "grad")
     def gradient(*args: Any, **kwargs: Any) -> Any:
@@ -155,10 +155,10 @@ def jvp(f: Any, primals: Sequence[Any], tangents: Sequence[Any], *, backend: str
     (value, tangent)
         Both nested as ``f``'s result; the tangent of a result that is not floating-point is None.
     """
-    entrances = f._entrances.of(("jvp", backend)) if isinstance(f, (Program, Traced)) else Entrances()  # noqa: SLF001
+    callee = Callee(f, backend)
+    entrances = callee.entrances("jvp")
     if (result := entrances.first(primals, tangents)) is not NotImplemented:
         return result  # type: ignore[no-any-return]
-    callee = Callee(f, backend)
     nested = all(isinstance(x, (tuple, list)) for x in (primals, tangents))
     if not nested or len(primals) != len(tangents):
         message = "jvp takes a tuple of primals and a tuple of as many tangents."

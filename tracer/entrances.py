@@ -6,7 +6,7 @@ from collections.abc import Callable, Sequence
 from typing import Any
 
 import numpy as np
-from attrs import define, frozen
+from attrs import define, evolve, frozen
 
 from wengert.backends import protocol
 from wengert.backends.direct import (
@@ -29,9 +29,10 @@ from wengert.ir.graph import Graph
 from wengert.ir.structure import Structure, only
 from wengert.ir.types import ArrayType, is_inexact, type_of
 from wengert.tracer.context import under_way
+from wengert.tracer.environment import read
 from wengert.tracer.variants import Bound, Variant
 
-__all__ = ["Along", "Ends", "Path", "ends_of", "gradient_ends", "pushed_ends"]
+__all__ = ["Along", "Ends", "Path", "ends_of", "gradient_ends", "matrix_ends", "pushed_ends"]
 
 
 @frozen
@@ -70,6 +71,25 @@ def pushed_ends(graph: Graph, *, with_value: bool) -> Ends:
     return Ends((*value.outputs[:n], *types, *value.outputs[n:]), (*first, *hands, *value.hands[n:]), structure)
 
 
+def matrix_ends(graph: Graph, active: tuple[int, ...], nested: Structure, *, last: bool) -> Ends:
+    """Of a run for values, of which nothing is wanted, and their Jacobian (see :class:`wengert.tracer.dense.One`)."""
+    value, n = ends_of(graph), len(graph.outputs)
+    wrt = [graph.inputs[i].type for i in active]
+    blocks = [ArrayType(t.dtype, (*v.type.shape, *t.shape)) for v in graph.outputs for t in wrt]
+    hands = [AS_ARRAY if t.shape else AS_SCALAR for t in blocks]
+    at = len(value.outputs) if last else n
+    outputs, dropped = list(value.outputs), [DROPPED] * n + list(value.hands[n:])
+    outputs[at:at], dropped[at:at] = blocks, hands
+    return Ends(outputs, dropped, _for_leaves(value.structure, nested))
+
+
+def _for_leaves(structure: Structure, nested: Structure) -> Structure:
+    """The structure with another in the place of each leaf."""
+    if structure.kind == "leaf":
+        return nested
+    return evolve(structure, children=tuple(_for_leaves(c, nested) for c in structure.children))
+
+
 @define
 class Path:
     """A call of a program, or of a function by one of its variants, which is known once it was performed."""
@@ -90,18 +110,23 @@ class Path:
 
     def open(
         self, entrances: Entrances, active: tuple[int, ...], ends: Callable[[], Ends], make: Callable[[str], Any], *,
-        writes: bool = False, along: Along | None = None,
+        writes: bool = False, along: Along | None = None, lanes: Graph | None = None,
     ) -> None:  # fmt: skip
-        """An entrance for calls like this one, if it is wanted; ``make(backend)`` is what is run."""
+        """An entrance for calls like this one, if it is wanted; ``make(backend)`` is what is run.
+
+        ``lanes`` is the graph of many lanes, where those are what is called.
+        """
         program, variant = self.program, self.variant
         fixed = self.backend or program.backend
         name = fixed or protocol.current()
-        key = (variant or program, active, self.given, name)
+        graph = lanes or program.graph
+        key = (variant or program.graph, active, self.given, name, lanes)
         if not entrances.wants(key):
             return
         if variant is not None and not _is_plain(variant, self.bound):
             return
-        types, count = [v.type for v in program.graph.inputs], len(self.bound.leaves)
+        same: Any = None
+        types, count = [v.type for v in graph.inputs], len(self.bound.leaves)
         try:
             if variant is None:
                 arguments, rest = program.nests(self.bound.leaves, self.given)
@@ -110,6 +135,8 @@ class Path:
                 arguments, rest = nests_of(self.kinds, self.bound.structures, self.given, self.bound.leaves)
                 takes = [exactly(t, real=i in active) if i < count else ARRAY for i, t in enumerate(types)]
                 around = _around(variant)
+                if around is not None and not (variant.sources or variant.watches):
+                    same = variant.environment.identical(variant.watched)
             if along is not None:
                 if rest:  # they would come after the tangents
                     return
@@ -122,7 +149,7 @@ class Path:
         results, finish = resulting(found.structure)
         plan = Plan(
             tuple(types), tuple(takes), tuple(found.outputs), tuple(found.hands), arguments, results, finish, rest,
-            around, None if variant is None else under_way, None if fixed else name, writes,
+            around, None if variant is None else under_way, None if fixed else name, writes, same,
         )  # fmt: skip
         entrances.add(key, plan, run, getattr(run, "direct", None))
 
@@ -137,7 +164,7 @@ class Along:
 
 def _is_plain(variant: Variant, bound: Bound) -> bool:
     """Whether nothing is drawn at random, and all that is captured are arrays."""
-    arrays = [source() if callable(source) else source for source in variant.sources]
+    arrays = [read(source) if callable(source) else source for source in variant.sources]
     return not variant.drawn and not bound.generators and all(isinstance(a, np.ndarray) for a in arrays)
 
 
@@ -147,18 +174,20 @@ def _around(variant: Variant) -> Callable[[], tuple[Any, ...] | None] | None:
     if not (sources or variant.watched or variant.watches):
         return None
 
+    pairs, unchanged = list(zip(sources, types, strict=False)), variant.unchanged
+
     def around() -> tuple[Any, ...] | None:
-        if not variant.unchanged():
+        if not unchanged():
             return None
         arrays = []
-        for source, type_ in zip(sources, types, strict=False):
-            array = source() if callable(source) else source
+        for source, type_ in pairs:
+            array = read(source) if callable(source) else source
             if type(array) is not np.ndarray:
                 return None
             if not array.flags.carray:
                 if type_of(array) != type_:
                     return None
-                array = np.require(array, type_.dtype, "CA").reshape(type_.shape)
+                array = np.require(array, type_.dtype, ("C", "A")).reshape(type_.shape)
             arrays.append(array)
         return tuple(arrays)
 

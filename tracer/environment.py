@@ -24,15 +24,40 @@ from wengert.tracer.location import is_ours
 from wengert.tracer.random import Stream
 from wengert.tracer.standins import StandIn
 
-__all__ = ["Environment", "Watch"]
+__all__ = ["Environment", "Watch", "read"]
 
 Getter = Callable[[], Any]
 DEPTH = 5
 WIDTH = 1024
+_GONE = (AttributeError, KeyError, IndexError, NameError, ValueError, TypeError)  # what a getter may raise
 _SCALARS = (int, float, complex, bool, str, bytes, type(None), np.generic)
 _FUNCTIONS = (types.FunctionType, types.BuiltinFunctionType, np.ufunc, type)
 _STANDING_AROUND = (types.MethodType, functools.partial)
 _LIBRARIES = frozenset({"wengert", "numpy", *sys.stdlib_module_names})
+
+
+class Entry:
+    """The way to an entry of a dictionary, as a module's names are."""
+
+    __slots__ = ("holder", "key")
+
+    def __init__(self, holder: dict[str, Any], key: str) -> None:
+        self.holder, self.key = holder, key
+
+    def __call__(self) -> Any:
+        return self.holder[self.key]
+
+
+class Cell:
+    """The way to what a closure holds."""
+
+    __slots__ = ("holder", "key")
+
+    def __init__(self, holder: types.CellType) -> None:
+        self.holder, self.key = holder, None
+
+    def __call__(self) -> Any:
+        return self.holder.cell_contents
 
 
 class Environment:
@@ -54,7 +79,7 @@ class Environment:
     def values(self) -> tuple[Any, ...]:
         """What is watched, as it is now (types too: 1 is not 1.0)."""
         return tuple((type(v), v) for v in (getattr(v, "__wrapped__", v) if type(v) is StandIn else v
-                                            for v in (_read(get) for get in self.watched)))  # fmt: skip
+                                            for v in (read(get) for get in self.watched)))  # fmt: skip
 
     def forget_changed_since(self, before: tuple[Any, ...]) -> None:
         """Watch no longer what the function itself changed while it was traced: a log, a counter.
@@ -74,7 +99,7 @@ class Environment:
 
     def met(self, given: dict[int, Any]) -> list[tuple[int, ...]]:
         """For each Generator held outside, which of the given ones it is now."""
-        held = [_read(get) for _, get in self.generators.values()]
+        held = [read(get) for _, get in self.generators.values()]
         return [tuple(i for i, rng in given.items() if rng is x) for x in held]
 
     def watches(self, captured: list[Any], *, derived: bool) -> list[Watch]:
@@ -98,8 +123,24 @@ class Environment:
 
     def is_as(self, before: tuple[Any, ...]) -> bool:
         """Whether all that is watched is as it was, by identity where that is enough."""
-        same = all(_read(get) is then for get, (_, then) in zip(self.watched, before, strict=True))
-        return same or before == self.values()
+        try:
+            for get, then in zip(self.watched, before, strict=True):
+                if get() is not then[1]:
+                    break
+            else:
+                return True
+        except _GONE:
+            pass
+        return before == self.values()
+
+    def identical(self, before: tuple[Any, ...]) -> tuple[tuple[Any, Any, Any], ...] | None:
+        """Names of modules and of closures, if nothing else is watched, and what each has to be: (holder, key, value).
+
+        Where all are that, nothing has changed."""
+        if not all(type(get) in (Entry, Cell) for get in self.watched):
+            return None
+        ways: Any = self.watched
+        return tuple((get.holder, get.key, then) for get, (_, then) in zip(ways, before, strict=True))
 
     def _visit(self, value: Any, get: Getter, depth: int, holder: Any) -> None:
         if isinstance(value, Expr):  # a leak: its use will say so
@@ -145,7 +186,7 @@ class Watch:
 
     def holds(self) -> bool:
         """Whether it is the same array, or (where the content is kept) an equal one."""
-        now = _read(self.get)
+        now = read(self.get)
         if self.content is None:
             return now is self.array
         return isinstance(now, np.ndarray) and (now.dtype, now.shape, now.tobytes()) == self.content
@@ -162,10 +203,11 @@ def _is_based_on(view: Any, array: Any) -> bool:
     return False
 
 
-def _read(get: Getter) -> Any:
+def read(get: Getter) -> Any:
+    """What is there now; a value of no type that is ours where there is nothing."""
     try:
         return get()
-    except (AttributeError, KeyError, IndexError, NameError, ValueError, TypeError):
+    except _GONE:
         return _Missing
 
 
@@ -213,7 +255,7 @@ def _children(value: Any, get: Getter, names: set[str], *, is_called: bool) -> I
                 yield from _defaults(value)
         elif _is_derivative(value):
             for cell in value.__closure__ or ():
-                yield cell.cell_contents, lambda cell=cell: cell.cell_contents
+                yield cell.cell_contents, Cell(cell)
     elif isinstance(value, dict):
         for key in list(value)[:WIDTH]:
             yield value[key], lambda key=key: get()[key]
@@ -250,7 +292,7 @@ def _instance(value: Any, get: Getter, names: set[str]) -> Iterator[tuple[Any, G
     for cls in type(value).__mro__[:-1]:
         for name, entry in list(vars(cls).items()):
             if isinstance(entry, types.MemberDescriptorType) and name in names:
-                if (held := _read(lambda name=name: getattr(value, name))) is not _Missing:
+                if (held := read(lambda name=name: getattr(value, name))) is not _Missing:
                     yield held, lambda name=name: getattr(get(), name)
             elif isinstance(entry, property) and name in names:
                 yield entry.fget, lambda name=name, cls=cls: vars(cls)[name].fget
@@ -280,14 +322,14 @@ def _function(function: types.FunctionType, names: set[str]) -> Iterator[tuple[A
         names.update(code.co_names, (c for c in code.co_consts if isinstance(c, str) and c.isidentifier()))
     for cell in function.__closure__ or ():
         try:
-            yield cell.cell_contents, lambda cell=cell: cell.cell_contents
+            yield cell.cell_contents, Cell(cell)
         except ValueError:  # not assigned yet
             continue
     module = function.__globals__
     yield from _attributes(vars(function), lambda: function, names)
     mentioned = {n for code in _codes(function.__code__) for n in (*code.co_names, *code.co_consts)}
     for name in sorted(n for n in mentioned if isinstance(n, str) and n in module):
-        yield module[name], lambda name=name: module[name]
+        yield module[name], Entry(module, name)
 
 
 def _defaults(function: types.FunctionType) -> Iterator[tuple[Any, Getter]]:

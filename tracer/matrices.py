@@ -7,6 +7,7 @@ from typing import Any
 
 import numpy as np
 
+from wengert.backends.direct import written
 from wengert.backends.program import Program
 from wengert.ir import autodiff
 from wengert.ir.autodiff.forward import cotangent_type
@@ -20,6 +21,7 @@ from wengert.tracer.callee import Callee, Recorded, Selection
 from wengert.tracer.compressed import given_to
 from wengert.tracer.dense import (
     AT_ONCE,
+    One,
     block_type,
     dense_blocks,
     is_forward,
@@ -28,6 +30,7 @@ from wengert.tracer.dense import (
     traced_by_colours,
 )  # fmt: skip
 from wengert.tracer.derivatives import Argnums, grad
+from wengert.tracer.entrances import matrix_ends
 from wengert.tracer.sparse_matrices import sparse_hessian_matrix, sparse_matrix
 from wengert.tracer.sweeps import (
     named,
@@ -77,9 +80,14 @@ def jacobian(
     callee = Callee(f, backend)
     if sparse:
         return sparse_matrix(f, callee, argnums, mode)
+    entrances = callee.entrances("jacobian", argnums, mode, holomorphic)
 
     @named(f, "jacobian")
     def matrix(*args: Any, **kwargs: Any) -> Any:
+        if (result := entrances.first(*args, **kwargs)) is not NotImplemented:
+            return result
+        if "out" in kwargs and callee.takes_out():
+            return written(matrix(*args, **{k: v for k, v in kwargs.items() if k != "out"}), kwargs["out"])
         call = callee.call(args, kwargs)
         chosen = call.select(argnums)
         types = tangent_types(call, chosen)
@@ -91,9 +99,18 @@ def jacobian(
         def action(program: Program, inputs: list[Any]) -> Any:
             way = _way(callee, program.graph, chosen, types, mode, holomorphic)
             given = given_to(call, inputs, chosen.active)
-            return dense_blocks(program, inputs, chosen.active, types, way, given, callee.backend)
+            one.clear()
+            return dense_blocks(program, inputs, chosen.active, types, way, given, callee.backend, one)
 
-        graph, blocks = call.perform(action)
+        one: list[One] = []
+        path = call.path()
+        graph, blocks = call.perform(action, path)
+        if one and not kwargs:
+            path.open(
+                entrances, chosen.active,
+                lambda: matrix_ends(graph, chosen.active, chosen.structure, last=one[0].last), one[0].make,
+                writes=callee.takes_out(),
+            )  # fmt: skip
         return _nest_blocks(graph, chosen, blocks)
 
     return matrix

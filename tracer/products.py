@@ -7,7 +7,6 @@ from typing import Any
 
 import attrs
 
-from wengert.backends.direct import Entrances
 from wengert.backends.program import Program
 from wengert.ir.errors import DerivativeError
 from wengert.ir.types import is_inexact
@@ -29,7 +28,8 @@ def hvp(f: Any, argnums: Argnums = 0, *, backend: str | None = None) -> Callable
     callable
         ``product(*args, v)``: the arguments of ``f`` and last the vector, nested as the chosen arguments.
     """
-    callee, entrances = Callee(f, backend), Entrances()
+    callee = Callee(f, backend)
+    entrances = callee.entrances("hvp", argnums)
 
     @named(f, "hvp")
     def product(*args: Any) -> Any:

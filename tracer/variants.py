@@ -14,7 +14,7 @@ from wengert.ir.ops.random import is_generator
 from wengert.ir.passes.rewriting import substitute
 from wengert.ir.structure import Structure
 from wengert.ir.types import type_of
-from wengert.tracer.environment import Environment, Watch
+from wengert.tracer.environment import Environment, Watch, read
 from wengert.tracer.location import refuse
 from wengert.tracer.parameters import statics
 from wengert.tracer.random import Entropy, Fresh, Stream, advance, current_key
@@ -76,13 +76,14 @@ class Variant:
 
     def unchanged(self) -> bool:
         """Whether all that is watched is as it was, and so are the arrays that constants were made of."""
-        return self.environment.is_as(self.watched) and all(watch.holds() for watch in self.watches)
+        same = self.environment.is_as(self.watched)
+        return same and (not self.watches or all(watch.holds() for watch in self.watches))
 
     def implicit(self, entropy: Entropy) -> list[Any] | None:
         """The implicit inputs as they are now; None where one is no longer what it was traced as."""
         arrays = []
         for source, value in zip(self.sources, self.program.graph.inputs[-len(self.sources) or None :], strict=False):
-            array = source() if callable(source) else source
+            array = read(source) if callable(source) else source
             if isinstance(array, Fresh):
                 array = entropy.at(array.place)
             if is_generator(array):

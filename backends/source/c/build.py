@@ -121,6 +121,7 @@ class Runner:
             ctypes.cast(self._entry, ctypes.c_void_p).value, *tables, ctypes.addressof(self._constants), 0, self._size,
             self._is_long, plan.writes, plan.arguments, plan.rest, plan.around, *rows, plan.results, plan.finish,
             plan.trace, None if plan.backend is None else protocol.chosen, plan.backend, (self, plan), None,
+            plan.same,
         )  # fmt: skip
 
     def _borrow(self) -> Array | None:

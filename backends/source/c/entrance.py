@@ -8,6 +8,7 @@ from __future__ import annotations
 
 import ctypes
 import os
+import re
 import sys
 import sysconfig
 import threading
@@ -40,26 +41,26 @@ def _compiler() -> Compiler | None:
     """The compiler with the folders of Python's and NumPy's headers; None where these are not there."""
     folders = {sysconfig.get_path("include"), sysconfig.get_path("platinclude"), np.get_include()}
     found = any(Path(f, "Python.h").is_file() for f in folders) and Path(np.get_include(), "numpy").is_dir()
-    if not found or sys.implementation.name != "cpython":
+    if not found or sys.implementation.name != "cpython" or sysconfig.get_config_var("Py_GIL_DISABLED"):
         return None
     plain = find()
     more = ("-undefined", "dynamic_lookup") if sys.platform == "darwin" else ()
-    here = f"-DFOR={sys.implementation.cache_tag}_{np.__version__.replace('.', '_').replace('+', '_')}"
+    interface = f"{sysconfig.get_config_var('SOABI') or sys.implementation.cache_tag}_{np.__version__}"
+    here = "-DFOR_" + re.sub(r"\W", "_", interface)  # of no use but to be part of what it is found by
     return evolve(plain, command=(*plain.command, here, *(f"-I{f}" for f in sorted(folders)), *more))
 
 
 def entrance_type() -> Any:
     """The type of entrances (see :mod:`wengert.backends.source.c.entrance_text`); None where there is none (yet)."""
     mode = os.environ.get("WENGERT_ENTRANCE")
-    if mode == "off" or (_State.failed and _State.type is None):
+    if mode == "off":
         return None
-    if _State.type is not None:
-        return _State.type
-    with _lock:
-        if _State.type is None and not (_State.thread is not None and _State.thread.is_alive()):
-            _look(wait=mode == "now")
-    if mode == "now" and (thread := _State.thread) is not None:
-        thread.join()
+    if _State.type is None and not _State.failed:
+        with _lock:
+            if _State.thread is None or not _State.thread.is_alive():
+                _look(wait=mode == "now")
+        if mode == "now" and (thread := _State.thread) is not None:
+            thread.join()
     return _State.type
 
 

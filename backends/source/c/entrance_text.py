@@ -38,6 +38,23 @@ static int is_traced(const Entrance *e)
     return traced;
 }
 
+/* Whether names of modules and closures are what they were. */
+static int is_same(const Entrance *e)
+{
+    if (e->same == Py_None)
+        return 0;
+    for (Py_ssize_t k = 0; k < PyTuple_GET_SIZE(e->same); k++) {
+        PyObject *row = PyTuple_GET_ITEM(e->same, k), *holder = PyTuple_GET_ITEM(row, 0), *now;
+        if (PyCell_Check(holder))
+            now = PyCell_GET(holder);
+        else if ((now = PyDict_GetItemWithError(holder, PyTuple_GET_ITEM(row, 1))) == NULL)
+            PyErr_Clear();
+        if (now != PyTuple_GET_ITEM(row, 2))
+            return 0;
+    }
+    return 1;
+}
+
 static PyObject *number_of(const Place *p, const void *from)
 {
     if (p->how == AS_ITEM)
@@ -178,7 +195,7 @@ static PyObject *entrance_call(PyObject *self, PyObject *const *args, size_t fla
         here = e->writes && named == 1 && PyUnicode_CompareWithASCIIString(PyTuple_GET_ITEM(names, 0), "out") == 0;
         out = args[count] == Py_None ? NULL : args[count];
     }
-    if (here && e->around != Py_None) {
+    if (here && e->around != Py_None && !is_same(e)) {
         if ((extra = PyObject_CallNoArgs(e->around)) == NULL)
             return NULL;
         here = PyTuple_CheckExact(extra);
@@ -228,10 +245,11 @@ static PyObject *entrance_new(PyTypeObject *type, PyObject *args, PyObject *Py_U
 {
     unsigned long long entry, whole, real, constants, callback, own;
     PyObject *arguments, *rest, *around, *in, *out, *nest, *finish, *trace, *chosen, *backend, *holds, *otherwise;
+    PyObject *same;
     int release, writes;
-    if (!PyArg_ParseTuple(args, "KKKKKKiiO!O!OO!O!OOOOOOO", &entry, &whole, &real, &constants, &callback, &own,
+    if (!PyArg_ParseTuple(args, "KKKKKKiiO!O!OO!O!OOOOOOOO", &entry, &whole, &real, &constants, &callback, &own,
             &release, &writes, &PyTuple_Type, &arguments, &PyTuple_Type, &rest, &around, &PyTuple_Type, &in,
-            &PyTuple_Type, &out, &nest, &finish, &trace, &chosen, &backend, &holds, &otherwise))
+            &PyTuple_Type, &out, &nest, &finish, &trace, &chosen, &backend, &holds, &otherwise, &same))
         return NULL;
     Entrance *e = (Entrance *)type->tp_alloc(type, 0);
     if (e == NULL)
@@ -247,7 +265,7 @@ static PyObject *entrance_new(PyTypeObject *type, PyObject *args, PyObject *Py_U
     e->writes = writes;
 #define KEEP(name) Py_INCREF(name); e->name = name
     KEEP(arguments); KEEP(rest); KEEP(around); KEEP(nest); KEEP(finish); KEEP(trace); KEEP(chosen);
-    KEEP(backend); KEEP(holds); KEEP(otherwise);
+    KEEP(backend); KEEP(holds); KEEP(otherwise); KEEP(same);
     if ((e->in = places(in)) != NULL)
         e->ins = PyTuple_GET_SIZE(in);
     if ((e->out = places(out)) != NULL)
@@ -268,7 +286,7 @@ static PyObject *entrance_new(PyTypeObject *type, PyObject *args, PyObject *Py_U
 }
 
 #define EACH(DO) DO(arguments) DO(rest) DO(around) DO(nest) DO(finish) DO(trace) DO(chosen) DO(backend) DO(holds) \
-    DO(otherwise)
+    DO(otherwise) DO(same)
 
 static int entrance_traverse(PyObject *self, visitproc visit, void *arg)
 {
@@ -285,7 +303,7 @@ static int entrance_clear(PyObject *self)
     Entrance *e = (Entrance *)self;
     PyObject *none = Py_None;
 #define CLEAR(name) { PyObject *was = e->name; Py_INCREF(none); e->name = none; Py_XDECREF(was); }
-    CLEAR(around) CLEAR(finish) CLEAR(otherwise)
+    CLEAR(around) CLEAR(finish) CLEAR(otherwise) CLEAR(same)
     return 0;
 }
 

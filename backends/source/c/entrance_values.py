@@ -52,7 +52,7 @@ typedef struct {
     int busy, release, writes;
     Py_ssize_t ins, outs, kept;
     Place *in, *out;
-    PyObject *arguments, *rest, *around, *nest, *finish, *trace, *chosen, *backend, *holds, *otherwise;
+    PyObject *arguments, *rest, *around, *nest, *finish, *trace, *chosen, *backend, *holds, *otherwise, *same;
 } Entrance;
 
 /* The leaves of a value that is nested just so.  A nest is None for a leaf, (type, nests, keys) or (None, value). */
@@ -134,8 +134,12 @@ static PyObject *build(PyObject *nest, PyObject **leaves, Py_ssize_t *n)
 
 static int is_like(PyArrayObject *array, const Place *p)
 {
-    return PyArray_TYPE(array) == p->dtype->type_num && PyArray_NDIM(array) == p->ndim && PyArray_ISCARRAY_RO(array)
-        && memcmp(PyArray_DIMS(array), p->shape, p->ndim * sizeof(npy_intp)) == 0;
+    if (PyArray_TYPE(array) != p->dtype->type_num || PyArray_NDIM(array) != p->ndim || !PyArray_ISCARRAY_RO(array))
+        return 0;
+    for (int i = 0; i < p->ndim; i++)
+        if (PyArray_DIM(array, i) != p->shape[i])
+            return 0;
+    return 1;
 }
 
 /* Where an argument's elements are; NULL where it is of another type, or a number that does not fit. */
