@@ -6,10 +6,14 @@ from collections.abc import Callable, Sequence
 from typing import Any
 
 from wengert.ir.autodiff.pushing import Pushed, Scan, Tangent, emit, positions, reading, spread, there
+from wengert.ir.autodiff.residuals import bytes_of
 from wengert.ir.autodiff.subgraphs import dual, parted, zeros
 from wengert.ir.build import Builder
 from wengert.ir.graph import Graph, Value
 from wengert.ir.types import STEPS
+
+#: From so many bytes on, which no longer stay in a processor's cache, cheap work is done again rather than kept.
+_LARGE = 2**18
 
 __all__ = ["scan_fused", "scan_split", "while_fused", "while_split"]
 
@@ -147,6 +151,8 @@ def scan_split(
     ys = [i for i in parted(graph, active(moving), within=True).ends if i >= m]
     parts = parted(graph, active(moving), (*moving, *ys), consts=c, within=True)
     count = len(graph.outputs)
+    if s.length * bytes_of(parts.primal.outputs[count:]) > _LARGE:
+        parts = parted(graph, active(moving), (*moving, *ys), consts=c, within=True, lean=True)
     primal, carried = _giving(parts.primal, [i for i in parts.inputs if c <= i < c + m])
     made = emit(b, "scan", operands, **{**params, "graph": primal})
     kept = made[count:]
