@@ -17,7 +17,7 @@ from wengert.backends.source.c.emit import Program
 from wengert.backends.source.c.functions import HANDLERS
 from wengert.backends.source.c.shared import Family, within
 from wengert.backends.source.c.sized import sized
-from wengert.backends.source.rerolled import rerolling
+from wengert.backends.rerolled import rerolling
 from wengert.ir.errors import BackendError
 from wengert.ir.graph import Graph
 from wengert.ir.kinds import Elementwise

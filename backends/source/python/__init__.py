@@ -10,7 +10,7 @@ from wengert.backends.nan import has_nan
 from wengert.backends.protocol import Forward, Reverse, Run
 from wengert.backends.source.base import SourceBackend
 from wengert.backends.source.python.emit import emit
-from wengert.backends.source.rerolled import rerolling
+from wengert.backends.rerolled import rerolling
 from wengert.ir import autodiff
 from wengert.ir.graph import Graph
 from wengert.ir.passes import plain_products

@@ -4,17 +4,18 @@ from __future__ import annotations
 
 import functools
 from collections.abc import Callable
-from typing import Any
+from typing import Any, TypeVar
 
 from attrs import frozen
 
 from wengert.backends.protocol import Forward, Reverse, Run
-from wengert.backends.source.base import SourceBackend
 from wengert.ir.graph import Graph
 from wengert.ir.passes.reroll import rolled
 from wengert.ir.passes.reroll.guards import Gathered, gathered
 
 __all__ = ["rerolling"]
+
+_Backend = TypeVar("_Backend")
 
 
 @frozen(eq=False)
@@ -81,13 +82,14 @@ def _rerolled(graph: Graph, least: int) -> _Rerolled:
     return _Rerolled(loops) if found is None else _Rerolled(found.graph, found)
 
 
-def rerolling(backend: type[SourceBackend]) -> type[SourceBackend]:
-    """A generator of programs that have loops where Python has unrolled them, in values and in derivatives.
+def rerolling(backend: type[_Backend]) -> type[_Backend]:
+    """A backend that runs loops where Python has unrolled them, in values and in derivatives.
 
     Its ``least`` is how many nodes a loop must save: straight code is as good where it is short.
     """
     for name, restored in _RESTORED.items():
-        setattr(backend, name, _looped(getattr(backend, name), restored))
+        if hasattr(backend, name):
+            setattr(backend, name, _looped(getattr(backend, name), restored))
     return backend
 
 
