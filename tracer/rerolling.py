@@ -42,8 +42,8 @@ def reroll(f: Any) -> Any:
 
     Steps are found in the graph and proved to be alike, down to each operand; what differs is read from arrays, along
     their first axis.  Values are the same to the last bit, and a guard that was one of each step is one of them all.
-    ``report`` says which loops were found, and of the others why not.  The backend ``c`` does so by itself; elsewhere a
-    graph gets small, and not faster.
+    ``report`` says which loops were found, and of the others why not.  Backends do so by themselves where it pays; this
+    is to see what they find, to save it and to print it.
 
     Parameters
     ----------

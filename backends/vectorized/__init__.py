@@ -11,6 +11,7 @@ import numpy as np
 
 from wengert.backends.nan import has_nan
 from wengert.backends.protocol import Forward, Reverse, Run
+from wengert.backends.rerolled import rerolling
 from wengert.backends.vectorized.adjoint import sweep
 from wengert.backends.vectorized.arrays import Products, swept
 from wengert.backends.vectorized.lines import Lines
@@ -81,10 +82,12 @@ class Sweeps:
         return values, self.pull(itertools.chain([env], again), cotangents, last=True)
 
 
+@rerolling
 class NumpyBackend:
     """See :class:`wengert.backends.protocol.Backend`."""
 
     name = "numpy"
+    least = 512
     whole_from = 64  #: so many sweeps of a Jacobian are better one program of the whole
 
     def unavailable(self) -> str | None:

@@ -5,11 +5,17 @@ from __future__ import annotations
 from collections.abc import Callable, Sequence
 from typing import Any
 
+from wengert.ir.autodiff.forward import cotangent_type
 from wengert.ir.autodiff.pushing import Pushed, Scan, Tangent, emit, positions, reading, spread, there
+from wengert.ir.autodiff.residuals import bytes_of
 from wengert.ir.autodiff.subgraphs import dual, parted, zeros
 from wengert.ir.build import Builder
-from wengert.ir.graph import Graph, Value
-from wengert.ir.types import STEPS
+from wengert.ir.graph import Graph, Node, Value
+from wengert.ir.ops import OPS
+from wengert.ir.types import SHORT_NAMES, STEPS
+
+#: From so many bytes on, which no longer stay in a processor's cache, cheap work is done again rather than kept.
+_LARGE = 2**18
 
 __all__ = ["scan_fused", "scan_split", "while_fused", "while_split"]
 
@@ -98,11 +104,23 @@ def _linear_scan(
         *(at[i] for i in fixed), *ins[a : a + f], *ins[first : first + len(dconsts) + len(dcarry)],
         *(at[i] for i in varying), *ins[a + f : first], *ins[first + len(dconsts) + len(dcarry) :],
     ))  # fmt: skip
+    body = _of_entries(body, len(fixed) + f + len(dconsts) + len(dcarry))
     operands = [
         *steps, *(consts[i] for i in fixed), *before, *dconsts, *dcarry, *(saved[i] for i in varying), *stacked, *dxs,
     ]  # fmt: skip
     return emit(b, "scan", operands, graph=body, consts=len(fixed) + f + len(dconsts), carries=len(dcarry),
                  length=length, reverse=reverse)  # fmt: skip
+
+
+def _of_entries(graph: Graph, first: int) -> Graph:
+    """The graph as one of entries of stacks, which are arrays: a Python number that was kept is made one again."""
+    inputs, casts = list(graph.inputs), []
+    for i, v in enumerate(graph.inputs[first:], first):
+        if v.type.weak:
+            inputs[i] = Value(cotangent_type(v.type))
+            params = {"dtype": SHORT_NAMES[v.type.dtype], "weak": True}
+            casts.append(Node(OPS["cast"], (inputs[i],), params, (v,)))
+    return graph.evolve(inputs=tuple(inputs), nodes=(*casts, *graph.nodes)) if casts else graph
 
 
 def scan_fused(b: Builder, params: Any, operands: Sequence[Value], tangents: Sequence[Tangent]) -> Pushed:
@@ -147,6 +165,8 @@ def scan_split(
     ys = [i for i in parted(graph, active(moving), within=True).ends if i >= m]
     parts = parted(graph, active(moving), (*moving, *ys), consts=c, within=True)
     count = len(graph.outputs)
+    if s.length * bytes_of(parts.primal.outputs[count:]) > _LARGE:
+        parts = parted(graph, active(moving), (*moving, *ys), consts=c, within=True, lean=True)
     primal, carried = _giving(parts.primal, [i for i in parts.inputs if c <= i < c + m])
     made = emit(b, "scan", operands, **{**params, "graph": primal})
     kept = made[count:]

@@ -6,13 +6,14 @@ Control ops are differentiated by exchanging their sub-graphs for these; see :mo
 from __future__ import annotations
 
 import functools
-from collections.abc import Iterable, Sequence
+from collections.abc import Sequence
 from typing import Any
 
 from attrs import frozen
 
 from wengert.ir import kinds
 from wengert.ir.autodiff.forward import Tangent, cotangent_type, push
+from wengert.ir.autodiff.residuals import again
 from wengert.ir.autodiff.transposition import pull
 from wengert.ir.build import Builder
 from wengert.ir.graph import Constant, Graph, Node, Value
@@ -175,42 +176,31 @@ class Parted:
 
 @functools.lru_cache(maxsize=512)
 def parted(
-    graph: Graph, active: tuple[int, ...], ends: tuple[int, ...] | None = None, *, consts: int = 0, within: bool
+    graph: Graph, active: tuple[int, ...], ends: tuple[int, ...] | None = None, *, consts: int = 0, within: bool,
+    lean: bool = False,
 ) -> Parted:
     """A graph linearized.  ``consts`` is how many of its inputs, the first, stay the same in a loop; ``within`` says
-    that it is in a loop or branch, which a stack cannot leave."""
+    that it is in a loop or branch, which a stack cannot leave; ``lean``, that cheap work is done again where that
+    makes less to keep."""
     b, inputs = start(graph, "primal")
     parts = split(b, graph, inputs, active, within=within)
     ends = _flowing(parts.moved) if ends is None else ends
     last = _filled(b, parts.outputs, parts.moved, ends)
-    views = _views(b.nodes, (v for node in parts.nodes for v in node.operands))
-    again = {v for node in views for v in node.results}
-    reads = (v for v in (*(v for node in (*views, *parts.nodes) for v in node.operands), *last))
-    known = dict.fromkeys(v for v in reads if v not in parts.linear | again and not isinstance(v, Constant))
     position = {v: i for i, v in enumerate(inputs)}
     same = {v for node in _constant(b.nodes, set(inputs[:consts])) for v in node.results} if consts else set()
+    wanted = [v for node in parts.nodes for v in node.operands if v not in parts.linear]
+    redone = again(b.nodes, wanted, (same if lean else set()) | set(inputs[:consts]), lean=lean)
+    made = {v for node in redone for v in node.results}
+    reads = (v for v in (*(v for node in (*redone, *parts.nodes) for v in node.operands), *last))
+    known = dict.fromkeys(v for v in reads if v not in parts.linear | made and not isinstance(v, Constant))
     given = [v for v in known if v in position]
     fixed = [v for v in known if v in same]
     rest = [v for v in known if v not in position and v not in same]
     primal = simplify(b.graph([*parts.outputs, *rest]))
     before = simplify(b.graph(fixed).evolve(inputs=tuple(inputs[:consts]), guards=()))
     needs = (*given, *fixed, *rest, *parts.tangents)
-    linear = simplify(Graph(needs, (*views, *parts.nodes), tuple(last), name=f"{graph.name}_linear"))
+    linear = simplify(Graph(needs, (*redone, *parts.nodes), tuple(last), name=f"{graph.name}_linear"))
     return Parted(primal, before, linear, tuple(position[v] for v in given), ends)
-
-
-def _views(nodes: Sequence[Node], wanted: Iterable[Value]) -> list[Node]:
-    """The nodes that only look at what is there in another way, on the way to the wanted values: they are looked at
-    again, where the others are kept."""
-    needed, found = set(wanted), []
-    for node in reversed(nodes):
-        if node.op.name in _VIEWS and not needed.isdisjoint(node.results):
-            needed.update(node.operands)
-            found.append(node)
-    return found[::-1]
-
-
-_VIEWS = ("slice", "reshape", "transpose", "broadcast_to")
 
 
 def _constant(nodes: Sequence[Node], fixed: set[Value]) -> list[Node]:

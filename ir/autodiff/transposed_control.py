@@ -3,14 +3,18 @@
 from __future__ import annotations
 
 import functools
+import string
 from collections.abc import Callable, Sequence
 
 from wengert.ir.autodiff.pushing import Scan, positions, spread, there
+from wengert.ir.autodiff.residuals import bytes_of
 from wengert.ir.autodiff.subgraphs import transposed, zeros
 from wengert.ir.build import Builder
 from wengert.ir.errors import DerivativeError
-from wengert.ir.graph import Node, Value
+from wengert.ir.graph import Graph, Node, Value
+from wengert.ir.kinds import Contraction
 from wengert.ir.ops import OPS
+from wengert.ir.types import STEPS
 
 __all__ = ["transpose"]
 
@@ -67,7 +71,8 @@ def _switch_transposed(b: Builder, node: Node, linear: Sequence[bool], cotangent
 
 
 def _scan_transposed(b: Builder, node: Node, linear: Sequence[bool], cotangents: Given) -> list[Value | None]:
-    """Backwards: the carry is its cotangent, and the cotangents of consts add up beside it.
+    """Backwards: the carry is its cotangent, and the cotangents of consts add up beside it, or where they are products
+    of less in each step, in one contraction after the loop.
 
     What a linear scan carries is linear, also where it begins with zeros that are known.
     """
@@ -78,30 +83,65 @@ def _scan_transposed(b: Builder, node: Node, linear: Sequence[bool], cotangents:
     ys = [i for i in range(m, len(gs)) if gs[i]]
     lin = (*fixed, *range(c, c + m), *(c + m + i for i in varying))
     inner = transposed(s.graph, lin, (*range(m), *ys))
+    later = {} if s.length == STEPS else _products(inner, len(fixed))
+    factors = list(dict.fromkeys(v for nodes in later.values() for node in nodes for v in node.operands))
+    count, inner = len(inner.outputs), inner.evolve(outputs=(*inner.outputs, *factors))
+    sums_of = [k for k in range(len(fixed)) if k not in later]
     known = [i for i in range(c) if i not in fixed]
     body = Builder(f"{s.graph.name}_back")
     held = [body.input(s.graph.inputs[i].type) for i in known]
     pulled = [body.input(v.type) for v in s.graph.inputs[c : c + m]]
-    sums = [body.input(s.graph.inputs[i].type) for i in fixed]
+    sums = [body.input(s.graph.inputs[fixed[k]].type) for k in sums_of]
     read = [body.input(v.type) for i, v in enumerate(s.graph.inputs[c + m :]) if i not in varying]
     arrived = []
     for i in ys:
         each = [body.input(s.graph.outputs[i].type.with_shape(s.graph.outputs[i].type.shape)) for _ in gs[i]]
         arrived.append(_total(body, each))
     made = body.inline(inner, [*held, *read, *pulled, *arrived])
-    added = [body.apply(OPS["add"], x, y) for x, y in zip(sums, made[: len(fixed)], strict=True)]  # type: ignore[arg-type]
-    rest = made[len(fixed) :]
-    graph = body.graph([*rest[:m], *added, *rest[m:]])
+    added = [body.apply(OPS["add"], x, made[k]) for x, k in zip(sums, sums_of, strict=True)]  # type: ignore[arg-type]
+    rest = made[len(fixed) : count]
+    graph = body.graph([*rest[:m], *added, *rest[m:], *made[count:]])
     first = [_total(b, gs[i]) if gs[i] else zeros(b, s.carry[i]) for i in range(m)]
     operands = [
-        *s.steps, *(s.consts[i] for i in known), *first, *(zeros(b, s.consts[i]) for i in fixed),
+        *s.steps, *(s.consts[i] for i in known), *first, *(zeros(b, s.consts[fixed[k]]) for k in sums_of),
         *(x for i, x in enumerate(s.xs) if i not in varying), *(g for i in ys for g in gs[i]),
     ]  # fmt: skip
-    out = b.emit_all(node.op, operands, graph=graph, consts=len(known), carries=m + len(fixed), length=s.length,
+    out = b.emit_all(node.op, operands, graph=graph, consts=len(known), carries=m + len(sums), length=s.length,
                      reverse=not s.reverse)  # fmt: skip
+    end = len(out) - len(factors)
+    stacks = dict(zip(factors, out[end:], strict=True))
+    totals = dict(zip(sums_of, out[m : m + len(sums)], strict=True))
+    totals |= {k: _total(b, [_summed(b, each, stacks) for each in nodes]) for k, nodes in later.items()}
+    out = (*out[:m], *(totals[k] for k in range(len(fixed))), *out[m + len(sums) : end])
     start = len(s.steps)
     targets = [*(start + c + i for i in range(m)), *(start + i for i in fixed), *(start + c + m + i for i in varying)]
     return spread(len(linear), targets, out)
+
+
+def _products(graph: Graph, count: int) -> dict[int, list[Node]]:
+    """Of the first outputs those that are contractions, or sums of some, of less than they give."""
+    made = {v: node for node in graph.nodes for v in node.results}
+    found = {}
+    for k, value in enumerate(graph.outputs[:count]):
+        nodes, values = [], [value]
+        while values and (node := made.get(values.pop())) is not None:
+            if node.op is OPS["add"]:
+                values += node.operands
+            elif isinstance(node.op, Contraction):
+                nodes.append(node)
+            else:
+                break
+        else:
+            if not values and nodes and bytes_of({v for n in nodes for v in n.operands}) <= bytes_of([value]):
+                found[k] = nodes
+    return found
+
+
+def _summed(b: Builder, node: Node, stacks: dict[Value, Value]) -> Value:
+    """The sum of a contraction over all steps: their number is one more letter."""
+    x, y, out = Contraction.split(node.params["subscripts"])
+    step = next(letter for letter in string.ascii_letters if letter not in x + y + out)
+    return b.emit(node.op, [stacks[v] for v in node.operands], subscripts=f"{step}{x},{step}{y}->{out}")
 
 
 def _total(b: Builder, values: Sequence[Value]) -> Value:

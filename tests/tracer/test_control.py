@@ -366,6 +366,7 @@ def test_the_page_says_the_truth():
     shown = re.findall(r"^```c\n(.*?)^```$", page, re.MULTILINE | re.DOTALL)
     assert len(shown) == 2
     assert all(block in scope["text"] for block in shown)
+    assert str(scope["found"].report).splitlines()[0] in page
 
 
 @pytest.mark.parametrize("backend", ["numpy", "python", "c", "reference"])

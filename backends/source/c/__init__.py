@@ -8,16 +8,16 @@ from collections.abc import Callable, Mapping
 from contextlib import AbstractContextManager
 from typing import Any
 
-from wengert.backends.protocol import Forward, Reverse, Run, check_kinds
+from wengert.backends.protocol import Run, check_kinds
 from wengert.backends.source.base import SourceBackend
 from wengert.backends.source.c import threads
 from wengert.backends.source.c.build import build
 from wengert.backends.source.c.compiler import missing
 from wengert.backends.source.c.emit import Program
 from wengert.backends.source.c.functions import HANDLERS
-from wengert.backends.source.c.rerolled import rerolled
 from wengert.backends.source.c.shared import Family, within
 from wengert.backends.source.c.sized import sized
+from wengert.backends.rerolled import rerolling
 from wengert.ir.errors import BackendError
 from wengert.ir.graph import Graph
 from wengert.ir.kinds import Elementwise
@@ -30,10 +30,12 @@ from wengert.ir.symbolic.witnesses import FEWEST, larger
 __all__ = ["BACKEND", "CBackend"]
 
 
+@rerolling
 class CBackend(SourceBackend):
     """Readable C, and what a compiler makes of it."""
 
     name = "c"
+    least = 256
 
     def unavailable(self) -> str | None:
         """Why nothing can be compiled here."""
@@ -41,27 +43,7 @@ class CBackend(SourceBackend):
 
     def emit(self, graph: Graph, name: str = "program") -> str:
         """The stand-alone text: ``int name(const double *in0, ..., double *out0, ..., void *)``."""
-        return Program(tiled(rolled(graph)), _checked(name), hosted=False).text()
-
-    def compile(self, graph: Graph) -> Run:
-        found = rerolled(graph)
-        return found.run(super().compile(found.graph))
-
-    def forward(self, graph: Graph, active: tuple[int, ...]) -> Forward:
-        found = rerolled(graph)
-        return found.forward(super().forward(found.graph, active))
-
-    def reverse(self, graph: Graph, active: tuple[int, ...]) -> Reverse:
-        found = rerolled(graph)
-        return found.reverse(super().reverse(found.graph, active))
-
-    def gradient(self, graph: Graph, active: tuple[int, ...]) -> Run:
-        found = rerolled(graph)
-        return found.beside(super().gradient(found.graph, active))
-
-    def pushed(self, graph: Graph, active: tuple[int, ...], given: int) -> Run:
-        found = rerolled(graph)
-        return found.beside(super().pushed(found.graph, active, given))
+        return Program(tiled(rolled(graph, self.least)), _checked(name), hosted=False).text()
 
     def build(self, graph: Graph) -> Run:
         """The compiled program."""

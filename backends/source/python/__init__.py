@@ -10,24 +10,28 @@ from wengert.backends.nan import has_nan
 from wengert.backends.protocol import Forward, Reverse, Run
 from wengert.backends.source.base import SourceBackend
 from wengert.backends.source.python.emit import emit
+from wengert.backends.rerolled import rerolling
 from wengert.ir import autodiff
 from wengert.ir.graph import Graph
 from wengert.ir.passes import plain_products
+from wengert.ir.passes.reroll import rolled
 from wengert.ir.types import is_inexact
 
 __all__ = ["BACKEND", "PythonBackend"]
 
 
+@rerolling
 class PythonBackend(SourceBackend):
     """See :class:`wengert.backends.protocol.Backend`."""
 
     name = "python"
+    least = 2000  # Python runs straight code faster than loops, but takes its time to compile it
 
     def unavailable(self) -> str | None:
         return None
 
     def emit(self, graph: Graph, name: str = "program") -> str:
-        return emit(graph, None if name == "program" else name).text
+        return emit(rolled(graph, self.least), None if name == "program" else name).text
 
     def build(self, graph: Graph) -> Run:
         program = emit(graph, standalone=False)

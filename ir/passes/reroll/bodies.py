@@ -58,6 +58,7 @@ class _Body:
         self.firsts: dict[Any, Value] = {}
         self.made: dict[tuple[int, int], Value] = {}
         self.same: dict[tuple[int, int], Value] = {}
+        self.before: dict[Any, tuple[Value, ...]] = {}
         self._read: dict[Any, Value | None] = {}
         self.inner = {v for node in given.nodes[steps.start : steps.stop] for v in node.results}
 
@@ -152,8 +153,10 @@ class _Body:
                 return
         if _worth_doing_before(first) and fixed and all(v is not None for v in fixed) and not all(
             isinstance(v, Constant) for v in fixed):
-            results = self.b.emit_all(first.op, fixed, **first.params)  # type: ignore[arg-type]
-            self.same.update(((j, r), v) for r, v in enumerate(results))
+            key = (first.op, tuple(fixed), repr(first.params))
+            if key not in self.before:
+                self.before[key] = self.b.emit_all(first.op, fixed, **first.params)  # type: ignore[arg-type]
+            self.same.update(((j, r), v) for r, v in enumerate(self.before[key]))
             return
         operands = [self._operand(each, i, fixed[i]) for i in range(len(fixed))]
         self._results(j, self.body.emit_all(first.op, operands, **first.params))

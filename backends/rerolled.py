@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import functools
 from collections.abc import Callable
-from typing import Any
+from typing import Any, TypeVar
 
 from attrs import frozen
 
@@ -13,11 +13,13 @@ from wengert.ir.graph import Graph
 from wengert.ir.passes.reroll import rolled
 from wengert.ir.passes.reroll.guards import Gathered, gathered
 
-__all__ = ["Rerolled", "rerolled"]
+__all__ = ["rerolling"]
+
+_Backend = TypeVar("_Backend")
 
 
 @frozen(eq=False)
-class Rerolled:
+class _Rerolled:
     """A graph with its loops, and what makes of its results those of the graph it stands for."""
 
     graph: Graph
@@ -71,10 +73,40 @@ class Rerolled:
 
 
 @functools.lru_cache(maxsize=16)
-def rerolled(graph: Graph) -> Rerolled:
+def _rerolled(graph: Graph, least: int) -> _Rerolled:
     """A graph with its loops, the last few of which are remembered; itself where there are none."""
-    loops = rolled(graph)
+    loops = rolled(graph, least)
     if loops is graph or not loops.guards:
-        return Rerolled(loops)
+        return _Rerolled(loops)
     found = gathered(loops)
-    return Rerolled(loops) if found is None else Rerolled(found.graph, found)
+    return _Rerolled(loops) if found is None else _Rerolled(found.graph, found)
+
+
+def rerolling(backend: type[_Backend]) -> type[_Backend]:
+    """A backend that runs loops where Python has unrolled them, in values and in derivatives.
+
+    Its ``least`` is how many nodes a loop must save: straight code is as good where it is short.
+    """
+    for name, restored in _RESTORED.items():
+        if hasattr(backend, name):
+            setattr(backend, name, _looped(getattr(backend, name), restored))
+    return backend
+
+
+def _looped(method: Any, restored: Callable[[_Rerolled, Any], Any]) -> Any:
+    @functools.wraps(method)
+    def looped(self: Any, graph: Graph, *args: Any) -> Any:
+        found = _rerolled(graph, self.least)
+        return restored(found, method(self, found.graph, *args))
+
+    return looped
+
+
+#: What the methods of a backend give for a graph with loops, as of the graph it stands for.
+_RESTORED: dict[str, Callable[[_Rerolled, Any], Any]] = {
+    "compile": _Rerolled.run,
+    "forward": _Rerolled.forward,
+    "reverse": _Rerolled.reverse,
+    "gradient": _Rerolled.beside,
+    "pushed": _Rerolled.beside,
+}
