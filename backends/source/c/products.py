@@ -130,13 +130,16 @@ class Product:
 
 
 def contraction(kernel: Kernel, plan: Plan, unit: Unit) -> None:
-    """Writes small products out, hands large ones to BLAS or to blocks, and the rest to lines along contiguous axes."""
+    """Writes small products out, hands large ones to BLAS or to blocks, and the rest to lines along contiguous axes.
+
+    Something is summed: the others are elementwise products by now (``outer``).
+    """
     node = unit.last
     assert isinstance(node.op, Contraction)
     p = _product(kernel, plan, unit)
     strong = node.op.scaled and p.dtype.kind in "fc"
-    if not p.summed or any(a.size == 0 for a in p.summed):
-        _outer(p, strong=strong)
+    if any(a.size == 0 for a in p.summed):
+        fill(p.kernel, p.out.base, literal(0, p.dtype))
         return
     if not (_written_out(p) or _dense(p) or _dense(p.turned)):
         if _lines_pay(p):
@@ -172,18 +175,6 @@ def _merged(axes: Iterable[Axis]) -> list[Axis]:
         elif a.size != 1:
             merged.append(a)
     return merged
-
-
-def _outer(p: Product, *, strong: bool) -> None:
-    """Nothing is summed, or there is nothing to sum."""
-    if any(a.size == 0 for a in p.summed):
-        fill(p.kernel, p.out.base, literal(0, p.dtype))
-        return
-    p.enter(p.free)
-    x, y = p.load("x"), p.load("y")
-    product = f"{p.kernel.helpers.need('scale', p.dtype)}({x}, {y})" if strong else p.spell("*", x, y)
-    p.kernel.line(f"{p.place()} = {product};")
-    p.leave(len(p.free))
 
 
 def _written_out(p: Product) -> bool:
