@@ -182,7 +182,7 @@ def _written_out(p: Product) -> bool:
     around = [a for a in p.free if a.x and a.y]
     inner = [a for a in p.free if a not in around]
     lanes = around and around[-1] is p.free[-1] and around[-1].steps == (1, 1, 1)
-    if math.prod(a.size for a in (*inner, *p.summed)) > (WRITTEN_IN_LANES if lanes else WRITTEN):
+    if not around or math.prod(a.size for a in (*inner, *p.summed)) > (WRITTEN_IN_LANES if lanes else WRITTEN):
         return False
     p.enter(around)
     for place in _places(inner):
@@ -288,9 +288,9 @@ def _tree(p: Product) -> str:
 #: Rows times columns times terms from which on BLAS takes less time: 16 x 16 x 16 in 0.17 us, lines 0.20 us;
 #: and from which on a matrix times a vector takes less time with BLAS's threads (one alone takes as long as ours).
 BLAS, MATVEC = 1 << 12, 1 << 17
-#: The same for blocks: beside lines (32 x 32 x 32 in 1.9 us, lines 2.2 us), and where there are none
-#: (12 x 12 x 12 in 0.26 us, sums one by one 0.44 us); and the rows, columns and terms they must have.
-BLOCKS, BLOCKS_ALONE, LEAST = 1 << 15, 12**3, 8
+#: Rows, columns and terms from which on blocks do: beside lines (32 x 32 x 32 in 1.9 us, lines 2.2 us), and where
+#: there are none (12 x 12 x 12 in 0.26 us, sums one by one 0.44 us).
+BLOCKS, BLOCKS_ALONE = 28, 12
 
 
 def _dense(p: Product) -> bool:
@@ -310,7 +310,7 @@ def _dense(p: Product) -> bool:
     dots = term.x == 1 and term.y == 1 and min(sides) < 4  # BLAS takes twice as long
     if size >= BLAS and not dots and _by_blas(p, "gemm", [row, column, term]):
         return True
-    if p.dtype.kind != "f" or size < (BLOCKS if _lines_pay(p) else BLOCKS_ALONE) or min(*sides, term.size) < LEAST:
+    if p.dtype.kind != "f" or min(*sides, term.size) < (BLOCKS if _lines_pay(p) else BLOCKS_ALONE):
         return False
     matmul = p.kernel.helpers.need("matmul", p.dtype)
     x, y, out = _firsts(p, [row, column, term])
