@@ -34,11 +34,13 @@ static void tile_S(ptrdiff_t terms, const T *restrict x, const T *restrict y, T 
     lanes_S sum[ROWS_S][2];
     for (int r = 0; r < ROWS_S; ++r)
         for (int c = 0; c < 2; ++c) sum[r][c] = (lanes_S){0};
-    for (ptrdiff_t k = 0; k < terms; ++k)
-        for (int c = 0; c < 2; ++c) {
-            const lanes_S v = *(const lanes_S *)(y + k * COLS_S + c * WIDE_S);
-            for (int r = 0; r < ROWS_S; ++r) sum[r][c] += x[k * ROWS_S + r] * v;
+    for (ptrdiff_t k = 0; k < terms; ++k) {
+        const lanes_S v = *(const lanes_S *)(y + k * COLS_S), w = *(const lanes_S *)(y + k * COLS_S + WIDE_S);
+        for (int r = 0; r < ROWS_S; ++r) {
+            sum[r][0] += x[k * ROWS_S + r] * v;
+            sum[r][1] += x[k * ROWS_S + r] * w;
         }
+    }
     for (int r = 0; r < ROWS_S; ++r)
         for (int c = 0; c < 2; ++c) *(lanes_S *)(out + r * COLS_S + c * WIDE_S) = sum[r][c];
 }
@@ -120,8 +122,8 @@ _DOTS = """\
 static void dots_S(ptrdiff_t m, ptrdiff_t p, const T *restrict x, ptrdiff_t xi, const T *restrict y,
                    T *restrict out, ptrdiff_t oi)
 {
-    ptrdiff_t i = 0;
-    for (; i + 4 <= m; i += 4)
+    const ptrdiff_t fours = m - m % 4;
+    for (ptrdiff_t i = 0; i < fours; i += 4)
         for (ptrdiff_t k0 = 0; k0 < p; k0 += 2048) {
             const ptrdiff_t end = k0 + 2048 < p ? k0 + 2048 : p;
             const T *const x0 = x + i * xi, *const x1 = x0 + xi, *const x2 = x1 + xi, *const x3 = x2 + xi;
@@ -146,7 +148,7 @@ static void dots_S(ptrdiff_t m, ptrdiff_t p, const T *restrict x, ptrdiff_t xi, 
             out[(i + 2) * oi] += s2;
             out[(i + 3) * oi] += s3;
         }
-    for (; i < m; ++i) out[i * oi] += dot_S(p, x + i * xi, y);
+    for (ptrdiff_t i = fours; i < m; ++i) out[i * oi] += dot_S(p, x + i * xi, y);
 }
 """
 HELPERS = {"lanes": _LANES, "tile": _TILE, "matmul": _MATMUL, "dot": _DOT, "dots": _DOTS}

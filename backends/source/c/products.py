@@ -217,15 +217,15 @@ def _by_lines(p: Product) -> None:
     fill(p.kernel, p.out.base, literal(0, p.dtype))
     p.enter([*rows, *around])
     i = term.name
-    p.kernel.line(f"ptrdiff_t {i} = 0;")
-    p.kernel.open(f"for (; {i} + {TERMS} <= {term.size}; {i} += {TERMS})")
+    most = f"{term.size} / {TERMS} * {TERMS}"
+    p.kernel.open(f"for (ptrdiff_t {i} = 0; {i} < {most}; {i} += {TERMS})")
     shifted = [
         evolve(p, x=evolve(p.x, offset=p.x.offset + k * term.x), y=evolve(p.y, offset=p.y.offset + k * term.y))
         for k in range(TERMS)
     ]
     _add_terms(p, line, shifted, p.place())
     p.kernel.close()
-    p.kernel.open(f"for (; {i} < {term.size}; ++{i})")
+    p.kernel.open(f"for (ptrdiff_t {i} = {most}; {i} < {term.size}; ++{i})")
     _add_terms(p, line, [p], p.place())
     p.kernel.close()
     p.leave(len(rows) + len(around))
