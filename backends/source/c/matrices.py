@@ -8,7 +8,7 @@ from __future__ import annotations
 __all__ = ["FIRST", "HELPERS"]
 
 #: What each is written after.
-FIRST = {"matmul": "tile", "tile": "lanes", "dot": "lanes", "dots": "dot"}
+FIRST = {"matmul": "tile", "tile": "lanes", "dots": "dot"}
 
 _LANES = """\
 /* As many numbers as a register holds, wherever they lie in memory. */
@@ -86,12 +86,21 @@ static void matmul_S(ptrdiff_t m, ptrdiff_t n, ptrdiff_t p,
 }
 """
 _DOT = """\
+/* At most 32 bytes: wider ones gain nothing where two numbers are loaded for each product, and leave more over. */
+#ifdef __GNUC__
+typedef T strip_S __attribute__((
+    vector_size(__BIGGEST_ALIGNMENT__ < 32 ? __BIGGEST_ALIGNMENT__ : 32), aligned(sizeof(T)), may_alias));
+#else
+typedef T strip_S;
+#endif
+enum { STRIP_S = sizeof(strip_S) / sizeof(T) };
+
 /* The sum of a vector's numbers, by halves. */
-static inline T folded_S(lanes_S v)
+static inline T folded_S(strip_S v)
 {
-    T x[WIDE_S];
-    *(lanes_S *)x = v;
-    for (int n = WIDE_S / 2; n; n /= 2)
+    T x[STRIP_S];
+    *(strip_S *)x = v;
+    for (int n = STRIP_S / 2; n; n /= 2)
         for (int k = 0; k < n; ++k) x[k] += x[k + n];
     return x[0];
 }
@@ -103,15 +112,15 @@ static T dot_S(ptrdiff_t p, const T *x, const T *y)
         const ptrdiff_t half = p / 2 - p / 2 % 64;
         return dot_S(half, x, y) + dot_S(p - half, x + half, y + half);
     }
-    lanes_S a = {0}, b = {0}, c = {0}, d = {0};
+    strip_S a = {0}, b = {0}, c = {0}, d = {0};
     ptrdiff_t k = 0;
-    for (; k + 4 * WIDE_S <= p; k += 4 * WIDE_S) {
-        a += *(const lanes_S *)(x + k) * *(const lanes_S *)(y + k);
-        b += *(const lanes_S *)(x + k + WIDE_S) * *(const lanes_S *)(y + k + WIDE_S);
-        c += *(const lanes_S *)(x + k + 2 * WIDE_S) * *(const lanes_S *)(y + k + 2 * WIDE_S);
-        d += *(const lanes_S *)(x + k + 3 * WIDE_S) * *(const lanes_S *)(y + k + 3 * WIDE_S);
+    for (; k + 4 * STRIP_S <= p; k += 4 * STRIP_S) {
+        a += *(const strip_S *)(x + k) * *(const strip_S *)(y + k);
+        b += *(const strip_S *)(x + k + STRIP_S) * *(const strip_S *)(y + k + STRIP_S);
+        c += *(const strip_S *)(x + k + 2 * STRIP_S) * *(const strip_S *)(y + k + 2 * STRIP_S);
+        d += *(const strip_S *)(x + k + 3 * STRIP_S) * *(const strip_S *)(y + k + 3 * STRIP_S);
     }
-    for (; k + WIDE_S <= p; k += WIDE_S) a += *(const lanes_S *)(x + k) * *(const lanes_S *)(y + k);
+    for (; k + STRIP_S <= p; k += STRIP_S) a += *(const strip_S *)(x + k) * *(const strip_S *)(y + k);
     T sum = folded_S((a + b) + (c + d));
     for (; k < p; ++k) sum += x[k] * y[k];
     return sum;
@@ -127,14 +136,14 @@ static void dots_S(ptrdiff_t m, ptrdiff_t p, const T *restrict x, ptrdiff_t xi, 
         for (ptrdiff_t k0 = 0; k0 < p; k0 += 2048) {
             const ptrdiff_t end = k0 + 2048 < p ? k0 + 2048 : p;
             const T *const x0 = x + i * xi, *const x1 = x0 + xi, *const x2 = x1 + xi, *const x3 = x2 + xi;
-            lanes_S a = {0}, b = {0}, c = {0}, d = {0};
+            strip_S a = {0}, b = {0}, c = {0}, d = {0};
             ptrdiff_t k = k0;
-            for (; k + WIDE_S <= end; k += WIDE_S) {
-                const lanes_S v = *(const lanes_S *)(y + k);
-                a += *(const lanes_S *)(x0 + k) * v;
-                b += *(const lanes_S *)(x1 + k) * v;
-                c += *(const lanes_S *)(x2 + k) * v;
-                d += *(const lanes_S *)(x3 + k) * v;
+            for (; k + STRIP_S <= end; k += STRIP_S) {
+                const strip_S v = *(const strip_S *)(y + k);
+                a += *(const strip_S *)(x0 + k) * v;
+                b += *(const strip_S *)(x1 + k) * v;
+                c += *(const strip_S *)(x2 + k) * v;
+                d += *(const strip_S *)(x3 + k) * v;
             }
             T s0 = folded_S(a), s1 = folded_S(b), s2 = folded_S(c), s3 = folded_S(d);
             for (; k < end; ++k) {

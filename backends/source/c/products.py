@@ -119,14 +119,14 @@ class Product:
 
     def at(self, place: dict[str, int]) -> Product:
         """The product of which some axes are left at one place."""
+        free, summed = ([a for a in axes if a.name not in place] for axes in (self.free, self.summed))
         fixed = [a for a in (*self.free, *self.summed) if a.name in place]
-        rest = {"free": [a for a in self.free if a not in fixed], "summed": [a for a in self.summed if a not in fixed]}
 
         def view(which: str) -> View:
             given = getattr(self, which)
             return evolve(given, offset=given.offset + sum(getattr(a, which) * place[a.name] for a in fixed))
 
-        return evolve(self, x=view("x"), y=view("y"), out=view("out"), **rest)
+        return Product(self.kernel, view("x"), view("y"), view("out"), free, summed)
 
 
 def contraction(kernel: Kernel, plan: Plan, unit: Unit) -> None:
@@ -153,17 +153,18 @@ def contraction(kernel: Kernel, plan: Plan, unit: Unit) -> None:
 def _product(kernel: Kernel, plan: Plan, unit: Unit) -> Product:
     node = unit.last
     terms = Contraction.split(node.params["subscripts"])
-    views = [*map(plan.view, node.operands), whole(node.result)]
+    x, y = map(plan.view, node.operands)
+    arrays = list(zip((x, y, out := whole(node.result)), terms, strict=True))
     axes = {}
     # The letters become names of loop variables: ours, not the graph's.
     for k, letter in enumerate(dict.fromkeys("".join(terms))):
-        at = [(view, term.index(letter)) if letter in term else None for view, term in zip(views, terms, strict=True)]
+        at = [(view, term.index(letter)) if letter in term else None for view, term in arrays]
         steps = [place[0].strides[place[1]] if place else 0 for place in at]
         size = next(place[0].shape[place[1]] for place in at if place)
         axes[letter] = Axis(f"i{k}", size, *steps)
     free = [axes[a] for a in terms[2]]
     summed = sorted((axes[a] for a in axes if a not in terms[2]), key=lambda a: -max(abs(a.x), abs(a.y)))
-    return Product(kernel, *views, _merged(free), _merged(summed))
+    return Product(kernel, x, y, out, _merged(free), _merged(summed))
 
 
 def _merged(axes: Iterable[Axis]) -> list[Axis]:
@@ -285,12 +286,14 @@ def _tree(p: Product) -> str:
 
 # ----- Matrix products -----
 
-#: Rows times columns times terms from which on BLAS takes less time: 16 x 16 x 16 in 0.17 us, lines 0.20 us;
-#: and from which on a matrix times a vector takes less time with BLAS's threads (one alone takes as long as ours).
-BLAS, MATVEC = 1 << 12, 1 << 17
+#: Rows times columns times terms from which on BLAS takes less time: 16 x 16 x 16 in 0.17 us, lines 0.20 us; and of
+#: complex numbers: 8 x 8 x 8 in 0.26 us, one by one 0.51 us.
+BLAS, BLAS_COMPLEX = 1 << 12, 1 << 9
+#: The same for a matrix times a vector, where BLAS has threads (one alone takes as long as ours).
+MATVEC = 1 << 17
 #: Rows, columns and terms from which on blocks do: beside lines (32 x 32 x 32 in 1.9 us, lines 2.2 us), and where
-#: there are none (12 x 12 x 12 in 0.26 us, sums one by one 0.44 us).
-BLOCKS, BLOCKS_ALONE = 28, 12
+#: there are none (64 x 64 x 64 in 12.9 us, sums one by one 20 us; 16 x 16 x 16 either in 0.38 us).
+BLOCKS, BLOCKS_ALONE = 28, 16
 
 
 def _dense(p: Product) -> bool:
@@ -308,7 +311,8 @@ def _dense(p: Product) -> bool:
     (column,) = columns
     size, sides = row.size * column.size * term.size, (row.size, column.size)
     dots = term.x == 1 and term.y == 1 and min(sides) < 4  # BLAS takes twice as long
-    if size >= BLAS and not dots and _by_blas(p, "gemm", [row, column, term]):
+    least = BLAS_COMPLEX if p.dtype.kind == "c" else BLAS
+    if size >= least and not dots and _by_blas(p, "gemm", [row, column, term]):
         return True
     if p.dtype.kind != "f" or min(*sides, term.size) < (BLOCKS if _lines_pay(p) else BLOCKS_ALONE):
         return False
