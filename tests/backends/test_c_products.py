@@ -1,34 +1,38 @@
 """Backend c: contractions of every form, by every BLAS and by none, against sums in higher precision."""
 
 import ctypes
+import itertools
 import math
 import os
+import subprocess
+import sys
+import types
 
 import numpy as np
 import oracles
 import pytest
 
-from wengert.backends.source.c import BACKEND, blas, products
-from wengert.backends.source.c.cache import load
+import wengert as wg
+from wengert.backends.source.c import BACKEND, blas, compiler, products
 from wengert.ir.build import Builder, Namespace
 from wengert.ir.ops import OPS
-from wengert.ir.types import DTYPES, type_of
+from wengert.ir.types import DTYPES, ArrayType, type_of
 
 pytestmark = pytest.mark.skipif(BACKEND.unavailable() is not None, reason=str(BACKEND.unavailable()))
 SOAK = bool(os.environ.get("WENGERT_SOAK"))
-ROUNDS, PER_ROUND = (30, 60) if SOAK else (1, 15)
+ROUNDS, PER_ROUND = (30, 60) if SOAK else (1, 12)
 SIZES = (0, 1, 1, 2, 2, 3, 3, 4, 5, 7, 8, 9, 14, 16, 17, 31, 33, 40)
 SOURCES = {"numpy": blas._of_numpy, "scipy": blas._of_scipy, "none": lambda: None}
 
 
-@pytest.fixture(params=SOURCES)
+@pytest.fixture
 def source(request, monkeypatch):
     """Each BLAS that is there, and none."""
     found = SOURCES[request.param]()
     if found is None and request.param != "none":
         pytest.skip(f"no BLAS of {request.param}")
     monkeypatch.setattr(blas, "find", lambda: found)
-    for name in ("BLAS", "MATVEC"):
+    for name in ("BLAS", "BLAS_COMPLEX", "MATVEC"):
         monkeypatch.setattr(products, name, 64)
     blas.routine.cache_clear()
     yield request.param
@@ -110,9 +114,15 @@ def program(cases, arrays, names):
     return builder.graph(outputs)
 
 
-def alone(graph, inputs):
-    """The stand-alone text, run."""
-    library = load(BACKEND.emit(graph))
+def alone(graph, inputs, folder):
+    """The stand-alone text, compiled without a warning, run."""
+    source, target = folder / "p.c", folder / f"p{len(list(folder.iterdir()))}.so"
+    source.write_text(text := BACKEND.emit(graph))
+    assert "address" not in text
+    found = compiler.find()
+    flags = [*found.flags, "-Wall", "-Wextra", "-Werror"]
+    subprocess.run([*found.command, *flags, "-o", target, source, "-lm"], check=True)
+    library = ctypes.CDLL(str(target))
     library.program_workspace.restype = ctypes.c_size_t
     outputs = [np.full(v.type.shape, 7, v.type.dtype) for v in graph.outputs]
     work = np.empty(max(library.program_workspace(), 1), np.uint8)
@@ -144,10 +154,14 @@ def check(ours, name, subscripts, x, y):
     assert np.all(error <= 24 * np.finfo(x.dtype).eps * size), subscripts
 
 
-@pytest.mark.parametrize("short", ["f64", "f32", "c128", "c64", "i32", "u8", "bool"])
-def test_contractions_of_every_form(short, source):
-    if short in ("i32", "u8", "bool") and source != "none":
-        pytest.skip("BLAS has no such numbers")
+FORMS = [
+    *itertools.product(["none"], ["f64", "f32", "c128", "c64", "i32", "u8", "bool"]),
+    *itertools.product(["numpy"], ["f64", "f32", "c128", "c64"]), ("scipy", "f64"), ("scipy", "c64"),
+]  # fmt: skip
+
+
+@pytest.mark.parametrize(("source", "short"), FORMS, indirect=["source"])
+def test_contractions_of_every_form(short, source, tmp_path):
     dtype = DTYPES[short]
     for k in range(ROUNDS):
         rng = np.random.default_rng([k, sum(map(ord, short))])
@@ -166,10 +180,103 @@ def test_contractions_of_every_form(short, source):
             arrays.append(pair)
             names.append(name)
         graph, inputs = program(cases, arrays, names), [a for pair in arrays for a in pair]
-        results = [BACKEND.build(graph)(inputs)]
-        if source == "none":
-            results.append(alone(graph, inputs))
-        for made in results:
-            for ours, name, (subscripts, shapes, ways), pair in zip(made, names, cases, arrays, strict=True):
-                x, y = (way[1](np, a, s) for way, a, s in zip(ways, (pair * 2)[:2], shapes, strict=True))
-                check(ours, name, subscripts, x, y)
+        made = alone(graph, inputs, tmp_path) if source == "none" else BACKEND.build(graph)(inputs)
+        for ours, name, (subscripts, shapes, ways), pair in zip(made, names, cases, arrays, strict=True):
+            x, y = (way[1](np, a, s) for way, a, s in zip(ways, (pair * 2)[:2], shapes, strict=True))
+            check(ours, name, subscripts, x, y)
+
+
+# ----- Which BLAS -----
+
+
+def square(n, name="einsum"):
+    builder = Builder()
+    x = builder.input(ArrayType(np.float64, (n, n)))
+    return builder.graph([builder.emit(OPS[name], (x, x), subscripts="ij,jk->ik")])
+
+
+def test_no_blas_is_looked_for_without_a_large_product(monkeypatch):
+    monkeypatch.setattr(blas, "find", lambda: pytest.fail("looked for"))
+    blas.routine.cache_clear()
+    x = np.arange(49.0).reshape(7, 7)
+    np.testing.assert_array_equal(BACKEND.build(square(7))([x])[0], x @ x)
+
+
+def test_scipy_is_imported_only_where_numpy_has_none(monkeypatch):
+    monkeypatch.setattr(blas, "_of_scipy", lambda: "SciPy's")
+    monkeypatch.setattr(blas, "_of_numpy", lambda: "NumPy's")
+    assert blas.find.__wrapped__() == "NumPy's"
+    monkeypatch.setattr(blas, "_of_numpy", lambda: None)
+    assert blas.find.__wrapped__() == "SciPy's"
+
+
+class Core:
+    """A core of NumPy that is linked to a CBLAS with these symbols."""
+
+    def __init__(self, ending):
+        self.symbols = [f"cblas_{name}{ending}" for name in blas._NAMES]
+
+    def __getattr__(self, name):
+        if name not in self.symbols:
+            raise AttributeError(name)
+        return ctypes.c_void_p(4096 + self.symbols.index(name))
+
+
+@pytest.mark.parametrize(
+    ("ending", "built", "wide"),
+    [("", "lp64", False), ("64_", "USE64BITINT", True), ("", "USE64BITINT", None), ("_", "", None)],
+)
+def test_the_symbol_says_how_wide_integers_are(ending, built, wide, monkeypatch):
+    monkeypatch.setattr(ctypes, "CDLL", lambda path: Core(ending))
+    monkeypatch.setattr(np, "show_config", lambda mode: {"blas": built})
+    found = blas._of_numpy()
+    assert (found and found.wide) == wide
+    if found:
+        assert found.address("sgemm") == 4096
+
+
+def test_without_any_blas_there_is_none(monkeypatch):
+    monkeypatch.setitem(sys.modules, blas._CAPSULES, types.SimpleNamespace(__pyx_capi__={}))
+    assert blas._of_scipy() is None
+    monkeypatch.setitem(sys.modules, blas._CAPSULES, None)
+    assert blas._of_scipy() is None
+    monkeypatch.setattr(blas, "find", lambda: None)
+    blas.routine.cache_clear()
+    assert blas.routine("gemm", np.dtype(np.float64)) is None
+    blas.routine.cache_clear()
+
+
+def test_products_in_functions_of_the_program():
+    """Bodies of loops, and the parts that a long program has, are given addresses too."""
+    a = np.random.default_rng(0).standard_normal((20, 20)) / 5
+
+    def f(a):
+        return wg.scan(lambda c, _: (np.tanh(c @ a), np.sum(c)), a, length=4)
+
+    def plain(a):
+        c, sums = a, []
+        for _ in range(4):
+            c, total = np.tanh(c @ a), np.sum(c)
+            sums.append(total)
+        return c, np.array(sums)
+
+    for ours, theirs in zip(wg.trace(f).on("c")(a), plain(a), strict=True):
+        np.testing.assert_allclose(ours, theirs, rtol=1e-12)
+
+    def long(a):
+        for _ in range(320):
+            a = np.tanh(a @ a)
+        return a
+
+    np.testing.assert_allclose(wg.trace(long).on("c")(a), long(a), rtol=1e-9, atol=1e-12)
+
+
+def test_a_product_that_sums_nothing_joins_the_loop_around_it():
+    builder = Builder()
+    xp = Namespace(builder)
+    x, y = (xp.wrap(builder.input(ArrayType(np.float64, (n,)))) for n in (300, 40))
+    total = xp.einsum("i,j->ij", x, y) + xp.einsum("j,i->ij", y, x)
+    graph = builder.graph([xp.lift(total)])
+    assert BACKEND.emit(graph).count("static void k") == 1
+    x, y = np.arange(300.0), np.arange(40.0)
+    np.testing.assert_array_equal(BACKEND.build(graph)([x, y])[0], 2 * np.outer(x, y))

@@ -26,6 +26,7 @@ from wengert.ir.graph import Constant
 
 __all__ = ["Address", "Routine", "find", "routine"]
 
+_CORE, _CAPSULES = "numpy._core._multiarray_umath", "scipy.linalg.cython_blas"
 _LETTERS = {"float32": "s", "float64": "d", "complex64": "c", "complex128": "z"}
 _NAMES = [f"{letter}{name}" for letter in _LETTERS.values() for name in ("gemm", "gemv")]
 _INTS = re.compile(rb"void\((?:char\*,)+int\*,int\*,")
@@ -101,7 +102,7 @@ class Source:
 def _of_numpy() -> Source | None:
     """The CBLAS that NumPy's core is linked to."""
     try:
-        core = ctypes.CDLL(importlib.import_module("numpy._core._multiarray_umath").__file__)
+        core = ctypes.CDLL(importlib.import_module(_CORE).__file__)
     except (ImportError, OSError, TypeError):
         return None
     for symbol, wide in (("scipy_cblas_{}64_", True), ("cblas_{}64_", True), ("cblas_{}", False)):
@@ -123,7 +124,7 @@ def _narrow() -> bool:
 def _of_scipy() -> Source | None:
     """SciPy's capsules."""
     try:
-        capsules = importlib.import_module("scipy.linalg.cython_blas").__pyx_capi__
+        capsules = importlib.import_module(_CAPSULES).__pyx_capi__
     except (ImportError, AttributeError):
         return None
     capsule = ctypes.py_object

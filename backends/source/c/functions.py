@@ -11,6 +11,7 @@ from attrs import define, field
 from wengert.backends import libraries
 from wengert.backends.source.c import control, folds, fused, loops, products
 from wengert.backends.source.c.memory import SLOT, layout
+from wengert.backends.source.c.outer import outer_products
 from wengert.backends.source.c.plan import Plan, Unit
 from wengert.backends.source.c.scalars import Kernel
 from wengert.backends.source.c.spelling import stored
@@ -67,7 +68,7 @@ class Function:
     """A graph and where its arrays are."""
 
     def __init__(self, program: Program, graph: Graph, outputs: tuple[Value, ...], *, inner: bool) -> None:
-        graph = _by_name(inline_stacks(graph))
+        graph = _by_name(outer_products(inline_stacks(graph)))
         self.program, self.graph, self.outputs = program, graph, outputs
         self.inner = inner
         self.plan = Plan(graph, outputs)

@@ -8,7 +8,7 @@ from __future__ import annotations
 __all__ = ["FIRST", "HELPERS"]
 
 #: What each is written after.
-FIRST = {"matmul": "tile", "tile": "lanes", "dot": "lanes", "dots": "dot"}
+FIRST = {"matmul": "tile", "tile": "lanes", "dots": "dot"}
 
 _LANES = """\
 /* As many numbers as a register holds, wherever they lie in memory. */
@@ -34,11 +34,13 @@ static void tile_S(ptrdiff_t terms, const T *restrict x, const T *restrict y, T 
     lanes_S sum[ROWS_S][2];
     for (int r = 0; r < ROWS_S; ++r)
         for (int c = 0; c < 2; ++c) sum[r][c] = (lanes_S){0};
-    for (ptrdiff_t k = 0; k < terms; ++k)
-        for (int c = 0; c < 2; ++c) {
-            const lanes_S v = *(const lanes_S *)(y + k * COLS_S + c * WIDE_S);
-            for (int r = 0; r < ROWS_S; ++r) sum[r][c] += x[k * ROWS_S + r] * v;
+    for (ptrdiff_t k = 0; k < terms; ++k) {
+        const lanes_S v = *(const lanes_S *)(y + k * COLS_S), w = *(const lanes_S *)(y + k * COLS_S + WIDE_S);
+        for (int r = 0; r < ROWS_S; ++r) {
+            sum[r][0] += x[k * ROWS_S + r] * v;
+            sum[r][1] += x[k * ROWS_S + r] * w;
         }
+    }
     for (int r = 0; r < ROWS_S; ++r)
         for (int c = 0; c < 2; ++c) *(lanes_S *)(out + r * COLS_S + c * WIDE_S) = sum[r][c];
 }
@@ -84,12 +86,21 @@ static void matmul_S(ptrdiff_t m, ptrdiff_t n, ptrdiff_t p,
 }
 """
 _DOT = """\
+/* At most 32 bytes: wider ones gain nothing where two numbers are loaded for each product, and leave more over. */
+#ifdef __GNUC__
+typedef T strip_S __attribute__((
+    vector_size(__BIGGEST_ALIGNMENT__ < 32 ? __BIGGEST_ALIGNMENT__ : 32), aligned(sizeof(T)), may_alias));
+#else
+typedef T strip_S;
+#endif
+enum { STRIP_S = sizeof(strip_S) / sizeof(T) };
+
 /* The sum of a vector's numbers, by halves. */
-static inline T folded_S(lanes_S v)
+static inline T folded_S(strip_S v)
 {
-    T x[WIDE_S];
-    *(lanes_S *)x = v;
-    for (int n = WIDE_S / 2; n; n /= 2)
+    T x[STRIP_S];
+    *(strip_S *)x = v;
+    for (int n = STRIP_S / 2; n; n /= 2)
         for (int k = 0; k < n; ++k) x[k] += x[k + n];
     return x[0];
 }
@@ -101,15 +112,15 @@ static T dot_S(ptrdiff_t p, const T *x, const T *y)
         const ptrdiff_t half = p / 2 - p / 2 % 64;
         return dot_S(half, x, y) + dot_S(p - half, x + half, y + half);
     }
-    lanes_S a = {0}, b = {0}, c = {0}, d = {0};
+    strip_S a = {0}, b = {0}, c = {0}, d = {0};
     ptrdiff_t k = 0;
-    for (; k + 4 * WIDE_S <= p; k += 4 * WIDE_S) {
-        a += *(const lanes_S *)(x + k) * *(const lanes_S *)(y + k);
-        b += *(const lanes_S *)(x + k + WIDE_S) * *(const lanes_S *)(y + k + WIDE_S);
-        c += *(const lanes_S *)(x + k + 2 * WIDE_S) * *(const lanes_S *)(y + k + 2 * WIDE_S);
-        d += *(const lanes_S *)(x + k + 3 * WIDE_S) * *(const lanes_S *)(y + k + 3 * WIDE_S);
+    for (; k + 4 * STRIP_S <= p; k += 4 * STRIP_S) {
+        a += *(const strip_S *)(x + k) * *(const strip_S *)(y + k);
+        b += *(const strip_S *)(x + k + STRIP_S) * *(const strip_S *)(y + k + STRIP_S);
+        c += *(const strip_S *)(x + k + 2 * STRIP_S) * *(const strip_S *)(y + k + 2 * STRIP_S);
+        d += *(const strip_S *)(x + k + 3 * STRIP_S) * *(const strip_S *)(y + k + 3 * STRIP_S);
     }
-    for (; k + WIDE_S <= p; k += WIDE_S) a += *(const lanes_S *)(x + k) * *(const lanes_S *)(y + k);
+    for (; k + STRIP_S <= p; k += STRIP_S) a += *(const strip_S *)(x + k) * *(const strip_S *)(y + k);
     T sum = folded_S((a + b) + (c + d));
     for (; k < p; ++k) sum += x[k] * y[k];
     return sum;
@@ -120,19 +131,19 @@ _DOTS = """\
 static void dots_S(ptrdiff_t m, ptrdiff_t p, const T *restrict x, ptrdiff_t xi, const T *restrict y,
                    T *restrict out, ptrdiff_t oi)
 {
-    ptrdiff_t i = 0;
-    for (; i + 4 <= m; i += 4)
+    const ptrdiff_t fours = m - m % 4;
+    for (ptrdiff_t i = 0; i < fours; i += 4)
         for (ptrdiff_t k0 = 0; k0 < p; k0 += 2048) {
             const ptrdiff_t end = k0 + 2048 < p ? k0 + 2048 : p;
             const T *const x0 = x + i * xi, *const x1 = x0 + xi, *const x2 = x1 + xi, *const x3 = x2 + xi;
-            lanes_S a = {0}, b = {0}, c = {0}, d = {0};
+            strip_S a = {0}, b = {0}, c = {0}, d = {0};
             ptrdiff_t k = k0;
-            for (; k + WIDE_S <= end; k += WIDE_S) {
-                const lanes_S v = *(const lanes_S *)(y + k);
-                a += *(const lanes_S *)(x0 + k) * v;
-                b += *(const lanes_S *)(x1 + k) * v;
-                c += *(const lanes_S *)(x2 + k) * v;
-                d += *(const lanes_S *)(x3 + k) * v;
+            for (; k + STRIP_S <= end; k += STRIP_S) {
+                const strip_S v = *(const strip_S *)(y + k);
+                a += *(const strip_S *)(x0 + k) * v;
+                b += *(const strip_S *)(x1 + k) * v;
+                c += *(const strip_S *)(x2 + k) * v;
+                d += *(const strip_S *)(x3 + k) * v;
             }
             T s0 = folded_S(a), s1 = folded_S(b), s2 = folded_S(c), s3 = folded_S(d);
             for (; k < end; ++k) {
@@ -146,7 +157,7 @@ static void dots_S(ptrdiff_t m, ptrdiff_t p, const T *restrict x, ptrdiff_t xi, 
             out[(i + 2) * oi] += s2;
             out[(i + 3) * oi] += s3;
         }
-    for (; i < m; ++i) out[i * oi] += dot_S(p, x + i * xi, y);
+    for (ptrdiff_t i = fours; i < m; ++i) out[i * oi] += dot_S(p, x + i * xi, y);
 }
 """
 HELPERS = {"lanes": _LANES, "tile": _TILE, "matmul": _MATMUL, "dot": _DOT, "dots": _DOTS}

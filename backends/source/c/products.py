@@ -119,24 +119,27 @@ class Product:
 
     def at(self, place: dict[str, int]) -> Product:
         """The product of which some axes are left at one place."""
+        free, summed = ([a for a in axes if a.name not in place] for axes in (self.free, self.summed))
         fixed = [a for a in (*self.free, *self.summed) if a.name in place]
-        rest = {"free": [a for a in self.free if a not in fixed], "summed": [a for a in self.summed if a not in fixed]}
 
         def view(which: str) -> View:
             given = getattr(self, which)
             return evolve(given, offset=given.offset + sum(getattr(a, which) * place[a.name] for a in fixed))
 
-        return evolve(self, x=view("x"), y=view("y"), out=view("out"), **rest)
+        return Product(self.kernel, view("x"), view("y"), view("out"), free, summed)
 
 
 def contraction(kernel: Kernel, plan: Plan, unit: Unit) -> None:
-    """Writes small products out, hands large ones to BLAS or to blocks, and the rest to lines along contiguous axes."""
+    """Writes small products out, hands large ones to BLAS or to blocks, and the rest to lines along contiguous axes.
+
+    Something is summed: the others are elementwise products by now (``outer``).
+    """
     node = unit.last
     assert isinstance(node.op, Contraction)
     p = _product(kernel, plan, unit)
     strong = node.op.scaled and p.dtype.kind in "fc"
-    if not p.summed or any(a.size == 0 for a in p.summed):
-        _outer(p, strong=strong)
+    if any(a.size == 0 for a in p.summed):
+        fill(p.kernel, p.out.base, literal(0, p.dtype))
         return
     if not (_written_out(p) or _dense(p) or _dense(p.turned)):
         if _lines_pay(p):
@@ -150,17 +153,18 @@ def contraction(kernel: Kernel, plan: Plan, unit: Unit) -> None:
 def _product(kernel: Kernel, plan: Plan, unit: Unit) -> Product:
     node = unit.last
     terms = Contraction.split(node.params["subscripts"])
-    views = [*map(plan.view, node.operands), whole(node.result)]
+    x, y = map(plan.view, node.operands)
+    arrays = list(zip((x, y, out := whole(node.result)), terms, strict=True))
     axes = {}
     # The letters become names of loop variables: ours, not the graph's.
     for k, letter in enumerate(dict.fromkeys("".join(terms))):
-        at = [(view, term.index(letter)) if letter in term else None for view, term in zip(views, terms, strict=True)]
+        at = [(view, term.index(letter)) if letter in term else None for view, term in arrays]
         steps = [place[0].strides[place[1]] if place else 0 for place in at]
         size = next(place[0].shape[place[1]] for place in at if place)
         axes[letter] = Axis(f"i{k}", size, *steps)
     free = [axes[a] for a in terms[2]]
     summed = sorted((axes[a] for a in axes if a not in terms[2]), key=lambda a: -max(abs(a.x), abs(a.y)))
-    return Product(kernel, *views, _merged(free), _merged(summed))
+    return Product(kernel, x, y, out, _merged(free), _merged(summed))
 
 
 def _merged(axes: Iterable[Axis]) -> list[Axis]:
@@ -174,24 +178,12 @@ def _merged(axes: Iterable[Axis]) -> list[Axis]:
     return merged
 
 
-def _outer(p: Product, *, strong: bool) -> None:
-    """Nothing is summed, or there is nothing to sum."""
-    if any(a.size == 0 for a in p.summed):
-        fill(p.kernel, p.out.base, literal(0, p.dtype))
-        return
-    p.enter(p.free)
-    x, y = p.load("x"), p.load("y")
-    product = f"{p.kernel.helpers.need('scale', p.dtype)}({x}, {y})" if strong else p.spell("*", x, y)
-    p.kernel.line(f"{p.place()} = {product};")
-    p.leave(len(p.free))
-
-
 def _written_out(p: Product) -> bool:
     """Every product of two numbers as a statement, in a loop over the axes that all three arrays have."""
     around = [a for a in p.free if a.x and a.y]
     inner = [a for a in p.free if a not in around]
     lanes = around and around[-1] is p.free[-1] and around[-1].steps == (1, 1, 1)
-    if math.prod(a.size for a in (*inner, *p.summed)) > (WRITTEN_IN_LANES if lanes else WRITTEN):
+    if not around or math.prod(a.size for a in (*inner, *p.summed)) > (WRITTEN_IN_LANES if lanes else WRITTEN):
         return False
     p.enter(around)
     for place in _places(inner):
@@ -226,15 +218,15 @@ def _by_lines(p: Product) -> None:
     fill(p.kernel, p.out.base, literal(0, p.dtype))
     p.enter([*rows, *around])
     i = term.name
-    p.kernel.line(f"ptrdiff_t {i} = 0;")
-    p.kernel.open(f"for (; {i} + {TERMS} <= {term.size}; {i} += {TERMS})")
+    most = f"{term.size} / {TERMS} * {TERMS}"
+    p.kernel.open(f"for (ptrdiff_t {i} = 0; {i} < {most}; {i} += {TERMS})")
     shifted = [
         evolve(p, x=evolve(p.x, offset=p.x.offset + k * term.x), y=evolve(p.y, offset=p.y.offset + k * term.y))
         for k in range(TERMS)
     ]
     _add_terms(p, line, shifted, p.place())
     p.kernel.close()
-    p.kernel.open(f"for (; {i} < {term.size}; ++{i})")
+    p.kernel.open(f"for (ptrdiff_t {i} = {most}; {i} < {term.size}; ++{i})")
     _add_terms(p, line, [p], p.place())
     p.kernel.close()
     p.leave(len(rows) + len(around))
@@ -294,12 +286,14 @@ def _tree(p: Product) -> str:
 
 # ----- Matrix products -----
 
-#: Rows times columns times terms from which on BLAS takes less time: 16 x 16 x 16 in 0.17 us, lines 0.20 us;
-#: and from which on a matrix times a vector takes less time with BLAS's threads (one alone takes as long as ours).
-BLAS, MATVEC = 1 << 12, 1 << 17
-#: The same for blocks: beside lines (32 x 32 x 32 in 1.9 us, lines 2.2 us), and where there are none
-#: (12 x 12 x 12 in 0.26 us, sums one by one 0.44 us); and the rows, columns and terms they must have.
-BLOCKS, BLOCKS_ALONE, LEAST = 1 << 15, 12**3, 8
+#: Rows times columns times terms from which on BLAS takes less time: 16 x 16 x 16 in 0.17 us, lines 0.20 us; and of
+#: complex numbers: 8 x 8 x 8 in 0.26 us, one by one 0.51 us.
+BLAS, BLAS_COMPLEX = 1 << 12, 1 << 9
+#: The same for a matrix times a vector, where BLAS has threads (one alone takes as long as ours).
+MATVEC = 1 << 17
+#: Rows, columns and terms from which on blocks do: beside lines (32 x 32 x 32 in 1.9 us, lines 2.2 us), and where
+#: there are none (64 x 64 x 64 in 12.9 us, sums one by one 20 us; 16 x 16 x 16 either in 0.38 us).
+BLOCKS, BLOCKS_ALONE = 28, 16
 
 
 def _dense(p: Product) -> bool:
@@ -317,9 +311,10 @@ def _dense(p: Product) -> bool:
     (column,) = columns
     size, sides = row.size * column.size * term.size, (row.size, column.size)
     dots = term.x == 1 and term.y == 1 and min(sides) < 4  # BLAS takes twice as long
-    if size >= BLAS and not dots and _by_blas(p, "gemm", [row, column, term]):
+    least = BLAS_COMPLEX if p.dtype.kind == "c" else BLAS
+    if size >= least and not dots and _by_blas(p, "gemm", [row, column, term]):
         return True
-    if p.dtype.kind != "f" or size < (BLOCKS if _lines_pay(p) else BLOCKS_ALONE) or min(*sides, term.size) < LEAST:
+    if p.dtype.kind != "f" or min(*sides, term.size) < (BLOCKS if _lines_pay(p) else BLOCKS_ALONE):
         return False
     matmul = p.kernel.helpers.need("matmul", p.dtype)
     x, y, out = _firsts(p, [row, column, term])
