@@ -22,6 +22,7 @@ from wengert.ir.graph import Graph
 
 __all__ = [
     "BUILT_IN",
+    "CHOOSING",
     "ENTRY_POINTS",
     "Arrays",
     "Backend",
@@ -96,6 +97,8 @@ BUILT_IN = {
     "c": "wengert.backends.source.c:BACKEND",
     "reference": "wengert.backends.reference:BACKEND",
 }
+#: Those that choose one of them for each program, and run nothing themselves.
+CHOOSING = {"auto": "wengert.backends.auto:BACKEND"}
 #: The entry-point group in which other distributions name theirs.
 ENTRY_POINTS = "wengert.backends"
 
@@ -108,14 +111,15 @@ def _entry_points() -> dict[str, Any]:
 
 def names() -> tuple[str, ...]:
     """Every backend that can be asked for: the built-in ones, then those of other distributions."""
-    return (*BUILT_IN, *(name for name in _entry_points() if name not in BUILT_IN))
+    ours = BUILT_IN | CHOOSING
+    return (*ours, *(name for name in _entry_points() if name not in ours))
 
 
 @functools.cache
 def get(name: str) -> Backend:
     """The backend of this name; BackendError with the names there are, or with why it cannot run here."""
-    if name in BUILT_IN:
-        module, _, attribute = BUILT_IN[name].partition(":")
+    if ours := BUILT_IN.get(name) or CHOOSING.get(name):
+        module, _, attribute = ours.partition(":")
         backend = getattr(importlib.import_module(module), attribute)
     elif point := _entry_points().get(name):
         backend = point.load()

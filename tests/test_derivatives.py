@@ -9,8 +9,9 @@ import numpy as np
 import pytest
 
 import wengert as wg
+from wengert.backends import protocol
 
-BACKENDS = [name for name, reason in wg.available_backends().items() if reason is None]
+BACKENDS = [name for name in protocol.BUILT_IN if wg.available_backends()[name] is None]
 X = np.array([0.3, 1.2, 2.1])
 
 

@@ -18,6 +18,7 @@ import numpy as np
 import wengert as wg
 from wengert.tools.bench.cases import MILLION, SMALL, Case, deep, network, network_by_hand, weights_and_data
 from wengert.tools.bench.timing import duration, interleaved, table
+from wengert.backends import protocol
 
 __all__ = ["EVERY"]
 
@@ -71,7 +72,7 @@ def _sweep(function: Any, args: Any, backend: str) -> Callable[[], Any]:
 def every_target(cases: Sequence[Case] = SMALL) -> str:
     """Value and gradient of small functions, on every backend there is."""
     rows = []
-    names = _here(tuple(wg.available_backends()))
+    names = _here(tuple(protocol.BUILT_IN))
     for name, function, args in cases:
         medians = iter(interleaved([call for backend in names for call in _pair(function, args, backend)]))
         for backend in names:

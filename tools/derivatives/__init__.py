@@ -218,6 +218,8 @@ def _values(plain: Untraced, program: Program, inputs: list[Any], named: tuple[s
     size = sum(v.type.size for node in program.graph.nodes for v in node.results)
     found = []
     for name, reason in protocol.available().items():
+        if name in protocol.CHOOSING:
+            continue
         if reason is None and name == "reference" and size > SLOW and name not in named:
             reason = f"it takes one number at a time, and the program has {size}."
         if plain.noisy:

@@ -12,7 +12,7 @@ from wengert.backends.protocol import Run, check_kinds
 from wengert.backends.source.base import SourceBackend
 from wengert.backends.source.c import threads
 from wengert.backends.source.c.build import build
-from wengert.backends.source.c.compiler import missing
+from wengert.backends.source.c.compiler import abandon, missing
 from wengert.backends.source.c.emit import Program
 from wengert.backends.source.c.functions import HANDLERS
 from wengert.backends.source.c.shared import Family, within
@@ -48,6 +48,10 @@ class CBackend(SourceBackend):
     def build(self, graph: Graph) -> Run:
         """The compiled program."""
         return build(tiled(graph, threads.threads()))
+
+    def abandon(self) -> None:
+        """End the compilers that run: Python is about to end."""
+        abandon()
 
     def source_of_sizes(self, make: Callable[[Mapping[str, int]], Graph], sizes: Sizes) -> str | None:
         """The text of a symbolic program, which takes the sizes as arguments; None where no one text serves."""

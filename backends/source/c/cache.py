@@ -6,21 +6,18 @@ the one that was noted when it was built.
 
 from __future__ import annotations
 
-import atexit
 import contextlib
 import ctypes
-import functools
 import hashlib
 import os
 import shutil
-import stat
-import sys
 import tempfile
 import threading
 from collections import OrderedDict
 from pathlib import Path
 
 from wengert.backends.source.c.compiler import Compiler, find
+from wengert.backends.source.c.folders import folder
 from wengert.ir.errors import BackendError
 
 __all__ = ["folder", "kept", "load"]
@@ -31,52 +28,13 @@ _loaded: OrderedDict[str, ctypes.CDLL] = OrderedDict()
 _lock = threading.Lock()
 
 
-def _wanted() -> Path:
-    if given := os.environ.get("WENGERT_CACHE"):
-        return Path(given).absolute()
-    if sys.platform == "win32":
-        return Path(os.environ.get("LOCALAPPDATA") or Path.home()) / "wengert" / "cache"
-    if sys.platform == "darwin":
-        return Path.home() / "Library" / "Caches" / "wengert"
-    return Path(os.environ.get("XDG_CACHE_HOME") or Path.home() / ".cache") / "wengert"
+def _forked() -> None:
+    global _lock  # noqa: PLW0603 (another thread of the parent may have held it)
+    _lock = threading.Lock()
 
 
-def _ours(path: Path) -> bool:
-    """Make the folder if need be; whether nobody else can have put code in it."""
-    try:
-        path.mkdir(mode=0o700, parents=True, exist_ok=True)
-        found = os.lstat(path)
-    except (OSError, RuntimeError):
-        return False
-    if not stat.S_ISDIR(found.st_mode) or not os.access(path, os.W_OK):
-        return False
-    if not hasattr(os, "getuid"):
-        return True
-    return found.st_uid == os.getuid() and not found.st_mode & 0o022
-
-
-def _remove(path: Path, process: int) -> None:
-    if os.getpid() == process:  # a forked child ends without taking its parent's folder along
-        shutil.rmtree(path, ignore_errors=True)
-
-
-@functools.cache
-def _private() -> Path:
-    """A folder of this process, removed at its end."""
-    path = Path(tempfile.mkdtemp(prefix="wengert-"))
-    atexit.register(_remove, path, os.getpid())
-    return path
-
-
-def folder() -> Path:
-    """Where libraries are kept: the cache, or a folder of this process where that is not safe."""
-    try:
-        path = _wanted()
-    except RuntimeError:  # no home
-        path = None
-    if path is not None and _ours(path):
-        return path
-    return _private()
+if hasattr(os, "register_at_fork"):
+    os.register_at_fork(after_in_child=_forked)
 
 
 def _key(source: str, compiler: Compiler) -> str:
@@ -129,14 +87,16 @@ def _from_disk(key: str) -> ctypes.CDLL | None:
 def _build(source: str, key: str, compiler: Compiler) -> ctypes.CDLL:
     """Compile under another name, then move into place: others see all of it or nothing."""
     path, note = _paths(key)
-    with tempfile.TemporaryDirectory(prefix="build-", dir=path.parent, ignore_cleanup_errors=True) as name:
-        work = Path(name)
+    work = Path(tempfile.mkdtemp(prefix="build-", dir=path.parent))  # not one that a forked child would remove
+    try:
         text, made, digest = work / "program.c", work / "program.so", work / "digest"
         text.write_text(source)
         compiler.compile(text, made)
         digest.write_text(hashlib.sha256(made.read_bytes()).hexdigest())
         digest.replace(note)
         made.replace(path)
+    finally:
+        shutil.rmtree(work, ignore_errors=True)
     _prune(path.parent)
     return _open(path)
 

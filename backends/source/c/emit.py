@@ -131,7 +131,7 @@ class Program:
         if self.hosted:
             parts.append("typedef int call_t(int, const void *const *, void *const *);\n")
             parts.append(_OUTLINED)
-        parts += [_TWICE] * any("INLINED " in text for text in self.kernels)
+        parts += [_COLD] * any("COLD " in text for text in self.kernels)
         parts += [text for text in (self.helpers.elementary.text(), *self.helpers.texts.values()) if text]
         parts += [GROW] * grows
         parts += [_table(name, constant) for name, constant in self.constants.values()]
@@ -192,12 +192,10 @@ _OUTLINED = """#ifdef __GNUC__
 #endif
 """
 _WITHIN = 40_000
-#: Loops that may have to run again, with care: in two copies.
-_TWICE = """#ifdef __GNUC__
-#define INLINED inline __attribute__((always_inline))
+#: Loops that run again, with care, where the first run met what it did not expect.
+_COLD = """#ifdef __GNUC__
 #define COLD __attribute__((cold, noinline))
 #else
-#define INLINED inline
 #define COLD
 #endif
 """

@@ -23,6 +23,7 @@ __all__ = ["PARALLEL", "Kernel", "cheap", "weight"]
 
 #: Turns of a loop from which on functions are taken that vectorise.
 SEVERAL = 8
+_TURNING = re.compile(rf"\b((?:{'|'.join(sorted(TURNING))})_f(?:32|64)\()")
 _BOUND = re.compile(r"^for .*< (\d+);")
 
 DTypes = tuple[np.dtype[Any], ...]
@@ -205,7 +206,8 @@ class Kernel:
         if (out, huge) not in self._known:
             self._known[out, huge] = huge
             self.line(huge)
-        return self.define(out, f"careful ? {functions.any(name, out)}({x}) : {call}")
+        functions.any(name, out)
+        return self.define(out, call)
 
     def _inline(self, graph: Graph, atoms: list[str], where: Node) -> str:
         env: dict[Value, str] = dict(zip(graph.inputs, atoms, strict=True))
@@ -232,17 +234,18 @@ class Kernel:
     def text(self, name: str) -> str:
         """The definition under a name."""
         result, taken = "int" if self.failures else "void", self.parameters()
+        end = ["    return 0;"] if self.failures else []
         if not self.doubts:
-            end = ["    return 0;"] if self.failures else []
             return "\n".join([f"static {result} {name}({taken})", "{", *self.lines, *end, "}"])
-        body = [f"{line} reduction(|:doubt)" if line.lstrip().startswith(PARALLEL) else line for line in self.lines]
-        arrays = ", ".join((*self.reads.values(), *self.writes.values()))
-        once, again = f"{name}_run(false, {arrays})", f"{name}_careful({arrays})"
+        again = f"{name}_careful({', '.join((*self.reads.values(), *self.writes.values()))})"
+        skipped = ("doubt |=", PARALLEL)
+        careful = [_TURNING.sub(r"any_\1", line) for line in self.lines if not line.lstrip().startswith(skipped)]
+        once = [f"{line} reduction(|:doubt)" if line.lstrip().startswith(PARALLEL) else line for line in self.lines]
+        if self.failures:  # what failed may have come from a number that was not to be trusted
+            once = [re.sub(r"\breturn (\d+);", rf"return doubt ? {again} : \1;", line) for line in once]
         lines = [
-            f"static INLINED int {name}_run(const bool careful, {taken})", "{",
-            "    uint64_t doubt = 0;", *body, "    return doubt != 0 && !careful ? -1 : 0;", "}", "",
-            f"static COLD int {name}_careful({taken})", "{", f"    return {name}_run(true, {arrays});", "}", "",
-            f"static {result} {name}({taken})", "{",
-            f"    return {once} ? {again} : 0;" if self.failures else f"    if ({once}) {again};", "}",
+            f"static COLD {result} {name}_careful({taken})", "{", *careful, *end, "}", "",
+            f"static {result} {name}({taken})", "{", "    uint64_t doubt = 0;", *once,
+            f"    return doubt ? {again} : 0;" if self.failures else f"    if (doubt) {again};", "}",
         ]  # fmt: skip
         return "\n".join(lines)
