@@ -8,14 +8,14 @@ what may be a view of another array are never written to; every array of a call 
 from __future__ import annotations
 
 import math
-from collections import Counter
 from collections.abc import Callable, Sequence
 from typing import Any
 
 import numpy as np
 
+from wengert.backends.liveness import Liveness, memory, sources
 from wengert.backends.vectorized import arrays
-from wengert.backends.vectorized.evaluate import bare_operands, lower, sources
+from wengert.backends.vectorized.evaluate import bare_operands, lower
 from wengert.ir import kinds
 from wengert.ir.graph import Constant, Graph, Node, Value
 from wengert.ir.ops import OPS
@@ -61,13 +61,12 @@ class Lines:
         self.arguments = [self._argument(i, v) for i, v in enumerate(graph.inputs)]
         self.source = sources(graph)
         self.rows = self._needed()
-        self.root: dict[Value, Value] = {}
-        self.fresh: set[Value] = set()  # roots that were made here, and may be written to
-        self.last = self._last()
+        self.live = live = Liveness(self.rows, graph.guarded_outputs, _shares, _makes)
+        self.root, self.last, self.fresh = live.root, live.last, live.fresh
         self.free: dict[Any, list[tuple[str, int]]] = {}  # dead arrays by type: name and line
         self.views: dict[Value, list[str]] = {}  # the names of the views of each root
         self.makers = {v: node for node, _ in self.rows for v in node.results}
-        self.placed = self._placed()
+        self.placed = live.parts(self.rows, graph.guarded_outputs)
         for at, (node, reads) in enumerate(self.rows):
             self._statement(at, node, reads)
             self._release(at, node, reads)
@@ -87,34 +86,6 @@ class Lines:
                 needed.update(reads)
                 rows.append((node, reads))
         return rows[::-1]
-
-    def _last(self) -> dict[Value, int]:
-        """The last row that reads each root, or a view of it; one more than the last for outputs."""
-        last: dict[Value, int] = {}
-        for at, (node, reads) in enumerate(self.rows):
-            for v in reads:
-                last[self.root.setdefault(v, v)] = at
-            self._rooted(node, reads)
-            for v in node.results:
-                last[self.root[v]] = max(at, last.get(self.root[v], 0))
-        for v in self.graph.guarded_outputs:
-            last[self.root.setdefault(v, v)] = len(self.rows)
-        return last
-
-    def _rooted(self, node: Node, reads: Sequence[Value]) -> None:
-        """Whose memory the results are in."""
-        if node.op.name in _VIEWS or _same(node):
-            self.root[node.results[0]] = self.root[reads[0]]
-            return
-        self.root.update((v, v) for v in node.results)
-        if _makes(node):
-            self.fresh.update(v for v in node.results if v.type.shape)
-        else:  # its results may be views of its operands
-            self.fresh.difference_update(self.root[v] for v in reads)
-
-    def _whole(self, v: Value, at: int) -> bool:
-        """Whether a value is an array of its own that only row ``at`` reads from here on."""
-        return v in self.fresh and self.root[v] is v and self.last[v] == at
 
     # -- statements -----------------------------------------------------------------------------------------------
 
@@ -225,10 +196,10 @@ class Lines:
     def _host(self, at: int, out: Value, reads: Sequence[Value]) -> str | None:
         """The array that a result may be written to: an operand that is read for the last time, or a dead one."""
         for v in reads:
-            if _memory(v) == _memory(out) and self._whole(v, at):
+            if memory(v) == memory(out) and self.live.whole(v, at):
                 self.last[v] = -1  # it goes on under another name
                 return self.names[v]
-        waiting = self.free.get(_memory(out))
+        waiting = self.free.get(memory(out))
         return waiting.pop()[0] if waiting else None
 
     def _release(self, at: int, node: Node, reads: Sequence[Value]) -> None:
@@ -239,7 +210,7 @@ class Lines:
                 gone = self.views.pop(root, [])
                 if self.last[root] == at and root in self.makers and root in self.names and root.type.shape:
                     if root in self.fresh:
-                        self.free.setdefault(_memory(root), []).append((self.names[root], len(self.lines)))
+                        self.free.setdefault(memory(root), []).append((self.names[root], len(self.lines)))
                     else:
                         gone.append(self.names[root])
                 if gone:
@@ -258,21 +229,6 @@ class Lines:
         self.lines = made
 
     # -- parts added in place -------------------------------------------------------------------------------------
-
-    def _placed(self) -> dict[Value, int]:
-        """The values put in zeros that one addition reads, and where that is: they are added in place."""
-        readers = Counter(v for _, reads in self.rows for v in reads) + Counter(self.graph.guarded_outputs)
-        found: dict[Value, int] = {}
-        for at, (node, reads) in enumerate(self.rows):
-            for x, y in (reads[::-1], reads) if node.op is OPS["add"] else ():
-                part = self.makers.get(y)
-                if part is not None and part.op is OPS["place"] and readers[y] == 1 and x not in found and (
-                    _memory(x) == _memory(y) and self._whole(x, at)):
-                    found[y] = at
-                    root = self.root[part.operands[0]]
-                    self.last[root] = max(self.last[root], at)  # it is read here instead
-                    break
-        return found
 
     def _adds_part(self, at: int, node: Node, reads: Sequence[Value]) -> bool:
         """x + place(y) as an addition to a part of x."""
@@ -302,8 +258,8 @@ class Lines:
         """The text of each output."""
         if not self.own:
             return [self.name(v) for v in self.graph.guarded_outputs]
-        taken: set[Value] = set()
-        return [self._owned(v, taken) for v in self.graph.guarded_outputs]
+        outputs = self.graph.guarded_outputs
+        return [self._owned(v, own) for v, own in zip(outputs, self.live.own(outputs), strict=True)]
 
     def function(self, name: str, saved: int | None = None) -> Callable[..., tuple[Any, ...]]:
         """The function of the lines; the outputs from ``saved`` on are handed out together, as one tuple."""
@@ -312,18 +268,15 @@ class Lines:
             texts[saved:] = [f"({''.join(texts[saved:])}), "]
         return assembled(name, self.arguments, [*self.lines, f"return ({''.join(texts)})"], self.scope)
 
-    def _owned(self, v: Value, taken: set[Value]) -> str:
+    def _owned(self, v: Value, own: object) -> str:
         if not v.type.shape:
             return f"array({self.name(v)})"
-        if v in self.fresh and self.root[v] is v and v not in taken:
-            taken.add(v)
-            return f"finished({self.name(v)})"
-        return f"array({self.name(v)}, order='C')"
+        return f"finished({self.name(v)})" if own else f"array({self.name(v)}, order='C')"
 
 
-def _memory(v: Value) -> Any:
-    """What an array must have in common with a value for the value to be written to it."""
-    return v.type.shape, v.type.dtype
+def _shares(node: Node) -> bool:
+    """Whether the result is a view of the operand, or that operand."""
+    return node.op.name in _VIEWS or _same(node)
 
 
 def _same(node: Node) -> bool:

@@ -40,7 +40,11 @@ class PythonBackend(SourceBackend):
         @np.errstate(all="ignore")
         def run(inputs: Any) -> tuple[Any, ...]:
             results = function(*[x[()] if flag else x for x, flag in zip(inputs, scalar, strict=True)])
-            return tuple([np.array(r, dtype=d, order="C") for r, d in zip(results, dtypes, strict=True)])
+            rows = zip(results, dtypes, program.own, strict=True)
+            return tuple([
+                r if own and r.flags.c_contiguous and r.dtype == d else np.array(r, dtype=d, order="C")
+                for r, d, own in rows
+            ])
 
         return run
 
