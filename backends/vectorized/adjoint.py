@@ -38,7 +38,8 @@ NO_ARRAY = ArrayType(np.dtype(bool))
 
 @frozen
 class Sweep:
-    """``graph`` takes the inputs of the primal graph and a cotangent for each end; it gives its guarded outputs and the cotangents of the active inputs.  ``given`` are the cotangents among its inputs."""
+    """``graph`` takes the inputs of the primal graph and the cotangents ``given``, one for each end; it gives its
+    guarded outputs and the cotangents of the active inputs."""
 
     graph: Graph
     given: tuple[Value, ...]

@@ -15,7 +15,6 @@ from wengert.backends.vectorized import arrays
 from wengert.backends.vectorized.control import Values
 from wengert.ir import kinds
 from wengert.ir.graph import Graph, Node, Value
-from wengert.ir.ops import OPS
 from wengert.ir.passes import dead_code, inline_calls
 from wengert.ir.types import DTYPES
 

@@ -155,7 +155,7 @@ class Lines:
                 return text, False
             if isinstance(op.function, np.ufunc):
                 operands = ", ".join(map(self.name, reads))
-                slot = "OUT" if op.function not in (np.maximum, np.minimum) else "OUT=" # they want it by name
+                slot = "OUT" if op.function not in (np.maximum, np.minimum) else "OUT="  # they want it by name
                 return f"{self._ufunc(op.function)}({operands}{slot})", bool(out.shape)
         name = None if not reads else self.name(reads[0])
         if op.name == "reshape":
@@ -173,12 +173,11 @@ class Lines:
 
     def _scalar(self, op: kinds.Elementwise, reads: Sequence[Value], dtype: np.dtype[Any]) -> str | None:
         """An operator between NumPy scalars, where that is the same."""
-        if any(v.type.dtype.kind != "f" for v in reads) or all(isinstance(v, Constant) for v in reads):
-            if op.symbol != "?:":
-                return None
         if op.symbol == "?:" and not isinstance(reads[0], Constant):
             c, x, y = (self.number(v, literal=False) for v in reads)
             return f"{x} if {c} else {y}"
+        if any(v.type.dtype.kind != "f" for v in reads) or all(isinstance(v, Constant) for v in reads):
+            return None
         if op.symbol in _OPERATORS:
             return f" {op.symbol} ".join(map(self.number, reads))
         return f"-{self.number(reads[0])}" if op.symbol == "neg" else None

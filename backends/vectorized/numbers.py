@@ -26,8 +26,8 @@ _BINARY = {
 _UNARY = {"neg": "-{}", "not": "not {}", "abs": "abs({})", "identity": "{}"}
 #: C99's names that Python has, with C99's answers wherever it gives one.
 _LIBM = (
-    "exp", "expm1", "log", "log1p", "log2", "log10", "sqrt", "sin", "cos", "tan", "asin", "acos", "atan", "atan2", "sinh",
-    "cosh", "tanh", "asinh", "acosh", "atanh", "copysign",
+    "exp", "expm1", "log", "log1p", "log2", "log10", "sqrt", "sin", "cos", "tan", "asin", "acos", "atan", "atan2",
+    "sinh", "cosh", "tanh", "asinh", "acosh", "atanh", "copysign",
 )  # fmt: skip
 _RAISED = (ZeroDivisionError, OverflowError, ValueError)
 
