@@ -9,7 +9,6 @@ from typing import Any
 
 import numpy as np
 
-from wengert.backends.nan import has_nan
 from wengert.backends.protocol import Forward, Reverse, Run
 from wengert.backends.vectorized.adjoint import sweep
 from wengert.backends.vectorized.arrays import Products, swept
@@ -28,24 +27,25 @@ __all__ = ["BACKEND", "NumpyBackend"]
 LANES = 1024
 
 
-def straight(graph: Graph) -> Callable[..., tuple[Any, ...]]:
-    """A graph as a function from arrays to arrays of their own."""
-    return numbers(graph, boxed=True) or Lines(graph, own=True).function("program")
+def straight(graph: Graph, checked: range | None = None) -> Callable[..., tuple[Any, ...]]:
+    """A graph as a function from arrays to arrays of their own; then what is NaN where one is in a checked output."""
+    return numbers(graph, boxed=True, checked=checked) or Lines(graph, own=True).function("program", checked=checked)
 
 
 def gradient(graph: Graph, active: tuple[int, ...]) -> Callable[[Any, Any], Any]:
     """Values and cotangents for one cotangent of each output; None where that takes more than plain products."""
     moving = [i for i, v in enumerate(graph.outputs) if is_inexact(v.type.dtype)]
     stop = len(graph.guarded_outputs)
-    program = straight(sweep(graph, active).graph)
+    program = straight(sweep(graph, active).graph, range(stop, stop + len(active)))
 
     @np.errstate(all="ignore")
     def run(inputs: Any, cotangents: Any) -> Any:
         if any(cotangents[i] is None or len(cotangents[i]) != 1 for i in moving):
             return None
         made = program(*inputs, *[cotangents[i][0] for i in moving])
-        pulled = made[stop:]
-        return None if any(map(has_nan, pulled)) else (made[:stop], tuple([g[None] for g in pulled]))
+        if made[-1] != made[-1]:
+            return None
+        return made[:stop], tuple([g[None] for g in made[stop:-1]])
 
     return run
 

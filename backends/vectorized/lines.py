@@ -13,6 +13,7 @@ from typing import Any
 
 import numpy as np
 
+from wengert.backends import matmul
 from wengert.backends.liveness import Liveness, memory, sources
 from wengert.backends.vectorized import arrays
 from wengert.backends.vectorized.evaluate import bare_operands, lower
@@ -166,10 +167,39 @@ class Lines:
             key = arrays.key(node.params["start"], node.params["size"], node.params["step"])
             return f"{name}[{self._bind('k', key)}]", False
         if (axes := _axes(node)) is not None:
-            fold = self._bind("r", _FOLDS[op.fold].reduce)  # type: ignore[attr-defined]
+            fold = self._bind("f", _FOLDS[op.fold].reduce)  # type: ignore[attr-defined]
             whole = None if len(axes) == len(reads[0].type.shape) else axes if len(axes) > 1 else axes[0]
             return f"{fold}({name}, {whole}{', NoneOUT' if out.shape else ''})", bool(out.shape)
+        if isinstance(op, kinds.Contraction) and (text := self._product(node)) is not None:
+            return text, False
         return self._call(node, reads), False
+
+    def _product(self, node: Node) -> str | None:
+        """A product of at most two axes each, by ``dot``, which costs less than ``matmul``; None for any other."""
+        (x, y), plan = node.operands, matmul.plan(node.params["subscripts"], *(v.type.shape for v in node.operands))
+        scaled = node.op.scaled  # type: ignore[attr-defined]
+        if scaled or node.result.type.dtype.kind not in "fc" or any(map(self._repeats, node.operands)):
+            return None
+        if plan.swap:
+            x, y = y, x
+        left = _arranged(self.name(x), x.type.shape, plan.x_axes, plan.x_shape)
+        right = _arranged(self.name(y), y.type.shape, plan.y_axes, plan.y_shape)
+        if left is None or right is None:
+            return None
+        (text, shape), (other, others) = left, right
+        outer = shape[-1:] == (1,) and len(shape) == len(others) == 2
+        product = f"{self._ufunc(np.multiply)}({text}, {other})" if outer else f"{text}.dot({other})"
+        product += "" if plan.out_shape is None else f".reshape({plan.out_shape})"
+        return product + ("" if plan.out_axes is None else f".transpose({plan.out_axes})")
+
+    def _repeats(self, v: Value) -> bool:
+        """Whether an array has repeated elements, or its last axis is not one run of memory as BLAS wants it."""
+        node = self.makers.get(v)
+        while node is not None and node.op.name in _VIEWS:
+            if node.op.name in ("broadcast_to", "slice"):
+                return True
+            node = self.makers.get(node.operands[0])
+        return False
 
     def _scalar(self, op: kinds.Elementwise, reads: Sequence[Value], dtype: np.dtype[Any]) -> str | None:
         """An operator between NumPy scalars, where that is the same."""
@@ -219,9 +249,9 @@ class Lines:
         """Let go, where they died, of the arrays that no later one took."""
         gone: dict[int, list[str]] = {}
         for waiting in self.free.values():
-            for name, line in waiting:
-                gone.setdefault(line, []).append(name)
-        made = []
+            for name, at in waiting:
+                gone.setdefault(at, []).append(name)
+        made: list[str] = []
         for i, line in enumerate([*self.lines, ""]):
             made += [f"del {', '.join(dict.fromkeys(gone[i]))}"] if i in gone else []
             made += [line] if line else []
@@ -260,9 +290,20 @@ class Lines:
         outputs = self.graph.guarded_outputs
         return [self._owned(v, own) for v, own in zip(outputs, self.live.own(outputs), strict=True)]
 
-    def function(self, name: str, saved: int | None = None) -> Callable[..., tuple[Any, ...]]:
-        """The function of the lines; the outputs from ``saved`` on are handed out together, as one tuple."""
+    def function(
+        self, name: str, saved: int | None = None, checked: range | None = None
+    ) -> Callable[..., tuple[Any, ...]]:
+        """The function of the lines; the outputs from ``saved`` on are handed out together, as one tuple.
+
+        Last comes, for the outputs that are ``checked``, a number that is NaN where an element is.
+        """
         texts = [f"{text}, " for text in self.results()]
+        for i in checked or ():
+            self.lines.append(f"r{i} = {texts[i][:-2]}")
+            texts[i] = f"r{i}, "
+        if checked is not None:
+            outputs = self.graph.guarded_outputs
+            texts.append(" + ".join(["0.0", *(_check(f"r{i}", outputs[i]) for i in checked)]) + ", ")
         if saved is not None:
             texts[saved:] = [f"({''.join(texts[saved:])}), "]
         return assembled(name, self.arguments, [*self.lines, f"return ({''.join(texts)})"], self.scope)
@@ -271,6 +312,26 @@ class Lines:
         if not v.type.shape:
             return f"array({self.name(v)})"
         return f"finished({self.name(v)})" if own else f"array({self.name(v)}, order='C')"
+
+
+#: Up to here a dot product is cheaper than a sum, and is not given to threads.
+SHORT = 8192
+
+
+def _check(name: str, v: Value) -> str:
+    """What is NaN where an element of a C-contiguous array is: a sum of squares, of many elements the sum."""
+    if v.type.size > SHORT:
+        return f"{name}.sum()"
+    return f"{name}.dot({name})" if len(v.type.shape) == 1 else f"{name}.ravel().dot({name}.ravel())"
+
+
+def _arranged(text: str, shape: Any, axes: Any, then: Any) -> tuple[str, tuple[int, ...]] | None:
+    """An operand as a matrix or vector, and its shape; None where it has more axes."""
+    if axes is not None:
+        text, shape = f"{text}.transpose({axes})", tuple(shape[a] for a in axes)
+    if then is not None:
+        text, shape = f"{text}.reshape({then})", then
+    return (text, shape) if 0 < len(shape) <= 2 else None
 
 
 def _shares(node: Node) -> bool:

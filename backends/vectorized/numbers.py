@@ -68,11 +68,13 @@ def _written_out(op: kinds.Elementwise) -> bool:
     return op is not OPS["scale"] and (not isinstance(op.function, np.ufunc) or op.name in ("square", "isnan"))
 
 
-def numbers(graph: Graph, *, boxed: bool, saved: int | None = None) -> Callable[..., tuple[Any, ...]] | None:
+def numbers(
+    graph: Graph, *, boxed: bool, saved: int | None = None, checked: range | None = None
+) -> Callable[..., tuple[Any, ...]] | None:
     """The function of a graph of real numbers and truths alone; None for any other graph.
 
     ``boxed`` says that it takes and gives arrays; otherwise they are Python's.  The outputs from ``saved`` on are
-    handed out together, as one tuple.
+    handed out together, as one tuple; last comes, for those that are ``checked``, a number that is NaN where one is.
     """
     graph = dead_code(inline_bodies(graph, _written_out))
     every = {*graph.inputs, *graph.used_values(), *(v for node in graph.nodes for v in node.results)}
@@ -88,13 +90,15 @@ def numbers(graph: Graph, *, boxed: bool, saved: int | None = None) -> Callable[
         names[node.result] = f"v{len(names)}"
         lines.append(f"{names[node.result]} = {text}")
     results = [names[v] for v in graph.guarded_outputs]
+    check = " + ".join(["0.0", *(f"{results[i]} * {results[i]}" for i in checked or ())])
     if boxed:
         results = [f"array({text})" for text in results]
+    results += [] if checked is None else [check]
     arguments = [f"x{i}" for i in range(len(graph.inputs))]
     cleared = [f"{x} = {x}.item()" for x in arguments] if boxed else []
     functions = {f"np_{node.op.name}": node.op.function for node in graph.nodes}
     scope = {"array": np.array, "scaled": _scaled, "sqrt": math.sqrt, "raised": _RAISED,
-             "again": _again(graph, boxed, saved), **functions}  # fmt: skip
+             "again": _again(graph, boxed, saved, checked), **functions}  # fmt: skip
     return assembled("numbers", arguments, [
         *cleared, "try:", *(f"    {line}" for line in lines), f"    return {_packed(results, saved)}", "except raised:",
         f"    return again({', '.join(arguments)})",
@@ -107,12 +111,14 @@ def _packed(results: list[str], saved: int | None) -> str:
     return f"({''.join(f'{x}, ' for x in first)}{inner})"
 
 
-def _again(graph: Graph, boxed: bool, saved: int | None) -> Callable[..., tuple[Any, ...]]:
+def _again(
+    graph: Graph, boxed: bool, saved: int | None, checked: range | None
+) -> Callable[..., tuple[Any, ...]]:
     made: list[Any] = []
 
     def again(*xs: Any) -> tuple[Any, ...]:
         if not made:
-            made.append(Lines(graph, own=True).function("values"))
+            made.append(Lines(graph, own=True).function("values", checked=checked))
         found = made[0](*map(np.array, xs))
         if boxed:
             return found  # type: ignore[no-any-return]

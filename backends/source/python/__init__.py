@@ -6,10 +6,10 @@ from typing import Any
 
 import numpy as np
 
-from wengert.backends.nan import has_nan
 from wengert.backends.protocol import Forward, Reverse, Run
 from wengert.backends.source.base import SourceBackend
 from wengert.backends.source.python.emit import emit
+from wengert.backends.source.python.nan import has_nan
 from wengert.ir import autodiff
 from wengert.ir.graph import Graph
 from wengert.ir.passes import plain_products
