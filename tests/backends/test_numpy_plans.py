@@ -8,7 +8,7 @@ import pytest
 
 import wengert as wg
 from wengert.backends.source.python.emit import emit
-from wengert.backends.vectorized import gradient, straight
+from wengert.backends.vectorized import one_pulled, straight
 from wengert.backends.vectorized.adjoint import sweep
 from wengert.backends.vectorized.lines import Lines
 from wengert.backends.vectorized.numbers import numbers
@@ -118,9 +118,11 @@ def test_exact_products_where_plain_ones_give_nan():
     x = np.array([0.0, 1.0, 2.0])
     graph = graph_of(f, x)
 
-    assert gradient(graph, (0,))([x], [np.ones(1)]) is None
+    assert one_pulled(graph, (0,))([x], [np.ones(1)]) is None
     for backend in ("numpy", "python"):
-        np.testing.assert_array_equal(wg.grad(f, backend=backend)(x), [0.0, 1.0, 0.5])
+        g = wg.grad(f, backend=backend)
+        for _ in range(3):  # the later ones by another way in
+            np.testing.assert_array_equal(g(x), [0.0, 1.0, 0.5])
 
 
 def loops(x, w):
