@@ -56,7 +56,7 @@ class SourceBackend(ABC):
 
     def forward(self, graph: Graph, active: tuple[int, ...]) -> Forward:
         moving = [is_inexact(v.type.dtype) for v in graph.outputs]
-        sweep = _Sweep(self.build, autodiff.jvp(graph, active), graph, sum(moving))
+        sweep = _Sweep(self.derivative, autodiff.jvp(graph, active), graph, sum(moving))
 
         def run(inputs: Any, tangents: Any) -> tuple[Any, Any]:
             values, moved = sweep(inputs, tangents, len(tangents[0]))
@@ -65,22 +65,33 @@ class SourceBackend(ABC):
 
         return run
 
+    def derivative(
+        self, derived: Graph, moving: range, ends: range, then: Callable[[Graph], Graph] | None = None
+    ) -> Run:
+        """A derived graph, built: its outputs ``ends`` are linear in its inputs ``moving``.  ``then`` is done to it."""
+        return self.build(derived if then is None else then(derived))
+
     def gradient(self, graph: Graph, active: tuple[int, ...]) -> Run:
         """Of a graph with one output, a real number: it, its gradient and the guards.  The seed is a constant, 1."""
-        derived = autodiff.vjp(graph, active)
-        *inputs, seed = derived.inputs
-        one: dict[Value, Value] = {seed: Constant.of(seed.type.dtype.type(1))}
-        return self.build(simplify(substitute(derived.evolve(inputs=tuple(inputs)), one)))
+        derived, n = autodiff.vjp(graph, active), len(graph.inputs)
+
+        def seeded(derived: Graph) -> Graph:
+            *inputs, seed = derived.inputs
+            one: dict[Value, Value] = {seed: Constant.of(seed.type.dtype.type(1))}
+            return simplify(substitute(derived.evolve(inputs=tuple(inputs)), one))
+
+        return self.derivative(derived, range(n, n + 1), range(1, 1 + len(active)), seeded)
 
     def pushed(self, graph: Graph, active: tuple[int, ...], given: int) -> Run:
         """The outputs, the tangents of those that are inexact, and the guards; one tangent for each active input comes
         after the first ``given`` inputs."""
-        derived, n = autodiff.jvp(graph, active), len(graph.inputs)
-        inputs = (*derived.inputs[:given], *derived.inputs[n:], *derived.inputs[given:n])
-        return self.build(derived.evolve(inputs=inputs))
+        derived, n, m = autodiff.jvp(graph, active), len(graph.inputs), len(graph.outputs)
+        derived = derived.evolve(inputs=(*derived.inputs[:given], *derived.inputs[n:], *derived.inputs[given:n]))
+        count = sum(is_inexact(v.type.dtype) for v in graph.outputs)
+        return self.derivative(derived, range(given, given + len(active)), range(m, m + count))
 
     def reverse(self, graph: Graph, active: tuple[int, ...]) -> Reverse:
-        sweep = _Sweep(self.build, autodiff.vjp(graph, active), graph, len(active))
+        sweep = _Sweep(self.derivative, autodiff.vjp(graph, active), graph, len(active))
         ends = [v.type if is_inexact(v.type.dtype) else None for v in graph.outputs]
         value: list[Run] = []  # built when first asked for
 
@@ -107,7 +118,7 @@ class _Sweep:
     The derived graph gives the values of ``graph``, then ``count`` derivatives, then guards.
     """
 
-    def __init__(self, build: Callable[[Graph], Run], derived: Graph, graph: Graph, count: int) -> None:
+    def __init__(self, build: Callable[[Graph, range, range], Run], derived: Graph, graph: Graph, count: int) -> None:
         self.build, self.derived = build, derived
         self.inputs, self.outputs, self.stop = len(graph.inputs), len(graph.outputs), len(graph.outputs) + count
         largest = max((v.type.size for node in derived.nodes for v in node.results), default=1)
@@ -158,7 +169,8 @@ class _Sweep:
     def _program(self, size: int) -> Run:
         if size not in self.programs:
             graph = self.derived if size == 1 else directions(self.derived, self.inputs, self.outputs, size)
-            self.programs[size] = self.context.copy().run(self.build, graph)
+            moving, ends = range(self.inputs, len(graph.inputs)), range(self.outputs, self.stop)
+            self.programs[size] = self.context.copy().run(self.build, graph, moving, ends)
         return self.programs[size]
 
 

@@ -9,18 +9,18 @@ from typing import Any
 
 import numpy as np
 
-from wengert.backends.nan import has_nan
 from wengert.backends.protocol import Forward, Reverse, Run
 from wengert.backends.rerolled import rerolling
-from wengert.backends.vectorized.adjoint import sweep
+from wengert.backends.vectorized.adjoint import settled, sweep
 from wengert.backends.vectorized.arrays import Products, swept
 from wengert.backends.vectorized.lines import Lines
-from wengert.backends.vectorized.modes import Pulling, Pushing, owned
+from wengert.backends.vectorized.modes import Pulling, Pushing, active_nodes, owned
 from wengert.backends.vectorized.numbers import numbers
 from wengert.ir.errors import BackendError
-from wengert.ir.graph import Graph
+from wengert.ir.graph import Constant, Graph, Value
 from wengert.ir.passes import inline_calls
 from wengert.ir.passes.components import components
+from wengert.ir.passes.rewriting import substitute
 from wengert.ir.types import is_inexact
 
 __all__ = ["BACKEND", "NumpyBackend"]
@@ -29,24 +29,23 @@ __all__ = ["BACKEND", "NumpyBackend"]
 LANES = 1024
 
 
-def straight(graph: Graph) -> Callable[..., tuple[Any, ...]]:
-    """A graph as a function from arrays to arrays of their own."""
-    return numbers(graph, boxed=True) or Lines(graph, own=True).function("program")
+def straight(graph: Graph, checked: range | None = None) -> Callable[..., tuple[Any, ...]]:
+    """A graph as a function from arrays to arrays of their own; then what is NaN where one is in a checked output."""
+    return numbers(graph, boxed=True, checked=checked) or Lines(graph, own=True).function("program", checked=checked)
 
 
-def gradient(graph: Graph, active: tuple[int, ...]) -> Callable[[Any, Any], Any]:
+def one_pulled(graph: Graph, active: tuple[int, ...]) -> Callable[[Any, Any], Any]:
     """Values and cotangents for one cotangent of each output; None where that takes more than plain products."""
     moving = [i for i, v in enumerate(graph.outputs) if is_inexact(v.type.dtype)]
     stop = len(graph.guarded_outputs)
-    program = straight(sweep(graph, active).graph)
+    program = straight(sweep(graph, active).graph, range(stop, stop + len(active)))
 
     @np.errstate(all="ignore")
     def run(inputs: Any, cotangents: Any) -> Any:
-        if any(cotangents[i] is None or len(cotangents[i]) != 1 for i in moving):
-            return None
         made = program(*inputs, *[cotangents[i][0] for i in moving])
-        pulled = made[stop:]
-        return None if any(map(has_nan, pulled)) else (made[:stop], tuple([g[None] for g in pulled]))
+        if made[-1] != made[-1]:
+            return None
+        return made[:stop], tuple([g[None] for g in made[stop:-1]])
 
     return run
 
@@ -114,12 +113,37 @@ class NumpyBackend:
         return run
 
     def reverse(self, graph: Graph, active: tuple[int, ...]) -> Reverse:
-        one, several = gradient(graph, active), Sweeps(graph, active)
+        moving = [i for i, v in enumerate(graph.outputs) if is_inexact(v.type.dtype)]
+        several = Sweeps(graph, active)
+        one = functools.cache(lambda: one_pulled(graph, active))
+        active_nodes(graph, active)  # where a rule is unknown, it is refused now
 
         def run(inputs: Any, cotangents: Any = None) -> tuple[Any, Any]:
-            if cotangents is not None and (made := one(inputs, cotangents)) is not None:
-                return made  # type: ignore[no-any-return]
+            if cotangents is not None and all(cotangents[i] is not None and len(cotangents[i]) == 1 for i in moving):
+                made = one()(inputs, cotangents)
+                if made is not None:
+                    return made  # type: ignore[no-any-return]
             return several(inputs, cotangents)
+
+        return run
+
+    def gradient(self, graph: Graph, active: tuple[int, ...]) -> Run:
+        """Of a graph with one output, a real number: it, its gradient and the guards.  The seed is a constant, 1."""
+        written, type_ = sweep(graph, active), graph.outputs[0].type
+        one: dict[Value, Value] = {g: Constant.of(type_.dtype.type(1)) for g in written.given}
+        whole = settled(substitute(written.graph.evolve(inputs=written.graph.inputs[: len(graph.inputs)]), one))
+        n = len(graph.guarded_outputs)
+        outputs = (whole.outputs[0], *whole.outputs[n:], *whole.outputs[1:n])
+        program = straight(whole.evolve(outputs=outputs), range(1, 1 + len(active)))
+        several, ones = Sweeps(graph, active), [np.ones(1, type_.dtype)]
+
+        @np.errstate(all="ignore")
+        def run(inputs: Any) -> tuple[Any, ...]:
+            made = program(*inputs)
+            if made[-1] == made[-1]:
+                return made[:-1]
+            (value, *guards), cotangents = several(inputs, ones)
+            return (value, *(g[0] for g in cotangents), *guards)
 
         return run
 

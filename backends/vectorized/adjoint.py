@@ -27,7 +27,7 @@ from wengert.ir.ops.reductions import shifted
 from wengert.ir.passes import common_subexpressions, dead_code, inline_calls, simplify
 from wengert.ir.types import ArrayType, is_inexact
 
-__all__ = ["Sweep", "sweep"]
+__all__ = ["Sweep", "settled", "sweep"]
 
 #: A graph of more nodes is called seldom, and gains least by being simplified.
 LONG = 5000
@@ -38,7 +38,8 @@ NO_ARRAY = ArrayType(np.dtype(bool))
 
 @frozen
 class Sweep:
-    """``graph`` takes the inputs of the primal graph and a cotangent for each end; it gives its guarded outputs and the cotangents of the active inputs.  ``given`` are the cotangents among its inputs."""
+    """``graph`` takes the inputs of the primal graph and the cotangents ``given``, one for each end; it gives its
+    guarded outputs and the cotangents of the active inputs."""
 
     graph: Graph
     given: tuple[Value, ...]
@@ -75,8 +76,7 @@ class _Writer:
         starts = [graph.inputs[i] for i in active]
         pulled = [self.cotangents.get(v) or self.xp.lift(self.xp.full(v.type.shape, 0, v.type.dtype)) for v in starts]
         whole = b.graph([*(self.adopted[v] for v in graph.guarded_outputs), *pulled])
-        whole = simplify(whole) if len(whole.nodes) <= LONG else dead_code(common_subexpressions(whole))
-        return Sweep(whole, tuple(given))
+        return Sweep(settled(whole), tuple(given))
 
     def _value(self, node: Node) -> None:
         operands = tuple(self.adopted[v] for v in node.operands)
@@ -238,6 +238,11 @@ _RULES: dict[type[kinds.Op], Callable[[_Writer, Node, int, Sequence[Any]], Value
     kinds.Indexing: _indexing,
     kinds.Library: _library,
 }
+
+
+def settled(graph: Graph) -> Graph:
+    """A graph simplified, a long one only a little."""
+    return simplify(graph) if len(graph.nodes) <= LONG else dead_code(common_subexpressions(graph))
 
 
 def sweep(graph: Graph, active: tuple[int, ...], ends: tuple[int, ...] | None = None) -> Sweep:

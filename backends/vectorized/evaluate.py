@@ -9,16 +9,16 @@ from typing import Any
 
 import numpy as np
 
+from wengert.backends.liveness import bare, sources
 from wengert.backends.protocol import check_kinds
 from wengert.backends.vectorized import arrays
 from wengert.backends.vectorized.control import Values
 from wengert.ir import kinds
 from wengert.ir.graph import Graph, Node, Value
-from wengert.ir.ops import OPS
 from wengert.ir.passes import dead_code, inline_calls
 from wengert.ir.types import DTYPES
 
-__all__ = ["RUN", "Plan", "bare_operands", "lower", "runner", "sources"]
+__all__ = ["RUN", "Plan", "bare_operands", "lower", "runner"]
 
 Step = Callable[..., Any]
 
@@ -161,26 +161,6 @@ def runner(graph: Graph) -> Callable[[Any], list[Any]]:
     return lambda inputs: list(program(*inputs))
 
 
-def sources(graph: Graph) -> dict[Value, Value]:
-    """What each broadcast value repeats: NumPy broadcasts by itself where an elementwise op reads it.
-
-    So it does for an array that has been given leading axes of size 1.
-    """
-    found: dict[Value, Value] = {}
-    for node in graph.nodes:
-        if node.op is OPS["broadcast_to"] or (node.op is OPS["reshape"] and _leads(node)):
-            x = node.operands[0]
-            found[node.result] = found.get(x, x)
-    return found
-
-
-def _leads(node: Node) -> bool:
-    """Whether a reshape adds leading axes of size 1, and does nothing else."""
-    given, made = node.operands[0].type.shape, node.result.type.shape
-    more = len(made) - len(given)
-    return more > 0 and made == (*(1,) * more, *given)
-
-
 class Plan:
     """A graph made ready: one slot per value, one step per node that is needed.
 
@@ -252,10 +232,4 @@ class Plan:
 
 def bare_operands(node: Node, source: dict[Value, Value]) -> tuple[Value, ...]:
     """What a node reads: for an elementwise one what its operands were before they were broadcast, if that will do."""
-    if not isinstance(node.op, kinds.Elementwise):
-        return node.operands
-    bare = tuple(source.get(v, v) for v in node.operands)
-    fits = np.broadcast_shapes(*(v.type.shape for v in bare)) == node.result.type.shape
-    return bare if fits else node.operands
-
-
+    return bare(node, source, sized=lambda v: True) if isinstance(node.op, kinds.Elementwise) else node.operands

@@ -8,14 +8,15 @@ what may be a view of another array are never written to; every array of a call 
 from __future__ import annotations
 
 import math
-from collections import Counter
 from collections.abc import Callable, Sequence
 from typing import Any
 
 import numpy as np
 
+from wengert.backends import matmul
+from wengert.backends.liveness import Liveness, memory, sources
 from wengert.backends.vectorized import arrays
-from wengert.backends.vectorized.evaluate import bare_operands, lower, sources
+from wengert.backends.vectorized.evaluate import bare_operands, lower
 from wengert.ir import kinds
 from wengert.ir.graph import Constant, Graph, Node, Value
 from wengert.ir.ops import OPS
@@ -61,13 +62,12 @@ class Lines:
         self.arguments = [self._argument(i, v) for i, v in enumerate(graph.inputs)]
         self.source = sources(graph)
         self.rows = self._needed()
-        self.root: dict[Value, Value] = {}
-        self.fresh: set[Value] = set()  # roots that were made here, and may be written to
-        self.last = self._last()
+        self.live = live = Liveness(self.rows, graph.guarded_outputs, _shares, _makes)
+        self.root, self.last, self.fresh = live.root, live.last, live.fresh
         self.free: dict[Any, list[tuple[str, int]]] = {}  # dead arrays by type: name and line
         self.views: dict[Value, list[str]] = {}  # the names of the views of each root
         self.makers = {v: node for node, _ in self.rows for v in node.results}
-        self.placed = self._placed()
+        self.placed = live.parts(self.rows, graph.guarded_outputs)
         for at, (node, reads) in enumerate(self.rows):
             self._statement(at, node, reads)
             self._release(at, node, reads)
@@ -87,34 +87,6 @@ class Lines:
                 needed.update(reads)
                 rows.append((node, reads))
         return rows[::-1]
-
-    def _last(self) -> dict[Value, int]:
-        """The last row that reads each root, or a view of it; one more than the last for outputs."""
-        last: dict[Value, int] = {}
-        for at, (node, reads) in enumerate(self.rows):
-            for v in reads:
-                last[self.root.setdefault(v, v)] = at
-            self._rooted(node, reads)
-            for v in node.results:
-                last[self.root[v]] = max(at, last.get(self.root[v], 0))
-        for v in self.graph.guarded_outputs:
-            last[self.root.setdefault(v, v)] = len(self.rows)
-        return last
-
-    def _rooted(self, node: Node, reads: Sequence[Value]) -> None:
-        """Whose memory the results are in."""
-        if node.op.name in _VIEWS or _same(node):
-            self.root[node.results[0]] = self.root[reads[0]]
-            return
-        self.root.update((v, v) for v in node.results)
-        if _makes(node):
-            self.fresh.update(v for v in node.results if v.type.shape)
-        else:  # its results may be views of its operands
-            self.fresh.difference_update(self.root[v] for v in reads)
-
-    def _whole(self, v: Value, at: int) -> bool:
-        """Whether a value is an array of its own that only row ``at`` reads from here on."""
-        return v in self.fresh and self.root[v] is v and self.last[v] == at
 
     # -- statements -----------------------------------------------------------------------------------------------
 
@@ -184,7 +156,7 @@ class Lines:
                 return text, False
             if isinstance(op.function, np.ufunc):
                 operands = ", ".join(map(self.name, reads))
-                slot = "OUT" if op.function not in (np.maximum, np.minimum) else "OUT=" # they want it by name
+                slot = "OUT" if op.function not in (np.maximum, np.minimum) else "OUT="  # they want it by name
                 return f"{self._ufunc(op.function)}({operands}{slot})", bool(out.shape)
         name = None if not reads else self.name(reads[0])
         if op.name == "reshape":
@@ -195,19 +167,47 @@ class Lines:
             key = arrays.key(node.params["start"], node.params["size"], node.params["step"])
             return f"{name}[{self._bind('k', key)}]", False
         if (axes := _axes(node)) is not None:
-            fold = self._bind("r", _FOLDS[op.fold].reduce)  # type: ignore[attr-defined]
+            fold = self._bind("f", _FOLDS[op.fold].reduce)  # type: ignore[attr-defined]
             whole = None if len(axes) == len(reads[0].type.shape) else axes if len(axes) > 1 else axes[0]
             return f"{fold}({name}, {whole}{', NoneOUT' if out.shape else ''})", bool(out.shape)
+        if isinstance(op, kinds.Contraction) and (text := self._product(node)) is not None:
+            return text, False
         return self._call(node, reads), False
+
+    def _product(self, node: Node) -> str | None:
+        """A product of at most two axes each, by ``dot``, which costs less than ``matmul``; None for any other."""
+        (x, y), plan = node.operands, matmul.plan(node.params["subscripts"], *(v.type.shape for v in node.operands))
+        scaled = node.op.scaled  # type: ignore[attr-defined]
+        if scaled or node.result.type.dtype.kind not in "fc" or any(map(self._repeats, node.operands)):
+            return None
+        if plan.swap:
+            x, y = y, x
+        left = _arranged(self.name(x), x.type.shape, plan.x_axes, plan.x_shape)
+        right = _arranged(self.name(y), y.type.shape, plan.y_axes, plan.y_shape)
+        if left is None or right is None:
+            return None
+        (text, shape), (other, others) = left, right
+        outer = shape[-1:] == (1,) and len(shape) == len(others) == 2
+        product = f"{self._ufunc(np.multiply)}({text}, {other})" if outer else f"{text}.dot({other})"
+        product += "" if plan.out_shape is None else f".reshape({plan.out_shape})"
+        return product + ("" if plan.out_axes is None else f".transpose({plan.out_axes})")
+
+    def _repeats(self, v: Value) -> bool:
+        """Whether an array has repeated elements, or its last axis is not one run of memory as BLAS wants it."""
+        node = self.makers.get(v)
+        while node is not None and node.op.name in _VIEWS:
+            if node.op.name in ("broadcast_to", "slice"):
+                return True
+            node = self.makers.get(node.operands[0])
+        return False
 
     def _scalar(self, op: kinds.Elementwise, reads: Sequence[Value], dtype: np.dtype[Any]) -> str | None:
         """An operator between NumPy scalars, where that is the same."""
-        if any(v.type.dtype.kind != "f" for v in reads) or all(isinstance(v, Constant) for v in reads):
-            if op.symbol != "?:":
-                return None
         if op.symbol == "?:" and not isinstance(reads[0], Constant):
             c, x, y = (self.number(v, literal=False) for v in reads)
             return f"{x} if {c} else {y}"
+        if any(v.type.dtype.kind != "f" for v in reads) or all(isinstance(v, Constant) for v in reads):
+            return None
         if op.symbol in _OPERATORS:
             return f" {op.symbol} ".join(map(self.number, reads))
         return f"-{self.number(reads[0])}" if op.symbol == "neg" else None
@@ -225,10 +225,10 @@ class Lines:
     def _host(self, at: int, out: Value, reads: Sequence[Value]) -> str | None:
         """The array that a result may be written to: an operand that is read for the last time, or a dead one."""
         for v in reads:
-            if _memory(v) == _memory(out) and self._whole(v, at):
+            if memory(v) == memory(out) and self.live.whole(v, at):
                 self.last[v] = -1  # it goes on under another name
                 return self.names[v]
-        waiting = self.free.get(_memory(out))
+        waiting = self.free.get(memory(out))
         return waiting.pop()[0] if waiting else None
 
     def _release(self, at: int, node: Node, reads: Sequence[Value]) -> None:
@@ -239,7 +239,7 @@ class Lines:
                 gone = self.views.pop(root, [])
                 if self.last[root] == at and root in self.makers and root in self.names and root.type.shape:
                     if root in self.fresh:
-                        self.free.setdefault(_memory(root), []).append((self.names[root], len(self.lines)))
+                        self.free.setdefault(memory(root), []).append((self.names[root], len(self.lines)))
                     else:
                         gone.append(self.names[root])
                 if gone:
@@ -249,30 +249,15 @@ class Lines:
         """Let go, where they died, of the arrays that no later one took."""
         gone: dict[int, list[str]] = {}
         for waiting in self.free.values():
-            for name, line in waiting:
-                gone.setdefault(line, []).append(name)
-        made = []
+            for name, at in waiting:
+                gone.setdefault(at, []).append(name)
+        made: list[str] = []
         for i, line in enumerate([*self.lines, ""]):
             made += [f"del {', '.join(dict.fromkeys(gone[i]))}"] if i in gone else []
             made += [line] if line else []
         self.lines = made
 
     # -- parts added in place -------------------------------------------------------------------------------------
-
-    def _placed(self) -> dict[Value, int]:
-        """The values put in zeros that one addition reads, and where that is: they are added in place."""
-        readers = Counter(v for _, reads in self.rows for v in reads) + Counter(self.graph.guarded_outputs)
-        found: dict[Value, int] = {}
-        for at, (node, reads) in enumerate(self.rows):
-            for x, y in (reads[::-1], reads) if node.op is OPS["add"] else ():
-                part = self.makers.get(y)
-                if part is not None and part.op is OPS["place"] and readers[y] == 1 and x not in found and (
-                    _memory(x) == _memory(y) and self._whole(x, at)):
-                    found[y] = at
-                    root = self.root[part.operands[0]]
-                    self.last[root] = max(self.last[root], at)  # it is read here instead
-                    break
-        return found
 
     def _adds_part(self, at: int, node: Node, reads: Sequence[Value]) -> bool:
         """x + place(y) as an addition to a part of x."""
@@ -302,28 +287,56 @@ class Lines:
         """The text of each output."""
         if not self.own:
             return [self.name(v) for v in self.graph.guarded_outputs]
-        taken: set[Value] = set()
-        return [self._owned(v, taken) for v in self.graph.guarded_outputs]
+        outputs = self.graph.guarded_outputs
+        return [self._owned(v, own) for v, own in zip(outputs, self.live.own(outputs), strict=True)]
 
-    def function(self, name: str, saved: int | None = None) -> Callable[..., tuple[Any, ...]]:
-        """The function of the lines; the outputs from ``saved`` on are handed out together, as one tuple."""
+    def function(
+        self, name: str, saved: int | None = None, checked: range | None = None
+    ) -> Callable[..., tuple[Any, ...]]:
+        """The function of the lines; the outputs from ``saved`` on are handed out together, as one tuple.
+
+        Last comes, for the outputs that are ``checked``, a number that is NaN where an element is.
+        """
         texts = [f"{text}, " for text in self.results()]
+        for i in checked or ():
+            self.lines.append(f"r{i} = {texts[i][:-2]}")
+            texts[i] = f"r{i}, "
+        if checked is not None:
+            outputs = self.graph.guarded_outputs
+            texts.append(" + ".join(["0.0", *(_check(f"r{i}", outputs[i]) for i in checked)]) + ", ")
         if saved is not None:
             texts[saved:] = [f"({''.join(texts[saved:])}), "]
         return assembled(name, self.arguments, [*self.lines, f"return ({''.join(texts)})"], self.scope)
 
-    def _owned(self, v: Value, taken: set[Value]) -> str:
+    def _owned(self, v: Value, own: object) -> str:
         if not v.type.shape:
             return f"array({self.name(v)})"
-        if v in self.fresh and self.root[v] is v and v not in taken:
-            taken.add(v)
-            return f"finished({self.name(v)})"
-        return f"array({self.name(v)}, order='C')"
+        return f"finished({self.name(v)})" if own else f"array({self.name(v)}, order='C')"
 
 
-def _memory(v: Value) -> Any:
-    """What an array must have in common with a value for the value to be written to it."""
-    return v.type.shape, v.type.dtype
+#: Up to here a dot product is cheaper than a sum, and is not given to threads.
+SHORT = 8192
+
+
+def _check(name: str, v: Value) -> str:
+    """What is NaN where an element of a C-contiguous array is: a sum of squares, of many elements the sum."""
+    if v.type.size > SHORT:
+        return f"{name}.sum()"
+    return f"{name}.dot({name})" if len(v.type.shape) == 1 else f"{name}.ravel().dot({name}.ravel())"
+
+
+def _arranged(text: str, shape: Any, axes: Any, then: Any) -> tuple[str, tuple[int, ...]] | None:
+    """An operand as a matrix or vector, and its shape; None where it has more axes."""
+    if axes is not None:
+        text, shape = f"{text}.transpose({axes})", tuple(shape[a] for a in axes)
+    if then is not None:
+        text, shape = f"{text}.reshape({then})", then
+    return (text, shape) if 0 < len(shape) <= 2 else None
+
+
+def _shares(node: Node) -> bool:
+    """Whether the result is a view of the operand, or that operand."""
+    return node.op.name in _VIEWS or _same(node)
 
 
 def _same(node: Node) -> bool:

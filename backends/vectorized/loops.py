@@ -96,7 +96,7 @@ class _Text:
             self.before.append(f"{total} = zeros({v.type.shape}, {self.dtype(v)})")
             self.within.append(f"add({total}, {name}, {total})")
         else:
-            self.before.append(f"{total} = {self.dtype(v)}(0).item()" if self.plain else f"{total} = {self.dtype(v)}(0)")
+            self.before.append(f"{total} = {self.dtype(v)}(0){'.item()' if self.plain else ''}")
             self.within.append(f"{total} = {total} + {name}")
         return self.leaves(total, v)
 

@@ -1,6 +1,7 @@
 """Straight lines of plain numbers: a graph without axes in Python's own float arithmetic, which is IEEE's.
 
-Where Python raises and IEEE answers (a division by zero, an overflow, a domain), the call is made again with NumPy.
+Functions are NumPy's, which give the same bits here as on arrays.  Where Python raises and IEEE answers (a division by
+zero), the call is made again with NumPy.
 """
 
 from __future__ import annotations
@@ -24,12 +25,8 @@ _BINARY = {
     "and": "and", "or": "or", "xor": "!=",
 }  # fmt: skip
 _UNARY = {"neg": "-{}", "not": "not {}", "abs": "abs({})", "identity": "{}"}
-#: C99's names that Python has, with C99's answers wherever it gives one.
-_LIBM = (
-    "exp", "expm1", "log", "log1p", "log2", "log10", "sqrt", "sin", "cos", "tan", "asin", "acos", "atan", "atan2", "sinh",
-    "cosh", "tanh", "asinh", "acosh", "atanh", "copysign",
-)  # fmt: skip
-_RAISED = (ZeroDivisionError, OverflowError, ValueError)
+#: What Python raises where IEEE has an answer.
+_RAISED = (ZeroDivisionError, ValueError)
 
 
 def _scaled(p: float, t: float) -> float:
@@ -61,18 +58,25 @@ def _text(node: Node, xs: list[str]) -> str | None:
         return f"{xs[0]} {_BINARY[op.symbol]} {xs[1]}"
     if op.symbol in _UNARY:
         return _UNARY[op.symbol].format(*xs)
-    if op.symbol == "**":
-        return f"pow({', '.join(xs)})"
-    return f"{op.libm}({', '.join(xs)})" if op.libm in _LIBM else None
+    if op is OPS["sqrt"]:
+        return f"sqrt({', '.join(xs)})"
+    return f"np_{op.name}({', '.join(xs)})" if isinstance(op.function, np.ufunc) else None
 
 
-def numbers(graph: Graph, *, boxed: bool, saved: int | None = None) -> Callable[..., tuple[Any, ...]] | None:
+def _written_out(op: kinds.Elementwise) -> bool:
+    """Whether an op is as good as its body, to the last bit."""
+    return op is not OPS["scale"] and (not isinstance(op.function, np.ufunc) or op.name in ("square", "isnan"))
+
+
+def numbers(
+    graph: Graph, *, boxed: bool, saved: int | None = None, checked: range | None = None
+) -> Callable[..., tuple[Any, ...]] | None:
     """The function of a graph of real numbers and truths alone; None for any other graph.
 
     ``boxed`` says that it takes and gives arrays; otherwise they are Python's.  The outputs from ``saved`` on are
-    handed out together, as one tuple.
+    handed out together, as one tuple; last comes, for those that are ``checked``, a number that is NaN where one is.
     """
-    graph = dead_code(inline_bodies(graph, lambda op: op is not OPS["scale"]))
+    graph = dead_code(inline_bodies(graph, _written_out))
     every = {*graph.inputs, *graph.used_values(), *(v for node in graph.nodes for v in node.results)}
     if any(v.type.shape or v.type.dtype not in (np.float64, np.bool_) for v in every):
         return None
@@ -86,12 +90,15 @@ def numbers(graph: Graph, *, boxed: bool, saved: int | None = None) -> Callable[
         names[node.result] = f"v{len(names)}"
         lines.append(f"{names[node.result]} = {text}")
     results = [names[v] for v in graph.guarded_outputs]
+    check = " + ".join(["0.0", *(f"{results[i]} * {results[i]}" for i in checked or ())])
     if boxed:
         results = [f"array({text})" for text in results]
+    results += [] if checked is None else [check]
     arguments = [f"x{i}" for i in range(len(graph.inputs))]
     cleared = [f"{x} = {x}.item()" for x in arguments] if boxed else []
-    scope = {name: getattr(math, name) for name in (*_LIBM, "pow")} | {
-        "array": np.array, "scaled": _scaled, "raised": _RAISED, "again": _again(graph, boxed, saved)}  # fmt: skip
+    functions = {f"np_{node.op.name}": node.op.function for node in graph.nodes}
+    scope = {"array": np.array, "scaled": _scaled, "sqrt": math.sqrt, "raised": _RAISED,
+             "again": _again(graph, boxed, saved, checked), **functions}  # fmt: skip
     return assembled("numbers", arguments, [
         *cleared, "try:", *(f"    {line}" for line in lines), f"    return {_packed(results, saved)}", "except raised:",
         f"    return again({', '.join(arguments)})",
@@ -104,12 +111,14 @@ def _packed(results: list[str], saved: int | None) -> str:
     return f"({''.join(f'{x}, ' for x in first)}{inner})"
 
 
-def _again(graph: Graph, boxed: bool, saved: int | None) -> Callable[..., tuple[Any, ...]]:
+def _again(
+    graph: Graph, boxed: bool, saved: int | None, checked: range | None
+) -> Callable[..., tuple[Any, ...]]:
     made: list[Any] = []
 
     def again(*xs: Any) -> tuple[Any, ...]:
         if not made:
-            made.append(Lines(graph, own=True).function("values"))
+            made.append(Lines(graph, own=True).function("values", checked=checked))
         found = made[0](*map(np.array, xs))
         if boxed:
             return found  # type: ignore[no-any-return]

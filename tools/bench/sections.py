@@ -16,9 +16,9 @@ from typing import Any
 import numpy as np
 
 import wengert as wg
+from wengert.backends import protocol
 from wengert.tools.bench.cases import MILLION, SMALL, Case, deep, network, network_by_hand, weights_and_data
 from wengert.tools.bench.timing import duration, interleaved, table
-from wengert.backends import protocol
 
 __all__ = ["EVERY"]
 

@@ -9,6 +9,7 @@ from contextlib import AbstractContextManager
 from typing import Any
 
 from wengert.backends.protocol import Run, check_kinds
+from wengert.backends.rerolled import rerolling
 from wengert.backends.source.base import SourceBackend
 from wengert.backends.source.c import threads
 from wengert.backends.source.c.build import build
@@ -17,7 +18,6 @@ from wengert.backends.source.c.emit import Program
 from wengert.backends.source.c.functions import HANDLERS
 from wengert.backends.source.c.shared import Family, within
 from wengert.backends.source.c.sized import sized
-from wengert.backends.rerolled import rerolling
 from wengert.ir.errors import BackendError
 from wengert.ir.graph import Graph
 from wengert.ir.kinds import Elementwise

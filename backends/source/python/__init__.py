@@ -2,20 +2,20 @@
 
 from __future__ import annotations
 
+import functools
+from collections.abc import Callable
 from typing import Any
 
 import numpy as np
 
-from wengert.backends.nan import has_nan
-from wengert.backends.protocol import Forward, Reverse, Run
+from wengert.backends.protocol import Run
+from wengert.backends.rerolled import rerolling
 from wengert.backends.source.base import SourceBackend
 from wengert.backends.source.python.emit import emit
-from wengert.backends.rerolled import rerolling
-from wengert.ir import autodiff
+from wengert.backends.source.python.nan import has_nan
 from wengert.ir.graph import Graph
 from wengert.ir.passes import plain_products
 from wengert.ir.passes.reroll import rolled
-from wengert.ir.types import is_inexact
 
 __all__ = ["BACKEND", "PythonBackend"]
 
@@ -44,46 +44,27 @@ class PythonBackend(SourceBackend):
         @np.errstate(all="ignore")
         def run(inputs: Any) -> tuple[Any, ...]:
             results = function(*[x[()] if flag else x for x, flag in zip(inputs, scalar, strict=True)])
-            return tuple([np.array(r, dtype=d, order="C") for r, d in zip(results, dtypes, strict=True)])
+            rows = zip(results, dtypes, program.own, strict=True)
+            return tuple([
+                r if own and r.flags.c_contiguous and r.dtype == d else np.array(r, dtype=d, order="C")
+                for r, d, own in rows
+            ])
 
         return run
 
-    def forward(self, graph: Graph, active: tuple[int, ...]) -> Forward:
-        n, ends = len(graph.inputs), [is_inexact(v.type.dtype) for v in graph.outputs]
-        m, count = len(graph.outputs), sum(ends)
-        plain = self._plain(autodiff.jvp(graph, active), n)
-        exact = super().forward(graph, active)
+    def derivative(
+        self, derived: Graph, moving: range, ends: range, then: Callable[[Graph], Graph] | None = None
+    ) -> Run:
+        """In plain products first, and in exact ones where a NaN comes of it."""
+        build = super().derivative
+        plain = build(plain_products(derived, moving), moving, ends, then)
+        exact = functools.cache(lambda: build(derived, moving, ends, then))
 
-        def run(inputs: Any, tangents: Any) -> tuple[Any, Any]:
-            if not (tangents and len(tangents[0]) == 1):
-                return exact(inputs, tangents)
-            made = plain([*inputs, *(t[0] for t in tangents)])
-            if any(map(has_nan, made[m : m + count])):
-                return exact(inputs, tangents)
-            moved = iter(made[m : m + count])
-            return (*made[:m], *made[m + count :]), tuple([next(moved)[None] if end else None for end in ends])
+        def run(inputs: Any) -> tuple[Any, ...]:
+            made = plain(inputs)
+            return exact()(inputs) if any(map(has_nan, made[ends.start : ends.stop])) else made
 
         return run
-
-    def reverse(self, graph: Graph, active: tuple[int, ...]) -> Reverse:
-        n, ends = len(graph.inputs), [i for i, v in enumerate(graph.outputs) if is_inexact(v.type.dtype)]
-        m, stop = len(graph.outputs), len(graph.outputs) + len(active)
-        plain = self._plain(autodiff.vjp(graph, active), n)
-        exact = super().reverse(graph, active)
-
-        def run(inputs: Any, cotangents: Any = None) -> tuple[Any, Any]:
-            if cotangents is None or any(cotangents[i] is None or len(cotangents[i]) != 1 for i in ends):
-                return exact(inputs, cotangents)
-            made = plain([*inputs, *(cotangents[i][0] for i in ends)])
-            if any(map(has_nan, made[m:stop])):
-                return exact(inputs, cotangents)
-            return (*made[:m], *made[stop:]), tuple([g[None] for g in made[m:stop]])
-
-        return run
-
-    def _plain(self, derived: Graph, n: int) -> Run:
-        """A derivative in plain products, linear in the inputs from n on; right where no NaN arrives."""
-        return self.build(plain_products(derived, range(n, len(derived.inputs))))
 
 
 BACKEND = PythonBackend()

@@ -7,13 +7,15 @@ import itertools
 import keyword
 import re
 from collections import Counter
+from collections.abc import Sequence
 from typing import Any
 
 import numpy as np
 from attrs import define, field
 
+from wengert.backends.liveness import Liveness, bare, memory, sources
 from wengert.backends.source.python.helpers import HELPERS
-from wengert.backends.source.python.literals import Expression, spell_array, spell_scalar
+from wengert.backends.source.python.literals import Expression, spell_array, spell_key, spell_scalar
 from wengert.backends.source.python.writers import VIEWS, WRITERS, kept_shape
 from wengert.ir import kinds
 from wengert.ir.graph import Constant, Graph, Location, Node, Value
@@ -28,11 +30,13 @@ DEPTH, LENGTH = 3, 60
 
 @define
 class Program:
-    """A printed program: its text, and the objects that it reads by name when run in process."""
+    """A printed program: its text, the objects that it reads by name when run in process, and which of its results
+    are arrays that nothing else holds."""
 
     text: str
     name: str
     globals: dict[str, Any] = field(factory=dict)
+    own: list[bool] = field(factory=list)
 
 
 def emit(graph: Graph, name: str | None = None, *, standalone: bool = True) -> Program:
@@ -45,6 +49,33 @@ def emit(graph: Graph, name: str | None = None, *, standalone: bool = True) -> P
     """
     known = inline_bodies(inline_calls(graph), lambda op: op.function is None and op is not OPS["scale"])
     return Printer(dead_code(known), standalone=standalone).program(name)
+
+
+#: Arrays of so many bytes come from the system page by page: they are written over, or let go as soon as may be.
+LARGE = 1 << 18
+
+
+def is_large(v: Value) -> bool:
+    """Whether an array is worth a statement about its memory."""
+    return v.type.size * v.type.dtype.itemsize >= LARGE
+
+
+def shares(node: Node) -> bool:
+    """Whether the text of a node is that of its operand, or of a view of it."""
+    if node.op.name == "cast":
+        return node.operands[0].type.dtype == node.result.type.dtype
+    return node.op.name in ("reshape", "transpose", "broadcast_to", "slice") or (
+        getattr(node.op, "symbol", None) == "identity")
+
+
+def makes(node: Node) -> bool:
+    """Whether the text of a node makes new arrays for certain."""
+    op = node.op
+    if isinstance(op, kinds.Elementwise):
+        return isinstance(op.function, np.ufunc) or op.function is np.where or op is OPS["scale"]
+    if isinstance(op, kinds.Reduction):
+        return bool(node.params["axes"])
+    return isinstance(op, kinds.Contraction | kinds.Indexing | kinds.Movement)
 
 
 def _identifier(text: str | None, taken: set[str], fallback: str) -> str:
@@ -72,10 +103,10 @@ class Printer:
         self.functions: dict[Graph, tuple[str, str]] = {} if within is None else within.functions
         self.count = 0
         self.line: Location | None = None
-        broadcast = OPS["broadcast_to"]
         self.slices = {n.result: n for n in graph.nodes if n.op is OPS["slice"]}
-        self.source = {n.result: n.operands[0] for n in graph.nodes if n.op is broadcast}
-        self.uses = Counter(v for node in graph.nodes for v in self.reads(node)) + Counter(graph.guarded_outputs)
+        self.source = sources(graph)
+        self.rows = self.needed()
+        self.uses = Counter(v for _, reads in self.rows for v in reads) + Counter(graph.guarded_outputs)
 
         folds = {n.result: n for n in graph.nodes if isinstance(n.op, kinds.Reduction)}
         #: Folds whose one reader puts the axes back: they are printed with keepdims.
@@ -84,6 +115,11 @@ class Printer:
             if n.op is OPS["reshape"] and n.operands[0] in folds and self.uses[n.operands[0]] == 1
             and n.params["shape"] == kept_shape(folds[n.operands[0]])
         }  # fmt: skip
+        self.live = Liveness(self.rows, graph.guarded_outputs, shares, makes)
+        self.makers = {r: n for n, _ in self.rows for r in n.results}
+        self.parts = self.live.parts(self.rows, graph.guarded_outputs)
+        #: Arrays that parts are added to.
+        self.grown = {v for at in self.parts.values() for v in self.rows[at][1]}
 
     # -- the whole ------------------------------------------------------------------------------------
 
@@ -95,7 +131,7 @@ class Printer:
         functions = [text + "\n\n" for _, text in self.functions.values()]
         imports = "\n".join(self.imports) + "\n"
         text = "\n".join([imports, *constants, *([""] if constants else []), *helpers, *functions, main, ""])
-        return Program(text, title, self.globals)
+        return Program(text, title, self.globals, self.live.own(self.graph.guarded_outputs))
 
     def subprogram(self, graph: Graph) -> str:
         """The name of the function of a graph within this one, printed once."""
@@ -114,9 +150,9 @@ class Printer:
         arguments = [_identifier(v.name, taken, name) for v, name in zip(graph.inputs, free, strict=False)]
         for value, argument in zip(graph.inputs, arguments, strict=True):
             self.names[value] = Expression(argument)
-        for node in graph.nodes:
-            if any(self.uses[r] for r in node.results):
-                self.statement(node)
+        for at, (node, reads) in enumerate(self.rows):
+            self.statement(at, node)
+            self.release(at, (*reads, *node.results))
         results = [self.read(v).text for v in graph.guarded_outputs]
         self.lines.append(f"return ({', '.join(results)}{',' if len(results) == 1 else ''})")
         head = [f"def {title}({', '.join(arguments)}):", *self.docstring(arguments)]
@@ -136,17 +172,27 @@ class Printer:
 
     # -- one node ---------------------------------------------------------------------------------------
 
+    def needed(self) -> list[tuple[Node, tuple[Value, ...]]]:
+        """The nodes that something mentions, and what they mention."""
+        rows, found = [], set(self.graph.guarded_outputs)
+        for node in reversed(self.graph.nodes):
+            if not found.isdisjoint(node.results):
+                rows.append((node, self.reads(node)))
+                found.update(rows[-1][1])
+        return rows[::-1]
+
     def reads(self, node: Node) -> tuple[Value, ...]:
         """What a node's text mentions: an elementwise op broadcasts by itself where that gives its shape."""
         if not isinstance(node.op, kinds.Elementwise):
             return node.operands
-        bare = tuple(self.source.get(v, v) for v in node.operands)
-        moving = [v for v in bare if not (isinstance(v, Constant) and not v.type.shape)]
-        shapes = [v.type.shape for v in moving]
-        return bare if shapes and np.broadcast_shapes(*shapes) == node.result.type.shape else node.operands
+        return bare(node, self.source, sized=lambda v: not (isinstance(v, Constant) and not v.type.shape))
 
-    def statement(self, node: Node) -> None:
+    def statement(self, at: int, node: Node) -> None:
         """Print a node, or keep it as an expression for its one reader."""
+        if self.added_part(at, node) or self.written_over(at, node):
+            return
+        if self.parts.get(node.results[0], at) > at:  # added where it is read
+            return
         expression = WRITERS[type(node.op)](self, node)
         if len(node.results) > 1 and expression.depth == 0:  # the names of a loop's results
             self.names.update(zip(node.results, map(Expression, expression.text.split(", ")), strict=True))
@@ -158,7 +204,8 @@ class Printer:
             self.names.update((v, Expression(name)) for v, name in zip(node.results, names, strict=True))
             return
         result = node.result
-        short = expression.depth < DEPTH and len(expression.text) <= LENGTH
+        short = expression.depth < DEPTH and len(expression.text) <= LENGTH and not (
+            is_large(self.live.root[result]) or result in self.grown)
         if self.uses[result] == 1 and short and (isinstance(node.op, kinds.Elementwise) or node.op.name in VIEWS):
             self.names[result] = expression
             return
@@ -167,6 +214,44 @@ class Printer:
             return
         self.comment(node.location)
         self.names[result] = Expression(self.assign(expression.text))
+
+    def added_part(self, at: int, node: Node) -> bool:
+        """Print x + place(y) as an addition to a part of x."""
+        part = next((v for v in self.reads(node) if self.parts.get(v) == at), None)
+        if part is None:
+            return False
+        (whole,) = (v for v in self.reads(node) if v is not part)
+        (y,), params = self.makers[part].operands, self.makers[part].params
+        self.comment(node.location)
+        name = self.read(whole).text
+        self.lines.append(f"{name}[{spell_key(params['start'], y.type.shape, params['step'])}] += {self.read(y).text}")
+        self.names[node.result] = Expression(name)
+        self.live.last[whole] = -1  # it goes on as the result
+        self.release(at, [y])
+        return True
+
+    def written_over(self, at: int, node: Node) -> bool:
+        """Print a ufunc that writes its result over a large operand, which nothing reads after it."""
+        if not (isinstance(node.op, kinds.Elementwise) and isinstance(node.op.function, np.ufunc)):
+            return False
+        out, reads = node.result, self.reads(node)
+        host = next((v for v in reads if memory(v) == memory(out) and self.live.whole(v, at)), None)
+        if host is None or not is_large(out):
+            return False
+        self.comment(node.location)
+        name = self.read(host).text
+        operands = ", ".join(self.literal(v, typed=False).text for v in reads)
+        self.lines.append(f"np.{node.op.function.__name__}({operands}, out={name})")
+        self.names[out] = Expression(name)
+        self.live.last[host] = -1  # it goes on as the result
+        return True
+
+    def release(self, at: int, values: Sequence[Value]) -> None:
+        """Let go of large arrays that nothing reads any more."""
+        dead = [v for v in dict.fromkeys(values) if self.live.last[self.live.root[v]] == at and is_large(v)]
+        named = dict.fromkeys(self.names[v].text for v in dead if v in self.names and v not in self.graph.inputs)
+        if gone := [name for name in named if re.fullmatch(r"v\d+", name)]:
+            self.lines.append(f"del {', '.join(gone)}")
 
     def assign(self, text: str | None) -> str:
         """A new name for what a text computes; for None, the name alone."""

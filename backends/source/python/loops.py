@@ -5,8 +5,10 @@ from __future__ import annotations
 from collections.abc import Callable, Sequence
 from typing import TYPE_CHECKING, Any
 
+import numpy as np
+
 from wengert.backends.source.python.literals import Expression, dtype_name
-from wengert.ir.graph import Node, Value
+from wengert.ir.graph import Graph, Node, Value
 from wengert.ir.types import STEPS
 
 if TYPE_CHECKING:
@@ -59,6 +61,10 @@ def _scan(p: Printer, node: Node, xs: list[str], params: dict[str, Any]) -> Expr
     body, c, m, length = p.subprogram(params["graph"]), params["consts"], params["carries"], str(params["length"])
     if params["length"] == STEPS:
         length, xs = f"int({xs[0]})", xs[1:]
+    plain = _plain(params["graph"])
+    if plain:
+        xs = [*(f"float({x})" for x in xs[: c + m]), *(f"np.asarray({x}).tolist()" for x in xs[c + m :])]
+        xs[:c] = [p.assign(x) for x in xs[:c]]
     arrays = [p.assign(x) if not x.isidentifier() else x for x in xs[c + m :]]
     names, ys, rows = _begin(p, xs[c : c + m], len(node.results) - m)
     index = p.assign(None)
@@ -69,7 +75,16 @@ def _scan(p: Printer, node: Node, xs: list[str], params: dict[str, Any]) -> Expr
         _step(p, body, given, names, ys, rows)
     else:
         p.lines.append(f"    {body}({', '.join(given)})")
+    if plain:
+        p.lines.extend(f"{name} = np.float64({name})" for name in names)
     return _results(p, names, node.results[m:], rows, "[::-1]" if params["reverse"] else "")
+
+
+def _plain(graph: Graph) -> bool:
+    """Whether Python's own numbers will do in a body: real ones, and nothing but sums, differences and products."""
+    values = (*graph.inputs, *graph.used_values(), *(v for node in graph.nodes for v in node.results))
+    return all(v.type.dtype == np.float64 and not v.type.shape for v in values) and all(
+        getattr(node.op, "symbol", None) in ("+", "-", "*", "neg") for node in graph.nodes)
 
 
 def _while(p: Printer, node: Node, xs: list[str], params: dict[str, Any]) -> Expression:

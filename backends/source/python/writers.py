@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import re
 from collections.abc import Callable
 from typing import TYPE_CHECKING, Any
 
@@ -87,19 +86,22 @@ def kept_shape(node: Node) -> tuple[int, ...] | None:
 
 def _reduction(p: Printer, node: Node) -> Expression:
     (x,), axes, op = node.operands, node.params["axes"], node.op
-    text, whole = p.read(x).text, len(axes) == x.type.ndim
+    text, whole = p.read(x).operand, len(axes) == x.type.ndim
     if op.name in ("argmax", "argmin") and not whole and len(axes) != 1:
         order = (*(a for a in range(x.type.ndim) if a not in axes), *axes)
         lead = tuple(x.type.shape[a] for a in order[: x.type.ndim - len(axes)])
         count = int(np.prod([x.type.shape[a] for a in axes], dtype=int))
-        return Expression(f"np.{op.name}(np.transpose({text}, {order}).reshape({(*lead, count)}), axis=-1)", 2)
-    axis = "" if whole else f", axis={axes[0] if len(axes) == 1 else axes}"
+        return Expression(f"{text}.transpose({order}).reshape({(*lead, count)}).{op.name}(axis=-1)", 2)
+    axis = "" if whole else f"axis={axes[0] if len(axes) == 1 else axes}"
     narrow = op.name in ("sum", "prod") and x.type.dtype.kind in "iub" and x.type.dtype.itemsize < 8
-    dtype = f", dtype={dtype_name(x.type.dtype)}" if narrow else ""
+    dtype = f"dtype={dtype_name(x.type.dtype)}" if narrow else ""
     if whole and not x.type.shape and op.name in ("argmax", "argmin"):
         return Expression("np.int64(0)", 1)
-    keep = ", keepdims=True" if node.result in p.kept else ""
-    return Expression(f"np.{op.name}({text}{axis}{dtype}{keep})", 1)
+    keep = "keepdims=True" if node.result in p.kept else ""
+    given = ", ".join(filter(None, (axis, dtype, keep)))
+    if not x.type.shape:  # which may be Python's own number
+        return Expression(f"np.{op.name}({', '.join(filter(None, (p.read(x).text, given)))})", 1)
+    return Expression(f"{text}.{op.name}({given})", 1)
 
 
 def _cumulative(p: Printer, node: Node) -> Expression:
@@ -130,11 +132,8 @@ def _place(p: Printer, node: Node, xs: list[str], params: dict[str, Any]) -> Exp
 
 def _transposed(p: Printer, node: Node, xs: list[str], params: dict[str, Any]) -> Expression:
     plain = params["axes"] == tuple(range(len(params["axes"])))[::-1]
-    return Expression(f"{_wrapped(xs[0])}.T" if plain else f"np.transpose({xs[0]}, {params['axes']})", 1)
-
-
-def _wrapped(text: str) -> str:
-    return text if re.fullmatch(r"\w+", text) else f"({text})"
+    text = p.read(node.operands[0]).operand
+    return Expression(f"{text}.T" if plain else f"{text}.transpose({params['axes']})", 1)
 
 
 def _reshaped(p: Printer, node: Node, xs: list[str], params: dict[str, Any]) -> Expression:
@@ -142,8 +141,11 @@ def _reshaped(p: Printer, node: Node, xs: list[str], params: dict[str, Any]) -> 
     if node.operands[0] in p.kept:
         return p.read(node.operands[0])
     cut = p.slices.get(node.operands[0])
+    x = p.read(node.operands[0])
+    plain = Expression(f"{x.operand}.reshape({params['shape']})" if node.operands[0].type.shape
+                       else f"np.reshape({x.text}, {params['shape']})", 1)  # fmt: skip
     if cut is None or p.uses[node.operands[0]] != 1:
-        return Expression(f"np.reshape({xs[0]}, {params['shape']})", 1)
+        return plain
     size = cut.params["size"]
     key: list[str] = []
     left = list(params["shape"])
@@ -154,10 +156,10 @@ def _reshaped(p: Printer, node: Node, xs: list[str], params: dict[str, Any]) -> 
         elif n == 1:
             key.append(str(s))
         else:
-            return Expression(f"np.reshape({xs[0]}, {params['shape']})", 1)
+            return plain
     if left:
-        return Expression(f"np.reshape({xs[0]}, {params['shape']})", 1)
-    return Expression(f"{_wrapped(p.read(cut.operands[0]).text)}[{', '.join(key)}]", 1)
+        return plain
+    return Expression(f"{p.read(cut.operands[0]).operand}[{', '.join(key)}]", 1)
 
 
 #: Views cheap enough to be written where they are read, if only there.
@@ -169,7 +171,7 @@ _MOVEMENTS: dict[str, Callable[[Printer, Node, list[str], dict[str, Any]], Expre
     "broadcast_to": lambda p, n, xs, params: Expression(f"np.broadcast_to({xs[0]}, {params['shape']})", 1),
     "concatenate": lambda p, n, xs, params: Expression(f"np.concatenate([{', '.join(xs)}], axis={params['axis']})", 1),
     "slice": lambda p, n, xs, params: Expression(
-        f"{_wrapped(xs[0])}[{spell_key(params['start'], params['size'], params['step'])}]", 1),
+        f"{p.read(n.operands[0]).operand}[{spell_key(params['start'], params['size'], params['step'])}]", 1),
     "place": _place,
 }
 
@@ -194,21 +196,27 @@ def _contraction(p: Printer, node: Node) -> Expression:
     plan = matmul.plan(node.params["subscripts"], x.type.shape, y.type.shape)
     if plan.swap:
         x, y = y, x
-    left = _arranged(p.read(x).text, plan.x_axes, plan.x_shape)
-    right = _arranged(p.read(y).text, plan.y_axes, plan.y_shape)
+    left = _arranged(p.read(x).operand, plan.x_axes, plan.x_shape)
+    right = _arranged(p.read(y).operand, plan.y_axes, plan.y_shape)
     scaled = node.op.scaled and node.result.type.dtype.kind in "fc"  # type: ignore[attr-defined]
-    product = f"{p.helper('_matmul')}({left}, {right})" if scaled else f"{left} @ {right}"
+    outer = min(len(plan.x_shape or x.type.shape), len(plan.y_shape or y.type.shape)) > 1 and (
+        (plan.x_shape or _permuted(x.type.shape, plan.x_axes))[-1] == 1)
+    product = f"{p.helper('_matmul')}({left}, {right})" if scaled else f"{left} {'*' if outer else '@'} {right}"
     if plan.out_shape is None and plan.out_axes is None:
         return Expression(product, 1, compound=True)
-    text = product if plan.out_shape is None else f"np.reshape({product}, {plan.out_shape})"
-    return Expression(text if plan.out_axes is None else f"np.transpose({text}, {plan.out_axes})", 2)
+    text = product if scaled else f"({product})"
+    text = text if plan.out_shape is None else f"{text}.reshape({plan.out_shape})"
+    return Expression(text if plan.out_axes is None else f"{text}.transpose({plan.out_axes})", 2)
+
+
+def _permuted(shape: tuple[int, ...], axes: Any) -> tuple[int, ...]:
+    return shape if axes is None else tuple(shape[a] for a in axes)
 
 
 def _arranged(text: str, axes: Any, shape: Any) -> str:
-    text = _wrapped(text)
     if axes is not None:
-        text = f"{text}.T" if axes == tuple(range(len(axes)))[::-1] else f"np.transpose({text}, {axes})"
-    return text if shape is None else f"np.reshape({text}, {shape})"
+        text = f"{text}.T" if axes == tuple(range(len(axes)))[::-1] else f"{text}.transpose({axes})"
+    return text if shape is None else f"{text}.reshape({shape})"
 
 
 def _indexing(p: Printer, node: Node) -> Expression:

@@ -1,0 +1,217 @@
+"""Plans of the numpy target: memory that is used again, plain numbers, loops, and products that are plain at first."""
+
+import threading
+import warnings
+
+import numpy as np
+import pytest
+
+import wengert as wg
+from wengert.backends.source.python.emit import emit
+from wengert.backends.vectorized import one_pulled, straight
+from wengert.backends.vectorized.adjoint import sweep
+from wengert.backends.vectorized.lines import Lines
+from wengert.backends.vectorized.numbers import numbers
+from wengert.ir import autodiff
+from wengert.ir.passes import plain_products
+
+X = np.linspace(0.5, 2.0, 6).reshape(2, 3)
+
+
+def graph_of(f, *args):
+    return wg.trace(f).graph(*args).graph
+
+
+def chain(x, y):
+    z = np.sin(x) * y + x[::-1]
+    w = z.T @ (np.exp(z) - y[:1])
+    return np.sum(w * w), np.concatenate([z, y]), z.reshape(3, 2), x[:, 1:], z
+
+
+def test_inputs_are_never_written_to_and_results_share_nothing():
+    x, y = X.copy(), X[::-1].copy()
+    x.setflags(write=False)
+    y.setflags(write=False)
+
+    found = straight(graph_of(chain, X, X))(x, y)
+
+    for got, expected in zip(found, chain(x, y), strict=True):
+        np.testing.assert_allclose(got, expected, rtol=1e-15)
+        assert got.flags.writeable
+        assert got.flags.c_contiguous
+    every = [x, y, *found]
+    for i, a in enumerate(every):
+        assert not any(np.shares_memory(a, b) for b in every[:i])
+
+
+def test_dead_arrays_are_written_to():
+    def f(x):
+        return np.sum((np.exp(x) + 1.0) * 2.0)
+
+    lines = Lines(graph_of(f, X), own=True).lines
+    names = {line.partition(" = ")[0] for line in lines if " = np_" in line}
+
+    assert len(names) == 1
+
+
+def test_what_a_library_call_reads_is_not_written_to():
+    def f(x):
+        y = np.exp(x)
+        s = np.sort(y, axis=1)
+        return s, (y + 1.0) * 2.0
+
+    for got, expected in zip(straight(graph_of(f, X))(X), f(X), strict=True):
+        np.testing.assert_array_equal(got, expected)
+
+
+@pytest.mark.parametrize("f", [
+    lambda x: np.sum(100 * (x[1:] - x[:-1] ** 2) ** 2 + (1 - x[:-1]) ** 2),
+    lambda x: np.sum(x[::2] * x[1::2]) + np.sum(np.flip(x)[1:3] ** 3),
+], ids=["rosenbrock", "steps"])  # fmt: skip
+def test_cotangents_of_parts_are_added_in_place(f):
+    x = np.array([0.3, 1.2, -0.4, 0.9, 2.0, 0.1])
+    graph = graph_of(f, x)
+
+    value, g = wg.value_and_grad(f, backend="numpy")(x)
+
+    np.testing.assert_allclose(g, wg.grad(f, backend="reference")(x), rtol=1e-13)
+    assert any("np_add(part" in line for line in Lines(sweep(graph, (0,)).graph, own=True).lines)
+    text = emit(plain_products(autodiff.vjp(graph, (0,)), [1]), standalone=False).text
+    assert "] += " in text
+
+
+def test_real_numbers_are_plain_ones():
+    def f(a, b):
+        return np.where(a > b, a * b, a - b) + abs(a) * np.exp(-b)
+
+    run = numbers(graph_of(f, 2.0, 1.0), boxed=True)
+    for a, b in [(2.0, 1.0), (1.0, 2.0), (-0.0, 0.0), (np.nan, 1.0), (np.inf, -np.inf), (1.0, -1e3)]:
+        with np.errstate(all="ignore"):
+            (got,) = run(np.array(a), np.array(b))
+            np.testing.assert_array_equal(got, f(np.float64(a), np.float64(b)))
+
+    assert numbers(graph_of(lambda x: x + X, 2.0), boxed=True) is None
+    assert numbers(graph_of(lambda n: n + 1, 2), boxed=True) is None
+
+
+@pytest.mark.parametrize("at", [0.0, -0.0, 1.0, -1.0, np.inf, -np.inf, np.nan])
+@pytest.mark.parametrize("f", [
+    lambda x: 1 / x, lambda x: x / (x - x), lambda x: np.sqrt(x), lambda x: np.log(x) / x, lambda x: x**-1.5,
+    lambda x: np.exp(1e3 * x), lambda x: np.arctan2(x, x) % x,
+], ids=["reciprocal", "zeros", "sqrt", "log", "power", "exp", "atan2"])  # fmt: skip
+def test_plain_numbers_answer_as_ieee_does(f, at):
+    with np.errstate(all="ignore"):
+        expected = f(np.float64(at))
+    with warnings.catch_warnings():
+        warnings.simplefilter("error")
+        for backend in ("numpy", "python"):
+            traced = wg.trace(f).graph(1.0).on(backend)
+            np.testing.assert_array_equal(traced(at), expected)
+            g = wg.grad(traced, backend=backend)(at)
+            np.testing.assert_allclose(g, wg.grad(traced, backend="reference")(at), rtol=1e-14)
+
+
+def test_exact_products_where_plain_ones_give_nan():
+    def f(x):
+        return np.sum(np.where(x > 0, np.log(x), 0.0)) + np.sum(np.sqrt(x) * 0)
+
+    x = np.array([0.0, 1.0, 2.0])
+    graph = graph_of(f, x)
+
+    assert one_pulled(graph, (0,))([x], [np.ones(1)]) is None
+    for backend in ("numpy", "python"):
+        g = wg.grad(f, backend=backend)
+        for _ in range(3):  # the later ones by another way in
+            np.testing.assert_array_equal(g(x), [0.0, 1.0, 0.5])
+
+
+def loops(x, w):
+    def step(carry, row):
+        h, n, total = carry
+        h = np.tanh(row @ w + h)
+        return (h, n + 1, total + h.sum() * n), (h * row[:2], total)
+
+    (h, n, total), (rows, totals) = wg.scan(step, (np.zeros(2), 0, 0.0), x)
+    return np.sum(h) + total * n + np.sum(rows**2) + np.sum(np.exp(-totals))
+
+
+def numbers_only(a, xs):
+    def step(c, x):
+        u = c[0] * a + x
+        return (u, c[1] - u * c[0]), u / (1.0 + c[1] * c[1])
+
+    (u, v), ys = wg.scan(step, (1.0, 0.5), xs, reverse=True)
+    return u * v + np.sum(ys)
+
+
+@pytest.mark.parametrize("n", [0, 1, 5])
+@pytest.mark.parametrize("f, second", [(loops, np.arange(6.0).reshape(3, 2) / 7), (numbers_only, None)])
+def test_loops_of_known_length(f, second, n):
+    rng = np.random.default_rng(3)
+    args = (rng.normal(size=(n, 3)), second) if second is not None else (0.7, rng.normal(size=n))
+
+    expected = wg.value_and_grad(f, (0, 1), backend="reference")(*args)
+    for backend in ("numpy", "python"):
+        value, gradients = wg.value_and_grad(f, (0, 1), backend=backend)(*args)
+        np.testing.assert_allclose(value, expected[0], rtol=1e-13)
+        for got, want in zip(gradients, expected[1], strict=True):
+            np.testing.assert_allclose(got, want, rtol=1e-12, atol=1e-15)
+
+
+def test_a_loop_that_divides_by_zero():
+    def f(x):
+        return wg.scan(lambda c, _: (c * 2.0 / (c - c), None), x, None, length=2)[0]
+
+    for backend in ("numpy", "python"):
+        assert np.isnan(wg.trace(f).graph(1.0).on(backend)(1.0))
+
+
+def test_large_arrays_are_written_over_and_let_go():
+    x = np.linspace(0.0, 1.0, 50_000)
+
+    def f(x):
+        y = np.exp(x) * 2.0
+        z = y[1:] + y[:-1]
+        return np.sum(np.sqrt(z) + z), y
+
+    graph = graph_of(f, x)
+    text = emit(graph, standalone=False).text
+    value, y = wg.trace(f).graph(x).on("python")(x)
+
+    assert ", out=v" in text
+    assert "del v" in text
+    np.testing.assert_allclose(value, f(x)[0], rtol=1e-14)
+    np.testing.assert_array_equal(y, f(x)[1])
+
+
+def test_plain_products_reach_into_loops():
+    graph = autodiff.vjp(graph_of(numbers_only, 0.7, np.ones(3)), (0, 1))
+    plain = plain_products(graph, [2])
+
+    scans = [node.params["graph"] for node in plain.nodes if node.op.name == "scan"]
+    names = {node.op.name for body in (*scans, plain) for node in body.nodes}
+    before = {node.op.name for node in graph.nodes} | {
+        n.op.name for node in graph.nodes if node.op.name == "scan" for n in node.params["graph"].nodes}
+    assert "scale" in before
+    assert "scale" not in names
+
+
+def test_threads_share_a_plan():
+    g = wg.value_and_grad(loops, (0, 1), backend="numpy")
+    rng = np.random.default_rng(5)
+    points = [(rng.normal(size=(5, 3)), rng.normal(size=(3, 2))) for _ in range(4)]
+    expected = [g(*p) for p in points]
+    wrong = []
+
+    def work(k):
+        for _ in range(20):
+            value, (a, b) = g(*points[k])
+            if value != expected[k][0] or (a != expected[k][1][0]).any() or (b != expected[k][1][1]).any():
+                wrong.append(k)
+
+    workers = [threading.Thread(target=work, args=(k,)) for k in range(4)]
+    for w in workers:
+        w.start()
+    for w in workers:
+        w.join()
+    assert not wrong
