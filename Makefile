@@ -3,7 +3,7 @@
 PY := .venv/bin/python
 
 help:  ## this list
-	@awk -F ':.*## ' '/^[a-z]+:.*## /{printf "  make %-7s %s\n", $$1, $$2}' Makefile
+	@awk -F ':.*## ' '/^[a-z-]+:.*## /{printf "  make %-11s %s\n", $$1, $$2}' Makefile
 
 demo: .venv/ready  ## train on handwritten digits, save, and run the file on every backend where the source is not
 	$(PY) -m wengert.tools.demo
@@ -26,6 +26,9 @@ laws: .venv/ready  ## count the cases of the laws, and measure their worst error
 
 bench: .venv/ready  ## what gradients, traces and imports cost here
 	$(PY) -m wengert.tools.bench
+
+bench-scale: .venv/ready  ## what large graphs cost, stage by stage, and how it grows
+	$(PY) -m wengert.tools.bench_scale --write docs/scale.md
 
 clean:  ## everything that was made, .venv too
 	rm -rf .venv build demo dist wengert.egg-info .pytest_cache .mypy_cache .ruff_cache .hypothesis
@@ -50,4 +53,4 @@ clean:  ## everything that was made, .venv too
 	@echo ../../../root > "$$($(PY) -c 'import sysconfig; print(sysconfig.get_path("purelib"))')/wengert.pth"
 	@touch $@
 
-.PHONY: help demo test check soak mutants laws bench clean
+.PHONY: help demo test check soak mutants laws bench bench-scale clean
