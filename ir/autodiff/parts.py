@@ -14,6 +14,7 @@ from typing import Any
 import numpy as np
 
 from wengert.ir.graph import Node, Value
+from wengert.ir.kinds import Movement
 from wengert.ir.ops import OPS
 
 __all__ = ["Parts"]
@@ -30,10 +31,18 @@ class Parts:
     def __init__(self, nodes: Sequence[Node]) -> None:
         counts: dict[Value, int] = defaultdict(int)
         elements: dict[Value, int] = defaultdict(int)
+        self.same: dict[Value, Value] = {}  # views of one value that look at it alike, as the first of them
+        seen: dict[Any, Value] = {}
         for node in nodes:
-            if node.op is OPS["slice"] or node.op is OPS["take"]:
-                counts[node.operands[0]] += 1
-                elements[node.operands[0]] += math.prod(node.result.type.shape)
+            if node.op in (OPS["slice"], OPS["take"]):
+                value = self.same.get(node.operands[0], node.operands[0])
+                counts[value] += 1
+                elements[value] += math.prod(node.result.type.shape)
+            if isinstance(node.op, Movement) and len(node.operands) == 1:
+                value = self.same.get(node.operands[0], node.operands[0])
+                first = seen.setdefault((node.op, value, *node.params.items()), node.result)
+                if first is not node.result:
+                    self.same[node.result] = first
         self.many = {
             v for v, n in counts.items()
             if n > FEW and n * math.prod(v.type.shape) > WASTE * (elements[v] + math.prod(v.type.shape))
@@ -42,10 +51,12 @@ class Parts:
 
     def hold(self, node: Node, g: Any) -> bool:
         """Keep the cotangent of a part for later, if it is one of many."""
-        if not self.many or node.operands[0] not in self.many or node.op not in (OPS["slice"], OPS["take"]):
+        if not self.many or node.op not in (OPS["slice"], OPS["take"]):
             return False
-        self.held.setdefault(node.operands[0], []).append((node, g))
-        return True
+        value = self.same.get(node.operands[0], node.operands[0])
+        if value in self.many:
+            self.held.setdefault(value, []).append((node, g))
+        return value in self.many
 
     def totals(self, xp: Any, value: Value) -> list[Any]:
         """The cotangents of a value that were held back: for slices one, and one for each axis of gathers."""
