@@ -3,7 +3,7 @@
 PY := .venv/bin/python
 
 help:  ## this list
-	@awk -F ':.*## ' '/^[a-z]+:.*## /{printf "  make %-9s %s\n", $$1, $$2}' Makefile
+	@awk -F ':.*## ' '/^[a-z-]+:.*## /{printf "  make %-11s %s\n", $$1, $$2}' Makefile
 
 demo: .venv/ready  ## train on handwritten digits, save, and run the file on every backend where the source is not
 	$(PY) -m wengert.tools.demo
@@ -34,6 +34,9 @@ sanitized: .venv/ready  ## the tests of compiled programs, with GCC's sanitizers
 bench: .venv/ready  ## what gradients cost here, beside those of C by hand and of the peers that are in .venv
 	$(PY) -m wengert.tools.bench
 
+bench-scale: .venv/ready  ## what large graphs cost, stage by stage, and how it grows
+	$(PY) -m wengert.tools.bench_scale --write docs/scale.md
+
 clean:  ## everything that was made, .venv too
 	rm -rf .venv build demo dist wengert.egg-info .pytest_cache .mypy_cache .ruff_cache .hypothesis
 	find . -name __pycache__ -type d -prune -exec rm -rf {} +
@@ -57,4 +60,4 @@ clean:  ## everything that was made, .venv too
 	@echo ../../../root > "$$($(PY) -c 'import sysconfig; print(sysconfig.get_path("purelib"))')/wengert.pth"
 	@touch $@
 
-.PHONY: help demo test check soak mutants laws sanitized bench clean
+.PHONY: help demo test check soak mutants laws sanitized bench bench-scale clean

@@ -17,16 +17,10 @@ from wengert.ir import keys
 from wengert.ir.graph import Constant, Graph, Guard, Location, Node, Renamed, Value
 from wengert.ir.kinds import Cumulative, Elementwise, Op, Reduction
 from wengert.ir.ops import OPS
-from wengert.ir.promotion import PYTHON_SCALAR, plan
+from wengert.ir.promotion import PYTHON_SCALAR, inferred, plan
 from wengert.ir.types import SHORT_NAMES, ArrayType, shared
 
 __all__ = ["Builder", "Expr", "Namespace"]
-
-
-@functools.lru_cache(maxsize=65536)
-def _inferred(op: Op, types: tuple[ArrayType, ...]) -> tuple[ArrayType, ...]:
-    """The result types of an op without parameters."""
-    return tuple(map(shared, op.infer(types, {})))
 
 
 def _axes(axis: int | Sequence[int] | None, ndim: int) -> tuple[int, ...]:
@@ -80,7 +74,7 @@ class Builder:
     def emit_all(self, op: Op, operands: Sequence[Value], **params: Any) -> tuple[Value, ...]:
         """Append one node; all its results."""
         types = tuple([v.type for v in operands])
-        made = tuple(map(shared, op.infer(types, params))) if params else _inferred(op, types)
+        made = tuple(map(shared, op.infer(types, params))) if params else inferred(op, types)
         return self._append(op, tuple(operands), params, made)
 
     def again(self, node: Node, operands: tuple[Value, ...]) -> tuple[Value, ...]:
@@ -323,11 +317,13 @@ class Namespace:
 
     def basic_index(self, x: Any, key: Any) -> Any:
         """``x[key]`` for ints, slices, ellipsis and new axes."""
-        value = self.lift(x)
+        value, b = self.lift(x), self.builder
         found = keys.resolve(key, value.type.shape)
-        if self.builder.keeps(key) or found.size != value.type.shape or any(d != 1 for d in found.step):
-            x = self.emit("slice", x, start=found.start, size=found.size, step=found.step)
-        return self.reshape(x, found.shape)
+        if b.keeps(key) or found.size != value.type.shape or any([d != 1 for d in found.step]):  # noqa: C419 (faster)
+            value = b.emit(OPS["slice"], (value,), start=found.start, size=found.size, step=found.step)
+        if value.type.shape != found.shape:
+            value = b.emit(OPS["reshape"], (value,), shape=found.shape)
+        return self.wrap(value)
 
     # -- folds, products, indices -------------------------------------------------------------
 

@@ -32,6 +32,10 @@ def is_basic(key: Any) -> bool:
 
 def resolve(key: Any, shape: tuple[int, ...]) -> BasicKey:
     """Resolve a basic key; raises IndexError as NumPy does."""
+    if type(key) is int and shape and -shape[0] <= key < shape[0]:  # x[i]: one entry of all
+        rest = shape[1:]
+        zeros, ones = (0,) * len(rest), (1,) * len(rest)
+        return BasicKey((key % shape[0], *zeros), (1, *rest), (1, *ones), rest)
     items = list(key) if isinstance(key, tuple) else [key]
     used = sum(item is not None and item is not Ellipsis for item in items)
     if used > len(shape):

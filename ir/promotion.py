@@ -9,10 +9,10 @@ from typing import Any
 import numpy as np
 
 from wengert.ir.errors import GraphTypeError
-from wengert.ir.kinds import Elementwise
+from wengert.ir.kinds import Elementwise, Op
 from wengert.ir.types import ArrayType, shared
 
-__all__ = ["PYTHON_SCALAR", "common_dtype", "plan"]
+__all__ = ["PYTHON_SCALAR", "common_dtype", "inferred", "plan"]
 
 PYTHON_SCALAR = {"i": int, "f": float, "c": complex}
 _LOGICAL = ("and", "or", "xor", "not")
@@ -51,4 +51,10 @@ def plan(op: Elementwise, types: tuple[ArrayType, ...]) -> tuple[tuple[ArrayType
     shape = np.broadcast_shapes(*(t.shape for t in types))
     weak = all(t.weak for t in types)
     operands = tuple(shared(ArrayType(d, shape, weak and d.kind != "b")) for d in wanted)
-    return operands, shared(op.infer(operands, {})[0])
+    return operands, inferred(op, operands)[0]
+
+
+@functools.lru_cache(maxsize=65536)
+def inferred(op: Op, types: tuple[ArrayType, ...]) -> tuple[ArrayType, ...]:
+    """The result types of an op without parameters."""
+    return tuple(map(shared, op.infer(types, {})))

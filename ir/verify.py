@@ -33,6 +33,7 @@ from wengert.ir.errors import GraphTypeError, SizeError, VerifyError
 from wengert.ir.graph import Constant, Graph, Node, Value
 from wengert.ir.kinds import Control
 from wengert.ir.ops import OPS
+from wengert.ir.promotion import inferred
 from wengert.ir.storable import INT64, graphs_in, is_data
 from wengert.ir.structure_checks import signature_and_results_fit
 from wengert.ir.symbolic.schema import instantiate, sizes_complaints
@@ -187,13 +188,13 @@ def _params_are_as_stated(graph: Graph) -> Complaints:
 
 def _types_are_inferred(graph: Graph) -> Complaints:
     for node in graph.nodes:
-        types = tuple(v.type for v in node.operands)
+        types = tuple([v.type for v in node.operands])
         if any(map(is_stack, types)) and not isinstance(node.op, Control):
             yield f"{node.op.name} does not take stacks, which only loops do.", node
             continue
-        stated = tuple(v.type for v in node.results)
+        stated = tuple([v.type for v in node.results])
         try:
-            inferred = node.op.infer(types, node.params)
+            found = node.op.infer(types, node.params) if node.params else inferred(node.op, types)
         except GraphTypeError as error:
             yield str(error), node
         except Exception as error:  # noqa: BLE001 (a rule meets here whatever a file says)
@@ -202,9 +203,9 @@ def _types_are_inferred(graph: Graph) -> Complaints:
                 node,
             )
         else:
-            if stated != inferred:
+            if stated != found:
                 yield (
-                    f"{node.op.name} gives {_list(inferred)}, but the graph says {_list(stated)}.",
+                    f"{node.op.name} gives {_list(found)}, but the graph says {_list(stated)}.",
                     node,
                 )
 

@@ -100,6 +100,10 @@ class TraceNamespace(Namespace):
         except GraphTypeError as error:
             raise at_line(error) from error
 
+    def basic_index(self, x: Any, key: Any) -> Array:
+        self.trace.locate()
+        return super().basic_index(x, key)  # type: ignore[no-any-return]
+
     def cast(self, x: Any, dtype: Any, *, weak: bool = False) -> Array:
         dtype = np.dtype(dtype)
         check_dtype(dtype)

@@ -17,11 +17,12 @@ __all__ = ["get", "set_"]
 
 def get(x: Array, key: Any) -> Any:
     """``x[key]``; basic keys give views, and a number if that is what is there."""
-    key = _plainly(_concrete_masks(key))
-    if any(isinstance(k, Array) for k in _items(key)):
-        return _take(x, key)
-    if not keys.is_basic(key):
-        return _gather(x, key)
+    if type(key) is not int and type(key) is not slice:
+        key = _plainly(_concrete_masks(key))
+        if any(isinstance(k, Array) for k in _items(key)):
+            return _take(x, key)
+        if not keys.is_basic(key):
+            return _gather(x, key)
     if x.memory is not None and x.memory.buffer.parts is not None:
         return _looked_up(x, key)
     result = x.xp.basic_index(x, key)
@@ -47,9 +48,11 @@ def _looked_up(x: Array, key: Any) -> Any:
     number = buffer.number(place)
     if number is not None:
         return number
-    result = x.xp.wrap(buffer.look(x.xp, np.asarray(place)))
-    assert buffer.parts is not None  # a single element is no reason to put all together
-    result.origin = buffer.parts.origin(place)
+    assert buffer.parts is not None  # it is put together of these
+    origin = buffer.parts.origin(place)
+    alone = not origin[0].type.shape  # a number that was stored
+    result = x.xp.wrap(origin[0] if alone else buffer.look(x.xp, np.asarray(place)))
+    result.origin = origin
     return result
 
 

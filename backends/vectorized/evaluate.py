@@ -180,6 +180,7 @@ class Plan:
         needed = {s for reads in self.reads for s in reads} | {self.slot[v] for v in graph.guarded_outputs}
         rows = zip(graph.nodes, self.reads, self.outs, strict=True)
         self.lowered = [(node, reads, outs) for node, reads, outs in rows if not needed.isdisjoint(outs)]
+        self._positions = {node: i for i, (node, _, _) in enumerate(self.lowered)}
         self.steps = [(lower(node), reads, outs) for node, reads, outs in self.lowered]
         self.types = [v.type for v in self.slot]
         self.outputs = [self.slot[v] for v in graph.guarded_outputs]
@@ -187,7 +188,7 @@ class Plan:
 
     def position(self, node: Node) -> int:
         """Where the step of a node is."""
-        return next(i for i, (found, _, _) in enumerate(self.lowered) if found is node)
+        return self._positions[node]
 
     def more(self, node: Node) -> int:
         """A new slot, for something besides the results of a node."""

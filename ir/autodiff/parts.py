@@ -15,6 +15,7 @@ from typing import Any
 import numpy as np
 
 from wengert.ir.graph import Node, Value
+from wengert.ir.kinds import Movement
 from wengert.ir.ops import OPS
 
 __all__ = ["Parts"]
@@ -32,18 +33,27 @@ class Parts:
 
     def __init__(self, nodes: Sequence[Node]) -> None:
         read: dict[Value, list[Node]] = defaultdict(list)
+        self.same: dict[Value, Value] = {}  # views of one value that look at it alike, as the first of them
+        seen: dict[Any, Value] = {}
         for node in nodes:
-            if node.op is OPS["slice"] or node.op is OPS["take"]:
-                read[node.operands[0]].append(node)
+            if node.op in (OPS["slice"], OPS["take"]):
+                read[self.same.get(node.operands[0], node.operands[0])].append(node)
+            if isinstance(node.op, Movement) and len(node.operands) == 1:
+                value = self.same.get(node.operands[0], node.operands[0])
+                first = seen.setdefault((node.op, value, *node.params.items()), node.result)
+                if first is not node.result:
+                    self.same[node.result] = first
         self.many = {v for v, parts in read.items() if _apart(v, parts) or _wasteful(v, parts)}
         self.held: dict[Value, list[tuple[Node, Any]]] = {}
 
     def hold(self, node: Node, g: Any) -> bool:
         """Keep the cotangent of a part for later, if it is one of many."""
-        if not self.many or node.operands[0] not in self.many or node.op not in (OPS["slice"], OPS["take"]):
+        if not self.many or node.op not in (OPS["slice"], OPS["take"]):
             return False
-        self.held.setdefault(node.operands[0], []).append((node, g))
-        return True
+        value = self.same.get(node.operands[0], node.operands[0])
+        if value in self.many:
+            self.held.setdefault(value, []).append((node, g))
+        return value in self.many
 
     def totals(self, xp: Any, value: Value) -> list[Any]:
         """The cotangents of a value that were held back: for slices one, and one for each axis of gathers."""

@@ -15,7 +15,7 @@ def _whole(shape, offset, strides):
 
 
 def _is_shape(shape):
-    return isinstance(shape, tuple) and all(type(n) is int and n >= 0 for n in shape)
+    return isinstance(shape, tuple) and not [n for n in shape if type(n) is not int or n < 0]
 
 
 def _reshape(op, shapes, params):
@@ -108,10 +108,12 @@ concatenate = Movement(function=np.concatenate, params=("axis",), variadic=True,
 
 def _fits(start, size, step, shape):
     """Whether every index ``start + step * i``, ``0 <= i < size``, lies in an axis of size ``shape``."""
-    whole = len(start) == len(size) == len(step) == len(shape)
-    return whole and _is_shape(size) and all(
-        d != 0 and (n == 0 or (0 <= s < m and 0 <= s + d * (n - 1) < m))
-        for s, n, d, m in zip(start, size, step, shape, strict=True))
+    if not (len(start) == len(size) == len(step) == len(shape) and _is_shape(size)):
+        return False
+    for s, n, d, m in zip(start, size, step, shape, strict=True):
+        if d == 0 or (n and not (0 <= s < m and 0 <= s + d * (n - 1) < m)):
+            return False
+    return True
 
 
 def _sliced(op, shapes, params):
