@@ -177,7 +177,7 @@ def _coloured(
     if plan is None:
         return None
     by, whole = plan
-    if _fits_whole(program, backend, count):
+    if size <= AT_ONCE and _fits_whole(program, backend, count):
         if not whole:
             whole.append(Program(_entered(program.graph, active, by), program.backend))
         *values, matrix = whole[0].run(inputs, backend)

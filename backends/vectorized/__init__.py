@@ -26,7 +26,7 @@ class NumpyBackend:
     """See :class:`wengert.backends.protocol.Backend`."""
 
     name = "numpy"
-    whole_from = 64  #: so many sweeps of a Jacobian are better one program of the whole
+    whole_from = 16  #: so many sweeps of a Jacobian are better one program of the whole
 
     def unavailable(self) -> str | None:
         return None
