@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import itertools
+import math
 from collections.abc import Callable, Mapping, Sequence
 from typing import Any
 
@@ -27,7 +28,7 @@ from wengert.tracer.compressed import entries, planned
 from wengert.tracer.sweeps import scalar_of
 
 __all__ = [
-    "AT_ONCE", "One", "basis", "block_type", "dense_blocks", "is_forward", "matrix_graph", "split_up",
+    "AT_ONCE", "One", "basis", "block_type", "dense_blocks", "fits_whole", "is_forward", "matrix_graph", "split_up",
     "traced_by_colours",
 ]  # fmt: skip
 
@@ -141,7 +142,7 @@ def _at_once(
     count: int, one: list[One],
 ) -> Any:
     """By the graph of the whole matrix, on backends that it serves from so many sweeps on."""
-    if not _fits_whole(program, backend, count):
+    if not fits_whole(program, backend, count):
         return None
     graph = program.derived(("whole", active, mode), lambda: matrix_graph(program.graph, active, types, mode))
     if graph is None:
@@ -154,8 +155,11 @@ def _at_once(
     return (*found[:n], *found[n + n * m :]), rows
 
 
-def _fits_whole(program: Program, backend: str | None, count: int) -> bool:
-    """Whether the backend is one that a graph of the whole matrix serves from so many sweeps on."""
+def fits_whole(program: Program, backend: str | None, count: float = math.inf) -> bool:
+    """Whether the backend is one that a graph of the whole matrix serves from so many sweeps on.
+
+    There a graph in which the derivative is one program with the values is compiled, rather than a mode asked for.
+    """
     least = getattr(protocol.get(backend or program.backend or protocol.current()), "whole_from", None)
     return least is not None and count >= least
 
@@ -195,7 +199,7 @@ def _coloured(
     if plan is None:
         return None
     by, whole = plan
-    if _fits_whole(program, backend, count):
+    if size <= AT_ONCE and fits_whole(program, backend, count):
         if not whole:
             whole.append(Program(_entered(program.graph, active, by), program.backend))
         *values, matrix = whole[0].run(inputs, backend)

@@ -8,10 +8,14 @@ from typing import Any
 import attrs
 
 from wengert.backends.program import Program
+from wengert.ir import autodiff
 from wengert.ir.errors import DerivativeError
+from wengert.ir.graph import Graph
+from wengert.ir.passes import dead_code
 from wengert.ir.types import is_inexact
 from wengert.tracer.array import Array
 from wengert.tracer.callee import Call, Callee, Selection, matched
+from wengert.tracer.dense import fits_whole
 from wengert.tracer.derivatives import Argnums, check_scalar, grad, jvp, vjp
 from wengert.tracer.entrances import Along, pushed_ends
 from wengert.tracer.sparse_matrices import gradient_of, guarded
@@ -45,9 +49,7 @@ def hvp(f: Any, argnums: Argnums = 0, *, backend: str | None = None) -> Callable
 
         def action(program: Program, inputs: list[Any]) -> Any:
             check_scalar(callee, program.graph)
-            gradient = gradient_of(program, chosen.active)
-            values, moved = gradient.forward(chosen.active, callee.backend)(inputs, tangents)
-            return guarded(program.graph, gradient.graph, values), moved
+            return _pushed(program, inputs, chosen.active, tangents, callee.backend)
 
         path = call.path()
         result = chosen.nest([scalar_of(t[0]) for t in call.perform(action, path)[1]])
@@ -61,6 +63,22 @@ def hvp(f: Any, argnums: Argnums = 0, *, backend: str | None = None) -> Callable
         return result
 
     return product
+
+
+def _pushed(program: Program, inputs: Any, active: tuple[int, ...], tangents: list[Any], backend: str | None) -> Any:
+    """The guards, and the tangents of the gradient, which is itself not computed where the backend need not."""
+    gradient = gradient_of(program, active)
+    if not fits_whole(program, backend):
+        values, moved = gradient.forward(active, backend)(inputs, tangents)
+        return guarded(program.graph, gradient.graph, values), moved
+    count = len(gradient.graph.outputs)
+
+    def derive(graph: Graph) -> Graph:
+        both = autodiff.jvp(graph, active)
+        return dead_code(both.evolve(outputs=both.outputs[count:]))
+
+    found = gradient.transformed(("product", active), derive, backend)([*inputs, *(t[0] for t in tangents)])
+    return (*(None for _ in program.graph.outputs), *found[count:]), [x[None] for x in found[:count]]
 
 
 def gauss_newton_product(

@@ -148,14 +148,15 @@ class _Sweep:
         return (*found[: self.outputs], *moved, *found[self.stop :])
 
     def _size(self, k: int) -> int:
-        """How many directions to take at once; the first to be asked for are taken just so."""
+        """How many directions to take at once: as many as there are, but for those that an earlier program is for."""
         if k <= 1 or self.most <= 1:
             return 1
         size = -(-k // -(-k // self.most))
         kept = [n for n in self.programs if n > 1]
-        if size in kept or len(kept) < KEPT:
-            return size if self._several(size) else 1
-        return min((n for n in kept if n >= size), default=max(kept))
+        enough = min((n for n in kept if n >= size), default=max(kept, default=0))
+        if size <= enough <= 1.5 * size or len(kept) == KEPT:
+            return enough
+        return size if self._several(size) else 1
 
     def _several(self, size: int) -> bool:
         """Whether there is a program of so many directions; a graph that has none goes one by one."""

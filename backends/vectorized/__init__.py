@@ -86,8 +86,8 @@ class NumpyBackend:
     """See :class:`wengert.backends.protocol.Backend`."""
 
     name = "numpy"
-    least = 512
-    whole_from = 64  #: so many sweeps of a Jacobian are better one program of the whole
+    least = 512  #: nodes that a loop must save
+    whole_from = 16  #: so many sweeps of a Jacobian are better one program of the whole
 
     def unavailable(self) -> str | None:
         return None
