@@ -271,6 +271,18 @@ def test_products_in_functions_of_the_program():
     np.testing.assert_allclose(wg.trace(long).on("c")(a), long(a), rtol=1e-9, atol=1e-12)
 
 
+def test_a_product_that_sums_nothing_and_repeats_nothing():
+    builder = Builder()
+    x, y = (builder.input(ArrayType(np.float64, shape)) for shape in ((4, 1), (4,)))
+    outputs = [builder.emit(OPS["einsum"], (y, y), subscripts="a,a->a")]
+    outputs += [builder.emit(OPS[name], (x, y), subscripts="ab,a->ab") for name in ("einsum", "scale_einsum")]
+    x, y = np.array([[0.0], [1.0], [-2.0], [0.0]]), np.array([np.inf, 2.0, 3.0, 1.0])
+    plain, ordinary, strong = BACKEND.build(builder.graph(outputs))([x, y])
+    np.testing.assert_array_equal(plain, y * y)
+    np.testing.assert_array_equal(ordinary, [[np.nan], [2.0], [-6.0], [0.0]])
+    np.testing.assert_array_equal(strong, [[0.0], [2.0], [-6.0], [0.0]])
+
+
 def test_a_product_that_sums_nothing_joins_the_loop_around_it():
     builder = Builder()
     xp = Namespace(builder)

@@ -14,8 +14,10 @@ __all__ = ["outer_products"]
 
 def outer_products(graph: Graph) -> Graph:
     """The graph with a product of two views in place of each contraction that sums nothing."""
-    nodes = tuple(made for node in graph.nodes for made in (_product(node) if _sums_nothing(node) else (node,)))
-    return graph if len(nodes) == len(graph.nodes) else graph.evolve(nodes=nodes)
+    if not any(map(_sums_nothing, graph.nodes)):
+        return graph
+    parts = (_product(node) if _sums_nothing(node) else [node] for node in graph.nodes)
+    return graph.evolve(nodes=tuple(made for part in parts for made in part))
 
 
 def _sums_nothing(node: Node) -> bool:
