@@ -214,7 +214,9 @@ class Call:
     def path(self) -> Path:
         """The path of this call, to be found when it is performed."""
         target = self.callee.target
-        return target.path(self.bound, self.given) if isinstance(target, Traced) else Path(self.bound, self.given)
+        path = target.path(self.bound, self.given) if isinstance(target, Traced) else Path(self.bound, self.given)
+        path.backend = self.callee.backend
+        return path
 
     def perform(
         self, action: Callable[[Program, list[Any]], tuple[Sequence[Any], Any]], path: Path | None = None

@@ -7,11 +7,11 @@ from typing import Any
 
 import attrs
 
+from wengert.backends import protocol
 from wengert.backends.program import Program
 from wengert.ir import autodiff
 from wengert.ir.errors import DerivativeError
 from wengert.ir.graph import Graph
-from wengert.ir.passes import dead_code
 from wengert.ir.types import is_inexact
 from wengert.tracer.array import Array
 from wengert.tracer.callee import Call, Callee, Selection, matched
@@ -49,15 +49,19 @@ def hvp(f: Any, argnums: Argnums = 0, *, backend: str | None = None) -> Callable
 
         def action(program: Program, inputs: list[Any]) -> Any:
             check_scalar(callee, program.graph)
-            return _pushed(program, inputs, chosen.active, tangents, callee.backend)
+            gradient, given = gradient_of(program, chosen.active), len(call.bound.leaves)
+            run = _pushed(gradient, chosen.active, given, callee.backend)
+            found = run([*inputs[:given], *(t[0] for t in tangents), *inputs[given:]])
+            stop = 2 * len(gradient.graph.outputs)
+            return guarded(program.graph, gradient.graph, (*found[: stop // 2], *found[stop:])), found[stop // 2 : stop]
 
         path = call.path()
-        result = chosen.nest([scalar_of(t[0]) for t in call.perform(action, path)[1]])
+        result = chosen.nest([scalar_of(t) for t in call.perform(action, path)[1]])
         gradient = lambda: gradient_of(path.program, chosen.active)
         path.open(
             entrances, chosen.active,
             lambda: attrs.evolve(pushed_ends(gradient().graph, with_value=False), structure=chosen.structure),
-            lambda name: gradient().pushed(chosen.active, len(call.bound.leaves), name),
+            lambda name: _pushed(gradient(), chosen.active, len(call.bound.leaves), name),
             along=Along(chosen.structure, lambda arguments, vector: (*arguments, vector)),
         )  # fmt: skip
         return result
@@ -65,20 +69,17 @@ def hvp(f: Any, argnums: Argnums = 0, *, backend: str | None = None) -> Callable
     return product
 
 
-def _pushed(program: Program, inputs: Any, active: tuple[int, ...], tangents: list[Any], backend: str | None) -> Any:
-    """The guards, and the tangents of the gradient, which is itself not computed where the backend need not."""
-    gradient = gradient_of(program, active)
-    if not fits_whole(program, backend):
-        values, moved = gradient.forward(active, backend)(inputs, tangents)
-        return guarded(program.graph, gradient.graph, values), moved
-    count = len(gradient.graph.outputs)
+def _pushed(gradient: Program, active: tuple[int, ...], given: int, backend: str | None) -> Any:
+    """:meth:`Program.pushed` of a gradient: of the graph of both, where that serves better than a mode."""
+    name = backend or gradient.backend or protocol.current()
+    if hasattr(protocol.get(name), "pushed") or not fits_whole(gradient, name):
+        return gradient.pushed(active, given, backend)
 
     def derive(graph: Graph) -> Graph:
-        both = autodiff.jvp(graph, active)
-        return dead_code(both.evolve(outputs=both.outputs[count:]))
+        both, n = autodiff.jvp(graph, active), len(graph.inputs)
+        return both.evolve(inputs=(*both.inputs[:given], *both.inputs[n:], *both.inputs[given:n]))
 
-    found = gradient.transformed(("product", active), derive, backend)([*inputs, *(t[0] for t in tangents)])
-    return (*(None for _ in program.graph.outputs), *found[count:]), [x[None] for x in found[:count]]
+    return gradient.transformed(("pushed", active, given), derive, backend)
 
 
 def gauss_newton_product(
