@@ -214,9 +214,8 @@ class Call:
     def path(self) -> Path:
         """The path of this call, to be found when it is performed."""
         target = self.callee.target
-        path = target.path(self.bound, self.given) if isinstance(target, Traced) else Path(self.bound, self.given)
-        path.backend = self.callee.backend
-        return path
+        kinds = target.kinds if isinstance(target, Traced) else ()
+        return Path(self.bound, self.given, kinds, self.callee.backend)
 
     def perform(
         self, action: Callable[[Program, list[Any]], tuple[Sequence[Any], Any]], path: Path | None = None

@@ -55,7 +55,7 @@ class Traced:
         self.stabilize, self.call = stabilize, call
         self.signature = signature_of(function)
         self._variants: dict[Any, list[Variant]] = {}  # by signature, the last used first
-        self._kinds = tuple(int(p.kind) for p in self.signature.parameters.values())
+        self.kinds = tuple(int(p.kind) for p in self.signature.parameters.values())
         self._entrances = Entrances()
 
     def __get__(self, instance: Any, owner: type | None = None) -> Any:
@@ -77,15 +77,11 @@ class Traced:
             values = program.run(inputs, self.backend)
             return values, values
 
-        path = self.path(bound, len(args)) if not kwargs else None
+        path = Path(bound, len(args), self.kinds, self.backend) if not kwargs else None
         graph, values = self.perform(bound, run, whole=True, path=path)
         if path is not None:
             path.open(self._entrances, (), lambda: ends_of(graph), lambda name: path.program.compiled(name))
         return results_of(graph, values)
-
-    def path(self, bound: Bound, given: int) -> Path:
-        """The path of a call with so many positional arguments, to be found."""
-        return Path(bound, given, self._kinds, self.backend)
 
     # -- arguments --------------------------------------------------------------------------------
 

@@ -109,6 +109,8 @@ def _work(graph: Graph) -> float:
             steps = node.params.get("length", 1 if node.op.name != "while" else LONG)
             size += sum(inner) * (steps if isinstance(steps, int) else LONG)
         total += size
+        if total > LONG:
+            break
     return total
 
 
