@@ -69,6 +69,7 @@ class Function:
 
     def __init__(self, program: Program, graph: Graph, outputs: tuple[Value, ...], *, inner: bool) -> None:
         graph = _by_name(outer_products(inline_stacks(graph)))
+        outputs = _unshaped(graph, outputs)
         self.program, self.graph, self.outputs = program, graph, outputs
         self.inner = inner
         self.plan = Plan(graph, outputs)
@@ -233,6 +234,18 @@ class Function:
             lines.append("    int e;")
         lines += [f"    (void){name};" for name in idle]
         return "\n".join([*lines, text, "    return 0;", "}\n"])
+
+
+def _unshaped(graph: Graph, outputs: tuple[Value, ...]) -> tuple[Value, ...]:
+    """The outputs as arrays of any shape that have the same elements in the same order: nothing is copied for a shape."""
+    made = {node.result: node.operands[0] for node in graph.nodes if node.op.name == "reshape"}
+
+    def bare(value: Value) -> Value:
+        while value in made:
+            value = made[value]
+        return value
+
+    return tuple(map(bare, outputs))
 
 
 def _wrapped(parameters: list[str]) -> str:
