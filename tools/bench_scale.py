@@ -8,6 +8,8 @@ from __future__ import annotations
 import argparse
 import gc
 import math
+import os
+import platform
 import time
 from collections.abc import Callable, Iterator, Sequence
 from pathlib import Path
@@ -18,7 +20,7 @@ import numpy as np
 import wengert as wg
 from wengert.backends import protocol
 from wengert.ir import autodiff, wire
-from wengert.tools.bench import machine, table
+from wengert.tools.bench.timing import table
 
 __all__ = ["FAMILIES", "exponent", "main", "measured"]
 
@@ -178,6 +180,14 @@ def _memory() -> str:
     return f" The process took {peak / 1e6:.1f} GB at most."
 
 
+def _machine() -> str:
+    """One line on where this was measured."""
+    return (
+        f"Measured on {platform.system()} {platform.machine()}, {os.cpu_count()} CPUs, Python "
+        f"{platform.python_version()}, NumPy {np.__version__}."
+    )
+
+
 def run_all(sizes: Sequence[int] = SIZES, write: Path | None = None) -> None:
     """Print the costs of each family as they are measured; with ``write``, into a file too."""
     found = {name: measured(make, sizes) for name, make in FAMILIES.items()}
@@ -191,7 +201,7 @@ def run_all(sizes: Sequence[int] = SIZES, write: Path | None = None) -> None:
         costs.append((name, *(f"{micro:.3g}" for micro in last)))
     above = sorted(f"{s} of {name} ({p:.2f})" for (name, s), p in slopes.items() if p > LINEAR)
     text = (
-        f"# Cost against size\n\nWritten by `make bench-scale`. {machine()} CPU times at about "
+        f"# Cost against size\n\nWritten by `make bench-scale`. {_machine()} CPU times at about "
         f"{', '.join(f'{n:,}' for n in sizes)} nodes; derive is reverse mode, graph to graph, and what is saved, "
         f"loaded, compiled and run is its result.\n\n## How cost grows: the exponent p of c n**p\n\n"
         f"{table(head, grows)}\n\nAbove {LINEAR}: {', '.join(above) or 'none'}.\n\n"
