@@ -24,6 +24,7 @@ from wengert.ir.kinds import Elementwise
 from wengert.ir.ops import OPS
 from wengert.ir.passes import tiled
 from wengert.ir.passes.reroll import rolled
+from wengert.ir.passes.steps import small_steps
 from wengert.ir.symbolic.schema import Sizes
 from wengert.ir.symbolic.witnesses import FEWEST, larger
 
@@ -43,11 +44,11 @@ class CBackend(SourceBackend):
 
     def emit(self, graph: Graph, name: str = "program") -> str:
         """The stand-alone text: ``int name(const double *in0, ..., double *out0, ..., void *)``."""
-        return Program(tiled(rolled(graph, self.least)), _checked(name), hosted=False).text()
+        return Program(tiled(small_steps(rolled(graph, self.least))), _checked(name), hosted=False).text()
 
     def build(self, graph: Graph) -> Run:
         """The compiled program."""
-        return build(tiled(graph, threads.threads()))
+        return build(tiled(small_steps(graph), threads.threads()))
 
     def abandon(self) -> None:
         """End the compilers that run: Python is about to end."""
