@@ -103,6 +103,9 @@ class Function:
             return f"{base} + {view.offset}" if view.offset else base
         if isinstance(value, Constant):
             return self.program.constant(value)
+        if value in self.plan.homes:
+            host, start = self.plan.home(value)
+            return f"{self.pointer(host)} + {start}" if start else self.pointer(host)
         offset = self.place[value]
         if is_stack(value.type):
             return f"*({stored(value.type.dtype)} **)(w + {offset})"
@@ -134,6 +137,8 @@ class Function:
         assert emitter is not None
         emitter(kernel, self.plan, unit)
         values = (*kernel.reads, *kernel.writes)
+        if not kernel.writes:
+            return None
         call = f"{self.program.kernel(kernel, inner=self.inner)}({joined(map(self.pointer, values))})"
         if kernel.failures:
             base = len(self.program.failures)
@@ -237,7 +242,7 @@ class Function:
 
 
 def _unshaped(graph: Graph, outputs: tuple[Value, ...]) -> tuple[Value, ...]:
-    """The outputs as arrays of any shape that have the same elements in the same order: nothing is copied for a shape."""
+    """The outputs as arrays of any shape with the same elements in the same order: a shape alone is no copy."""
     made = {node.result: node.operands[0] for node in graph.nodes if node.op.name == "reshape"}
 
     def bare(value: Value) -> Value:

@@ -12,9 +12,9 @@ from wengert.backends.source.c.bodies import Body
 from wengert.backends.source.c.plan import Plan, Unit
 from wengert.backends.source.c.scalars import Kernel
 from wengert.backends.source.c.spelling import literal, spell, stored
-from wengert.backends.source.c.views import View, coalesce, pieces_of, whole
+from wengert.backends.source.c.views import View, box, coalesce, pieces_of, whole
 from wengert.ir.graph import Node, Value
-from wengert.ir.kinds import Piece, c_strides
+from wengert.ir.kinds import c_strides
 
 __all__ = ["Nest", "copy", "cumulative", "gather", "open_flat", "run_body", "scatter"]
 
@@ -120,18 +120,13 @@ def copy(kernel: Kernel, plan: Plan, unit: Unit) -> None:
         fill(kernel, node.result, "0")
     for piece in pieces:
         source = plan.read_piece(node, piece)
-        target = _box(node.result, piece)
+        target = box(node.result, piece)
+        if plan.homes.get(source.base) == (node.result, target.offset):
+            continue  # it was written there
         nest = Nest(kernel, piece.size, [source, target])
         nest.enter()
         nest.store(target, nest.load(source))
         nest.leave()
-
-
-def _box(value: Value, piece: Piece) -> View:
-    """The elements of the output that a piece covers."""
-    own = c_strides(value.type.shape)
-    offset = sum(c * s for c, s in zip(own, piece.start, strict=True))
-    return View(value, piece.size, offset, tuple(c * d for c, d in zip(own, piece.step, strict=True)))
 
 
 def fill(kernel: Kernel, value: Value, atom: str) -> None:

@@ -54,7 +54,7 @@ def layout(
     """
     elsewhere, last = {*given, *stacks}, {}
     for k, unit in enumerate(plan.units):
-        last.update(dict.fromkeys([*unit.stored, *plan.reads(unit)], k))
+        last.update((plan.home(v)[0], k) for v in (*unit.stored, *plan.reads(unit)))
     dies: dict[int, list[Value]] = {}
     for value, k in last.items():
         if value not in elsewhere and not isinstance(value, Constant):
@@ -63,8 +63,8 @@ def layout(
     first = space.take(SLOT * len(stacks)) if stacks else 0
     place = {v: first + SLOT * i for i, v in enumerate(stacks)}
     for k, unit in enumerate(plan.units):
-        for value in unit.stored:
-            if value not in elsewhere:
+        for value in (plan.home(v)[0] for v in unit.stored):
+            if value not in elsewhere and value not in place:
                 place[value] = space.take(_bytes(value))
         if unit in scratch:
             spare[unit] = space.take(scratch[unit])

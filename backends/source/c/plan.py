@@ -9,6 +9,7 @@ computed where it is read (``recompute``): its nodes are in several units.
 from __future__ import annotations
 
 import heapq
+import math
 from collections import defaultdict
 from collections.abc import Iterable, Iterator
 
@@ -19,9 +20,10 @@ from wengert.backends.source.c.merging import merged
 from wengert.backends.source.c.recompute import recompute
 from wengert.backends.source.c.scalars import weight
 from wengert.backends.source.c.splits import bases, split_movements
-from wengert.backends.source.c.views import View, compose, covers, pieces_of, whole
+from wengert.backends.source.c.views import View, box, compose, covers, pieces_of, whole
 from wengert.ir.graph import Graph, Node, Value
 from wengert.ir.kinds import Control, Elementwise, Indexing, Library, Movement, Piece, Reduction
+from wengert.ir.types import is_stack
 
 __all__ = ["Plan", "Unit"]
 
@@ -78,6 +80,9 @@ class Plan:
         units = split_movements(self, self._merge_reductions(self._groups()), LIMIT)
         self._mark_stored(units)
         self.units = self._ordered(merged(self, recompute(self, units, LIMIT), LIMIT))
+        #: Arrays that are parts of others, joined from them: which one, and from which element on.
+        self.homes: dict[Value, tuple[Value, int]] = {}
+        self._find_homes()
 
     # -- reading ----------------------------------------------------------------------------
 
@@ -139,6 +144,31 @@ class Plan:
             found = compose(whole(operand), piece.offset, piece.strides, piece.size)
             assert found is not None
         return found
+
+    def _find_homes(self) -> None:
+        """What is joined is written where it will lie, if it lies there in one piece: then nothing is copied."""
+        stored = {v for unit in self.units for v in unit.stored if not is_stack(v.type)} - set(self.outputs)
+        for unit in self.units:
+            node = unit.last
+            if not isinstance(node.op, Movement):
+                continue
+            pieces = pieces_of(node)
+            if sum(math.prod(piece.size) for piece in pieces) < node.result.type.size:
+                continue  # the rest is set to 0, which comes last
+            for piece in pieces:
+                source, target = self.read_piece(node, piece), box(node.result, piece)
+                value = source.base
+                whole = source.offset == 0 and math.prod(source.shape) == value.type.size and source.contiguous
+                if whole and target.contiguous and value in stored and value not in self.homes:
+                    self.homes[value] = (node.result, target.offset)
+
+    def home(self, value: Value) -> tuple[Value, int]:
+        """The array that holds a value, and from which element on."""
+        offset = 0
+        while value in self.homes:
+            value, start = self.homes[value]
+            offset += start
+        return value, offset
 
     def is_unit(self, node: Node) -> bool:
         """Whether a node computes anything: views do not."""

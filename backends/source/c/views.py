@@ -12,7 +12,7 @@ from attrs import frozen
 from wengert.ir.graph import Node, Value
 from wengert.ir.kinds import Movement, Piece, c_strides
 
-__all__ = ["View", "ascending", "coalesce", "compose", "covers", "folded_into", "pieces_of", "unravel", "whole"]
+__all__ = ["View", "ascending", "box", "coalesce", "compose", "covers", "folded_into", "pieces_of", "unravel", "whole"]
 
 
 @frozen(slots=True)
@@ -43,6 +43,13 @@ def pieces_of(node: Node) -> list[Piece]:
     shapes = tuple(v.type.shape for v in node.operands)
     pieces = node.op.pieces(shapes, node.result.type.shape, node.params)
     return [piece for piece in pieces if 0 not in piece.size]
+
+
+def box(value: Value, piece: Piece) -> View:
+    """The elements of the output that a piece covers."""
+    own = c_strides(value.type.shape)
+    offset = sum(c * s for c, s in zip(own, piece.start, strict=True))
+    return View(value, piece.size, offset, tuple(c * d for c, d in zip(own, piece.step, strict=True)))
 
 
 def ascending(piece: Piece) -> Piece:
