@@ -20,6 +20,8 @@ from wengert.ir.passes.components import taken_apart
 
 __all__ = ["small_steps"]
 
+#: Nodes that move, join or sum elements, from which on it pays.
+MOVED = 2
 #: Elements of an array that is taken apart; numbers that may come about in a step, and how many for each node.
 MOST, LIMIT, MEAN = 8, 600, 5
 
@@ -44,8 +46,8 @@ def _suits(body: Graph) -> bool:
     plain = all(isinstance(node.op, (Elementwise, Movement, Reduction, Contraction)) for node in body.nodes)
     if not plain or body.guards or not all(0 < v.type.size <= MOST for v in (*values, *body.inputs)):
         return False
-    total = sum(v.type.size for v in values)
-    return any(v.type.shape for v in values) and total <= min(LIMIT, MEAN * len(values))
+    total, moved = sum(v.type.size for v in values), sum(not isinstance(node.op, Elementwise) for node in body.nodes)
+    return moved >= MOVED and total <= min(LIMIT, MEAN * len(values))
 
 
 def _on_numbers(body: Graph) -> Graph:
