@@ -312,7 +312,7 @@ class Array(Convertible):
 
     # -- attributes -------------------------------------------------------------------------------
 
-    @property
+    @property  # type: ignore[override]
     def size(self) -> int:
         return self.owner.shown((self.type.size,))[0]
 

@@ -173,7 +173,7 @@ def _of_numpy() -> dict[int, Any]:
     for module in (np, np.linalg, np.fft):
         for name, function in list(vars(module).items()):
             if not name.startswith("_") and isinstance(function, kinds):
-                found[id(function)] = StandIn(function, making=function in making, op=ONE_NODE.get(function))
+                found[id(function)] = StandIn(function, making=function in making, op=ONE_NODE.get(function))  # type: ignore[arg-type]
     found.update({id(function): StandIn(function) for function in MATH})
     from wengert.tracer.numpy_api.classes import INSTEAD
     found.update({id(getattr(np, name)): instead for name, instead in INSTEAD.items()})

@@ -40,7 +40,7 @@ def _cheap(node: Node) -> bool:
 
 def _again(nodes: Sequence[Node], wanted: Sequence[Value], fixed: set[Value], chosen: object) -> tuple[list[Node], int]:
     """The chosen nodes among those that make the wanted values, and the bytes of what these leave to be kept."""
-    needed, found, made = set(wanted), [], set()
+    needed, found, made = set(wanted), [], set[Value]()
     for node in reversed(nodes):
         if chosen(node) and not needed.isdisjoint(node.results) and fixed.isdisjoint(node.results):  # type: ignore[operator]
             needed.update(node.operands)

@@ -1,7 +1,7 @@
 """Steps of loops on a few numbers: each number as a value of its own, rather than small arrays.
 
-A step of a Runge-Kutta method in the plane slices, stacks and adds arrays of two elements, each a loop of its own.  Taken
-apart, it is one stretch of arithmetic on numbers, which compilers keep in registers.
+A step of a Runge-Kutta method in the plane slices, stacks and adds arrays of two elements, each a loop of its own.
+Taken apart, it is one stretch of arithmetic on numbers, which compilers keep in registers.
 """
 
 from __future__ import annotations

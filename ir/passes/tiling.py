@@ -174,9 +174,10 @@ class _Plan:
 
     def _folds(self, node: Node) -> bool:
         """Whether it sums what one loop computes for it alone."""
-        (operand,) = node.operands if isinstance(node.op, Reduction) else (None,)
-        made = self.producer.get(operand) if operand is not None else None
-        return made is not None and isinstance(made.op, Elementwise) and self.uses[operand] == 1
+        if not isinstance(node.op, Reduction):
+            return False
+        made = self.producer.get(node.operands[0])
+        return made is not None and isinstance(made.op, Elementwise) and self.uses[node.operands[0]] == 1
 
     def _origin(self, value: Value) -> Value:
         """What a loop that reads this has to load: views are looked through."""

@@ -52,7 +52,7 @@ def layout(
 
     A unit never writes where it reads: all its arrays are distinct.  Where ``stacks`` are kept, nothing else ever is.
     """
-    elsewhere, last = {*given, *stacks}, {}
+    elsewhere, last = {*given, *stacks}, dict[Value, int]()
     for k, unit in enumerate(plan.units):
         last.update((plan.home(v)[0], k) for v in (*unit.stored, *plan.reads(unit)))
     dies: dict[int, list[Value]] = {}

@@ -50,7 +50,7 @@ def threads(count: int | None = None) -> int:
     """
     global _chosen  # noqa: PLW0603 (one number for the process)
     if count is not None:
-        if not isinstance(count, int) or isinstance(count, bool) or count < 1:
+        if type(count) is not int or count < 1:
             message = f"threads takes a whole number, at least 1; got {count!r}."
             raise ValueError(message)
         with _lock:
