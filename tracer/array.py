@@ -312,8 +312,8 @@ class Array(Convertible):
 
     # -- attributes -------------------------------------------------------------------------------
 
-    @property  # type: ignore[override]
-    def size(self) -> int:
+    @property
+    def size(self) -> int:  # type: ignore[override]
         return self.owner.shown((self.type.size,))[0]
 
     def __getattr__(self, name: str) -> Any:

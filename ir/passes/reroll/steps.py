@@ -163,7 +163,7 @@ class _Matching:
             begin = self._begin(step)
             for v, source in self._pairs(begin):
                 before = source is None or source.steps > step - first
-                if not (self.where.get(v, (-1, 0))[0] < bound if before else self._is(v, begin, source)):
+                if not (self.where.get(v, (-1, 0))[0] < bound if before else source and self._is(v, begin, source)):
                     self.bad = begin
                     return False
         return True
