@@ -94,7 +94,7 @@ def test_what_is_added_to_is_read_before():
     given = [np.array([0.1, 0.2, 0.3]), np.array([5.0, 7.0])]
 
     e = np.exp(given[0])
-    added = e + [0.0, 5.0, 7.0]
+    added = np.add(e, [0.0, 5.0, 7.0])
     for backend in ("numpy", "python"):
         product, total = Program(graph, backend).run(given)
         np.testing.assert_allclose(product, e * 2.0 * added, rtol=1e-15)
