@@ -14,7 +14,6 @@ from wengert.backends.vectorized.adjoint import sweep
 from wengert.ir.ops import OPS
 from wengert.ir.types import is_inexact
 
-
 NAMES = [name for name in OPS if differentiable(name)]
 
 
