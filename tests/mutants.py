@@ -85,7 +85,7 @@ RULES = {"partials", "partial", "transpose", "jvp", "vjp"}
 #: What is done with each kind of op, and the backend that shows it.
 TABLES = {
     "autodiff.forward": (forward.RULES, "python"), "autodiff.transposition": (transposition.RULES, "python"),
-    "numpy.tangents": (tangents._RULES, "numpy"), "numpy.cotangents": (cotangents._RULES, "numpy"),
+    "numpy.tangents": (tangents._RULES, "numpy"), "numpy.cotangents": (cotangents.RULES, "numpy"),
     "reference.forward": (duals.CASES, "reference"), "reference.reverse": (tape.CASES, "reference"),
 }  # fmt: skip
 #: Ops that show a case of their own: a partial that is not known, or a mirror; results of which some have no tangent.

@@ -73,14 +73,14 @@ class SourceBackend(ABC):
 
     def gradient(self, graph: Graph, active: tuple[int, ...]) -> Run:
         """Of a graph with one output, a real number: it, its gradient and the guards.  The seed is a constant, 1."""
-        derived, n = autodiff.vjp(graph, active), len(graph.inputs)
+        derived, n, m = autodiff.vjp(graph, active), len(graph.inputs), len(graph.outputs)
 
         def seeded(derived: Graph) -> Graph:
             *inputs, seed = derived.inputs
             one: dict[Value, Value] = {seed: Constant.of(seed.type.dtype.type(1))}
             return simplify(substitute(derived.evolve(inputs=tuple(inputs)), one))
 
-        return self.derivative(derived, range(n, n + 1), range(1, 1 + len(active)), seeded)
+        return self.derivative(derived, range(n, n + 1), range(m, m + len(active)), seeded)
 
     def pushed(self, graph: Graph, active: tuple[int, ...], given: int) -> Run:
         """The outputs, the tangents of those that are inexact, and the guards; one tangent for each active input comes

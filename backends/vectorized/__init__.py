@@ -128,22 +128,23 @@ class NumpyBackend:
         return run
 
     def gradient(self, graph: Graph, active: tuple[int, ...]) -> Run:
-        """Of a graph with one output, a real number: it, its gradient and the guards.  The seed is a constant, 1."""
+        """Of a graph whose one inexact output, the first, is a real number: the outputs, its gradient and the guards.
+        The seed is a constant, 1."""
         written, type_ = sweep(graph, active), graph.outputs[0].type
         one: dict[Value, Value] = {g: Constant.of(type_.dtype.type(1)) for g in written.given}
         whole = settled(substitute(written.graph.evolve(inputs=written.graph.inputs[: len(graph.inputs)]), one))
-        n = len(graph.guarded_outputs)
-        outputs = (whole.outputs[0], *whole.outputs[n:], *whole.outputs[1:n])
-        program = straight(whole.evolve(outputs=outputs), range(1, 1 + len(active)))
-        several, ones = Sweeps(graph, active), [np.ones(1, type_.dtype)]
+        m, n = len(graph.outputs), len(graph.guarded_outputs)
+        outputs = (*whole.outputs[:m], *whole.outputs[n:], *whole.outputs[m:n])
+        program = straight(whole.evolve(outputs=outputs), range(m, m + len(active)))
+        several, ones = Sweeps(graph, active), [np.ones(1, type_.dtype), *[None] * (m - 1)]
 
         @np.errstate(all="ignore")
         def run(inputs: Any) -> tuple[Any, ...]:
             made = program(*inputs)
             if made[-1] == made[-1]:
                 return made[:-1]
-            (value, *guards), cotangents = several(inputs, ones)
-            return (value, *(g[0] for g in cotangents), *guards)
+            values, cotangents = several(inputs, ones)
+            return (*values[:m], *(g[0] for g in cotangents), *values[m:])
 
         return run
 

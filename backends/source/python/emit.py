@@ -204,8 +204,9 @@ class Printer:
             self.names.update((v, Expression(name)) for v, name in zip(node.results, names, strict=True))
             return
         result = node.result
-        short = expression.depth < DEPTH and len(expression.text) <= LENGTH and not (
-            is_large(self.live.root[result]) or result in self.grown)
+        roots = (self.live.root[v] for v in (result, *self.reads(node)))
+        held = any(is_large(v) or v in self.grown for v in roots)  # written over or let go: to be read at once
+        short = expression.depth < DEPTH and len(expression.text) <= LENGTH and not held
         if self.uses[result] == 1 and short and (isinstance(node.op, kinds.Elementwise) or node.op.name in VIEWS):
             self.names[result] = expression
             return
