@@ -205,15 +205,21 @@ static inline double pow_f64(double x, double y)
     const double plain = scaled_f64(s + (((1 - s) + h) + ((r - h) + t)), n);
     const double nothing = pick_f64(y < 0, INFINITY, 0), endless = pick_f64(y < 0, 0, INFINITY);
     const double ends = pick_f64(a == 0, nothing, pick_f64(a == INFINITY, endless, pick_f64(a == 1, 1, plain)));
-    const bool whole = floor(y) == y, odd = whole & (floor(0.5 * y) != 0.5 * y);
-    const double v = from_bits_f64(bits_f64(ends) | (bits_f64(x) & (uint64_t)odd << 63));
-    const bool none = (x < 0) & (a < INFINITY) & !whole;
-    return pick_f64((y == 0) | (x == 1), 1, pick_f64(none | (x != x) | (y != y), NAN, v));
+    const uint64_t whole = where_f64(floor(y) == y), odd = whole & where_f64(floor(0.5 * y) != 0.5 * y);
+    const uint64_t none = (where_f64(x < 0) & where_f64(a < INFINITY) & ~whole) | where_f64(x != x) | where_f64(y != y);
+    const uint64_t one = where_f64(y == 0) | where_f64(x == 1), sign = bits_f64(x) & odd & UINT64_C(1) << 63;
+    return from_bits_f64((bits_f64(1) & one) | ((bits_f64(ends) | sign | none) & ~one));
 }
 """,
 }
 
+#: A function that is called stands in the way of vectors, and compilers do not inline a long one unasked.
 _HEAD = """\
+#ifdef __GNUC__
+#define INLINED inline __attribute__((always_inline))
+#else
+#define INLINED inline
+#endif
 /* Functions that compilers can vectorise, where fma is one instruction and a * b + c is not made one unasked.
    Elsewhere the names are libm's. */
 #if defined __STRICT_ANSI__ && (defined __FMA__ || defined __aarch64__ || defined FP_FAST_FMA)
@@ -273,7 +279,7 @@ class Elementary:
             return "".join(self.others.values())
         libm = "".join(f"#define {name}_f64 {name}\n" for name in self.doubles)
         lines = (_HEAD, *self.parts.values(), "#else\n", libm, "#endif\n", *self.others.values())
-        return "".join(lines)
+        return "".join(lines).replace("static inline", "static INLINED")
 
     def _part(self, name: str, text: str) -> None:
         if name in self.parts:

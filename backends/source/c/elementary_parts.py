@@ -24,11 +24,18 @@ static inline double from_bits_f64(uint64_t u)
     return x;
 }
 """,
+    "where": """\
+/* All bits where c, else none: of ?: and of bool GCC makes branches, and then no vectors. */
+static inline uint64_t where_f64(bool c)
+{
+    return -(uint64_t)c;
+}
+""",
     "pick": """\
-/* c ? a : b, as bits: of several ?: GCC makes branches, and then no vectors. */
+/* c ? a : b */
 static inline double pick_f64(bool c, double a, double b)
 {
-    const uint64_t m = -(uint64_t)c;
+    const uint64_t m = where_f64(c);
     return from_bits_f64((bits_f64(a) & m) | (bits_f64(b) & ~m));
 }
 """,
