@@ -17,17 +17,18 @@ import mpmath
 import numpy as np
 
 from wengert.backends.source.c import BACKEND, compiler
-from wengert.backends.source.c.elementary import FUNCTIONS
+from wengert.backends.source.c.elementary import FUNCTIONS, OF_TWO
 from wengert.ir.build import Builder, Namespace
 from wengert.ir.ops import OPS
 from wengert.ir.types import ArrayType
 from wengert.tools.bench import table
 
 ROOT = Path(__file__).parent.parent
-OF_LIBM = {op.libm: op.name for op in OPS.values() if getattr(op, "libm", None)}
+OF_LIBM = {op.libm: op.name for op in OPS.values() if getattr(op, "libm", None)} | {"pow": "power"}
 NAMES = {name: OF_LIBM[name] for name in FUNCTIONS}  # libm's name to NumPy's
 DTYPES = {"float64": np.dtype(np.float64), "float32": np.dtype(np.float32)}
 MPMATH = {
+    "pow": mpmath.power,
     "exp2": lambda x: mpmath.power(2, x),
     "log2": lambda x: mpmath.log(x, 2),
     **{name: getattr(mpmath, name) for name in ("expm1", "log1p", "log10")},
@@ -60,23 +61,38 @@ def points(dtype, count, seed):
     return np.concatenate([bits, *(x.astype(dtype) for x in (wide, sizes, near))])
 
 
+def exponents(dtype, count, seed):
+    """Second operands: such that powers of the first neither overflow nor vanish, small whole ones, and any number."""
+    rng = np.random.default_rng(~seed & 0xFFFF)
+    with np.errstate(all="ignore"):
+        some = rng.uniform(-1.05, 1.05, count) * (745 if dtype.itemsize == 8 else 104)
+        some = (some / np.abs(np.log(np.abs(points(dtype, count, seed).astype(float))))).astype(dtype)
+    kind = rng.integers(0, 8, count)
+    some = np.where(kind == 0, rng.integers(-5, 6, count) / 2, some)
+    return np.where(kind == 1, rng.permutation(points(dtype, count, seed)), some).astype(dtype)
+
+
+def arity(name):
+    return 2 if name in OF_TWO else 1
+
+
 @functools.cache
 def program(count):
-    """Every function of ``count`` numbers of either format, compiled together."""
+    """Every function of ``count`` numbers, or pairs of them, of either format, compiled together."""
     builder = Builder("accuracy")
     xp = Namespace(builder)
-    inputs = [builder.input(ArrayType(dtype, (count,))) for dtype in DTYPES.values()]
-    results = [xp.lift(getattr(xp, name)(xp.wrap(x))) for x in inputs for name in NAMES.values()]
+    inputs = [[xp.wrap(builder.input(ArrayType(dtype, (count,)))) for _ in "xy"] for dtype in DTYPES.values()]
+    results = [xp.lift(getattr(xp, NAMES[f])(*xy[: arity(f)])) for xy in inputs for f in NAMES]
     run = BACKEND.compile(builder.graph(results))
 
-    def values(arrays):
-        found = run([np.ascontiguousarray(array) for array in arrays])
+    def values(pairs):
+        found = run([np.ascontiguousarray(array) for pair in pairs for array in pair])
         return {key: dict(zip(NAMES, found[k:], strict=False)) for key, k in zip(DTYPES, (0, len(NAMES)), strict=True)}
 
     return values
 
 
-def ulps(got, exact, x):
+def ulps(got, exact):
     """The errors of some results, given the exact ones in a wider format."""
     info = np.finfo(got.dtype)
     with np.errstate(all="ignore"):
@@ -92,41 +108,43 @@ def ulps(got, exact, x):
         return np.where(wrong, np.inf, np.where(np.isnan(exact), 0, error)).astype(float)
 
 
-def by_mpmath(name, got, x):
+def by_mpmath(name, got, *xy):
     """The errors against mpmath at 50 digits; points that it has no answer for are compared with NumPy's."""
     with mpmath.workdps(50), np.errstate(all="ignore"):
         function = MPMATH.get(name) or getattr(mpmath, name)
-        reference = getattr(np, NAMES[name])(x.astype(np.float64))
-        plain = np.isfinite(x) & np.isfinite(reference) & (x != 0)
-        errors = ulps(got[~plain], reference[~plain], x[~plain]).tolist()
-        for value, a, near in zip(got[plain], x[plain], reference[plain].astype(got.dtype), strict=True):
-            unit = mpmath.mpf(float(np.spacing(np.minimum(abs(near), np.finfo(got.dtype).max))))
-            top = mpmath.mpf(2) ** np.finfo(got.dtype).maxexp
-            have = mpmath.mpf(float(value)) if np.isfinite(value) else top if value > 0 else -top
-            exact = function(mpmath.mpf(float(a)))
-            within = np.isinf(value) and abs(exact) >= top
-            errors.append(0.0 if within else float(abs(have - mpmath.re(exact)) / unit))
-    return np.array(errors), np.concatenate([x[~plain], x[plain]])
+        reference = getattr(np, NAMES[name])(*(x.astype(np.float64) for x in xy))
+        near = reference.astype(got.dtype)
+        plain = np.isfinite(reference) & np.all([np.isfinite(x) & (x != 0) for x in xy], axis=0)
+        errors = ulps(got, reference)
+        top = mpmath.mpf(2) ** np.finfo(got.dtype).maxexp
+        for k in np.flatnonzero(plain):
+            unit = mpmath.mpf(float(np.spacing(np.minimum(abs(near[k]), np.finfo(got.dtype).max))))
+            have = mpmath.mpf(float(got[k])) if np.isfinite(got[k]) else top if got[k] > 0 else -top
+            exact = function(*(mpmath.mpf(float(x[k])) for x in xy))
+            within = np.isinf(got[k]) and abs(exact) >= top
+            errors[k] = 0.0 if within else float(abs(have - mpmath.re(exact)) / unit)
+    return errors
 
 
-def by_long_double(name, got, x):
+def by_long_double(name, got, *xy):
     """The errors against the same function of C's in a wider format."""
+    wider = np.longdouble if got.dtype == np.float64 else np.float64
     with np.errstate(all="ignore"):
-        exact = getattr(np, NAMES[name])(x.astype(np.longdouble if x.dtype == np.float64 else np.float64))
-    return ulps(got, exact, x)
+        return ulps(got, getattr(np, NAMES[name])(*(x.astype(wider) for x in xy)))
 
 
 def worst(count, rounds):
     """Per function and format, the largest error and where it is."""
-    found = {name: dict.fromkeys(DTYPES, (0.0, 0.0)) for name in NAMES}
+    found = {name: dict.fromkeys(DTYPES, (0.0, ())) for name in NAMES}
     for seed in range(rounds):
-        arrays = {key: points(dtype, count, seed) for key, dtype in DTYPES.items()}
-        results = program(count)(list(arrays.values()))
+        pairs = {key: (points(dtype, count, seed), exponents(dtype, count, seed)) for key, dtype in DTYPES.items()}
+        results = program(count)(list(pairs.values()))
         for name in NAMES:
-            for key, x in arrays.items():
-                errors = by_long_double(name, results[key][name], x)
+            for key, pair in pairs.items():
+                xy = pair[: arity(name)]
+                errors = by_long_double(name, results[key][name], *xy)
                 k = int(np.argmax(errors))
-                found[name][key] = max(found[name][key], (float(errors[k]), float(x[k])))
+                found[name][key] = max(found[name][key], (float(errors[k]), tuple(float(x[k]) for x in xy)))
     return found
 
 
@@ -154,7 +172,7 @@ def main():
     count = 1 << 17
     found = worst(count, options.rounds)
     rows = [
-        (f"`{NAMES[name]}`", *(text for error, x in each.values() for text in (f"{error:.2f}", f"{x:.9g}")))
+        (f"`{NAMES[name]}`", *(text for error, at in each.values() for text in (f"{error:.2f}", ", ".join(f"{v:.9g}" for v in at))))
         for name, each in found.items()
     ]  # fmt: skip
     machine = f"{platform.system()} {platform.machine()}, {compiler.find().version.splitlines()[0]}"

@@ -43,6 +43,12 @@ def odd(f, x2):
     return (f(x) - x) / x**3
 
 
+def third(z):
+    """(log((1 + s) / (1 - s)) - 2 s - 2/3 s^3) / s^5 of z = s^2."""
+    z = max(z, mp.mpf("1e-12"))
+    return (2 * odd(mp.atanh, z) - mp.mpf(2) / 3) / z
+
+
 def main():
     near = lambda z: z + mp.mpf("1e-3")
     half = mp.log(2) / 2 * mp.mpf("1.0001")
@@ -52,6 +58,7 @@ def main():
     for name, arguments in {
         "exp_tail": (tail, lambda r: abs(r) + mp.mpf("0.02"), -half, half, 10),
         "log_tail": (lambda z: 2 * odd(mp.atanh, z), near, 0, mp.mpf("0.17158") ** 2, 7),
+        "log_exact": (third, lambda z: mp.mpf(1), 0, mp.mpf("0.17158") ** 2, 9),
         "sin_tail": (lambda z: odd(mp.sin, z), near, 0, turn, 6),
         "cos_tail": (cosine, lambda z: z * z + mp.mpf("1e-3"), 0, turn, 6),
         "atan_tail": (lambda z: odd(mp.atan, z), near, 0, slope, 11),

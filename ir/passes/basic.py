@@ -12,8 +12,8 @@ from wengert.ir.ops import OPS
 
 __all__ = ["common_subexpressions", "dead_code", "fold_constants"]
 
-#: Operations that IEEE rounds exactly: every backend gives the same bits, so they may be done early.
-_EXACT = ("+", "-", "*", "/", "neg")
+#: Operations that IEEE rounds exactly, and comparisons: every backend gives the same bits, so they may be done early.
+_EXACT = ("+", "-", "*", "/", "neg", "==", "!=", "<", "<=", ">", ">=")
 
 
 def dead_code(graph: Graph) -> Graph:

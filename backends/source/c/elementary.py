@@ -19,11 +19,12 @@ import numpy as np
 from wengert.backends.source.c.elementary_parts import PARTS
 from wengert.ir.types import SHORT_NAMES
 
-__all__ = ["FUNCTIONS", "TURNING", "Elementary"]
+__all__ = ["FUNCTIONS", "OF_TWO", "TURNING", "Elementary"]
 
 #: Up to here sin, cos and tan are these; beyond, n pi/2 would need more of pi's digits.
 LARGEST = "0x1p40"
 TURNING = {"sin", "cos", "tan"}
+OF_TWO = {"pow"}
 
 FUNCTIONS = {
     "exp": """\
@@ -191,17 +192,42 @@ static inline double atan_f64(double x)
     return copysign(s + l, x);
 }
 """,
+    "pow": """\
+/* exp(y log|x|) from both parts of the logarithm, and the ends of C99's table. */
+static inline double pow_f64(double x, double y)
+{
+    double low;
+    const double a = fabs(x), l = log_exact_f64(a, &low), p = y * l, rest = fma(y, low, fma(y, l, -p));
+    const double q = pick_f64(p > 710.0, 710.0, pick_f64(p < -746.0, -746.0, p));
+    const double n = whole_f64(q * 0x1.71547652b82fep+0);
+    const double b = fma(-n, 0x1.abc9e3b39803fp-56, pick_f64(p == q, rest, 0)), c = fma(-n, 0x1.62e42fefa39efp-1, q);
+    const double r = c + b, t = fma(r * r, exp_tail_f64(r), (c - r) + b), h = r + t, s = 1 + h;
+    const double plain = scaled_f64(s + (((1 - s) + h) + ((r - h) + t)), n);
+    const double nothing = pick_f64(y < 0, INFINITY, 0), endless = pick_f64(y < 0, 0, INFINITY);
+    const double ends = pick_f64(a == 0, nothing, pick_f64(a == INFINITY, endless, pick_f64(a == 1, 1, plain)));
+    const uint64_t whole = where_f64(floor(y) == y), odd = whole & where_f64(floor(0.5 * y) != 0.5 * y);
+    const uint64_t none = (where_f64(x < 0) & where_f64(a < INFINITY) & ~whole) | where_f64(x != x) | where_f64(y != y);
+    const uint64_t one = where_f64(y == 0) | where_f64(x == 1), sign = bits_f64(x) & odd & UINT64_C(1) << 63;
+    return from_bits_f64((bits_f64(1) & one) | ((bits_f64(ends) | sign | none) & ~one));
+}
+""",
 }
 
+#: A function that is called stands in the way of vectors, and compilers do not inline a long one unasked.
 _HEAD = """\
+#ifdef __GNUC__
+#define INLINED inline __attribute__((always_inline))
+#else
+#define INLINED inline
+#endif
 /* Functions that compilers can vectorise, where fma is one instruction and a * b + c is not made one unasked.
    Elsewhere the names are libm's. */
 #if defined __STRICT_ANSI__ && (defined __FMA__ || defined __aarch64__ || defined FP_FAST_FMA)
 """
 _SINGLE = """\
-static inline float {name}_f32(float x)
+static inline float {name}_f32({taken})
 {{
-    return (float){name}_f64(x);
+    return (float){name}_f64({given});
 }}
 """
 _ANY = """\
@@ -234,7 +260,8 @@ class Elementary:
         self.doubles[name] = None
         self._part(name, FUNCTIONS[name])
         if dtype == np.float32:
-            self.others[name] = _SINGLE.format(name=name)
+            taken, given = ("float x, float y", "x, y") if name in OF_TWO else ("float x", "x")
+            self.others[name] = _SINGLE.format(name=name, taken=taken, given=given)
         return f"{name}_{SHORT_NAMES[dtype]}"
 
     def any(self, name: str, dtype: np.dtype[Any]) -> str:
@@ -252,7 +279,7 @@ class Elementary:
             return "".join(self.others.values())
         libm = "".join(f"#define {name}_f64 {name}\n" for name in self.doubles)
         lines = (_HEAD, *self.parts.values(), "#else\n", libm, "#endif\n", *self.others.values())
-        return "".join(lines)
+        return "".join(lines).replace("static inline", "static INLINED")
 
     def _part(self, name: str, text: str) -> None:
         if name in self.parts:

@@ -24,11 +24,18 @@ static inline double from_bits_f64(uint64_t u)
     return x;
 }
 """,
+    "where": """\
+/* All bits where c, else none: of ?: and of bool GCC makes branches, and then no vectors. */
+static inline uint64_t where_f64(bool c)
+{
+    return -(uint64_t)c;
+}
+""",
     "pick": """\
-/* c ? a : b, as bits: of several ?: GCC makes branches, and then no vectors. */
+/* c ? a : b */
 static inline double pick_f64(bool c, double a, double b)
 {
-    const uint64_t m = -(uint64_t)c;
+    const uint64_t m = where_f64(c);
     return from_bits_f64((bits_f64(a) & m) | (bits_f64(b) & ~m));
 }
 """,
@@ -194,6 +201,28 @@ static inline bool asin_parts_f64(double x, double *s, double *l)
     *s = big ? root : y;
     *l = fma(*s * z, tail, big && root > 0 ? fma(-root, root, z) / (2 * root) : 0);
     return big;
+}
+""",
+    "log_exact": """\
+/* log(x) = high + low, to 2^-66. The first terms, 2 s + 2/3 s^3, are sums of two numbers each. */
+static inline double log_exact_f64(double x, double *low)
+{
+    double f;
+    const bool tiny = x < 0x1p-1022;
+    const double k = log_split_f64(tiny ? x * 0x1p54 : x, &f) - (tiny ? 54 : 0);
+    const double d = 2 + f, more = f - (d - 2), i = 1 / d, s = f * i, rest = (fma(-s, d, f) - s * more) * i;
+    const double z = s * s, z_low = fma(s, s, -z) + 2 * s * rest, z2 = z * z, z4 = z2 * z2;
+    const double a = fma(0x1.2492492492491p-2, z, 0x1.999999999999ap-2);
+    const double b = fma(0x1.745d174512169p-3, z, 0x1.c71c71c71cfecp-3);
+    const double c = fma(0x1.1110df7d9195cp-3, z, 0x1.3b13b1bd1dc60p-3);
+    const double e = fma(0x1.ac49532a46d90p-4, z, 0x1.e1f80955e34fep-4);
+    const double t = z * fma(z4, fma(z4, 0x1.b8de7db5ff0cap-4, fma(z2, e, c)), fma(z2, b, a));
+    const double u = 0x1.5555555555555p-1 + t, u_low = ((0x1.5555555555555p-1 - u) + t) + 0x1.5555555555555p-55;
+    const double v = s * z, v_low = fma(s, z, -v) + fma(s, z_low, rest * z), w = v * u;
+    const double w_low = fma(v, u, -w) + fma(v, u_low, v_low * u), m = 2 * s + w, n = k * 0x1.62e42fefa3800p-1;
+    const double m_low = ((2 * s - m) + w) + (w_low + 2 * rest), high = n + m;
+    *low = ((n - high) + m) + fma(k, 0x1.ef35793c76730p-45, m_low);
+    return high;
 }
 """,
 }

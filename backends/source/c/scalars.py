@@ -179,8 +179,9 @@ class Kernel:
             return self.define(out, f"{self.helpers.need(op.name, out)}({', '.join(atoms)})")
         if op.body is not None:
             return self._inline(_body(op, dtypes), atoms, where)
-        if op.libm in FUNCTIONS and out.kind == "f" and math.prod(self._turns) >= SEVERAL:
-            return self._elementary(op.libm, out, atoms[0])
+        function = "pow" if op.symbol == "**" else op.libm
+        if function in FUNCTIONS and out.kind == "f" and math.prod(self._turns) >= SEVERAL:
+            return self._elementary(function, out, ", ".join(atoms))
         if op.libm is not None:
             return self.define(out, library(op.libm, self.helpers, out, atoms))
         assert op.symbol is not None

@@ -176,9 +176,9 @@ def _every(spelled: Spelled) -> dict[str, Spelled]:
 
 #: None where NumPy has no loop for the class, so that no graph can ask.
 SPELLING: dict[str, dict[str, Spelled]] = {
-    "+": _ints(_wrapping("+"), bool=_plain("||"), float=_plain("+"), complex=_plain("+")),
+    "+": _ints(_wrapping("+"), bool=_plain("|"), float=_plain("+"), complex=_plain("+")),
     "-": _ints(_wrapping("-"), float=_plain("-"), complex=_plain("-")),
-    "*": _ints(_wrapping("*"), bool=_plain("&&"), float=_plain("*"), complex=_called("mul")),
+    "*": _ints(_wrapping("*"), bool=_plain("&"), float=_plain("*"), complex=_called("mul")),
     "/": _each(float=_plain("/"), complex=_called("div")),
     "//": _ints(_called("floordiv"), float=_called("floordiv")),
     "%": _ints(_called("mod"), float=_called("mod")),
@@ -192,16 +192,16 @@ SPELLING: dict[str, dict[str, Spelled]] = {
     "<=": _every(_comparison("<=")) | {"complex": _ordered("less_equal")},
     ">": _every(_comparison(">")) | {"complex": _ordered("less", swap=True)},
     ">=": _every(_comparison(">=")) | {"complex": _ordered("less_equal", swap=True)},
-    "&": _ints(_bits("&"), bool=_plain("&&")),
-    "|": _ints(_bits("|"), bool=_plain("||")),
+    "&": _ints(_bits("&"), bool=_plain("&")),
+    "|": _ints(_bits("|"), bool=_plain("|")),
     "^": _ints(_bits("^"), bool=_plain("!=")),
     "~": _ints(
         lambda h, out, types, x: f"({local(out)})~{x}",
         bool=lambda h, out, types, x: f"!{x}"),
     "<<": _ints(_called("shift_left")),
     ">>": _ints(_called("shift_right")),
-    "and": _each(bool=_plain("&&")),
-    "or": _each(bool=_plain("||")),
+    "and": _each(bool=_plain("&")),
+    "or": _each(bool=_plain("|")),
     "xor": _each(bool=_plain("!=")),
     "not": _each(bool=lambda h, out, types, x: f"!{x}"),
     "?:": _every(lambda h, out, types, c, x, y: f"{c} ? {x} : {y}"),
