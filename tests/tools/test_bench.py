@@ -8,7 +8,7 @@ import sys
 import numpy as np
 import pytest
 
-from wengert.tools.bench import command, page, plot, timing, worker
+from wengert.tools.bench import command, page, plot, race, timing, worker
 from wengert.tools.bench.entry import PEERS, Absent, Entry, close, entry, flat, installed, reference
 from wengert.tools.bench.rows import ROWS, chosen
 
@@ -111,6 +111,18 @@ def test_an_entrant_that_fails_is_told_about(monkeypatch):
 def test_the_reference_takes_small_rows_only():
     with pytest.raises(Absent, match="one number at a time"):
         entry("reference", chosen("logistic")[0])
+
+
+def test_of_a_process_that_dies_only_the_culprit_is_lost(monkeypatch):
+    def dying(command, **_):
+        (row, names), culprit = command[3:5], "torch" in command[4].split(",")
+        found = json.dumps({name: {"row": row} for name in names.split(",")})
+        return subprocess.CompletedProcess(command, -6 if culprit else 0, stdout="" if culprit else found)
+
+    monkeypatch.setattr(race.subprocess, "run", dying)
+    found = race.run(chosen("product")[0], ["c", "numpy", "torch", "jax", "casadi"], seconds=0.1, limit=1.0, threads=None)
+    assert found == {name: {"row": "product"} for name in ("c", "numpy", "jax", "casadi")} | {
+        "torch": {"failed": "its process ended with -6"}}  # fmt: skip
 
 
 def measured(median, value=None):
