@@ -8,8 +8,9 @@ import sys
 import numpy as np
 import pytest
 
-from wengert.tools.bench import command, page, plot, race, timing, worker
+from wengert.tools.bench import page, plot, race, timing, worker
 from wengert.tools.bench.entry import PEERS, Absent, Entry, close, entry, flat, installed, reference
+from wengert.tools.bench.machine import facts, machine
 from wengert.tools.bench.rows import ROWS, chosen
 
 SMALL = [row for row in ROWS if row.tiny or row.name == "product"]  # lotka has its steps at any size
@@ -176,4 +177,5 @@ def test_one_command_measures_and_writes(tmp_path):
 
 def test_peers_are_named_once():
     assert set(installed()) <= set(PEERS)
-    assert json.dumps(command.machine())
+    assert json.dumps(facts())
+    assert machine().startswith("Measured on ")
