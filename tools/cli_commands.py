@@ -235,9 +235,14 @@ def bench(*, which: str | None, write: Path | None, options: tuple[str, ...]) ->
     """What gradients cost here, beside those of the peers that are installed and of hand-written C and NumPy.
 
     With "rows", that alone; with "bundle", what the sparse Jacobian of bundle adjustment costs; with "loops", what long
-    loops keep in memory, and a recurrent network trained. Further options, after --, are those of python -m
-    wengert.tools.bench.
+    loops keep in memory, and a recurrent network trained; with "scale", cost against size. Further options, after --,
+    are those of python -m wengert.tools.bench.
     """
+    if which == "scale":
+        from wengert.tools import bench_scale
+
+        bench_scale.run_all(write=write)
+        return
     if which in ("bundle", "loops"):
         from wengert.tools.bundle import bundle
         from wengert.tools.loops import loops
@@ -303,7 +308,7 @@ def commands() -> Any:
             option(["--backend"], multiple=True, help="A backend to ask; may be given more than once."),
         ],
         backends: [],
-        bench: [argument(["which"], required=False, type=click.Choice(["rows", "bundle", "loops"])), write,
+        bench: [argument(["which"], required=False, type=click.Choice(["rows", "scale", "bundle", "loops"])), write,
                 argument(["options"], nargs=-1)],
     }  # fmt: skip
     group = click.Group(help="Plain NumPy as a graph: look at files, ops and backends.",

@@ -8,8 +8,9 @@ import sys
 import numpy as np
 import pytest
 
-from wengert.tools.bench import command, page, plot, timing, worker
+from wengert.tools.bench import page, plot, race, timing, worker
 from wengert.tools.bench.entry import PEERS, Absent, Entry, close, entry, flat, installed, reference
+from wengert.tools.bench.machine import facts, machine
 from wengert.tools.bench.rows import ROWS, chosen
 
 SMALL = [row for row in ROWS if row.tiny or row.name == "product"]  # lotka has its steps at any size
@@ -113,6 +114,18 @@ def test_the_reference_takes_small_rows_only():
         entry("reference", chosen("logistic")[0])
 
 
+def test_of_a_process_that_dies_only_the_culprit_is_lost(monkeypatch):
+    def dying(command, **_):
+        (row, names), culprit = command[3:5], "torch" in command[4].split(",")
+        found = json.dumps({name: {"row": row} for name in names.split(",")})
+        return subprocess.CompletedProcess(command, -6 if culprit else 0, stdout="" if culprit else found)
+
+    monkeypatch.setattr(race.subprocess, "run", dying)
+    found = race.run(chosen("product")[0], ["c", "numpy", "torch", "jax", "casadi"], seconds=0.1, limit=1.0, threads=None)
+    assert found == {name: {"row": "product"} for name in ("c", "numpy", "jax", "casadi")} | {
+        "torch": {"failed": "its process ended with -6"}}  # fmt: skip
+
+
 def measured(median, value=None):
     times = lambda x: {"median": x, "least": x, "samples": 1}
     return {"derivative": times(median)} | ({} if value is None else {"value": times(value)})
@@ -164,4 +177,5 @@ def test_one_command_measures_and_writes(tmp_path):
 
 def test_peers_are_named_once():
     assert set(installed()) <= set(PEERS)
-    assert json.dumps(command.machine())
+    assert json.dumps(facts())
+    assert machine().startswith("Measured on ")

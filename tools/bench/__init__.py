@@ -6,6 +6,7 @@ measure, ``page`` and ``plot`` tell; ``sections`` are of wengert alone.
 
 from __future__ import annotations
 
+from wengert.tools.bench.machine import machine
 from wengert.tools.bench.timing import duration, interleaved, table
 
-__all__ = ["duration", "interleaved", "table"]
+__all__ = ["duration", "interleaved", "machine", "table"]

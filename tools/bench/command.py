@@ -4,16 +4,13 @@ from __future__ import annotations
 
 import argparse
 import json
-import os
-import platform
-import shutil
-import subprocess
 from collections.abc import Sequence
 from pathlib import Path
 from typing import Any
 
 from wengert.tools.bench import cold, page, plot, sections
 from wengert.tools.bench.entry import HAND, PEERS, installed
+from wengert.tools.bench.machine import facts, machine
 from wengert.tools.bench.race import race, told
 from wengert.tools.bench.rows import ROWS, chosen
 from wengert.tools.bench.timing import duration
@@ -21,20 +18,6 @@ from wengert.tools.bench.timing import duration
 __all__ = ["main", "run_all", "run_rows"]
 
 TARGETS = ("c", "numpy", "python", "reference")
-
-
-def machine() -> dict[str, Any]:
-    """Where this is measured."""
-    info = Path("/proc/cpuinfo")
-    lines = info.read_text(encoding="utf-8").splitlines() if info.exists() else []
-    models = [line.partition(":")[2].strip() for line in lines if line.startswith("model name")]
-    compiler = shutil.which(os.environ.get("CC", "cc"))
-    found = "no C compiler"
-    if compiler is not None:
-        done = subprocess.run([compiler, "--version"], capture_output=True, text=True, check=False)
-        found = (done.stdout.splitlines() or [compiler])[0]
-    return {"processor": models[0] if models else platform.machine(), "cpus": os.cpu_count(), "compiler": found,
-            "system": platform.system(), "python": platform.python_version()}  # fmt: skip
 
 
 def measured(options: Any) -> dict[str, Any]:
@@ -71,9 +54,9 @@ def run_all(options: Any) -> str:
     """Every section; with ``write``, the numbers and a plot beside the page."""
     peers = installed() if options.peers == "all" else _names(options.peers)
     versions = cold.versions(["wengert", "numpy", "scipy", *peers])
-    where = machine()
+    where = facts()
     written = "Written by `wengert bench --write docs/bench.md`, with the extra `bench`."
-    head = f"# Benchmarks\n\n{written} {page.machine_line(where, versions)}"
+    head = f"# Benchmarks\n\n{written} {machine(where)} With {', '.join(map(' '.join, versions.items()))}."
     results = measured(options)
     starts = {} if options.warm else cold.everyone(["hand-numpy", "c", "numpy", *peers], limit=2 * options.limit)
     write = options.write

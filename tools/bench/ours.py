@@ -14,15 +14,16 @@ __all__ = ["programs"]
 def programs(row: Row, backend: str, *, tiny: bool = False) -> tuple[Callable[..., Any], Callable[..., Any]]:
     """The function alone, and what is asked of the row; the latter is called with ``row.given()``."""
     value = wg.trace(row.function).graph(*row.arguments(tiny=tiny)).on(backend)
-    match row.asked:
-        case "gradient":
-            return value, wg.value_and_grad(value, argnums=row.argnums)
-        case "product":
-            both = wg.trace(lambda x, v: (row.function(x), (wg.hvp(row.function)(x, v),)))
-            return value, both.graph(*row.given(tiny=tiny)).on(backend)
-        case "blocks":
-            return value, wg.jacobian_blocks(value)
-        case "jacobian":
-            return value, wg.jacobian(value)
-        case _:
-            return value, wg.hessian(value)
+    if row.asked == "gradient":
+        return value, wg.value_and_grad(value, argnums=row.argnums)
+    derivative = wg.trace(_MATRICES[row.asked](row.function)).graph(*row.given(tiny=tiny))
+    return value, derivative.on(backend)
+
+
+#: Derivatives of other kinds are traced in their turn, so that a program is all there is to call.
+_MATRICES: dict[str, Callable[[Any], Callable[..., Any]]] = {
+    "product": lambda f: lambda x, v: (f(x), (wg.hvp(f)(x, v),)),
+    "blocks": wg.jacobian_blocks,
+    "jacobian": wg.jacobian,
+    "hessian": wg.hessian,
+}

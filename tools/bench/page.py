@@ -11,7 +11,7 @@ from wengert.tools.bench.entry import HAND, PEERS
 from wengert.tools.bench.rows import ROWS
 from wengert.tools.bench.timing import duration, table
 
-__all__ = ["TITLES", "cold_page", "machine_line", "median", "rows_page", "titled"]
+__all__ = ["TITLES", "cold_page", "median", "rows_page", "titled"]
 
 TITLES = {row.name: row.title for row in ROWS}
 NAMES = {"hand-c": "C by hand", "hand-numpy": "NumPy by hand"}
@@ -148,9 +148,3 @@ def cold_page(found: dict[str, Any]) -> str:
         "import to the first gradient, tracing and compiling included; what the process held at most."
     )
     return f"## From a cold start\n\n{table(head, rows)}\n\n{text}"
-
-
-def machine_line(machine: dict[str, Any], versions: dict[str, str]) -> str:
-    """Where this was measured, and with what."""
-    where = f"{machine['processor']}, {machine['cpus']} CPUs, {machine['system']}, Python {machine['python']}"
-    return f"Measured on {where}, {machine['compiler']}; {', '.join(map(' '.join, versions.items()))}."

@@ -31,13 +31,23 @@ def environment(threads: int | None) -> dict[str, str]:
 
 
 def run(row: Row, entrants: Sequence[str], *, seconds: float, limit: float, threads: int | None) -> dict[str, Any]:
-    """The measurements of a row; where the process dies, that is what is told of everyone."""
+    """The measurements of a row; where the process dies, those of each half of the entrants, until one is left."""
     command = [sys.executable, "-m", "wengert.tools.bench.worker", row.name, ",".join(entrants),
                "--seconds", str(seconds), "--limit", str(limit)]  # fmt: skip
-    done = subprocess.run(command, stdout=subprocess.PIPE, text=True, check=False, env=environment(threads))
-    if done.returncode != 0 or not done.stdout:
-        return {name: {"failed": f"the process of this row ended with {done.returncode}"} for name in entrants}
-    return json.loads(done.stdout.splitlines()[-1])  # type: ignore[no-any-return]
+    here, most = environment(threads), len(entrants) * (limit + 30 * seconds + 30)
+    try:
+        done = subprocess.run(command, stdout=subprocess.PIPE, text=True, check=False, env=here, timeout=most)
+        if done.returncode == 0 and done.stdout:
+            return json.loads(done.stdout.splitlines()[-1])  # type: ignore[no-any-return]
+        why = f"its process ended with {done.returncode}"
+    except subprocess.TimeoutExpired:
+        why = f"its process did not end within {most:.0f} s"
+    if len(entrants) == 1:
+        return {entrants[0]: {"failed": why}}
+    told(f"  {row.name}: {why}; again, in halves")
+    halves = entrants[: len(entrants) // 2], entrants[len(entrants) // 2 :]
+    options: dict[str, Any] = {"seconds": seconds, "limit": limit, "threads": threads}
+    return {name: its for half in halves for name, its in run(row, half, **options).items()}
 
 
 def race(

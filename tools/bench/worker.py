@@ -5,6 +5,7 @@ from __future__ import annotations
 import argparse
 import json
 import signal
+import threading
 import time
 from collections.abc import Iterator
 from contextlib import contextmanager
@@ -66,6 +67,9 @@ def measure(name: str, entrants: list[str], *, seconds: float, limit: float, tin
         except Exception as error:  # noqa: BLE001 (whatever it is, it is told in the table)
             found[who] = {"failed": sentence(error)}
             watches = {key: watch for key, watch in watches.items() if key[0] != who}
+    for thread in threading.enumerate():
+        if thread.name.startswith("wengert-"):  # what is compiled while programs run already
+            thread.join(limit)
     turns(list(watches.values()), seconds=seconds)
     for (who, what), watch in watches.items():
         found[who][what] = watch.found()

@@ -1,10 +1,10 @@
-/* A mixture of Gaussians: few dimensions on loops whose lanes are points, many on BLAS. */
+/* A mixture of Gaussians, on loops whose lanes are points: half the work of BLAS, as the factors are triangular. */
 
-enum { LANES = 32, SMALL_D = 24 };
+enum { LANES = 64 };
 
-/* In small dimensions: for points first <= p < last, by blocks of LANES; own is this thread's share of all sums:
+/* For points first <= p < last, by blocks of LANES; own is this thread's share of all sums:
    counts (k), then for each component the d sums of pulled, then d (d + 1) / 2 of pulled x'. */
-static double mixture_few(size k, size d, const double *restrict L, const double *logs, const double *means,
+static double mixture_part(size k, size d, const double *restrict L, const double *logs, const double *means,
                           const double *x, size first, size last, double *restrict own)
 {
     size half = d * (d + 1) / 2, record = d + half;
@@ -63,58 +63,6 @@ static double mixture_few(size k, size d, const double *restrict L, const double
     return likelihood;
 }
 
-/* In many dimensions, by blocks of rows: L is (k d, d), the part of outer for i, j is (k d, d). */
-static double mixture_many(size k, size d, const double *L, const double *logs, const double *means, const double *x,
-                           size n, double *counts, double *restrict sums, double *outer)
-{
-    size block = 256, width = k * d;
-    double likelihood = 0.0, *shift = malloc(width * sizeof *shift), *turned = malloc(block * width * sizeof *turned);
-    double *partial = calloc(omp_get_max_threads() * (width + k), sizeof *partial);
-    for (size c = 0; c < k; c++)
-        for (size i = 0; i < d; i++) {
-            double sum = 0.0;
-            for (size j = 0; j <= i; j++) sum += L[(c * d + i) * d + j] * means[c * d + j];
-            shift[c * d + i] = sum;
-        }
-    for (size top = 0; top < n; top += block) {
-        size m = n - top < block ? n - top : block;
-        product_of(0, 1, m, width, d, x + top * d, d, L, d, 0.0, turned, width);
-#pragma omp parallel for reduction(+ : likelihood) schedule(static)
-        for (size p = 0; p < m; p++) {
-            double *its = turned + p * width, inner[k], most = -1e308, total = 0.0;
-            double *own = partial + omp_get_thread_num() * (width + k);
-            for (size c = 0; c < k; c++) {
-                double s = 0.0;
-#pragma omp simd reduction(+ : s)
-                for (size i = c * d; i < c * d + d; i++) {
-                    its[i] -= shift[i];
-                    s += its[i] * its[i];
-                }
-                inner[c] = logs[c] - 0.5 * s;
-                most = inner[c] > most ? inner[c] : most;
-            }
-#pragma omp simd reduction(+ : total)
-            for (size c = 0; c < k; c++) total += inner[c] = exp(inner[c] - most);
-            likelihood += most + log(total);
-            for (size c = 0; c < k; c++) {
-                double share = inner[c] / total;
-                own[width + c] += share;
-#pragma omp simd
-                for (size i = c * d; i < c * d + d; i++) own[i] += its[i] *= share;
-            }
-        }
-        product_of(1, 0, width, d, m, turned, width, x + top * d, d, top ? 1.0 : 0.0, outer, d);
-    }
-    memset(sums, 0, width * sizeof *sums);
-    memset(counts, 0, k * sizeof *counts);
-    for (int t = 0; t < omp_get_max_threads(); t++) {
-        for (size i = 0; i < width; i++) sums[i] += partial[t * (width + k) + i];
-        for (size c = 0; c < k; c++) counts[c] += partial[t * (width + k) + width + c];
-    }
-    free(shift), free(turned), free(partial);
-    return likelihood;
-}
-
 /* (alphas, means, icf, x, dalphas, dmeans, dicf, gamma, m, constant); of icf, d logarithms and the columns below */
 ROW(gmm)
 {
@@ -122,19 +70,17 @@ ROW(gmm)
     const double *alphas = AT(0), *means = AT(1), *icf = AT(2), *x = AT(3);
     double *dalphas = AT(4), *dmeans = AT(5), *dicf = AT(6);
     double gamma = PyFloat_AS_DOUBLE(args[7]), m = PyFloat_AS_DOUBLE(args[8]), value = PyFloat_AS_DOUBLE(args[9]);
-    int few = d < SMALL_D;
-    size stride = few ? half : d * d;
-    double *L = calloc(k * stride, sizeof *L), logs[k], counts[k], most = alphas[0], total = 0.0;
+    double *L = malloc(k * half * sizeof *L), logs[k], counts[k], most = alphas[0], total = 0.0;
     for (size c = 0; c < k; c++) {
         const double *its = icf + c * half, *below = its + d;
         double sum = 0.0;
         for (size j = 0; j < d; j++) {
             double e = exp(its[j]);
-            L[c * stride + (few ? j * (j + 3) / 2 : j * (d + 1))] = e;
+            L[c * half + j * (j + 3) / 2] = e;
             value += 0.5 * gamma * gamma * e * e;
             sum += its[j];
             for (size i = j + 1; i < d; i++, below++) {
-                L[c * stride + (few ? i * (i + 1) / 2 : i * d) + j] = *below;
+                L[c * half + i * (i + 1) / 2 + j] = *below;
                 value += 0.5 * gamma * gamma * *below * *below;
             }
         }
@@ -145,35 +91,31 @@ ROW(gmm)
     for (size c = 0; c < k; c++) total += dalphas[c] = exp(alphas[c] - most);
     value -= n * (most + log(total));
 
-    double *sums = malloc(k * d * sizeof *sums), *outer = malloc(k * stride * sizeof *outer);
-    if (few) {
-        double likelihood = 0.0;
-        memset(counts, 0, sizeof counts), memset(sums, 0, k * d * sizeof *sums), memset(outer, 0, k * half * sizeof *outer);
+    double *sums = malloc(k * d * sizeof *sums), *outer = malloc(k * half * sizeof *outer);
+    double likelihood = 0.0;
+    memset(counts, 0, sizeof counts), memset(sums, 0, k * d * sizeof *sums), memset(outer, 0, k * half * sizeof *outer);
 #pragma omp parallel reduction(+ : likelihood)
-        {
-            size team = omp_get_num_threads(), me = omp_get_thread_num(), share = (n + team - 1) / team;
-            double *own = calloc(k * (1 + record), sizeof *own);
-            likelihood = mixture_few(k, d, L, logs, means, x, me * share, (me + 1) * share < n ? (me + 1) * share : n, own);
+    {
+        size team = omp_get_num_threads(), me = omp_get_thread_num(), share = (n + team - 1) / team;
+        double *own = calloc(k * (1 + record), sizeof *own);
+        likelihood = mixture_part(k, d, L, logs, means, x, me * share, (me + 1) * share < n ? (me + 1) * share : n, own);
 #pragma omp critical
-            for (size c = 0; c < k; c++) {
-                counts[c] += own[c];
-                for (size i = 0; i < d; i++) sums[c * d + i] += own[k + c * record + i];
-                for (size i = 0; i < half; i++) outer[c * half + i] += own[k + c * record + d + i];
-            }
-            free(own);
+        for (size c = 0; c < k; c++) {
+            counts[c] += own[c];
+            for (size i = 0; i < d; i++) sums[c * d + i] += own[k + c * record + i];
+            for (size i = 0; i < half; i++) outer[c * half + i] += own[k + c * record + d + i];
         }
-        value += likelihood;
-    } else {
-        value += mixture_many(k, d, L, logs, means, x, n, counts, sums, outer);
+        free(own);
     }
+    value += likelihood;
     for (size c = 0; c < k; c++) {
-        const double *its = icf + c * half, *factor = L + c * stride, *all = outer + c * stride, *below = its + d;
+        const double *its = icf + c * half, *factor = L + c * half, *all = outer + c * half, *below = its + d;
         double *to = dicf + c * half, *rest = to + d;
         dalphas[c] = counts[c] - n * dalphas[c] / total;
         for (size j = 0; j < d; j++) {
             double pull = 0.0;
             for (size i = j; i < d; i++) {
-                size at = (few ? i * (i + 1) / 2 : i * d) + j;
+                size at = i * (i + 1) / 2 + j;
                 double push = all[at] - sums[c * d + i] * means[c * d + j];
                 pull += factor[at] * sums[c * d + i];
                 if (i == j)

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import hashlib
+import itertools
 import os
 import shutil
 import subprocess
@@ -24,6 +25,8 @@ __all__ = ["entry"]
 
 FLAGS = "-O3 -march=native -fno-math-errno -fno-trapping-math -ffp-contract=off -fPIC -shared -w".split()
 KEPT: list[Any] = []
+#: Arguments of fewer numbers are one vector, copied in, and results copied out; more are where the call reads them.
+SMALL = 10_000
 BATCHES = "its matrices have two axes, and no products but naive ones"
 
 
@@ -48,17 +51,39 @@ def compiled(function: Any) -> Any:
     return ca.external(function.name(), str(target))
 
 
-def bound(function: Any, inputs: list[Any], shapes: list[tuple[int, ...]]) -> tuple[Callable[[], Any], list[Any]]:
-    """A call without arguments, and the arrays that it writes to: matrices are read by columns."""
+def bound(function: Any, inputs: list[Any], shapes: list[tuple[int, ...]]) -> tuple[Callable[[], Any], Any, Any]:
+    """A call without arguments, and the two arrays that all it reads and writes are parts of: matrices by columns."""
     buffer, call = compiled(function).buffer()
-    kept = [np.array(x, dtype=float, order="F").ravel(order="F") for x in inputs]
-    results = [np.zeros(int(np.prod(shape))) for shape in shapes]
-    for i, x in enumerate(kept):
-        buffer.set_arg(i, memoryview(x))
-    for i, x in enumerate(results):
-        buffer.set_res(i, memoryview(x))
-    KEPT.append((buffer, kept))  # it holds pointers only
-    return call, results
+    read = np.concatenate([np.ravel(x, order="F").astype(float) for x in inputs])
+    written = np.zeros(sum(int(np.prod(shape)) for shape in shapes))
+    both = (read, map(np.size, inputs), buffer.set_arg), (written, map(np.prod, shapes), buffer.set_res)
+    for array, sizes, bind in both:
+        ends = np.cumsum([0, *sizes], dtype=int)
+        for i, (first, last) in enumerate(itertools.pairwise(ends)):
+            bind(i, memoryview(array[first:last]))
+    KEPT.append((buffer, read, written))  # it holds pointers only
+    return call, read, written
+
+
+def copying(call: Callable[[], Any], read: Any, written: Any, count: int) -> Callable[..., Any]:
+    """The call as everyone else's: it takes arguments, and its results stay as they are when it is called again."""
+    if len(read) == 2:
+
+        def two(x: Any, y: Any) -> Any:
+            read[0] = x
+            read[1] = y
+            call()
+            return written.tolist()
+
+        return two
+    moving = read[:count]
+
+    def one(x: Any) -> Any:
+        moving[:] = x
+        call()
+        return written.copy()
+
+    return one
 
 
 def dense(expressions: list[Any]) -> list[Any]:
@@ -105,8 +130,7 @@ def mlp(W1: Any, b1: Any, W2: Any, b2: Any, W3: Any, b3: Any, X: Any, Y: Any) ->
     h = ca.fmax(X @ W1 + wide(b1), 0.0)
     h = ca.fmax(h @ W2 + wide(b2), 0.0)
     z = h @ W3 + wide(b3)
-    total = sum((ca.logsumexp(z[i, :].T) for i in range(rows)), ca.MX(0.0))
-    return (total - ca.sum2(ca.sum1(z * Y))) / rows
+    return (ca.sum1(ca.log(ca.sum2(ca.exp(z)))) - ca.sum2(ca.sum1(z * Y))) / rows
 
 
 def gmm(given: tuple[Any, ...]) -> Any:
@@ -225,11 +249,17 @@ def entry(row: Row, given: tuple[Any, ...], arguments: tuple[Any, ...]) -> Entry
         shapes = [(len(given[0]),) * 2]
     else:
         raise Absent(BATCHES)
-    call, results = bound(function, inputs, shapes)
+    call, read, written = bound(function, inputs, shapes)
     order = "C" if name == "reprojection" else "F"
 
-    def read(_: Any) -> Any:
-        found = [x.reshape(shape, order=order) for x, shape in zip(results, shapes, strict=False)]
-        return (found[0][0], tuple(found[1:])) if row.asked in ("gradient", "product") else found[0]
+    def taken(out: Any) -> Any:
+        cuts = np.cumsum([int(np.prod(shape)) for shape in shapes])[:-1]
+        pairs = zip(np.split(np.asarray(out), cuts), shapes, strict=True)
+        parts = [x.reshape(shape, order=order) for x, shape in pairs]
+        return (parts[0][0], tuple(parts[1:])) if row.asked in ("gradient", "product") else parts[0]
 
-    return Entry(call, (), read=read)
+    if len(read) >= SMALL:
+        return Entry(call, (), read=lambda _: taken(written))
+    count = len(given) if row.asked == "product" else len(row.argnums)
+    flat = np.concatenate([np.ravel(x, order="F") for x in given[:count]])
+    return Entry(copying(call, read, written, len(flat)), given if len(read) == 2 else (flat,), read=taken)
