@@ -96,6 +96,8 @@ def rerolling(backend: type[_Backend]) -> type[_Backend]:
 def _looped(method: Any, restored: Callable[[_Rerolled, Any], Any]) -> Any:
     @functools.wraps(method)
     def looped(self: Any, graph: Graph, *args: Any) -> Any:
+        if len(graph.nodes) < self.least:
+            return method(self, graph, *args)
         found = _rerolled(graph, self.least)
         return restored(found, method(self, found.graph, *args))
 

@@ -42,7 +42,7 @@ _ROUNDS = 6
 
 def rolled(graph: Graph, least: int = LEAST) -> Graph:
     """The graph with loops for steps that repeat themselves, or itself; the guards as they were, one by one."""
-    return reroll(graph, least)[0]
+    return _rerolled(graph, least)[0]
 
 
 def reroll(graph: Graph, least: int = LEAST) -> tuple[Graph, Report]:
@@ -54,7 +54,13 @@ def reroll(graph: Graph, least: int = LEAST) -> tuple[Graph, Report]:
     least : int
         Nodes that a loop must save.
     """
-    before, loops = len(graph.nodes), []
+    result, loops, misses = _rerolled(graph, least)
+    return result, Report(len(graph.nodes), len(result.nodes), counted(loops), refused(result, misses))
+
+
+def _rerolled(graph: Graph, least: int) -> tuple[Graph, list[Loop], list[tuple[Node, Node, int]]]:
+    """The graph with its loops, the loops, and stretches that have a period and are none."""
+    loops: list[Loop] = []
     result = graph
     bodies: dict[Any, Graph] = {}
     alive: tuple[Node, ...]
@@ -71,9 +77,9 @@ def reroll(graph: Graph, least: int = LEAST) -> tuple[Graph, Report]:
             break
         else:  # what nobody reads is part of a step, or stands in the way
             result = result.evolve(nodes=alive)
-    if loops:
-        result = dead_code(prune_loops(result))
-    return result if loops else graph, Report(before, len(result.nodes), counted(loops), refused(result, misses))
+    if not loops:
+        return graph, loops, misses
+    return dead_code(prune_loops(result)), loops, misses
 
 
 class _Round:
