@@ -298,6 +298,16 @@ def grids(m):
     return total
 
 
+def restarted(x, w):
+    found = []
+    for i in range(12):
+        s = x[i]
+        for _ in range(8):
+            s = np.tanh(w @ s)
+        found.append(s)
+    return np.stack(found)
+
+
 def unpacked(x):
     total = 0.0
     for i, row in enumerate(x):
@@ -351,7 +361,7 @@ PROGRAMS = {
     "backwards": (backwards, X), "permuted": (permuted, X, X[0]), "windows": (windows, X),
     "blocks": (blocks, RNG.normal(size=3 * N)), "fibonacci": (fibonacci, 0.3, 0.5), "adams": (adams, X[0], X),
     "columns": (columns, X), "nested": (nested, X[:12], W), "grids": (grids, RNG.normal(size=(12, 10))),
-    "unpacked": (unpacked, X), "buffered": (buffered, X[0]), "guarded": (guarded, X, 0.5), "powers": (powers, X[0]),
+    "unpacked": (unpacked, X), "restarted": (restarted, X, W), "buffered": (buffered, X[0]), "guarded": (guarded, X, 0.5), "powers": (powers, X[0]),
     "newton": (newton, 2.0), "integers": (integers, 3, X[0]),
 }  # fmt: skip
 

@@ -100,9 +100,24 @@ class _Round:
     # -- finding ----------------------------------------------------------------------------
 
     def _find(self, start: int, stop: int, period: int) -> None:
-        """The loops in a stretch of nodes with a period."""
-        if any(self.taken[start:stop]):
-            return
+        """The loops in a stretch of nodes with a period, one after the other."""
+        todo = [(start, stop, period)]
+        while todo:
+            start, stop, period = todo.pop()
+            if stop - start < max(FEWEST * period, self.least) or any(self.taken[start:stop]):
+                continue
+            found = self._first(start, stop, period)
+            if found is None:
+                continue
+            if self._worth(found):
+                self.ranges.append(found)
+                self.taken[found.start : found.stop] = bytes([1]) * (found.stop - found.start)
+                todo += [(start, found.start, period), (found.stop, stop, period)]
+            elif found.stop - found.start < stop - start - period:  # begun again and again: a step of a longer one
+                todo.append((start, stop, found.count * found.period))
+
+    def _first(self, start: int, stop: int, period: int) -> Steps | None:
+        """A loop in a stretch of nodes with a period, or some multiple of it."""
         missed = start
         for many in (1, 2, 3, 4):
             every = many * period
@@ -112,12 +127,10 @@ class _Round:
                 count = (stop - start - phase) // every
                 found = matched(self.nodes, self.where, start + phase, every, count) if count >= FEWEST else start
                 if isinstance(found, Steps):
-                    if self._worth(found):
-                        self.ranges.append(found)
-                        self.taken[found.start : found.stop] = bytes([1]) * (found.stop - found.start)
-                    return
+                    return found
                 missed = found
         self.misses.append((self.nodes[start], self.nodes[missed], (stop - start) // period))
+        return None
 
     def _worth(self, steps: Steps) -> bool:
         step = self.nodes[steps.start : steps.start + steps.period]
