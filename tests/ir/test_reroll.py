@@ -494,6 +494,7 @@ def test_each_guard_has_its_value_where_loops_stack_them():
     for x in (X[:, 0], X[:, 0] * 300):
         run = protocol.get("numpy").compile(graph)([x, np.array(0.5)])
         values_ = found.values(protocol.get("numpy").compile(found.graph)([x, np.array(0.5)]))
+        assert len(values_) == len(run)
         assert [bool(a) for a in run[1:]] == [bool(a) for a in values_[1:]]
         assert run[0] == values_[0]
 
@@ -552,7 +553,7 @@ def flat(x):
 
 
 @pytest.mark.usefixtures("_short_loops")
-@pytest.mark.parametrize("backend", ["numpy", "c"])
+@pytest.mark.parametrize("backend", ["numpy", "python", "c"])
 def test_values_derivatives_and_guards(backend):
     if wg.available_backends()[backend]:
         pytest.skip(wg.available_backends()[backend])
