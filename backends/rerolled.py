@@ -53,7 +53,7 @@ class _Rerolled:
         return reverse
 
 
-@functools.lru_cache(maxsize=16)
+@functools.lru_cache(maxsize=4)
 def _rerolled(graph: Graph, least: int) -> _Rerolled:
     """A graph with its loops, the last few of which are remembered; itself where there are none."""
     loops = rolled(graph, least)
