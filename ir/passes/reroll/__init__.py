@@ -164,7 +164,8 @@ class _Round:
             steps = self.ranges[r]
             own = {v: node for node in self.nodes[steps.start : steps.stop] for v in node.results}
             given = Given(self.nodes, ChainMap(own, maker), self.b, self._at)
-            written = write(given, steps, *map(sorted, wanted[r]), self.bodies)
+            each, last = map(sorted, wanted[r])
+            written = write(given, steps, each, last, self.bodies)
             self._note(steps, written)
             self.written.append(written)
             i, r = steps.stop, r + 1
