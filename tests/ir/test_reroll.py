@@ -539,6 +539,25 @@ def test_a_function_a_program_and_a_graph():
         np.testing.assert_allclose(wg.grad(lambda s, g=g: g(s, LONG).sum())(s), want, rtol=1e-13)
 
 
+class Oscillator:
+    @wg.trace
+    def steps(self, s):
+        for _ in range(100):
+            s = s + 0.01 * np.sin(s) * np.cos(s)
+        return s
+
+
+def test_a_method_and_named_sizes():
+    ours = Oscillator()
+    found = wg.reroll(ours.steps)
+    assert found(LONG).tobytes() == ours.steps(LONG).tobytes()
+    assert found.traced.report.loops
+    small = wg.reroll(ours.steps.graph(wg.spec("n")))
+    assert len(small.graph.nodes) == 2
+    for n in (3, 50):
+        assert small(LONG[:n]).tobytes() == ours.steps(LONG[:n]).tobytes()
+
+
 @pytest.mark.parametrize(("f", "why"), [(growing, "shapes change from step to step"), (changing, "does not repeat")])
 def test_what_is_no_loop_stays_and_is_told(f, why):
     program = wg.trace(f).graph(LONG)
