@@ -26,23 +26,9 @@ class _Rerolled:
     guards: Gathered | None = None
 
     def run(self, run: Run) -> Run:
-        """Values."""
+        """Whatever comes before the guards, and these."""
         found = self.guards
         return run if found is None else lambda inputs: found.values(run(inputs))
-
-    def beside(self, run: Run) -> Run:
-        """Values, derivatives and guards, in this order."""
-        if (found := self.guards) is None:
-            return run
-        n, guards = len(self.graph.outputs), len(self.graph.guards)
-
-        def beside(inputs: Any) -> tuple[Any, ...]:
-            results = run(inputs)
-            stop = len(results) - guards
-            values = found.values((*results[:n], *results[stop:]))
-            return (*values[: found.outputs], *results[n:stop], *values[found.outputs :])
-
-        return beside
 
     def forward(self, run: Forward) -> Forward:
         """Values and tangents."""
@@ -51,28 +37,23 @@ class _Rerolled:
 
         def forward(inputs: Any, tangents: Any) -> tuple[Any, Any]:
             values, moved = run(inputs, tangents)
-            return found.values(values), moved[: found.outputs]
+            return found.values(values), moved
 
         return forward
 
     def reverse(self, run: Reverse) -> Reverse:
-        """Values and cotangents."""
+        """Values and cotangents, or a pullback."""
         if (found := self.guards) is None:
             return run
-        further = (None,) * (len(self.graph.outputs) - found.outputs)
 
         def reverse(inputs: Any, cotangents: Any = None) -> tuple[Any, Any]:
-            if cotangents is not None:
-                values, moved = run(inputs, (*cotangents, *further))
-                return found.values(values), moved
-            values, pull = run(inputs)
-            back: Callable[[Any], Any] = lambda given: pull((*given, *further))
-            return found.values(values), back
+            values, rest = run(inputs, cotangents)
+            return found.values(values), rest
 
         return reverse
 
 
-@functools.lru_cache(maxsize=16)
+@functools.lru_cache(maxsize=4)
 def _rerolled(graph: Graph, least: int) -> _Rerolled:
     """A graph with its loops, the last few of which are remembered; itself where there are none."""
     loops = rolled(graph, least)
@@ -96,6 +77,8 @@ def rerolling(backend: type[_Backend]) -> type[_Backend]:
 def _looped(method: Any, restored: Callable[[_Rerolled, Any], Any]) -> Any:
     @functools.wraps(method)
     def looped(self: Any, graph: Graph, *args: Any) -> Any:
+        if len(graph.nodes) < self.least:
+            return method(self, graph, *args)
         found = _rerolled(graph, self.least)
         return restored(found, method(self, found.graph, *args))
 
@@ -107,6 +90,6 @@ _RESTORED: dict[str, Callable[[_Rerolled, Any], Any]] = {
     "compile": _Rerolled.run,
     "forward": _Rerolled.forward,
     "reverse": _Rerolled.reverse,
-    "gradient": _Rerolled.beside,
-    "pushed": _Rerolled.beside,
+    "gradient": _Rerolled.run,
+    "pushed": _Rerolled.run,
 }

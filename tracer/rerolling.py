@@ -12,7 +12,7 @@ from wengert.ir.graph import Graph
 from wengert.ir.passes.reroll import Report, reroll as find_loops, rolled
 from wengert.ir.passes.reroll.guards import joined
 from wengert.ir.symbolic.schema import instantiate
-from wengert.tracer.decorator import Traced, trace
+from wengert.tracer.decorator import BoundMethod, Traced, trace
 from wengert.tracer.symbolic import lifted
 
 __all__ = ["reroll"]
@@ -72,6 +72,8 @@ def reroll(f: Any) -> Any:
         graph = f.graph if f.graph.sizes is None else instantiate(f.graph, dict(f.graph.sizes.witness))
         program.report = evolve(find_loops(graph)[1], after=len(program.graph.nodes))
         return program
+    if isinstance(f, BoundMethod):
+        return BoundMethod(reroll(f.traced), f.instance)
     return _rerolled(trace(f))
 
 

@@ -86,7 +86,7 @@ class NumpyBackend:
     """See :class:`wengert.backends.protocol.Backend`."""
 
     name = "numpy"
-    least = 512  #: nodes that a loop must save
+    least = 256  #: nodes that a loop must save; as c has it, so that one search does for both
     whole_from = 16  #: so many sweeps of a Jacobian are better one program of the whole
 
     def unavailable(self) -> str | None:

@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterable, Sequence
+from collections.abc import Callable, Iterable, Sequence
 
 from wengert.ir.graph import Constant, Node, Value
 from wengert.ir.kinds import Elementwise, Movement
@@ -38,11 +38,14 @@ def _cheap(node: Node) -> bool:
     return isinstance(node.op, Movement) or (isinstance(node.op, Elementwise) and node.op.symbol in _CHEAP)
 
 
-def _again(nodes: Sequence[Node], wanted: Sequence[Value], fixed: set[Value], chosen: object) -> tuple[list[Node], int]:
+def _again(
+    nodes: Sequence[Node], wanted: Sequence[Value], fixed: set[Value], chosen: Callable[[Node], bool]
+) -> tuple[list[Node], int]:
     """The chosen nodes among those that make the wanted values, and the bytes of what these leave to be kept."""
-    needed, found, made = set(wanted), [], set[Value]()
+    needed, found = set(wanted), []
+    made: set[Value] = set()
     for node in reversed(nodes):
-        if chosen(node) and not needed.isdisjoint(node.results) and fixed.isdisjoint(node.results):  # type: ignore[operator]
+        if chosen(node) and not needed.isdisjoint(node.results) and fixed.isdisjoint(node.results):
             needed.update(node.operands)
             made.update(node.results)
             found.append(node)

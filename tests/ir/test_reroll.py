@@ -298,6 +298,16 @@ def grids(m):
     return total
 
 
+def restarted(x, w):
+    found = []
+    for i in range(12):
+        s = x[i]
+        for _ in range(8):
+            s = np.tanh(w @ s)
+        found.append(s)
+    return np.stack(found)
+
+
 def unpacked(x):
     total = 0.0
     for i, row in enumerate(x):
@@ -351,7 +361,7 @@ PROGRAMS = {
     "backwards": (backwards, X), "permuted": (permuted, X, X[0]), "windows": (windows, X),
     "blocks": (blocks, RNG.normal(size=3 * N)), "fibonacci": (fibonacci, 0.3, 0.5), "adams": (adams, X[0], X),
     "columns": (columns, X), "nested": (nested, X[:12], W), "grids": (grids, RNG.normal(size=(12, 10))),
-    "unpacked": (unpacked, X), "buffered": (buffered, X[0]), "guarded": (guarded, X, 0.5), "powers": (powers, X[0]),
+    "unpacked": (unpacked, X), "restarted": (restarted, X, W), "buffered": (buffered, X[0]), "guarded": (guarded, X, 0.5), "powers": (powers, X[0]),
     "newton": (newton, 2.0), "integers": (integers, 3, X[0]),
 }  # fmt: skip
 
@@ -484,6 +494,7 @@ def test_each_guard_has_its_value_where_loops_stack_them():
     for x in (X[:, 0], X[:, 0] * 300):
         run = protocol.get("numpy").compile(graph)([x, np.array(0.5)])
         values_ = found.values(protocol.get("numpy").compile(found.graph)([x, np.array(0.5)]))
+        assert len(values_) == len(run)
         assert [bool(a) for a in run[1:]] == [bool(a) for a in values_[1:]]
         assert run[0] == values_[0]
 
@@ -528,6 +539,25 @@ def test_a_function_a_program_and_a_graph():
         np.testing.assert_allclose(wg.grad(lambda s, g=g: g(s, LONG).sum())(s), want, rtol=1e-13)
 
 
+class Oscillator:
+    @wg.trace
+    def steps(self, s):
+        for _ in range(100):
+            s = s + 0.01 * np.sin(s) * np.cos(s)
+        return s
+
+
+def test_a_method_and_named_sizes():
+    ours = Oscillator()
+    found = wg.reroll(ours.steps)
+    assert found(LONG).tobytes() == ours.steps(LONG).tobytes()
+    assert found.traced.report.loops
+    small = wg.reroll(ours.steps.graph(wg.spec("n")))
+    assert len(small.graph.nodes) == 2
+    for n in (3, 50):
+        assert small(LONG[:n]).tobytes() == ours.steps(LONG[:n]).tobytes()
+
+
 @pytest.mark.parametrize(("f", "why"), [(growing, "shapes change from step to step"), (changing, "does not repeat")])
 def test_what_is_no_loop_stays_and_is_told(f, why):
     program = wg.trace(f).graph(LONG)
@@ -542,7 +572,7 @@ def flat(x):
 
 
 @pytest.mark.usefixtures("_short_loops")
-@pytest.mark.parametrize("backend", ["numpy", "c"])
+@pytest.mark.parametrize("backend", ["numpy", "python", "c"])
 def test_values_derivatives_and_guards(backend):
     if wg.available_backends()[backend]:
         pytest.skip(wg.available_backends()[backend])

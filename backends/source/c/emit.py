@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import math
 import re
 from collections.abc import Iterator
 from typing import Any
@@ -48,7 +49,7 @@ class Program:
         self.threads = threads.threads()
         self.helpers = Helpers(hosted=hosted)
         self.kernels: dict[str, str] = {}
-        self.inner: set[str] = set()
+        self.called: dict[str, float] = {}  # how often steps of loops call a kernel; without end where others do
         self.constants: dict[Any, tuple[str, Constant]] = {}
         self.handed: list[Constant] = []
         self.failures: list[Failure] = []
@@ -88,19 +89,18 @@ class Program:
         key = kernel.text("k")
         if key not in self.kernels:
             self.kernels[key] = f"k{len(self.kernels)}"
-            if inner:
-                self.inner.add(key)
-        else:
-            self.inner.discard(key)
+        self.called[key] = self.called.get(key, 0) + (1 if inner else math.inf)
         return self.kernels[key]
 
     def _apart(self) -> Iterator[str]:
-        """What says of each kernel whether it stays a function of its own: not if one step alone calls it."""
+        """What says of each kernel whether it stays a function of its own: not if one step alone calls it, or if steps
+        alone do and it is short."""
         left = _WITHIN
         for text in self.kernels:
-            within = text in self.inner and len(text) <= left
-            left -= len(text) if within else 0
-            yield "OUTLINED " if self.hosted and not within else ""
+            calls = self.called[text]
+            within = calls * len(text) <= left and (calls == 1 or len(text) <= _SHORT)
+            left -= int(calls * len(text)) if within else 0
+            yield "" if not self.hosted or (within and calls == 1) else "inline " if within else "OUTLINED "
 
     def fail(self, kind: str, source: Node) -> int:
         """The code of a new failure."""
@@ -191,7 +191,7 @@ _OUTLINED = """#ifdef __GNUC__
 #define OUTLINED
 #endif
 """
-_WITHIN = 40_000
+_WITHIN, _SHORT = 40_000, 1500
 #: Loops that run again, with care, where the first run met what it did not expect.
 _COLD = """#ifdef __GNUC__
 #define COLD __attribute__((cold, noinline))

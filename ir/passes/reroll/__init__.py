@@ -42,7 +42,7 @@ _ROUNDS = 6
 
 def rolled(graph: Graph, least: int = LEAST) -> Graph:
     """The graph with loops for steps that repeat themselves, or itself; the guards as they were, one by one."""
-    return reroll(graph, least)[0]
+    return _rerolled(graph, least)[0]
 
 
 def reroll(graph: Graph, least: int = LEAST) -> tuple[Graph, Report]:
@@ -54,7 +54,13 @@ def reroll(graph: Graph, least: int = LEAST) -> tuple[Graph, Report]:
     least : int
         Nodes that a loop must save.
     """
-    before, loops = len(graph.nodes), []
+    result, loops, misses = _rerolled(graph, least)
+    return result, Report(len(graph.nodes), len(result.nodes), counted(loops), refused(result, misses))
+
+
+def _rerolled(graph: Graph, least: int) -> tuple[Graph, list[Loop], list[tuple[Node, Node, int]]]:
+    """The graph with its loops, the loops, and stretches that have a period and are none."""
+    loops: list[Loop] = []
     result = graph
     bodies: dict[Any, Graph] = {}
     alive: tuple[Node, ...]
@@ -71,9 +77,9 @@ def reroll(graph: Graph, least: int = LEAST) -> tuple[Graph, Report]:
             break
         else:  # what nobody reads is part of a step, or stands in the way
             result = result.evolve(nodes=alive)
-    if loops:
-        result = dead_code(prune_loops(result))
-    return result if loops else graph, Report(before, len(result.nodes), counted(loops), refused(result, misses))
+    if not loops:
+        return graph, loops, misses
+    return dead_code(prune_loops(result)), loops, misses
 
 
 class _Round:
@@ -94,9 +100,24 @@ class _Round:
     # -- finding ----------------------------------------------------------------------------
 
     def _find(self, start: int, stop: int, period: int) -> None:
-        """The loops in a stretch of nodes with a period."""
-        if any(self.taken[start:stop]):
-            return
+        """The loops in a stretch of nodes with a period, one after the other."""
+        todo = [(start, stop, period)]
+        while todo:
+            start, stop, period = todo.pop()
+            if stop - start < max(FEWEST * period, self.least) or any(self.taken[start:stop]):
+                continue
+            found = self._first(start, stop, period)
+            if found is None:
+                continue
+            if self._worth(found):
+                self.ranges.append(found)
+                self.taken[found.start : found.stop] = bytes([1]) * (found.stop - found.start)
+                todo += [(start, found.start, period), (found.stop, stop, period)]
+            elif found.stop - found.start < stop - start - period:  # begun again and again: a step of a longer one
+                todo.append((start, stop, found.count * found.period))
+
+    def _first(self, start: int, stop: int, period: int) -> Steps | None:
+        """A loop in a stretch of nodes with a period, or some multiple of it."""
         missed = start
         for many in (1, 2, 3, 4):
             every = many * period
@@ -106,12 +127,10 @@ class _Round:
                 count = (stop - start - phase) // every
                 found = matched(self.nodes, self.where, start + phase, every, count) if count >= FEWEST else start
                 if isinstance(found, Steps):
-                    if self._worth(found):
-                        self.ranges.append(found)
-                        self.taken[found.start : found.stop] = bytes([1]) * (found.stop - found.start)
-                    return
+                    return found
                 missed = found
         self.misses.append((self.nodes[start], self.nodes[missed], (stop - start) // period))
+        return None
 
     def _worth(self, steps: Steps) -> bool:
         step = self.nodes[steps.start : steps.start + steps.period]
@@ -145,8 +164,8 @@ class _Round:
             steps = self.ranges[r]
             own = {v: node for node in self.nodes[steps.start : steps.stop] for v in node.results}
             given = Given(self.nodes, ChainMap(own, maker), self.b, self._at)
-            every, last = map(sorted, wanted[r])
-            written = write(given, steps, every, last, self.bodies)
+            each, last = map(sorted, wanted[r])
+            written = write(given, steps, each, last, self.bodies)
             self._note(steps, written)
             self.written.append(written)
             i, r = steps.stop, r + 1

@@ -65,31 +65,35 @@ def joined(graph: Graph) -> Graph:
 
 @frozen(eq=False)
 class Gathered:
-    """A graph that gives arrays of the values of guards beside its outputs: ``places`` says for each guard of
-    the graph that it stands for which of its further results, and which element."""
+    """A graph some of whose guards are whole arrays of values: ``places`` says for each guard of the graph that it
+    stands for which of these it is in, and which element."""
 
     graph: Graph
-    outputs: int
     places: tuple[tuple[int, int], ...]
 
     def values(self, results: Sequence[Any]) -> tuple[Any, ...]:
-        """The outputs, then the value of each guard."""
-        further = [np.asarray(x).reshape(-1) for x in results[self.outputs :]]
-        return (*results[: self.outputs], *(further[i][k] for i, k in self.places))
+        """Results of which the last are of the guards, as those of the graph that it stands for."""
+        n = len(results) - len(self.graph.guards)
+        arrays = [np.asarray(x).reshape(-1) for x in results[n:]]
+        return (*results[:n], *(arrays[i][k] for i, k in self.places))
 
 
 def gathered(graph: Graph) -> Gathered | None:
-    """With arrays in place of the guards that test their elements; None where there are none."""
+    """With arrays in place of the guards that test their elements, for backends to compute; None without such."""
     origins = _origins(graph)
     counts: dict[Value, int] = {}
     for root, _ in origins:
         counts[root] = counts.get(root, 0) + 1
-    arrays = [root for root, n in counts.items() if n >= _FEWEST]
-    if not arrays:
+    at: dict[Value, int] = {}
+    guards: list[Guard] = []
+    places = []
+    for guard, (root, place) in zip(graph.guards, origins, strict=True):
+        whole = counts[root] >= _FEWEST
+        value = root if whole else guard.value
+        if value not in at:
+            at[value] = len(guards)
+            guards.append(Guard(value, guard.expected, guard.location))
+        places.append((at[value], place if whole else 0))
+    if len(guards) == len(graph.guards):
         return None
-    at = {root: i for i, root in enumerate(arrays)}
-    kept = [guard for guard, (root, _) in zip(graph.guards, origins, strict=True) if root not in at]
-    rest = iter(range(len(arrays), len(graph.guards)))
-    places = tuple((at[root], place) if root in at else (next(rest), 0) for root, place in origins)
-    found = graph.evolve(outputs=(*graph.outputs, *arrays), guards=tuple(kept), results=None)
-    return Gathered(dead_code(found), len(graph.outputs), places)
+    return Gathered(dead_code(graph.evolve(guards=tuple(guards))), tuple(places))

@@ -162,8 +162,11 @@ class _Matching:
         for step in range(first, min(first + DELAY, last)):
             begin = self._begin(step)
             for v, source in self._pairs(begin):
-                before = source is None or source.steps > step - first
-                if not (self.where.get(v, (-1, 0))[0] < bound if before else source and self._is(v, begin, source)):
+                if source is None or source.steps > step - first:
+                    fits = self.where.get(v, (-1, 0))[0] < bound
+                else:
+                    fits = self._is(v, begin, source)
+                if not fits:
                     self.bad = begin
                     return False
         return True
