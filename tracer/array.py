@@ -362,7 +362,9 @@ def direct(xp: TraceNamespace, operands: Any) -> list[Value] | None:
 
 
 def quickly(op: Any, operands: Any) -> Array | None:
-    """A ufunc of one node on such operands; None where they are others."""
+    """A ufunc of one node on such operands; None where they are others, or one more is where the result goes."""
+    if len(operands) != op.arity:
+        return None
     for x in operands:
         if type(x) is Array:
             values = direct(x.xp, operands)

@@ -23,7 +23,7 @@ def programs(row: Row, backend: str, *, tiny: bool = False) -> tuple[Callable[..
 #: Derivatives of other kinds are traced in their turn, so that a program is all there is to call.
 _MATRICES: dict[str, Callable[[Any], Callable[..., Any]]] = {
     "product": lambda f: lambda x, v: (f(x), (wg.hvp(f)(x, v),)),
-    "blocks": wg.jacobian_blocks,
+    "blocks": lambda f: wg.vmap(wg.jacobian(lambda p, features: f(p[None], features[None])[0])),
     "jacobian": wg.jacobian,
     "hessian": wg.hessian,
 }
