@@ -251,6 +251,7 @@ class Elementary:
     """The functions of this file that a program needs."""
 
     def __init__(self) -> None:
+        self.uses = 0
         self.parts: dict[str, str] = {}
         self.doubles: dict[str, None] = {}
         self.others: dict[str, str] = {}

@@ -21,8 +21,12 @@ from wengert.ir.types import DTYPES, ArrayType
 
 __all__ = ["PARALLEL", "Kernel", "cheap", "weight"]
 
+#: What a function counts that is written into the loop: compilers take time that grows faster than a loop's length.
+INLINED = 12
 #: Turns of a loop from which on functions are taken that vectorise.
 SEVERAL = 8
+#: Functions written into loops from which on this many turns are asked.
+MANY, LONG = 256, 4096
 _TURNING = re.compile(rf"\b((?:{'|'.join(sorted(TURNING))})_f(?:32|64)\()")
 _BOUND = re.compile(r"^for .*< (\d+);")
 
@@ -47,7 +51,7 @@ def _body(op: Elementwise, dtypes: DTypes) -> Graph:
 @functools.lru_cache(maxsize=4096)
 def _weight(op: Elementwise, dtypes: DTypes) -> int:
     if op.body is None or op.name in BODIES:
-        return 1
+        return INLINED if op.libm in FUNCTIONS else 1
     return sum(weight(node) for node in _body(op, dtypes).nodes)
 
 
@@ -180,7 +184,7 @@ class Kernel:
         if op.body is not None:
             return self._inline(_body(op, dtypes), atoms, where)
         function = "pow" if op.symbol == "**" else op.libm
-        if function in FUNCTIONS and out.kind == "f" and math.prod(self._turns) >= SEVERAL:
+        if function in FUNCTIONS and out.kind == "f" and self._vectorises():
             return self._elementary(function, out, ", ".join(atoms))
         if op.libm is not None:
             return self.define(out, library(op.libm, self.helpers, out, atoms))
@@ -192,6 +196,10 @@ class Kernel:
         text = spell(op.symbol, self.helpers, out, dtypes, atoms)
         return text if text in atoms else self.define(out, text)
 
+    def _vectorises(self) -> bool:
+        """Whether the loop is worth a function written into it: in a long program, of a long loop alone."""
+        return math.prod(self._turns) >= (SEVERAL if self.helpers.elementary.uses < MANY else LONG)
+
     def _elementary(self, name: str, out: np.dtype[Any], x: str) -> str:
         """A function within a loop: once or a few times, libm's answers sooner.
 
@@ -199,6 +207,7 @@ class Kernel:
         number is looked at: a call in the loop would not let it be vectorised.
         """
         functions = self.helpers.elementary
+        functions.uses += 1
         call = f"{functions.need(name, out)}({x})"
         if name not in TURNING:
             return self.define(out, call)
