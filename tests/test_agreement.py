@@ -33,7 +33,7 @@ from wengert.ir.verify import verify
 
 SOAK = bool(os.environ.get("WENGERT_SOAK"))
 CHUNKS, PER_CHUNK = (20, 600) if SOAK else (10, 40)
-C_SHARE = 25 if SOAK else 4  # one graph in so many is compiled
+C_SHARE = 25 if SOAK else 8  # one graph in so many is compiled
 BACKENDS = [name for name, reason in WHY_NOT.items() if reason is None and name != "reference"]
 SEEDS = (0, 1, 2, 3)  # 0 disturbs nothing: the oracle
 #: Beyond these, a product may overflow, or vanish, in one order and not in another.

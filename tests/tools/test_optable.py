@@ -1,5 +1,6 @@
 """The op table: up to date, without holes, and able to see one."""
 
+import os
 import subprocess
 import sys
 from pathlib import Path
@@ -141,6 +142,7 @@ def test_derivatives_are_the_rules_run_on_symbols(name, text):
     assert derivative(OPS[name], samples(OPS[name])[-1].graph) == text
 
 
+@pytest.mark.skipif(not os.environ.get("WENGERT_SOAK"), reason="looks at the whole table once more: make soak")
 def test_the_command_finds_no_hole():
     done = subprocess.run([sys.executable, "-m", "wengert.tools.cli", "ops", "--check"],
                           capture_output=True, text=True, check=False)  # fmt: skip
