@@ -4,6 +4,7 @@ Python's numbers are weak.  float16, which no program holds, is refused in words
 """
 
 import operator
+import os
 
 import numpy as np
 import pytest
@@ -65,7 +66,7 @@ def _is_bool_power(f, args):
     return f in (operator.pow, np.power) and getattr(args[0], "dtype", None) == np.dtype(bool)
 
 
-@pytest.mark.parametrize("name", BINARY)
+@pytest.mark.parametrize("name", BINARY if os.environ.get("WENGERT_SOAK") else sorted(BINARY)[::2])
 def test_two_operands(name):
     for a in UNIT:
         for b in OPERANDS:

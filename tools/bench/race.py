@@ -27,7 +27,9 @@ def environment(threads: int | None) -> dict[str, str]:
     """This process's, with as many threads."""
     path = os.pathsep.join(p for p in sys.path if p)
     limits = {} if threads is None else dict.fromkeys(THREADS, str(threads))
-    return {**os.environ, "PYTHONPATH": path, **limits}
+    found = {**os.environ, "PYTHONPATH": path, **limits}
+    found.pop("PYTHONDONTWRITEBYTECODE", None)  # as after an installation
+    return found
 
 
 def run(row: Row, entrants: Sequence[str], *, seconds: float, limit: float, threads: int | None) -> dict[str, Any]:
