@@ -32,6 +32,8 @@ LEAST = 1 << 20
 GAIN = 0.7
 #: How much better tiles that leave rows over have to be: these are a second program to compile.
 REST = 1.25
+#: What a byte costs that is copied into another order.
+TURNED = 6
 #: The least rows of a tile.
 FEWEST = 8
 #: What starting a tile costs, in weighed bytes.
@@ -136,6 +138,7 @@ class _Plan:
     def _choose(self, region: Region) -> float:
         """Choose the rows of a tile; the traffic that this saves."""
         made = {v for node in region.nodes for v in node.results}
+        read = {v for node in region.nodes for v in node.operands}
         stored, whole, sums = 0, 0, 0
         readers: dict[Value, int] = defaultdict(int)
         for node in region.nodes:
@@ -143,7 +146,7 @@ class _Plan:
                 continue
             if self.summed(node):
                 sums += _bytes(node.result)
-            else:
+            elif node.result in read:
                 stored += _bytes(node.result)
             for value in node.operands:
                 if value in self.lanes:
@@ -154,14 +157,17 @@ class _Plan:
         again = sum(_bytes(v) * (count - (v not in made)) for v, count in readers.items())
         traffic, n = stored + again, self.length
         before = _weighed(traffic, traffic)
-        copied = sum(_bytes(v) for v in self.leaving & made)
+        leaving = self.leaving & made
+        copied = sum(map(_bytes, leaving))
+        #: The lanes lead in a tile: where they do not outside, an array is copied, element by element.
+        turned = sum(_bytes(v) for v in {*leaving, *(read - made)} if self.lanes.get(v, 0) and v not in self.sources)
 
         def after(rows: int) -> float:
             rest = n - self.tiles(rows) * rows
             joined = 2 * copied + _weighed(traffic * rest / n, traffic * rest / n) if rest else 0
             each = _weighed(whole, whole) + _weighed(3 * sums, sums) + START
             total = n / rows * each + joined + _weighed(traffic, traffic * rows / n)
-            return total * (REST if rest else 1)
+            return total * (REST if rest else 1) + TURNED * turned
 
         most = min(n // (4 * self.parts), 1 << 16)
         rows = {b for b in range(FEWEST, most + 1) if n % b == 0 or b & (b - 1) == 0}
