@@ -66,10 +66,17 @@ class Switch:
     def compile(self) -> None:
         """Make the later function, and take it."""
         try:
-            self.run = self._context.copy().run(self._make, protocol.get(LATER))
+            self.run = self._context.copy().run(self._ready)
         except Exception as error:  # noqa: BLE001 (whatever it is, there is another way to go on)
             self._failed = f"{type(error).__name__}: {error}"
         self._made.set()
+
+    def _ready(self) -> Callable[..., Any]:
+        """The later function, with what it would build at its first call."""
+        made = self._make(protocol.get(LATER))
+        if (prepare := getattr(made, "prepare", None)) is not None:
+            prepare()
+        return made
 
     def wait(self, seconds: float | None) -> bool:
         """Whether it is decided by then which function answers."""

@@ -80,7 +80,11 @@ def _looped(method: Any, restored: Callable[[_Rerolled, Any], Any]) -> Any:
         if len(graph.nodes) < self.least:
             return method(self, graph, *args)
         found = _rerolled(graph, self.least)
-        return restored(found, method(self, found.graph, *args))
+        made = method(self, found.graph, *args)
+        whole = restored(found, made)
+        if whole is not made and hasattr(made, "prepare"):
+            whole.prepare = made.prepare
+        return whole
 
     return looped
 

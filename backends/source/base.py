@@ -63,6 +63,7 @@ class SourceBackend(ABC):
             columns = iter(moved)
             return values, tuple(next(columns) if m else None for m in moving)
 
+        run.prepare = sweep.prepare  # type: ignore[attr-defined]
         return run
 
     def derivative(
@@ -109,6 +110,7 @@ class SourceBackend(ABC):
                 value.append(self.build(graph))
             return value[0](inputs), lambda given: pull(inputs, given)[1]
 
+        run.prepare = sweep.prepare  # type: ignore[attr-defined]
         return run
 
 
@@ -157,6 +159,10 @@ class _Sweep:
         if size <= enough <= 1.5 * size or len(kept) == KEPT:
             return enough
         return size if self._several(size) else 1
+
+    def prepare(self) -> None:
+        """Build the program of one direction now."""
+        self._program(1)
 
     def _several(self, size: int) -> bool:
         """Whether there is a program of so many directions; a graph that has none goes one by one."""

@@ -12,7 +12,7 @@ import pytest
 
 import wengert as wg
 from wengert.backends import auto, protocol
-from wengert.backends.source.c import BACKEND, cache, compiler
+from wengert.backends.source.c import BACKEND, cache, compiler, shared
 
 needs_compiler = pytest.mark.skipif(BACKEND.unavailable() is not None, reason=str(BACKEND.unavailable()))
 X = np.linspace(0.1, 2, 7)
@@ -137,3 +137,19 @@ def test_python_ends_while_a_compiler_runs(tmp_path):
     for process in started.read_text().split():
         with pytest.raises(ProcessLookupError):
             os.kill(int(process), 0)
+
+
+@needs_compiler
+def test_the_caller_never_compiles(monkeypatch):
+    """Derivatives are built when they are first called, by others; here, before C takes over."""
+    callers = []
+    monkeypatch.setattr(shared, "load", lambda text: callers.append(threading.current_thread()) or cache.load(text))
+    x = np.linspace(0.1, 1, 7)
+    program = wg.trace(f).graph(x)
+    gradient = wg.grad(program.on("auto"))
+    wanted = wg.grad(program.on("numpy"))(x)
+    np.testing.assert_allclose(gradient(x), wanted, rtol=1e-13)
+    auto.settle()
+    np.testing.assert_allclose(gradient(x), wanted, rtol=1e-13)
+    assert callers
+    assert threading.main_thread() not in callers
