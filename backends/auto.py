@@ -126,6 +126,7 @@ class Worker:
             abandon()
         self._thread.join(SECONDS)
 
+
 _WORKER = Worker()
 atexit.register(_WORKER.leave)
 if hasattr(os, "register_at_fork"):

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from collections.abc import Callable
 from typing import TYPE_CHECKING, Any
 
 from wengert.ir.build import Expr
@@ -20,10 +21,7 @@ class Convertible(Expr):
     owner: Trace
     numbers: Any
     size: int
-
-    def check_alive(self) -> None:
-        """Raise unless its trace is under way."""
-        raise NotImplementedError
+    check_alive: Callable[[], None]
 
     def __bool__(self) -> bool:
         if (numbers := self.numbers) is not None:

@@ -189,7 +189,6 @@ class _Body:
             (value,), first = node.operands, False
         return not first and value not in self.inner
 
-
     def _carried(self, source: tuple[int, int], begin: tuple[Value, ...]) -> Value:
         """What was made some steps before; in as many steps from the first on it is what stands in ``begin``."""
         for k in range(len(begin)):
