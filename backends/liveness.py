@@ -96,14 +96,22 @@ class Liveness:
         """Whether a value is an array of its own that only row ``at`` reads from here on."""
         return v in self.fresh and self.root[v] is v and self.last[v] == at
 
-    def parts(self, rows: Sequence[Row], outputs: Sequence[Value]) -> dict[Value, int]:
+    def parts(self, rows: Sequence[Row], outputs: Sequence[Value], exact: Sequence[Value]) -> dict[Value, int]:
         """The values put in zeros that one row alone reads, to add them to an array of its own: they can be added in
-        place there.  What they are made of is then read in that row."""
+        place there.  What they are made of is then read in that row.
+
+        A zero that is added makes 0.0 of -0.0, and so do these not: in what ``exact`` is made of, no floats are.
+        """
         readers = Counter(v for _, reads in rows for v in reads) + Counter(outputs)
         makers = {v: node for node, _ in rows for v in node.results}
+        exactly = set(exact)
+        for node, reads in reversed(rows):
+            if not exactly.isdisjoint(node.results):
+                exactly.update(reads)
         found: dict[Value, int] = {}
         for at, (node, reads) in enumerate(rows):
-            for x, y in (reads[::-1], reads) if node.op is OPS["add"] else ():
+            signed = node.results[0] in exactly and node.results[0].type.dtype.kind in "fc"
+            for x, y in (reads[::-1], reads) if node.op is OPS["add"] and not signed else ():
                 part = makers.get(y)
                 if part is not None and part.op is OPS["place"] and readers[y] == 1 and x not in found and (
                     memory(x) == memory(y) and self.whole(x, at)):

@@ -31,7 +31,8 @@ LANES = 1024
 
 def straight(graph: Graph, checked: range | None = None) -> Callable[..., tuple[Any, ...]]:
     """A graph as a function from arrays to arrays of their own; then what is NaN where one is in a checked output."""
-    return numbers(graph, boxed=True, checked=checked) or Lines(graph, own=True).function("program", checked=checked)
+    found = numbers(graph, boxed=True, checked=checked)
+    return found or Lines(graph, own=True, derived=checked or range(0)).function("program", checked=checked)
 
 
 def one_pulled(graph: Graph, active: tuple[int, ...]) -> Callable[[Any, Any], Any]:

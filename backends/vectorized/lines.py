@@ -50,10 +50,11 @@ class Lines:
     """The statements of a graph.
 
     ``own`` says that each output must be an array of its own; else they may be views of inputs or of each other.
-    ``scope`` are the objects that the text names.
+    ``derived`` are the outputs of which the signs of zeros do not matter: derivatives.  ``scope`` are the objects that
+    the text names.
     """
 
-    def __init__(self, graph: Graph, *, own: bool) -> None:
+    def __init__(self, graph: Graph, *, own: bool, derived: range = range(0)) -> None:
         self.graph, self.own = graph, own
         self.scope: dict[str, Any] = {"array": np.array, "finished": finished, "zeros": np.zeros}
         self.lines: list[str] = []
@@ -67,7 +68,8 @@ class Lines:
         self.free: dict[Any, list[tuple[str, int]]] = {}  # dead arrays by type: name and line
         self.views: dict[Value, list[str]] = {}  # the names of the views of each root
         self.makers = {v: node for node, _ in self.rows for v in node.results}
-        self.placed = live.parts(self.rows, graph.guarded_outputs)
+        outputs = graph.guarded_outputs
+        self.placed = live.parts(self.rows, outputs, [v for i, v in enumerate(outputs) if i not in derived])
         for at, (node, reads) in enumerate(self.rows):
             self._statement(at, node, reads)
             self._release(at, node, reads)

@@ -37,11 +37,11 @@ class _Step:
     plain: bool
 
 
-def _step(graph: Graph, saved: int | None = None, *, plain: bool = True) -> _Step:
+def _step(graph: Graph, saved: int | None = None, *, plain: bool = True, derived: range = range(0)) -> _Step:
     run = numbers(graph, boxed=False, saved=saved) if plain else None
     if run is not None:
         return _Step(run, plain=True)
-    return _Step(Lines(graph, own=False).function("step", saved), plain=False)
+    return _Step(Lines(graph, own=False, derived=derived).function("step", saved), plain=False)
 
 
 def _comma(names: Sequence[str]) -> str:
@@ -161,7 +161,7 @@ class Loop:
         ends = tuple(i for i, v in enumerate(outs) if is_inexact(v.type.dtype) and (i < m or there[i]))
         first, second, fixed = _halves(self.sweep(graph, active, ends), len(outs), ins[:c])
         there_step = _step(first, len(outs))
-        back_step = _step(second, plain=there_step.plain)
+        back_step = _step(second, plain=there_step.plain, derived=range(len(second.outputs)))
         if there_step.plain and not back_step.plain:
             there_step = _step(first, len(outs), plain=False)
         self.made = _forward(self.node, there_step, keeps=True)

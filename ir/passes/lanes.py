@@ -67,8 +67,8 @@ def _moved(node: Node) -> Iterator[Strand]:
     elif name == "reshape":
         ends = {(math.prod(shapes[0][:a]), n): a for a, n in enumerate(shapes[0]) if n != 1}
         for i, n in enumerate(out):
-            axis = ends.get((math.prod(out[:i]), n))
-            yield Strand({} if axis is None else {0: axis}, i)
+            if (axis := ends.get((math.prod(out[:i]), n))) is not None:
+                yield Strand({0: axis}, i)
     elif name == "broadcast_to":
         lead = len(out) - len(shapes[0])
         for i, n in enumerate(out):

@@ -139,6 +139,9 @@ class _Plan:
         """Choose the rows of a tile; the traffic that this saves."""
         made = {v for node in region.nodes for v in node.results}
         read = {v for node in region.nodes for v in node.operands}
+        given = {v for v in read - made if v in self.lanes and v not in self.sources}
+        if not given:  # every lane is the same
+            return 0.0
         stored, whole, sums = 0, 0, 0
         readers: dict[Value, int] = defaultdict(int)
         for node in region.nodes:
@@ -160,7 +163,7 @@ class _Plan:
         leaving = self.leaving & made
         copied = sum(map(_bytes, leaving))
         #: The lanes lead in a tile: where they do not outside, an array is copied, element by element.
-        turned = sum(_bytes(v) for v in {*leaving, *(read - made)} if self.lanes.get(v, 0) and v not in self.sources)
+        turned = sum(_bytes(v) for v in leaving | given if self.lanes[v])
 
         def after(rows: int) -> float:
             rest = n - self.tiles(rows) * rows

@@ -30,7 +30,7 @@ def built(monkeypatch):
     """The number of lanes, or of none, that each program was built for: the first axis of its last input."""
     counts, python = [], type(protocol.get("python"))
     original = python.build
-    monkeypatch.setattr(python, "build", lambda self, graph: counts.append(graph.inputs[-1].type.shape) or original(self, graph))
+    monkeypatch.setattr(python, "build", lambda self, graph, *more: counts.append(graph.inputs[-1].type.shape) or original(self, graph))
     return counts
 
 

@@ -78,8 +78,8 @@ def test_cotangents_of_parts_are_added_in_place(f):
     value, g = wg.value_and_grad(f, backend="numpy")(x)
 
     np.testing.assert_allclose(g, wg.grad(f, backend="reference")(x), rtol=1e-13)
-    assert any("np_add(part" in line for line in Lines(sweep(graph, (0,)).graph, own=True).lines)
-    text = emit(plain_products(autodiff.vjp(graph, (0,)), [1]), standalone=False).text
+    assert any("np_add(part" in line for line in Lines(sweep(graph, (0,)).graph, own=True, derived=range(1, 2)).lines)
+    text = emit(plain_products(autodiff.vjp(graph, (0,)), [1]), standalone=False, derived=range(1, 2)).text
     assert "] += " in text
 
 
@@ -99,7 +99,21 @@ def test_what_is_added_to_is_read_before():
         product, total = Program(graph, backend).run(given)
         np.testing.assert_allclose(product, e * 2.0 * added, rtol=1e-15)
         np.testing.assert_allclose(total, added, rtol=1e-15)
-    assert "] += " in emit(graph, standalone=False).text
+    text = emit(graph, standalone=False, derived=range(2))
+    assert "] += " in text.text
+    scope = dict(text.globals)
+    exec(text.text, scope)  # what is ours
+    for got, expected in zip(scope[text.name](*given), (e * 2.0 * added, added), strict=True):
+        np.testing.assert_allclose(got, expected, rtol=1e-15)
+
+
+def test_a_zero_that_is_added_has_its_sign():
+    x, y = np.array([-0.0, -0.0, 1.0, -0.0]), np.array([-0.0, 2.0])
+    f = lambda x, y: (x * y[1]) + np.pad(y, 1)
+    for backend in ("numpy", "python"):
+        program = wg.trace(f).graph(x, y).on(backend)
+        for got in (program(x, y), wg.vjp(program, x, y)[0], wg.jvp(program, (x, y), (x, y))[0]):
+            np.testing.assert_array_equal(np.signbit(got), [False, True, False, False])
 
 
 def test_real_numbers_are_plain_ones():

@@ -46,6 +46,11 @@ def in_columns(x, w):
     return np.sum(np.sin(w @ x), axis=0) @ x.T, np.max(x)
 
 
+def unpacked(x, w):  # rows that are no axis of what they are taken from
+    rows = x.reshape(48, 4)
+    return np.sum(np.tanh(rows @ w) ** 2), np.sin(rows) * rows
+
+
 CASES = {
     "logistic": (logistic, (normal(3), normal(50, 3), 1.0 * (normal(50) > 0))),
     "mixture": (mixture, (normal(4), normal(4, 3), normal(4, 3, 3), normal(70, 3))),
@@ -53,6 +58,7 @@ CASES = {
     "sequences": (sequences, (normal(2, 40, 5), normal(5, 4))),
     "looked_up": (looked_up, (normal(6, 3), normal(3), RNG.integers(0, 6, 48))),
     "in_columns": (in_columns, (normal(3, 45), normal(2, 3))),
+    "unpacked": (unpacked, (normal(192), normal(4, 2))),
 }
 
 
@@ -98,6 +104,12 @@ def test_left_alone_where_nothing_is_gained():
     for name, (function, args) in CASES.items():
         graph = wg.trace(function).graph(*args).graph
         assert tiled(graph) is graph, name
+
+
+def test_left_alone_where_all_rows_are_the_same(eager):
+    program = lambda w, V: np.sum(np.tanh(np.broadcast_to(w, (60, 3)) @ V) ** 2, axis=0)
+    graph = wg.trace(program).graph(normal(3), normal(3, 5)).graph
+    assert tiled(graph) is graph
 
 
 def test_a_large_program_is_tiled():

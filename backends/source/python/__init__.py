@@ -33,8 +33,9 @@ class PythonBackend(SourceBackend):
     def emit(self, graph: Graph, name: str = "program") -> str:
         return emit(rolled(graph, self.least), None if name == "program" else name).text
 
-    def build(self, graph: Graph) -> Run:
-        program = emit(graph, standalone=False)
+    def build(self, graph: Graph, derived: range = range(0)) -> Run:
+        """``derived`` are the outputs that are derivatives."""
+        program = emit(graph, standalone=False, derived=derived)
         scope: dict[str, Any] = dict(program.globals)
         # The text is ours: names come from counters or a strict pattern, literals from repr of numbers.
         exec(compile(program.text, f"<wengert {program.name}>", "exec"), scope)
@@ -56,9 +57,9 @@ class PythonBackend(SourceBackend):
         self, derived: Graph, moving: range, ends: range, then: Callable[[Graph], Graph] | None = None
     ) -> Run:
         """In plain products first, and in exact ones where a NaN comes of it."""
-        build = super().derivative
-        plain = build(plain_products(derived, moving), moving, ends, then)
-        exact = functools.cache(lambda: build(derived, moving, ends, then))
+        build = lambda graph: self.build(graph if then is None else then(graph), ends)
+        plain = build(plain_products(derived, moving))
+        exact = functools.cache(lambda: build(derived))
 
         def run(inputs: Any) -> tuple[Any, ...]:
             made = plain(inputs)

@@ -39,8 +39,12 @@ class Program:
     own: list[bool] = field(factory=list)
 
 
-def emit(graph: Graph, name: str | None = None, *, standalone: bool = True) -> Program:
+def emit(
+    graph: Graph, name: str | None = None, *, standalone: bool = True, derived: range = range(0)
+) -> Program:
     """Print a graph; with ``standalone``, every constant is spelled out and nothing else is needed but NumPy.
+
+    ``derived`` are the outputs of which the signs of zeros do not matter: derivatives.
 
     Raises
     ------
@@ -48,7 +52,7 @@ def emit(graph: Graph, name: str | None = None, *, standalone: bool = True) -> P
         If stand-alone code is asked for a Library op that only runs in process.
     """
     known = inline_bodies(inline_calls(graph), lambda op: op.function is None and op is not OPS["scale"])
-    return Printer(dead_code(known), standalone=standalone).program(name)
+    return Printer(dead_code(known), standalone=standalone, derived=derived).program(name)
 
 
 #: Arrays of so many bytes come from the system page by page: they are written over, or let go as soon as may be.
@@ -91,7 +95,9 @@ def _identifier(text: str | None, taken: set[str], fallback: str) -> str:
 class Printer:
     """The text of one graph; the printers of the graphs in it, ``within`` it, share what stands above the functions."""
 
-    def __init__(self, graph: Graph, *, standalone: bool, within: Printer | None = None) -> None:
+    def __init__(
+        self, graph: Graph, *, standalone: bool, within: Printer | None = None, derived: range = range(0)
+    ) -> None:
         self.graph = graph
         self.standalone = standalone
         self.lines: list[str] = []
@@ -117,7 +123,8 @@ class Printer:
         }  # fmt: skip
         self.live = Liveness(self.rows, graph.guarded_outputs, shares, makes)
         self.makers = {r: n for n, _ in self.rows for r in n.results}
-        self.parts = self.live.parts(self.rows, graph.guarded_outputs)
+        exact = [v for i, v in enumerate(graph.guarded_outputs) if i not in derived]
+        self.parts = self.live.parts(self.rows, graph.guarded_outputs, exact)
         #: Arrays that parts are added to.
         self.grown = {v for at in self.parts.values() for v in self.rows[at][1]}
 
