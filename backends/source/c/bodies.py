@@ -70,7 +70,8 @@ def _operand(plan: Readable, value: Value, at: View) -> View | None:
         if view is None:
             raise CannotComposeError
         return view
-    assert at.strides == c_strides(value.type.shape), "pieces are read in place only"
+    if at.strides != c_strides(value.type.shape):
+        raise CannotComposeError  # pieces are read as they lie
     index = unravel(at.offset, value.type.shape)
     for start, size, view in parts:
         inner = [i - s for i, s in zip(index, start, strict=True)]
