@@ -57,6 +57,8 @@ class Scaled:
 
 Form: TypeAlias = Unit | Dense | Scaled
 
+#: Elements of a constant, up to which zeros and ones are written down.
+KNOWN = 256
 
 
 class Walk:
@@ -150,6 +152,8 @@ class Walk:
             return xp.lift(xp.reshape(flat, full))
         wide = (*shape, 1) if last else (1, *shape)
         numbers = np.arange(n) if last else np.arange(n).reshape(n, *(1,) * len(shape))
+        if count * n <= KNOWN and (known := number(unit.value, xp.builder.made)) is not None:  # type: ignore[attr-defined]
+            return self.xp.builder.constant(np.where(unit.lane.reshape(wide) == numbers, known, value.dtype.type(0)))
         here = xp.equal(unit.lane.reshape(wide), numbers)
         return xp.lift(xp.where(here, xp.reshape(value, wide), value.dtype.type(0)))
 
@@ -261,11 +265,13 @@ def _reduction(walk: Walk, node: Node, here: Sequence[Form | Value]) -> Form | N
         operands = (x.value, x.base.value)
         (total,) = walk.lanes.emit(OPS["scale_einsum"], operands, subscripts=f"{letters},{base}->{end}")
         return Dense(total, last=x.base.last)
-    if not isinstance(x, Unit) or node.result.type.shape or not x.lane.size:
+    if not isinstance(x, Unit) or node.result.type.size != 1 or not x.lane.size:
         return None
     if (found := _progression(x.lane)) is None:
         return None
-    return walk.placed(walk.xp.lift(walk.xp.reshape(walk.xp.wrap(x.value), (x.lane.size,))), *found)
+    count, ones = (x.lane.size,), node.result.type.shape
+    lines = walk.xp.reshape(walk.xp.wrap(x.value), (*ones, *count) if walk.forward else (*count, *ones))
+    return walk.placed(walk.xp.lift(lines), *found)
 
 
 def _contraction(walk: Walk, node: Node, here: Sequence[Form | Value]) -> Form | None:

@@ -27,6 +27,8 @@ __all__ = ["BACKEND", "NumpyBackend"]
 
 #: So many lanes of small arrays are better as arrays of so many numbers, one for each element.
 LANES = 1024
+#: How many, and how many for each of the nodes that they come from: each is a call.
+PARTS = 4000, 8
 
 
 def straight(graph: Graph, checked: range | None = None) -> Callable[..., tuple[Any, ...]]:
@@ -94,7 +96,7 @@ class NumpyBackend:
         return None
 
     def compile(self, graph: Graph) -> Run:
-        program = straight(inline_calls(components(graph, LANES)))
+        program = straight(inline_calls(components(graph, LANES, *PARTS)))
 
         def run(inputs: Any) -> tuple[Any, ...]:
             with np.errstate(all="ignore"):

@@ -27,19 +27,20 @@ from wengert.ir.types import ArrayType
 
 __all__ = ["components", "taken_apart"]
 
-#: Elements of a lane that are taken apart: of one value, and on average.
-MOST, MEAN = 40, 8
-#: Nodes that may come about.
-LIMIT = 4000
+#: Elements of a lane that are taken apart, of one value.
+MOST = 40
 #: Products of a lane with what is the same in all, up to which a matrix product is none.
 PRODUCTS = 12
 
 Parts: TypeAlias = tuple[Value, ...]
 
 
-def components(graph: Graph, fewest: int) -> Graph:
-    """The graph with small axes taken apart, if it has enough of them behind one of so many lanes; else itself."""
-    n = _lanes(graph, fewest)
+def components(graph: Graph, fewest: int, most: int, mean: int) -> Graph:
+    """The graph with small axes taken apart, if it has enough of them behind one of so many lanes; else itself.
+
+    Of the numbers of a lane, no more than ``most`` may come about, and ``mean`` for each node.
+    """
+    n = _lanes(graph, fewest, most, mean)
     return graph if n is None else taken_apart(graph, n)
 
 
@@ -48,7 +49,7 @@ def taken_apart(graph: Graph, n: int) -> Graph:
     return _Apart(graph, n).graph()
 
 
-def _lanes(graph: Graph, fewest: int) -> int | None:
+def _lanes(graph: Graph, fewest: int, most: int, mean: int) -> int | None:
     """The size of the long axis; None where taking apart would be no gain, or too much of it."""
     shapes = [v.type.shape for node in graph.nodes for v in node.results if v.type.ndim > 1]
     count = Counter(shape[0] for shape in shapes if shape[0] >= fewest)
@@ -58,7 +59,7 @@ def _lanes(graph: Graph, fewest: int) -> int | None:
     here = [node for node in graph.nodes if node.results[0].type.ndim > 1 and _small(node.results[0].type, n)]
     gains = sum(_mixes(node, n) for node in here)
     total = sum(node.results[0].type.size // n for node in here)
-    return n if gains >= 4 and 8 * gains >= len(here) and total <= min(LIMIT, MEAN * len(here)) else None
+    return n if gains >= 4 and 8 * gains >= len(here) and total <= min(most, mean * len(here)) else None
 
 
 def _mixes(node: Node, n: int) -> bool:

@@ -9,7 +9,7 @@ from strategies import programs
 
 import wengert as wg
 from wengert.backends import protocol
-from wengert.backends.vectorized import LANES
+from wengert.backends.vectorized import LANES, PARTS
 from wengert.ir.batching import batch
 from wengert.ir.passes.components import components, taken_apart
 
@@ -64,6 +64,6 @@ def test_only_where_it_is_a_gain():
     network = lambda x: np.tanh(np.tanh(x @ W) @ W.T)
     for f, arguments in ((network, (x,)), (np.sin, (x,)), (turned, (x[:100], x[:100])), (np.cumsum, (x,))):
         graph = wg.trace(f).graph(*arguments).graph
-        assert components(graph, LANES) is graph
+        assert components(graph, LANES, *PARTS) is graph
     graph = wg.trace(turned).graph(x, x).graph
-    assert components(graph, LANES) is not graph
+    assert components(graph, LANES, *PARTS) is not graph

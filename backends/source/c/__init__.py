@@ -22,13 +22,23 @@ from wengert.ir.errors import BackendError
 from wengert.ir.graph import Graph
 from wengert.ir.kinds import Elementwise
 from wengert.ir.ops import OPS
-from wengert.ir.passes import tiled
+from wengert.ir.passes import simplify, tiled
+from wengert.ir.passes.components import components
 from wengert.ir.passes.reroll import rolled
 from wengert.ir.passes.steps import small_steps
 from wengert.ir.symbolic.schema import Sizes
 from wengert.ir.symbolic.witnesses import FEWEST, larger
 
 __all__ = ["BACKEND", "CBackend"]
+
+#: So many lanes of small arrays are better as so many numbers, one for each element, if compilers can still take it.
+LANES, PARTS = 256, (3000, 40)
+
+
+def _small(graph: Graph) -> Graph:
+    """The graph with numbers for small arrays, of many lanes or in the steps of loops."""
+    apart = components(graph, LANES, *PARTS)
+    return small_steps(graph if apart is graph else simplify(apart))
 
 
 @rerolling
@@ -44,11 +54,11 @@ class CBackend(SourceBackend):
 
     def emit(self, graph: Graph, name: str = "program") -> str:
         """The stand-alone text: ``int name(const double *in0, ..., double *out0, ..., void *)``."""
-        return Program(tiled(small_steps(rolled(graph, self.least))), _checked(name), hosted=False).text()
+        return Program(tiled(_small(rolled(graph, self.least))), _checked(name), hosted=False).text()
 
     def build(self, graph: Graph) -> Run:
         """The compiled program."""
-        return build(tiled(small_steps(graph), threads.threads()))
+        return build(tiled(_small(graph), threads.threads()))
 
     def abandon(self) -> None:
         """End the compilers that run: Python is about to end."""

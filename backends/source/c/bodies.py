@@ -10,10 +10,12 @@ from wengert.backends.source.c.views import View, compose, unravel
 from wengert.ir.graph import Node, Value
 from wengert.ir.kinds import c_strides
 
-__all__ = ["Body", "CannotComposeError", "Part", "Readable"]
+__all__ = ["Body", "CannotComposeError", "Part", "Readable", "Step"]
 
 #: A value that lies in pieces: each piece's box (start and size), and how its elements are read.
 Part = tuple[tuple[int, ...], tuple[int, ...], View]
+#: What is computed, how, and from what: None is 0.
+Step = tuple[View, Node, tuple[View | None, ...]]
 
 
 class CannotComposeError(Exception):
@@ -48,8 +50,8 @@ class Body:
                 for operand in operands:
                     if operand is not None and operand.base in inside:
                         wanted[operand.base][operand] = None
-        #: (what is computed, how, from what: None is 0), in order.
-        self.steps: list[tuple[View, Node, tuple[View | None, ...]]] = steps[::-1]
+        #: In order.
+        self.steps: list[Step] = steps[::-1]
 
     @property
     def leaves(self) -> list[View]:
@@ -70,7 +72,8 @@ def _operand(plan: Readable, value: Value, at: View) -> View | None:
         if view is None:
             raise CannotComposeError
         return view
-    assert at.strides == c_strides(value.type.shape), "pieces are read in place only"
+    if at.strides != c_strides(value.type.shape):
+        raise CannotComposeError  # pieces are read as they lie
     index = unravel(at.offset, value.type.shape)
     for start, size, view in parts:
         inner = [i - s for i, s in zip(index, start, strict=True)]

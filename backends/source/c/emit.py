@@ -15,7 +15,7 @@ from wengert.backends.source.c.blas import Address
 from wengert.backends.source.c.control import GROW, THREAD
 from wengert.backends.source.c.functions import ENVIRONMENT, Function, comment
 from wengert.backends.source.c.helpers import Helpers
-from wengert.backends.source.c.scalars import PARALLEL, Kernel
+from wengert.backends.source.c.scalars import PARALLEL
 from wengert.backends.source.c.spelling import literal, part, stored
 from wengert.backends.source.c.work import WORK, calls_back, work
 from wengert.ir.graph import Constant, Graph, Guard, Node, Value
@@ -84,9 +84,8 @@ class Program:
             self._graphs[graph] = (name, self._function(graph, graph.outputs, name))
         return self._graphs[graph]
 
-    def kernel(self, kernel: Kernel, *, inner: bool) -> str:
+    def kernel(self, key: str, *, inner: bool) -> str:
         """The name of a kernel, ``inner`` where a step of a loop calls it; loops with equal text are one function."""
-        key = kernel.text("k")
         if key not in self.kernels:
             self.kernels[key] = f"k{len(self.kernels)}"
         self.called[key] = self.called.get(key, 0) + (1 if inner else math.inf)
@@ -131,7 +130,7 @@ class Program:
         if self.hosted:
             parts.append("typedef int call_t(int, const void *const *, void *const *);\n")
             parts.append(_OUTLINED)
-        parts += [_COLD] * any("COLD " in text for text in self.kernels)
+        parts += [_COLD] * any("_careful(" in text for text in self.kernels)
         parts += [text for text in (self.helpers.elementary.text(), *self.helpers.texts.values()) if text]
         parts += [GROW] * grows
         parts += [_table(name, constant) for name, constant in self.constants.values()]
@@ -195,8 +194,10 @@ _WITHIN, _SHORT = 40_000, 1500
 #: Loops that run again, with care, where the first run met what it did not expect.
 _COLD = """#ifdef __GNUC__
 #define COLD __attribute__((cold, noinline))
+#define SELDOM __attribute__((noinline))
 #else
 #define COLD
+#define SELDOM
 #endif
 """
 _WHY = {

@@ -48,7 +48,7 @@ class Fold:
     def value(self) -> str:
         """The element the loops stand at."""
         if self.nodes:
-            return run_body(self.nest, self.body, self.kept)[whole(self.operand)]
+            return run_body(self.nest, self.body, {view: [view] for view in self.kept})[whole(self.operand)]
         return self.nest.load(self.plan.view(self.operand))
 
     @property

@@ -130,22 +130,29 @@ class Function:
             return self._call(unit)
         if not any(v.type.size for v in unit.stored) and not isinstance(op, Indexing):
             return None
-        kernel = Kernel(self.program.helpers, parallel=self.program.parallel)
-        emitter = HANDLERS[type(op)]
-        if isinstance(op, Indexing) and not op.gather:
-            emitter = loops.scatter
-        assert emitter is not None
-        emitter(kernel, self.plan, unit)
+        kernel = self._kernel(unit)
+        again = self._kernel(unit, careful=True) if kernel.doubts else None
         values = (*kernel.reads, *kernel.writes)
         if not kernel.writes:
             return None
-        call = f"{self.program.kernel(kernel, inner=self.inner)}({joined(map(self.pointer, values))})"
+        name = self.program.kernel(kernel.text("k", again), inner=self.inner)
+        call = f"{name}({joined(map(self.pointer, values))})"
         if kernel.failures:
             base = len(self.program.failures)
             for kind, node in kernel.failures:
                 self.program.fail(kind, node)
             call = f"if ((e = {call})) return e{f' + {base}' if base else ''}"
         return self._statement(f"{call};  {_told(unit)}")
+
+    def _kernel(self, unit: Unit, *, careful: bool = False) -> Kernel:
+        op = unit.last.op
+        kernel = Kernel(self.program.helpers, parallel=self.program.parallel, careful=careful)
+        emitter = HANDLERS[type(op)]
+        if isinstance(op, Indexing) and not op.gather:
+            emitter = loops.scatter
+        assert emitter is not None
+        emitter(kernel, self.plan, unit)
+        return kernel
 
     def _call(self, unit: Unit) -> Statement:
         called = self.called[unit]

@@ -3,8 +3,10 @@
 from __future__ import annotations
 
 import math
+from collections.abc import Mapping
 
 from wengert.backends.source.c import work
+from wengert.backends.source.c.blocked import Blocks
 from wengert.backends.source.c.bodies import Body
 from wengert.backends.source.c.helpers import BLOCK, SHORT
 from wengert.backends.source.c.loops import Nest, run_body
@@ -24,6 +26,8 @@ LONG = 4096
 MANY = 8
 #: In how many parts.
 CHUNKS = 64
+#: Of the work, in simple statements, that there is for each strong-zero product, so much that these matter.
+MUCH = 8
 #: Ops that give NaN where any operand is NaN.
 KEEPING = {"add", "subtract", "multiply", "negative", "square", "scale", "absolute"}
 
@@ -33,12 +37,10 @@ def elementwise(kernel: Kernel, plan: Plan, unit: Unit) -> None:
     totals: dict[Node, list[str]] = {node: [] for node in unit.sums}
     for box in boxes(plan, unit):
         loop = _Loop(kernel, plan, unit, box)
-        if loop.trust_pays():
-            kernel.open(f"if ({loop.run_trusting()})")
-            loop.run()
-            kernel.close()
+        loop.declare()
+        if not kernel.careful and loop.trust_pays():
+            loop.run_trusting()
         else:
-            loop.declare()
             loop.run()
         for node, view in loop.summed.items():
             totals[node].append(loop.parts[view])
@@ -88,11 +90,16 @@ class _Loop:
 
     def __init__(self, kernel: Kernel, plan: Plan, unit: Unit, box: Box) -> None:
         self.kernel, self.box = kernel, box
-        self.kept = roots(unit, box)
+        #: Where each view is stored, of what is computed here or read.
+        self.stores = {view: [view] for view in roots(unit, box)}
+        for target, source in unit.joined:
+            self.stores.setdefault(source, []).append(target)
         terms = {node: node.operands[0] for node in unit.sums}
         self.summed = {node: place_in(v, box) for node, v in terms.items() if inside(box, v.type.shape)}
-        self.body = Body(plan, unit.nodes, [*self.kept, *self.summed.values()])
-        self.nest = Nest(kernel, box[1], [*self.body.leaves, *self.kept])
+        self.body = Body(plan, unit.nodes, [*self.stores, *self.summed.values()])
+        places = [place for places in self.stores.values() for place in places]
+        self.nest = Nest(kernel, box[1], [*self.body.leaves, *self.stores, *places])
+        self.blocks = Blocks(kernel, self.nest, self.body, self.stores)
         #: What is summed here, and the name of the sum.
         self.parts: dict[View, str] = {}
         #: While strong-zero products are trusted: what says that one is NaN, and by what values.
@@ -112,6 +119,9 @@ class _Loop:
             return
         if self._many():
             self.kernel.line(self._parallel())
+        if self.blocks.pay:
+            self.blocks.run("0", str(nest.shape[0]), self._watch)
+            return
         nest.enter()
         for view, value in self._statements().items():
             self.kernel.line(f"{self.parts[view]} += {value};")
@@ -169,8 +179,26 @@ class _Loop:
             start, end = k.name("start"), k.name("end")
             k.open(f"for (ptrdiff_t {start} = {low}; {start} < {high}; {start} += {BLOCK})")
             k.line(f"const ptrdiff_t {end} = {start} + {BLOCK} < {high} ? {start} + {BLOCK} : {high};")
-        k.open(f"for (ptrdiff_t {i} = {start}; {i} < {end}; ++{i})")
         place = i if whole else f"{i} - {start}"
+        if self.blocks.pay:
+
+            def put(env: Mapping[View, str]) -> None:
+                self._watch(env)
+                tree.put({view: env[view] for view in sums if view in env}, place)
+
+            self.blocks.run(start, end, put)
+        else:
+            self._in_a_line(axis, start, end, tree, place, sums)
+        tree.push(end if whole else f"{end} - {start}", sums)
+        if not whole:
+            k.close()
+        nest.leave(axis)
+        tree.totals(sums)
+
+    def _in_a_line(self, axis: int, start: str, end: str, tree: _Trees, place: str, sums: dict[View, str]) -> None:
+        """One loop of terms; what is behind its axis is added up for each."""
+        k, nest, i = self.kernel, self.nest, self.nest.names[axis]
+        k.open(f"for (ptrdiff_t {i} = {start}; {i} < {end}; ++{i})")
         if inner := range(axis + 1, len(nest.shape)):
             short = {view: k.name("r") for view in sums}
             for view, name in short.items():
@@ -182,11 +210,6 @@ class _Loop:
         else:
             tree.put(self._statements(), place)
         k.close()
-        tree.push(end if whole else f"{end} - {start}", sums)
-        if not whole:
-            k.close()
-        nest.leave(axis)
-        tree.totals(sums)
 
     def _many(self) -> bool:
         """Whether there is work for several threads."""
@@ -199,22 +222,31 @@ class _Loop:
 
     def _statements(self) -> dict[View, str]:
         """The body at one element; the values of what is summed."""
-        env = run_body(self.nest, self.body, self.kept)
-        if self.watched:
-            tests = " || ".join(f"{v} != {v}" for v in dict.fromkeys(env[view] for view in self.watched))
-            self.kernel.line(f"{self.flag} = {tests} ? 1 : {self.flag};")
+        env = run_body(self.nest, self.body, self.stores)
+        made = {view for view, _, _ in self.body.steps}
+        for view, places in self.stores.items():
+            for place in places if view not in made else ():
+                self.nest.store(place, self.nest.load(view))
+        self._watch(env)
         return {view: env[view] for view in self.parts}
+
+    def _watch(self, env: Mapping[View, str]) -> None:
+        """Raise the flag where something that is watched is NaN, of what has been computed."""
+        if names := dict.fromkeys(env[view] for view in self.watched if view in env):
+            tests = " || ".join(f"{v} != {v}" for v in names)
+            self.kernel.line(f"{self.flag} = {tests} ? 1 : {self.flag};")
 
     # -- strong zeros -----------------------------------------------------------------------------
 
     def trust_pays(self) -> bool:
         """Whether strong-zero products are much of the work of a long loop."""
         nodes = [node for _, node, _ in self.body.steps]
-        scaled = any(node.op.name == "scale" for node in nodes)
-        return math.prod(self.box[1]) >= LONG and scaled and all(map(cheap, nodes))
+        scaled = sum(node.op.name == "scale" for node in nodes)
+        little = all(map(cheap, nodes)) or sum(map(cost_of, nodes)) <= MUCH * scaled
+        return math.prod(self.box[1]) >= LONG and scaled > 0 and little
 
-    def run_trusting(self) -> str:
-        """Loops with plain products, which strong-zero products are unless one is NaN; the condition that says so.
+    def run_trusting(self) -> None:
+        """Loops with plain products, which strong-zero products are unless one is NaN: then all is in doubt.
 
         They take two thirds of the time.  What they stored and summed is then stored and summed again: nothing that a
         loop reads is written by it.
@@ -227,26 +259,26 @@ class _Loop:
             self.flag = k.name("nan")
             c = local(part(dtype) if dtype.kind == "c" else dtype)
             k.line(f"{c} {self.flag} = 0;  /* a number, as compilers vectorise the loop best then */")
-        self.declare()
         k.trusting = True
         self.run()
         k.trusting = False
-        tests = [f"{self.flag} != 0"] if self.watched else []
-        tests += [f"{self.parts[view]} != {self.parts[view]}" for view in ends if view in self.parts]
+        sums = [self.parts[view] for view in ends if view in self.parts]
+        tests = [f"{self.flag} != 0"] * bool(self.watched) + [f"{name} != {name}" for name in sums]
+        k.line(f"doubt |= {' || '.join(tests)};")
+        k.doubts.add("nan")
         self.watched = []
-        return " || ".join(tests)
 
     def _shown(self) -> tuple[dict[View, None], list[View]]:
         """What is stored or summed, and so shows the NaN of a product in it; and products that nothing shows."""
-        at: dict[View, set[View]] = {view: {view} for view in (*self.kept, *self.summed.values())}
+        at: dict[View, set[View]] = {view: {view} for view in (*self.stores, *self.summed.values())}
         ends: dict[View, None] = {}
-        rest = []
+        rest, order = [], list(self.stores)
         for view, node, operands in reversed(self.body.steps):
             shown = at.get(view, set())
             if node.op.name == "scale" and not any(end in shown for end in ends):
                 summed = [end for end in shown if end in self.summed.values()]
                 if shown:
-                    ends[(summed or sorted(shown, key=self.kept.index))[0]] = None
+                    ends[(summed or sorted(shown, key=order.index))[0]] = None
                 else:
                     rest.append(view)
             if node.op.name in KEEPING and node.result.type.dtype.kind == "f":

@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import math
-from collections.abc import Callable, Container, Sequence
+from collections.abc import Callable, Mapping, Sequence
 from typing import Any
 
 import numpy as np
@@ -89,8 +89,8 @@ class Nest:
         self.kernel.line(f"{self.kernel.write(view.base)}[{self.index(view)}] = {atom};")
 
 
-def run_body(nest: Nest, body: Body, kept: Container[View]) -> dict[View, str]:
-    """The statements of a body at one element, storing what is ``kept``; the names of its values."""
+def run_body(nest: Nest, body: Body, stores: Mapping[View, Sequence[View]]) -> dict[View, str]:
+    """The statements of a body at one element, and what stores each view in all its places; the names of its values."""
     env: dict[View, str] = {}
 
     def at(view: View | None, dtype: np.dtype[Any]) -> str:
@@ -103,8 +103,8 @@ def run_body(nest: Nest, body: Body, kept: Container[View]) -> dict[View, str]:
     for view, node, operands in body.steps:
         atoms = [at(o, v.type.dtype) for o, v in zip(operands, node.operands, strict=True)]
         env[view] = nest.kernel.apply(node, atoms)
-        if view in kept:
-            nest.store(view, env[view])
+        for place in stores.get(view, ()):
+            nest.store(place, env[view])
     return env
 
 

@@ -7,6 +7,7 @@ shapes may differ a little, as those of neighbours' differences do (``x[1:] - x[
 from __future__ import annotations
 
 import math
+from collections.abc import Callable
 from typing import TYPE_CHECKING
 
 from attrs import evolve
@@ -32,8 +33,8 @@ RECENT = 8
 SEARCH = 2000
 
 
-def merged(plan: Plan, units: list[Unit], limit: int) -> list[Unit]:
-    """The units, of which some now do the work of several."""
+def merged(plan: Plan, units: list[Unit], limit: Callable[[tuple[int, ...]], int]) -> list[Unit]:
+    """The units, of which some now do the work of several; ``limit`` says how much in a loop over a shape."""
     return _Merging(plan, [_with_sums(unit) for unit in units], limit).run()
 
 
@@ -48,7 +49,7 @@ def _with_sums(unit: Unit) -> Unit:
 
 
 class _Merging:
-    def __init__(self, plan: Plan, units: list[Unit], limit: int) -> None:
+    def __init__(self, plan: Plan, units: list[Unit], limit: Callable[[tuple[int, ...]], int]) -> None:
         self.plan, self.units, self.limit = plan, units, limit
         self.position = {node: k for k, node in enumerate(plan.nodes)}
         self.home = {v: unit for unit in units for v in unit.stored}
@@ -92,7 +93,7 @@ class _Merging:
         except CannotComposeError:
             return False
         total += sum(map(weight, unit.nodes)) if unit.sums else 0
-        return total <= self.limit and not self._needs(host, unit) and not self._needs(unit, host)
+        return total <= self.limit(made.shape) and not self._needs(host, unit) and not self._needs(unit, host)
 
     def _size(self, values: list[Value]) -> int:
         return sum(v.type.size * v.type.dtype.itemsize for v in values)

@@ -16,6 +16,7 @@ from collections.abc import Iterable, Iterator
 from attrs import define, field
 
 from wengert.backends.source.c.bodies import Part
+from wengert.backends.source.c.joining import joined
 from wengert.backends.source.c.merging import merged
 from wengert.backends.source.c.recompute import recompute
 from wengert.backends.source.c.scalars import weight
@@ -25,10 +26,22 @@ from wengert.ir.graph import Graph, Node, Value
 from wengert.ir.kinds import Control, Elementwise, Indexing, Library, Movement, Piece, Reduction
 from wengert.ir.types import is_stack
 
-__all__ = ["Plan", "Unit"]
+__all__ = ["ROWS", "Plan", "Unit", "in_blocks"]
 
 #: Statements in one loop body: compilers take time that grows faster than a function's length.
 LIMIT = 200
+#: Rows of a block, of which a hundred buffers stay in the nearest cache; statements in all loops that share a block.
+ROWS, WIDE = 64, 3000
+
+
+def in_blocks(shape: tuple[int, ...]) -> bool:
+    """Whether loops over a shape can run block by block, each in several loops (:mod:`.blocked`)."""
+    return len(shape) == 1 and shape[0] >= 2 * ROWS
+
+
+def limit(shape: tuple[int, ...]) -> int:
+    """Statements in one unit."""
+    return WIDE if in_blocks(shape) else LIMIT
 
 
 @define(eq=False)
@@ -39,6 +52,8 @@ class Unit:
     stored: list[Value] = field(factory=list)
     #: Sums of all of what elementwise nodes give.
     sums: list[Node] = field(factory=list)
+    #: What is written into arrays that it is a part of, too: where, and what.
+    joined: list[tuple[View, View]] = field(factory=list)
     extent: tuple[int, ...] | None = None
 
     @property
@@ -59,8 +74,9 @@ class Unit:
     @property
     def kept(self) -> list[Value]:
         """What its elementwise nodes store."""
-        folded = {self.last.result} if self.folds else {node.result for node in self.sums}
-        return [v for v in self.stored if v not in folded]
+        others = {self.last.result} if self.folds else {node.result for node in self.sums}
+        others.update(target.base for target, _ in self.joined)
+        return [v for v in self.stored if v not in others]
 
 
 class Plan:
@@ -79,7 +95,7 @@ class Plan:
         self.uses = self._count_uses()
         units = split_movements(self, self._merge_reductions(self._groups()), LIMIT)
         self._mark_stored(units)
-        self.units = self._ordered(merged(self, recompute(self, units, LIMIT), LIMIT))
+        self.units = joined(self, self._ordered(merged(self, recompute(self, units, LIMIT), limit)))
         #: Arrays that are parts of others, joined from them: which one, and from which element on.
         self.homes: dict[Value, tuple[Value, int]] = {}
         self._find_homes()
@@ -96,6 +112,7 @@ class Plan:
         for node in unit.nodes:
             for operand in node.operands:
                 yield from (v for v in bases(self, operand) if v not in inside)
+        yield from (source.base for _, source in unit.joined if source.base not in inside)
 
     def _live(self, graph: Graph) -> list[Node]:
         """The nodes that a result depends on."""
@@ -239,7 +256,7 @@ class Plan:
                 units.append(Unit([node]))
                 continue
             unit, size = group_of.get(root(node)) or (Unit([]), 0)
-            if size + weight(node) > LIMIT:
+            if size + weight(node) > limit(node.result.type.shape):
                 unit, size = Unit([]), 0
             if not unit.nodes:
                 units.append(unit)

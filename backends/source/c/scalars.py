@@ -27,7 +27,6 @@ INLINED = 12
 SEVERAL = 8
 #: Functions written into loops from which on this many turns are asked.
 MANY, LONG = 256, 4096
-_TURNING = re.compile(rf"\b((?:{'|'.join(sorted(TURNING))})_f(?:32|64)\()")
 _BOUND = re.compile(r"^for .*< (\d+);")
 
 DTypes = tuple[np.dtype[Any], ...]
@@ -89,7 +88,7 @@ class Kernel:
     equal text and are written once, whatever arrays they are called with.
     """
 
-    def __init__(self, helpers: Helpers, *, parallel: bool = False) -> None:
+    def __init__(self, helpers: Helpers, *, parallel: bool = False, careful: bool = False) -> None:
         self.helpers = helpers
         #: Whether threads may share its loops.
         self.parallel = parallel
@@ -98,10 +97,12 @@ class Kernel:
         self.reads: dict[Value, str] = {}
         self.writes: dict[Value, str] = {}
         self.failures: list[tuple[str, Node]] = []
+        #: Whether nothing is taken on trust: the text that runs where the other one was in ``doubt`` at its end.
+        self.careful = careful
         #: While a loop trusts that no strong-zero product is NaN.
         self.trusting = False
-        #: Whether a loop trusts that a function's arguments are not huge, and counts those that are in ``doubt``.
-        self.doubts = False
+        #: What a loop trusts: that no product is "nan", that no argument of a function is "huge".
+        self.doubts: set[str] = set()
         self._names = 0
         self._turns: list[float] = []
         self._known: dict[tuple[np.dtype[Any], str], str] = {}
@@ -207,11 +208,13 @@ class Kernel:
         number is looked at: a call in the loop would not let it be vectorised.
         """
         functions = self.helpers.elementary
-        functions.uses += 1
+        functions.uses += not self.careful
         call = f"{functions.need(name, out)}({x})"
         if name not in TURNING:
             return self.define(out, call)
-        self.doubts = True
+        if self.careful:
+            return self.define(out, f"any_{call}")
+        self.doubts.add("huge")
         huge = f"doubt |= {functions.huge(out)}({x});"
         if (out, huge) not in self._known:
             self._known[out, huge] = huge
@@ -241,21 +244,20 @@ class Kernel:
         writes = [f"{stored(v.type.dtype)} *restrict {name}" for v, name in self.writes.items()]
         return ", ".join([*reads, *writes]) or "void"
 
-    def text(self, name: str) -> str:
-        """The definition under a name."""
+    def text(self, name: str, again: Kernel | None = None) -> str:
+        """The definition under a name; ``again`` is what runs where it was in doubt."""
         result, taken = "int" if self.failures else "void", self.parameters()
         end = ["    return 0;"] if self.failures else []
-        if not self.doubts:
+        if again is None:
             return "\n".join([f"static {result} {name}({taken})", "{", *self.lines, *end, "}"])
-        again = f"{name}_careful({', '.join((*self.reads.values(), *self.writes.values()))})"
-        skipped = ("doubt |=", PARALLEL)
-        careful = [_TURNING.sub(r"any_\1", line) for line in self.lines if not line.lstrip().startswith(skipped)]
+        call = f"{name}_careful({', '.join((*self.reads.values(), *self.writes.values()))})"
         once = [f"{line} reduction(|:doubt)" if line.lstrip().startswith(PARALLEL) else line for line in self.lines]
         if self.failures:  # what failed may have come from a number that was not to be trusted
-            once = [re.sub(r"\breturn (\d+);", rf"return doubt ? {again} : \1;", line) for line in once]
+            once = [re.sub(r"\breturn (\d+);", rf"return doubt ? {call} : \1;", line) for line in once]
+        rare = "SELDOM" if "nan" in self.doubts else "COLD"
         lines = [
-            f"static COLD {result} {name}_careful({taken})", "{", *careful, *end, "}", "",
+            f"static {rare} {result} {name}_careful({taken})", "{", *again.lines, *end, "}", "",
             f"static {result} {name}({taken})", "{", "    uint64_t doubt = 0;", *once,
-            f"    return doubt ? {again} : 0;" if self.failures else f"    if (doubt) {again};", "}",
+            f"    return doubt ? {call} : 0;" if self.failures else f"    if (doubt) {call};", "}",
         ]  # fmt: skip
         return "\n".join(lines)
