@@ -32,7 +32,7 @@ def source(request, monkeypatch):
     if found is None and request.param != "none":
         pytest.skip(f"no BLAS of {request.param}")
     monkeypatch.setattr(blas, "find", lambda: found)
-    for name in ("BLAS", "BLAS_COMPLEX", "MATVEC"):
+    for name in ("BLAS", "BLAS_NEAR", "BLAS_COMPLEX", "MATVEC"):
         monkeypatch.setattr(products, name, 64)
     blas.routine.cache_clear()
     yield request.param

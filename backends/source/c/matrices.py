@@ -5,83 +5,118 @@ Vectors of the machine's width are spelled with GNU C's vector types (gcc, clang
 
 from __future__ import annotations
 
-__all__ = ["FIRST", "HELPERS"]
+__all__ = ["FIRST", "HELPERS", "PRODUCT"]
 
 #: What each is written after.
-FIRST = {"matmul": "tile", "tile": "lanes", "dots": "dot"}
+FIRST = {"matmul": "slab", "slab": "lanes", "dots": "dot"}
 
 _LANES = """\
-/* As many numbers as a register holds, wherever they lie in memory. */
+/* As many numbers as a register holds, and half as many, wherever they lie in memory. */
 #ifdef __GNUC__
+#define INLINE static inline __attribute__((always_inline))
 typedef T lanes_S __attribute__((vector_size(__BIGGEST_ALIGNMENT__), aligned(sizeof(T)), may_alias));
+typedef T half_S __attribute__((vector_size(__BIGGEST_ALIGNMENT__ / 2), aligned(sizeof(T)), may_alias));
 #else
-typedef T lanes_S;
+#define INLINE static inline
+typedef T lanes_S, half_S;
 #endif
-enum { WIDE_S = sizeof(lanes_S) / sizeof(T) };
-"""
-_TILE = """\
-/* ROWS rows of x times two vectors of columns of y, both packed: the sums stay in registers.
-   A product and a sum may be rounded once (fused), as in every BLAS. */
-enum { ROWS_S = sizeof(lanes_S) == 64 ? 8 : sizeof(lanes_S) == 32 ? 6 : 4, COLS_S = 2 * WIDE_S };
 #if defined __GNUC__ && !defined __clang__
-__attribute__((optimize("fp-contract=fast")))
+#define FUSED __attribute__((optimize("fp-contract=fast")))
+#else
+#define FUSED
 #endif
-static void tile_S(ptrdiff_t terms, const T *restrict x, const T *restrict y, T *restrict out)
+enum { WIDE_S = sizeof(lanes_S) / sizeof(T), HALF_S = sizeof(half_S) / sizeof(T) };
+"""
+_BLOCK = """\
+/* Some rows of x, at most 6, times one or two vectors of columns of y: the sums stay in registers.
+   Of a vector that overlaps the one before, the first columns are done. A product and a sum may be rounded once
+   (fused), as in every BLAS. */
+FUSED INLINE void VECTOR_block_S(const int rows, const int vectors, const ptrdiff_t done, const ptrdiff_t terms,
+                                 const T *restrict x, const ptrdiff_t xi, const ptrdiff_t xk,
+                                 const T *restrict y, const ptrdiff_t yk,
+                                 T *restrict out, const ptrdiff_t oi, const int add)
 {
 #ifdef __clang__
 #pragma clang fp contract(fast)
 #endif
-    lanes_S sum[ROWS_S][2];
-    for (int r = 0; r < ROWS_S; ++r)
-        for (int c = 0; c < 2; ++c) sum[r][c] = (lanes_S){0};
-    for (ptrdiff_t k = 0; k < terms; ++k) {
-        const lanes_S v = *(const lanes_S *)(y + k * COLS_S), w = *(const lanes_S *)(y + k * COLS_S + WIDE_S);
-        for (int r = 0; r < ROWS_S; ++r) {
-            sum[r][0] += x[k * ROWS_S + r] * v;
-            sum[r][1] += x[k * ROWS_S + r] * w;
+    enum { N = sizeof(VECTOR_S) / sizeof(T) };
+    VECTOR_S sum[6][2];
+    for (int r = 0; r < rows; ++r)
+        for (int c = 0; c < vectors; ++c) sum[r][c] = (VECTOR_S){0};
+    for (ptrdiff_t k = 0; k < terms; ++k)
+        for (int c = 0; c < vectors; ++c) {
+            const VECTOR_S v = *(const VECTOR_S *)(y + k * yk + c * N);
+            for (int r = 0; r < rows; ++r) sum[r][c] += x[r * xi + k * xk] * v;
         }
-    }
-    for (int r = 0; r < ROWS_S; ++r)
-        for (int c = 0; c < 2; ++c) *(lanes_S *)(out + r * COLS_S + c * WIDE_S) = sum[r][c];
+    for (int r = 0; r < rows; ++r)
+        for (int c = 0; c < vectors; ++c) {
+            T *to = out + r * oi + c * N, part[N];
+            if (add && done) {
+                *(VECTOR_S *)part = sum[r][c];
+                for (ptrdiff_t j = done; j < N; ++j) to[j] += part[j];
+            } else if (add)
+                *(VECTOR_S *)to += sum[r][c];
+            else
+                *(VECTOR_S *)to = sum[r][c];
+        }
 }
 """
-_MATMUL = """\
-/* out += x y. A panel of y is packed, so that it stays in the cache, and ROWS rows of x at a time;
-   what is missing in the last tile of a row or column counts as 0 and is not written. */
-static void matmul_S(ptrdiff_t m, ptrdiff_t n, ptrdiff_t p,
-                     const T *restrict x, ptrdiff_t xi, ptrdiff_t xk,
-                     const T *restrict y, ptrdiff_t yk, ptrdiff_t yj,
-                     T *restrict out, ptrdiff_t oi)
+_SLAB = _BLOCK.replace("VECTOR", "lanes") + "\n" + _BLOCK.replace("VECTOR", "half").partition("*/\n")[2] + """
+/* Some rows of x times y: out = x y, or is added to. Where vectors do not fit in the columns, the last one overlaps. */
+FUSED INLINE void slab_S(const int rows, const ptrdiff_t n, const ptrdiff_t terms,
+                          const T *restrict x, const ptrdiff_t xi, const ptrdiff_t xk,
+                          const T *restrict y, const ptrdiff_t yk,
+                          T *restrict out, const ptrdiff_t oi, const int add)
 {
-    enum { TERMS = 128, WIDTH = 64 };
-    T panel[WIDTH * TERMS], rows[ROWS_S * TERMS], tile[ROWS_S * COLS_S];
+    ptrdiff_t j = 0, at;
+    for (; j + 2 * WIDE_S <= n; j += 2 * WIDE_S)
+        lanes_block_S(rows, 2, 0, terms, x, xi, xk, y + j, yk, out + j, oi, add);
+    for (; n >= WIDE_S && j + HALF_S < n; j += WIDE_S) {
+        at = j + WIDE_S <= n ? j : n - WIDE_S;
+        lanes_block_S(rows, 1, j - at, terms, x, xi, xk, y + at, yk, out + at, oi, add);
+    }
+    for (; n >= HALF_S && j < n; j += HALF_S) {
+        at = j + HALF_S <= n ? j : n - HALF_S;
+        half_block_S(rows, 1, j - at, terms, x, xi, xk, y + at, yk, out + at, oi, add);
+    }
+    for (; j < n; ++j)
+        for (int r = 0; r < rows; ++r) {
+            T sum = 0;
+            for (ptrdiff_t k = 0; k < terms; ++k) sum += x[r * xi + k * xk] * y[k * yk + j];
+            out[r * oi + j] = add ? out[r * oi + j] + sum : sum;
+        }
+}
+"""
+#: A matrix product whose sizes are known: its lines are numbers by now.
+PRODUCT = """\
+/* out = x y, or is added to: {m} x {p} times {p} x {n}. */
+FUSED static void {name}_S(const T *restrict x, const T *restrict y, T *restrict out)
+{{
+    ptrdiff_t i = 0;
+    for (; i + {rows} <= {m}; i += {rows})
+        slab_S({rows}, {n}, {p}, x + i * {xi}, {xi}, {xk}, y, {yk}, out + i * {oi}, {oi}, {add});
+    slab_S({m} % {rows}, {n}, {p}, x + i * {xi}, {xi}, {xk}, y, {yk}, out + i * {oi}, {oi}, {add});
+}}
+"""
+_MATMUL = """\
+/* out += x y. A panel of y is packed, so that it stays in the cache. */
+FUSED static void matmul_S(ptrdiff_t m, ptrdiff_t n, ptrdiff_t p,
+                           const T *restrict x, ptrdiff_t xi, ptrdiff_t xk,
+                           const T *restrict y, ptrdiff_t yk, ptrdiff_t yj,
+                           T *restrict out, ptrdiff_t oi)
+{
+    enum { TERMS = 128, WIDTH = 32 };
+    T panel[WIDTH * TERMS];
     for (ptrdiff_t j0 = 0; j0 < n; j0 += WIDTH)
         for (ptrdiff_t k0 = 0; k0 < p; k0 += TERMS) {
             const ptrdiff_t width = n - j0 < WIDTH ? n - j0 : WIDTH, terms = p - k0 < TERMS ? p - k0 : TERMS;
-            for (ptrdiff_t j = 0; j < width; j += COLS_S)
-                for (ptrdiff_t k = 0; k < terms; ++k) {
-                    const T *from = y + (k0 + k) * yk + (j0 + j) * yj;
-                    T *to = panel + j * TERMS + k * COLS_S;
-                    if (yj == 1 && j + COLS_S <= width)
-                        memcpy(to, from, COLS_S * sizeof(T));
-                    else
-                        for (ptrdiff_t c = 0; c < COLS_S; ++c) to[c] = j + c < width ? from[c * yj] : 0;
-                }
-            for (ptrdiff_t i = 0; i < m; i += ROWS_S) {
-                for (ptrdiff_t r = 0; r < ROWS_S; ++r)
-                    for (ptrdiff_t k = 0; k < terms; ++k)
-                        rows[k * ROWS_S + r] = i + r < m ? x[(i + r) * xi + (k0 + k) * xk] : 0;
-                for (ptrdiff_t j = 0; j < width; j += COLS_S) {
-                    tile_S(terms, rows, panel + j * TERMS, tile);
-                    for (ptrdiff_t r = 0; r < ROWS_S && i + r < m; ++r) {
-                        T *to = out + (i + r) * oi + j0 + j;
-                        if (j + COLS_S <= width)
-                            for (ptrdiff_t c = 0; c < COLS_S; ++c) to[c] += tile[r * COLS_S + c];
-                        else
-                            for (ptrdiff_t c = 0; j + c < width; ++c) to[c] += tile[r * COLS_S + c];
-                    }
-                }
-            }
+            for (ptrdiff_t k = 0; k < terms; ++k)
+                for (ptrdiff_t j = 0; j < width; ++j) panel[k * WIDTH + j] = y[(k0 + k) * yk + (j0 + j) * yj];
+            ptrdiff_t i = 0;
+            for (; i + 6 <= m; i += 6)
+                slab_S(6, width, terms, x + i * xi + k0 * xk, xi, xk, panel, WIDTH, out + i * oi + j0, oi, 1);
+            for (; i < m; ++i)
+                slab_S(1, width, terms, x + i * xi + k0 * xk, xi, xk, panel, WIDTH, out + i * oi + j0, oi, 1);
         }
 }
 """
@@ -160,4 +195,4 @@ static void dots_S(ptrdiff_t m, ptrdiff_t p, const T *restrict x, ptrdiff_t xi, 
     for (ptrdiff_t i = fours; i < m; ++i) out[i * oi] += dot_S(p, x + i * xi, y);
 }
 """
-HELPERS = {"lanes": _LANES, "tile": _TILE, "matmul": _MATMUL, "dot": _DOT, "dots": _DOTS}
+HELPERS = {"lanes": _LANES, "slab": _SLAB, "matmul": _MATMUL, "dot": _DOT, "dots": _DOTS}

@@ -13,6 +13,7 @@ from attrs import define, evolve, frozen
 from wengert.backends.source.c import blas
 from wengert.backends.source.c.folds import blocks
 from wengert.backends.source.c.loops import fill, index_text, open_flat
+from wengert.backends.source.c.matrices import PRODUCT
 from wengert.backends.source.c.plan import Plan, Unit
 from wengert.backends.source.c.scalars import Kernel
 from wengert.backends.source.c.spelling import literal, local, part, spell
@@ -286,9 +287,11 @@ def _tree(p: Product) -> str:
 
 # ----- Matrix products -----
 
-#: Rows times columns times terms from which on BLAS takes less time: 16 x 16 x 16 in 0.17 us, lines 0.20 us; and of
-#: complex numbers: 8 x 8 x 8 in 0.26 us, one by one 0.51 us.
-BLAS, BLAS_COMPLEX = 1 << 12, 1 << 9
+#: Rows times columns times terms from which on BLAS takes less time: where a panel of y does not stay in the nearest
+#: cache, or is not as ours want it; where it does (there BLAS has threads); and of complex numbers.
+BLAS, BLAS_NEAR, BLAS_COMPLEX = 1 << 12, 1 << 18, 1 << 9
+#: Bytes of such a panel; rows times columns times terms from which on a function of its own is better than lines.
+NEAR, OWN = 1 << 15, 1 << 7
 #: The same for a matrix times a vector, where BLAS has threads (one alone takes as long as ours).
 MATVEC = 1 << 17
 #: Rows, columns and terms from which on blocks do: beside lines (32 x 32 x 32 in 1.9 us, lines 2.2 us), and where
@@ -311,8 +314,12 @@ def _dense(p: Product) -> bool:
     (column,) = columns
     size, sides = row.size * column.size * term.size, (row.size, column.size)
     dots = term.x == 1 and term.y == 1 and min(sides) < 4  # BLAS takes twice as long
-    least = BLAS_COMPLEX if p.dtype.kind == "c" else BLAS
+    own = _suits(p, row, column, term)
+    least = BLAS_COMPLEX if p.dtype.kind == "c" else BLAS_NEAR if own else BLAS
     if size >= least and not dots and _by_blas(p, "gemm", [row, column, term]):
+        return True
+    if own:
+        _by_slabs(p, row, column, term)
         return True
     if p.dtype.kind != "f" or min(*sides, term.size) < (BLOCKS if _lines_pay(p) else BLOCKS_ALONE):
         return False
@@ -322,6 +329,24 @@ def _dense(p: Product) -> bool:
     call = f"{matmul}({sizes}, {x}, {row.x}, {term.x}, {y}, {term.y}, {column.y}, {out}, {row.out});"
     _around(p, [row, column, term], call, add=True)
     return True
+
+
+def _suits(p: Product, row: Axis, column: Axis, term: Axis) -> bool:
+    """Whether slabs of rows times the whole of y are best: it lies in the nearest cache, line by line."""
+    near = column.size * term.size * p.dtype.itemsize <= NEAR
+    large = row.size * column.size * term.size >= OWN and min(row.size, column.size * p.dtype.itemsize // 16) > 1
+    return p.dtype.kind == "f" and column.y == 1 and near and large
+
+
+def _by_slabs(p: Product, row: Axis, column: Axis, term: Axis) -> None:
+    """Rows by rows, by a function for just these sizes."""
+    inner, add = [row, column, term], int(len(p.summed) > 1)
+    p.kernel.helpers.need("slab", p.dtype)
+    sizes = {"m": row.size, "n": column.size, "p": term.size, "xi": row.x, "xk": term.x, "yk": term.y, "oi": row.out}
+    name = "_".join(str(n).replace("-", "m") for n in ("product", *sizes.values(), add))
+    rows = -(-row.size // -(-row.size // 6))
+    function = p.kernel.helpers.write(name, p.dtype, PRODUCT.format(name=name, rows=rows, add=add, **sizes))
+    _around(p, inner, f"{function}({', '.join(_firsts(p, inner))});", add=bool(add))
 
 
 def _firsts(p: Product, inner: Sequence[Axis]) -> tuple[str, ...]:
