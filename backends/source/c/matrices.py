@@ -8,7 +8,7 @@ from __future__ import annotations
 __all__ = ["FIRST", "HELPERS", "PRODUCT"]
 
 #: What each is written after.
-FIRST = {"matmul": "slab", "slab": "lanes", "dots": "dot"}
+FIRST = {"matmul": "slab", "slab": "lanes", "gram": "lanes", "dots": "dot"}
 
 _LANES = """\
 /* As many numbers as a register holds, and half as many, wherever they lie in memory. */
@@ -16,9 +16,11 @@ _LANES = """\
 #define INLINE static inline __attribute__((always_inline))
 typedef T lanes_S __attribute__((vector_size(__BIGGEST_ALIGNMENT__), aligned(sizeof(T)), may_alias));
 typedef T half_S __attribute__((vector_size(__BIGGEST_ALIGNMENT__ / 2), aligned(sizeof(T)), may_alias));
+typedef U masks_S __attribute__((vector_size(__BIGGEST_ALIGNMENT__), aligned(sizeof(T)), may_alias));
 #else
 #define INLINE static inline
 typedef T lanes_S, half_S;
+typedef U masks_S;
 #endif
 #if defined __GNUC__ && !defined __clang__
 #define FUSED __attribute__((optimize("fp-contract=fast")))
@@ -87,15 +89,65 @@ FUSED INLINE void slab_S(const int rows, const ptrdiff_t n, const ptrdiff_t term
         }
 }
 """
-#: A matrix product whose sizes are known: its lines are numbers by now.
+_GRAM = """\
+/* Some rows of x, at most 5, times some rows of y: out = x y', or is added to. The sums stay in registers. */
+enum { GRAM_S = sizeof(lanes_S) == 64 ? 5 : 2 };
+FUSED INLINE void gram_block_S(const int rows, const int columns, const ptrdiff_t terms,
+                               const T *restrict x, const ptrdiff_t xi, const T *restrict y, const ptrdiff_t yj,
+                               T *restrict out, const ptrdiff_t oi, const int add)
+{
+#ifdef __clang__
+#pragma clang fp contract(fast)
+#endif
+    lanes_S sum[5][GRAM_S];
+    for (int r = 0; r < rows; ++r)
+        for (int c = 0; c < columns; ++c) sum[r][c] = (lanes_S){0};
+    ptrdiff_t k = 0;
+    for (; k + WIDE_S <= terms; k += WIDE_S)
+        for (int r = 0; r < rows; ++r) {
+            const lanes_S v = *(const lanes_S *)(x + r * xi + k);
+            for (int c = 0; c < columns; ++c) sum[r][c] += v * *(const lanes_S *)(y + c * yj + k);
+        }
+    if (k < terms && WIDE_S <= terms) { /* the last vector, without what is summed already */
+        U kept[WIDE_S];
+        for (ptrdiff_t l = 0; l < WIDE_S; ++l) kept[l] = l < WIDE_S - (terms - k) ? 0 : ~(U)0;
+        const masks_S mask = *(masks_S *)kept;
+        for (int r = 0; r < rows; ++r) {
+            const lanes_S v = (lanes_S)(mask & *(const masks_S *)(x + r * xi + terms - WIDE_S));
+            for (int c = 0; c < columns; ++c)
+                sum[r][c] += v * (lanes_S)(mask & *(const masks_S *)(y + c * yj + terms - WIDE_S));
+        }
+        k = terms;
+    }
+    for (int r = 0; r < rows; ++r)
+        for (int c = 0; c < columns; ++c) {
+            T part[WIDE_S];
+            *(lanes_S *)part = sum[r][c];
+            for (int n = WIDE_S / 2; n; n /= 2)
+                for (int l = 0; l < n; ++l) part[l] += part[l + n];
+            for (ptrdiff_t l = k; l < terms; ++l) part[0] += x[r * xi + l] * y[c * yj + l];
+            out[r * oi + c] = add ? out[r * oi + c] + part[0] : part[0];
+        }
+}
+FUSED INLINE void gram_S(const int rows, const ptrdiff_t n, const ptrdiff_t terms,
+                         const T *restrict x, const ptrdiff_t xi, const T *restrict y, const ptrdiff_t yj,
+                         T *restrict out, const ptrdiff_t oi, const int add)
+{
+    ptrdiff_t j = 0;
+    for (; j + GRAM_S <= n; j += GRAM_S)
+        gram_block_S(rows, GRAM_S, terms, x, xi, y + j * yj, yj, out + j, oi, add);
+    if (n % GRAM_S) gram_block_S(rows, n % GRAM_S, terms, x, xi, y + j * yj, yj, out + j, oi, add);
+}
+"""
+#: A matrix product of known sizes, by slabs or by grams.
 PRODUCT = """\
 /* out = x y, or is added to: {m} x {p} times {p} x {n}. */
 FUSED static void {name}_S(const T *restrict x, const T *restrict y, T *restrict out)
 {{
     ptrdiff_t i = 0;
     for (; i + {rows} <= {m}; i += {rows})
-        slab_S({rows}, {n}, {p}, x + i * {xi}, {xi}, {xk}, y, {yk}, out + i * {oi}, {oi}, {add});
-    slab_S({m} % {rows}, {n}, {p}, x + i * {xi}, {xi}, {xk}, y, {yk}, out + i * {oi}, {oi}, {add});
+        {kind}_S({rows}, {n}, {p}, x + i * {xi}, {steps}, out + i * {oi}, {oi}, {add});
+    if ({m} % {rows}) {kind}_S({m} % {rows}, {n}, {p}, x + i * {xi}, {steps}, out + i * {oi}, {oi}, {add});
 }}
 """
 _MATMUL = """\
@@ -195,4 +247,4 @@ static void dots_S(ptrdiff_t m, ptrdiff_t p, const T *restrict x, ptrdiff_t xi, 
     for (ptrdiff_t i = fours; i < m; ++i) out[i * oi] += dot_S(p, x + i * xi, y);
 }
 """
-HELPERS = {"lanes": _LANES, "slab": _SLAB, "matmul": _MATMUL, "dot": _DOT, "dots": _DOTS}
+HELPERS = {"lanes": _LANES, "slab": _SLAB, "gram": _GRAM, "matmul": _MATMUL, "dot": _DOT, "dots": _DOTS}

@@ -292,6 +292,8 @@ def _tree(p: Product) -> str:
 BLAS, BLAS_NEAR, BLAS_COMPLEX = 1 << 12, 1 << 18, 1 << 9
 #: Bytes of such a panel; rows times columns times terms from which on a function of its own is better than lines.
 NEAR, OWN = 1 << 15, 1 << 7
+#: Bytes of a line that vectors are worth it for.
+LINE = 32
 #: The same for a matrix times a vector, where BLAS has threads (one alone takes as long as ours).
 MATVEC = 1 << 17
 #: Rows, columns and terms from which on blocks do: beside lines (32 x 32 x 32 in 1.9 us, lines 2.2 us), and where
@@ -314,12 +316,12 @@ def _dense(p: Product) -> bool:
     (column,) = columns
     size, sides = row.size * column.size * term.size, (row.size, column.size)
     dots = term.x == 1 and term.y == 1 and min(sides) < 4  # BLAS takes twice as long
-    own = _suits(p, row, column, term)
+    own = _own(p, row, column, term)
     least = BLAS_COMPLEX if p.dtype.kind == "c" else BLAS_NEAR if own else BLAS
     if size >= least and not dots and _by_blas(p, "gemm", [row, column, term]):
         return True
     if own:
-        _by_slabs(p, row, column, term)
+        _by_own(p, own, row, column, term)
         return True
     if p.dtype.kind != "f" or min(*sides, term.size) < (BLOCKS if _lines_pay(p) else BLOCKS_ALONE):
         return False
@@ -331,21 +333,26 @@ def _dense(p: Product) -> bool:
     return True
 
 
-def _suits(p: Product, row: Axis, column: Axis, term: Axis) -> bool:
-    """Whether slabs of rows times the whole of y are best: it lies in the nearest cache, line by line."""
+def _own(p: Product, row: Axis, column: Axis, term: Axis) -> str:
+    """Whether a function for just these sizes is best, and which: where y lies in the nearest cache, line by line."""
     near = column.size * term.size * p.dtype.itemsize <= NEAR
-    large = row.size * column.size * term.size >= OWN and min(row.size, column.size * p.dtype.itemsize // 16) > 1
-    return p.dtype.kind == "f" and column.y == 1 and near and large
+    if p.dtype.kind != "f" or not near or row.size * column.size * term.size < OWN or row.size < 2:
+        return ""
+    if column.y == 1 and column.size * p.dtype.itemsize >= LINE:
+        return "slab"
+    return "gram" if term.x == term.y == 1 and column.size > 1 and term.size * p.dtype.itemsize >= 2 * LINE else ""
 
 
-def _by_slabs(p: Product, row: Axis, column: Axis, term: Axis) -> None:
-    """Rows by rows, by a function for just these sizes."""
+def _by_own(p: Product, kind: str, row: Axis, column: Axis, term: Axis) -> None:
     inner, add = [row, column, term], int(len(p.summed) > 1)
-    p.kernel.helpers.need("slab", p.dtype)
-    sizes = {"m": row.size, "n": column.size, "p": term.size, "xi": row.x, "xk": term.x, "yk": term.y, "oi": row.out}
-    name = "_".join(str(n).replace("-", "m") for n in ("product", *sizes.values(), add))
-    rows = -(-row.size // -(-row.size // 6))
-    function = p.kernel.helpers.write(name, p.dtype, PRODUCT.format(name=name, rows=rows, add=add, **sizes))
+    p.kernel.helpers.need(kind, p.dtype)
+    most, steps = (6, (row.x, term.x, term.y)) if kind == "slab" else (5, (row.x, column.y))
+    *xs, ys = map(str, steps)
+    rows = -(-row.size // -(-row.size // most))
+    name = "_".join(str(n).replace("-", "m") for n in (kind, row.size, column.size, term.size, *steps, row.out, add))
+    text = PRODUCT.format(name=name, kind=kind, m=row.size, n=column.size, p=term.size, rows=rows, xi=row.x,
+                          steps=", ".join([*xs, "y", ys]), oi=row.out, add=add)  # fmt: skip
+    function = p.kernel.helpers.write(name, p.dtype, text)
     _around(p, inner, f"{function}({', '.join(_firsts(p, inner))});", add=bool(add))
 
 
