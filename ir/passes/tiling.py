@@ -189,14 +189,12 @@ class _Plan:
         return before - after(best)
 
     def _short(self, region: Region) -> int:
-        """Elements that are treated in short lines: sums over what comes after the lanes, and products."""
+        """Elements that are treated in short lines: products, sums over them and what is the same along them."""
         count = 0
         for node in region.nodes:
             value = node.operands[0] if isinstance(node.op, Reduction) else node.result
-            short = value in self.lanes and 1 < math.prod(value.type.shape[self.lanes[value] + 1 :]) < SHORT
-            if short and isinstance(node.op, (Reduction, Contraction)):
-                count += value.type.size
-            elif short and node.op.name == "broadcast_to":
+            line = math.prod(value.type.shape[self.lanes[value] + 1 :]) if value in self.lanes else 1
+            if 1 < line < SHORT and (isinstance(node.op, (Reduction, Contraction)) or node.op.name == "broadcast_to"):
                 count += value.type.size
         return count
 

@@ -8,7 +8,7 @@ from __future__ import annotations
 __all__ = ["FIRST", "HELPERS", "PRODUCT"]
 
 #: What each is written after.
-FIRST = {"matmul": "slab", "slab": "lanes", "gram": "lanes", "dots": "dot"}
+FIRST = {"matmul": "slabs", "slabs": "lanes", "gram": "lanes", "dots": "dot"}
 
 _LANES = """\
 /* As many numbers as a register holds, and half as many, wherever they lie in memory. */
@@ -30,13 +30,13 @@ typedef U masks_S;
 enum { WIDE_S = sizeof(lanes_S) / sizeof(T), HALF_S = sizeof(half_S) / sizeof(T) };
 """
 _BLOCK = """\
-/* Some rows of x, at most 6, times one or two vectors of columns of y: the sums stay in registers.
-   Of a vector that overlaps the one before, the first columns are done. A product and a sum may be rounded once
-   (fused), as in every BLAS. */
+/* Some rows of x, at most 6, times one or two vectors of columns of y, and what is to be added: the sums stay in
+   registers. Of a vector that overlaps the one before, the first columns are done. A product and a sum may be rounded
+   once (fused), as in every BLAS. */
 FUSED INLINE void VECTOR_block_S(const int rows, const int vectors, const ptrdiff_t done, const ptrdiff_t terms,
                                  const T *restrict x, const ptrdiff_t xi, const ptrdiff_t xk,
                                  const T *restrict y, const ptrdiff_t yk,
-                                 T *restrict out, const ptrdiff_t oi, const int add)
+                                 const T *before, const ptrdiff_t bi, T *out, const ptrdiff_t oi, const int add)
 {
 #ifdef __clang__
 #pragma clang fp contract(fast)
@@ -52,49 +52,70 @@ FUSED INLINE void VECTOR_block_S(const int rows, const int vectors, const ptrdif
         }
     for (int r = 0; r < rows; ++r)
         for (int c = 0; c < vectors; ++c) {
+            const T *from = before + r * bi + c * N;
             T *to = out + r * oi + c * N, part[N];
             if (add && done) {
                 *(VECTOR_S *)part = sum[r][c];
-                for (ptrdiff_t j = done; j < N; ++j) to[j] += part[j];
+                for (ptrdiff_t j = done; j < N; ++j) to[j] = from[j] + part[j];
             } else if (add)
-                *(VECTOR_S *)to += sum[r][c];
+                *(VECTOR_S *)to = *(const VECTOR_S *)from + sum[r][c];
             else
                 *(VECTOR_S *)to = sum[r][c];
         }
 }
 """
-_SLAB = _BLOCK.replace("VECTOR", "lanes") + "\n" + _BLOCK.replace("VECTOR", "half").partition("*/\n")[2] + """
-/* Some rows of x times y: out = x y, or is added to. Where vectors do not fit in the columns, the last one overlaps. */
-FUSED INLINE void slab_S(const int rows, const ptrdiff_t n, const ptrdiff_t terms,
+_ROWS = """\
+/* All rows, some at a time; then the rest of them. */
+FUSED INLINE void VECTOR_rows_S(const ptrdiff_t m, const int rows, const int rest, const int vectors,
+                                const ptrdiff_t done, const ptrdiff_t terms,
+                                const T *restrict x, const ptrdiff_t xi, const ptrdiff_t xk,
+                                const T *restrict y, const ptrdiff_t yk,
+                                const T *before, const ptrdiff_t bi, T *out, const ptrdiff_t oi, const int add)
+{
+    ptrdiff_t i = 0;
+    for (; i + rows <= m; i += rows)
+        VECTOR_block_S(rows, vectors, done, terms, x + i * xi, xi, xk, y, yk,
+                       before + i * bi, bi, out + i * oi, oi, add);
+    if (rest)
+        VECTOR_block_S(rest, vectors, done, terms, x + i * xi, xi, xk, y, yk,
+                       before + i * bi, bi, out + i * oi, oi, add);
+}
+"""
+_SLABS = """\
+/* x times y, and what is to be added: some columns at a time, of which y stays in the nearest cache. Where vectors do
+   not fit in the columns, the last one overlaps. */
+FUSED INLINE void slabs_S(const ptrdiff_t m, const ptrdiff_t n, const ptrdiff_t terms, const int rows, const int rest,
                           const T *restrict x, const ptrdiff_t xi, const ptrdiff_t xk,
                           const T *restrict y, const ptrdiff_t yk,
-                          T *restrict out, const ptrdiff_t oi, const int add)
+                          const T *before, const ptrdiff_t bi, T *out, const ptrdiff_t oi, const int add)
 {
     ptrdiff_t j = 0, at;
     for (; j + 2 * WIDE_S <= n; j += 2 * WIDE_S)
-        lanes_block_S(rows, 2, 0, terms, x, xi, xk, y + j, yk, out + j, oi, add);
+        lanes_rows_S(m, rows, rest, 2, 0, terms, x, xi, xk, y + j, yk, before + j, bi, out + j, oi, add);
     for (; n >= WIDE_S && j + HALF_S < n; j += WIDE_S) {
         at = j + WIDE_S <= n ? j : n - WIDE_S;
-        lanes_block_S(rows, 1, j - at, terms, x, xi, xk, y + at, yk, out + at, oi, add);
+        lanes_rows_S(m, rows, rest, 1, j - at, terms, x, xi, xk, y + at, yk, before + at, bi, out + at, oi, add);
     }
     for (; n >= HALF_S && j < n; j += HALF_S) {
         at = j + HALF_S <= n ? j : n - HALF_S;
-        half_block_S(rows, 1, j - at, terms, x, xi, xk, y + at, yk, out + at, oi, add);
+        half_rows_S(m, rows, rest, 1, j - at, terms, x, xi, xk, y + at, yk, before + at, bi, out + at, oi, add);
     }
     for (; j < n; ++j)
-        for (int r = 0; r < rows; ++r) {
+        for (ptrdiff_t i = 0; i < m; ++i) {
             T sum = 0;
-            for (ptrdiff_t k = 0; k < terms; ++k) sum += x[r * xi + k * xk] * y[k * yk + j];
-            out[r * oi + j] = add ? out[r * oi + j] + sum : sum;
+            for (ptrdiff_t k = 0; k < terms; ++k) sum += x[i * xi + k * xk] * y[k * yk + j];
+            out[i * oi + j] = add ? before[i * bi + j] + sum : sum;
         }
 }
 """
+_HALF = (_BLOCK.partition("*/\n")[2] + _ROWS.partition("*/\n")[2]).replace("VECTOR", "half")
+_SLAB = "\n".join(((_BLOCK + _ROWS).replace("VECTOR", "lanes"), _HALF, _SLABS))
 _GRAM = """\
-/* Some rows of x, at most 5, times some rows of y: out = x y', or is added to. The sums stay in registers. */
+/* Some rows of x, at most 5, times some rows of y, and what is to be added. The sums stay in registers. */
 enum { GRAM_S = sizeof(lanes_S) == 64 ? 5 : 2 };
 FUSED INLINE void gram_block_S(const int rows, const int columns, const ptrdiff_t terms,
                                const T *restrict x, const ptrdiff_t xi, const T *restrict y, const ptrdiff_t yj,
-                               T *restrict out, const ptrdiff_t oi, const int add)
+                               const T *before, const ptrdiff_t bi, T *out, const ptrdiff_t oi, const int add)
 {
 #ifdef __clang__
 #pragma clang fp contract(fast)
@@ -126,28 +147,34 @@ FUSED INLINE void gram_block_S(const int rows, const int columns, const ptrdiff_
             for (int n = WIDE_S / 2; n; n /= 2)
                 for (int l = 0; l < n; ++l) part[l] += part[l + n];
             for (ptrdiff_t l = k; l < terms; ++l) part[0] += x[r * xi + l] * y[c * yj + l];
-            out[r * oi + c] = add ? out[r * oi + c] + part[0] : part[0];
+            out[r * oi + c] = add ? before[r * bi + c] + part[0] : part[0];
         }
 }
-FUSED INLINE void gram_S(const int rows, const ptrdiff_t n, const ptrdiff_t terms,
-                         const T *restrict x, const ptrdiff_t xi, const T *restrict y, const ptrdiff_t yj,
-                         T *restrict out, const ptrdiff_t oi, const int add)
+FUSED INLINE void gram_rows_S(const int rows, const ptrdiff_t n, const ptrdiff_t terms,
+                              const T *restrict x, const ptrdiff_t xi, const T *restrict y, const ptrdiff_t yj,
+                              const T *before, const ptrdiff_t bi, T *out, const ptrdiff_t oi, const int add)
 {
     ptrdiff_t j = 0;
     for (; j + GRAM_S <= n; j += GRAM_S)
-        gram_block_S(rows, GRAM_S, terms, x, xi, y + j * yj, yj, out + j, oi, add);
-    if (n % GRAM_S) gram_block_S(rows, n % GRAM_S, terms, x, xi, y + j * yj, yj, out + j, oi, add);
+        gram_block_S(rows, GRAM_S, terms, x, xi, y + j * yj, yj, before + j, bi, out + j, oi, add);
+    if (n % GRAM_S) gram_block_S(rows, n % GRAM_S, terms, x, xi, y + j * yj, yj, before + j, bi, out + j, oi, add);
+}
+FUSED INLINE void gram_S(const ptrdiff_t m, const ptrdiff_t n, const ptrdiff_t terms, const int rows, const int rest,
+                         const T *restrict x, const ptrdiff_t xi, const T *restrict y, const ptrdiff_t yj,
+                         const T *before, const ptrdiff_t bi, T *out, const ptrdiff_t oi, const int add)
+{
+    ptrdiff_t i = 0;
+    for (; i + rows <= m; i += rows)
+        gram_rows_S(rows, n, terms, x + i * xi, xi, y, yj, before + i * bi, bi, out + i * oi, oi, add);
+    if (rest) gram_rows_S(rest, n, terms, x + i * xi, xi, y, yj, before + i * bi, bi, out + i * oi, oi, add);
 }
 """
 #: A matrix product of known sizes, by slabs or by grams.
 PRODUCT = """\
-/* out = x y, or is added to: {m} x {p} times {p} x {n}. */
-FUSED static void {name}_S(const T *restrict x, const T *restrict y, T *restrict out)
+/* {m} x {p} times {p} x {n}, and what is to be added. */
+FUSED static void {name}_S(const T *restrict x, const T *restrict y, const T *before, T *out)
 {{
-    ptrdiff_t i = 0;
-    for (; i + {rows} <= {m}; i += {rows})
-        {kind}_S({rows}, {n}, {p}, x + i * {xi}, {steps}, out + i * {oi}, {oi}, {add});
-    if ({m} % {rows}) {kind}_S({m} % {rows}, {n}, {p}, x + i * {xi}, {steps}, out + i * {oi}, {oi}, {add});
+    {kind}_S({m}, {n}, {p}, {rows}, {m} % {rows}, {steps}, before, {bi}, out, {oi}, {add});
 }}
 """
 _MATMUL = """\
@@ -164,11 +191,12 @@ FUSED static void matmul_S(ptrdiff_t m, ptrdiff_t n, ptrdiff_t p,
             const ptrdiff_t width = n - j0 < WIDTH ? n - j0 : WIDTH, terms = p - k0 < TERMS ? p - k0 : TERMS;
             for (ptrdiff_t k = 0; k < terms; ++k)
                 for (ptrdiff_t j = 0; j < width; ++j) panel[k * WIDTH + j] = y[(k0 + k) * yk + (j0 + j) * yj];
-            ptrdiff_t i = 0;
-            for (; i + 6 <= m; i += 6)
-                slab_S(6, width, terms, x + i * xi + k0 * xk, xi, xk, panel, WIDTH, out + i * oi + j0, oi, 1);
-            for (; i < m; ++i)
-                slab_S(1, width, terms, x + i * xi + k0 * xk, xi, xk, panel, WIDTH, out + i * oi + j0, oi, 1);
+            const ptrdiff_t most = m - m % 6;
+            T *to = out + j0;
+            slabs_S(most, width, terms, 6, 0, x + k0 * xk, xi, xk, panel, WIDTH, to, oi, to, oi, 1);
+            for (ptrdiff_t i = most; i < m; ++i)
+                slabs_S(1, width, terms, 1, 0, x + i * xi + k0 * xk, xi, xk, panel, WIDTH,
+                        to + i * oi, oi, to + i * oi, oi, 1);
         }
 }
 """
@@ -247,4 +275,4 @@ static void dots_S(ptrdiff_t m, ptrdiff_t p, const T *restrict x, ptrdiff_t xi, 
     for (ptrdiff_t i = fours; i < m; ++i) out[i * oi] += dot_S(p, x + i * xi, y);
 }
 """
-HELPERS = {"lanes": _LANES, "slab": _SLAB, "gram": _GRAM, "matmul": _MATMUL, "dot": _DOT, "dots": _DOTS}
+HELPERS = {"lanes": _LANES, "slabs": _SLAB, "gram": _GRAM, "matmul": _MATMUL, "dot": _DOT, "dots": _DOTS}

@@ -15,6 +15,7 @@ from collections.abc import Iterable, Iterator
 
 from attrs import define, field
 
+from wengert.backends.source.c.added import added
 from wengert.backends.source.c.bodies import Part
 from wengert.backends.source.c.merging import merged
 from wengert.backends.source.c.recompute import recompute
@@ -33,7 +34,8 @@ LIMIT = 200
 
 @define(eq=False)
 class Unit:
-    """One kernel: elementwise nodes in order, then at most one node of another kind."""
+    """One kernel: elementwise nodes in order, then at most one node of another kind (before which what is added to it
+    stands)."""
 
     nodes: list[Node]
     stored: list[Value] = field(factory=list)
@@ -79,7 +81,7 @@ class Plan:
         self.uses = self._count_uses()
         units = split_movements(self, self._merge_reductions(self._groups()), LIMIT)
         self._mark_stored(units)
-        self.units = self._ordered(merged(self, recompute(self, units, LIMIT), LIMIT))
+        self.units = self._ordered(added(self, merged(self, recompute(self, units, LIMIT), LIMIT)))
         #: Arrays that are parts of others, joined from them: which one, and from which element on.
         self.homes: dict[Value, tuple[Value, int]] = {}
         self._find_homes()
