@@ -7,6 +7,7 @@ from wengert.ir.graph import Graph
 from wengert.ir.passes.algebra import algebra
 from wengert.ir.passes.basic import common_subexpressions, dead_code, fold_constants
 from wengert.ir.passes.calls import enclose_stacks, inline_bodies, inline_calls, inline_stacks
+from wengert.ir.passes.early import early_sums
 from wengert.ir.passes.loops import prune_loops
 from wengert.ir.passes.plain import plain_products
 from wengert.ir.passes.shapes import merge_shapes
@@ -14,7 +15,7 @@ from wengert.ir.passes.stabilise import rewrite_forms
 from wengert.ir.passes.tiling import tiled
 
 __all__ = [
-    "algebra", "common_subexpressions", "dead_code", "enclose_stacks", "fold_constants", "inline_bodies",
+    "algebra", "common_subexpressions", "dead_code", "early_sums", "enclose_stacks", "fold_constants", "inline_bodies",
     "inline_calls", "inline_stacks", "merge_shapes", "plain_products", "prune_loops", "rewrite_forms", "simplify",
     "stabilise", "tiled",
 ]  # fmt: skip

@@ -8,6 +8,7 @@ No value changes but by the order of such sums.
 
 from __future__ import annotations
 
+import math
 from collections import Counter, defaultdict
 from collections.abc import Iterable, Sequence
 from typing import Any
@@ -16,9 +17,10 @@ from attrs import define, evolve, field
 
 from wengert.ir.build import Builder
 from wengert.ir.graph import Constant, Graph, Node, Renamed, Value
-from wengert.ir.kinds import Elementwise, Movement, Reduction
+from wengert.ir.kinds import Contraction, Elementwise, Movement, Reduction
 from wengert.ir.ops import OPS
 from wengert.ir.passes.lanes import Lanes, Strand, together
+from wengert.ir.passes.last import emit_last, moved_last
 
 __all__ = ["tiled"]
 
@@ -34,6 +36,9 @@ GAIN = 0.7
 REST = 1.25
 #: What a byte costs that is copied into another order.
 TURNED = 6
+#: Elements after the lanes below which lines are short; how much work on such lines there is for each element that is
+#: copied into another order, if the lanes are to lie last; the lanes of a vector: then they come in so many.
+SHORT, WORTH, EVEN = 16, 8, 8
 #: The least rows of a tile.
 FEWEST = 8
 #: What starting a tile costs, in weighed bytes.
@@ -60,16 +65,18 @@ def _bytes(value: Value) -> int:
 
 
 def _weighed(traffic: float, size: float) -> float:
-    """Traffic to and from something of this size that is used again and again."""
-    return traffic * COSTS[(size > NEAR) + (size > FAR)]
+    """Traffic to and from something of this size that is used again and again: what is too much comes from further."""
+    near, far = min(size, NEAR), min(max(size - NEAR, 0), FAR - NEAR)
+    return traffic * sum(c * part for c, part in zip(COSTS, (near, far, size - near - far), strict=True)) / (size or 1)
 
 
 @define
 class Region:
-    """Nodes that can run tile by tile, and the rows of a tile; 0 where that does not pay."""
+    """Nodes that can run tile by tile, the rows of a tile, 0 where that does not pay, and whether lanes lie last."""
 
     nodes: list[Node] = field(factory=list)
     rows: int = 0
+    last: bool = False
 
 
 class _Plan:
@@ -162,15 +169,18 @@ class _Plan:
         before = _weighed(traffic, traffic)
         leaving = self.leaving & made
         copied = sum(map(_bytes, leaving))
-        #: The lanes lead in a tile: where they do not outside, an array is copied, element by element.
-        turned = sum(_bytes(v) for v in leaving | given if self.lanes[v])
+        outer = leaving | given
+        last = self._short(region) > WORTH * sum(v.type.size for v in outer if self.lanes[v] < v.type.ndim - 1)
+        #: Where the lanes do not lie outside as in a tile, an array is copied, element by element.
+        turned = sum(_bytes(v) for v in outer if self.lanes[v] or last)
 
         def after(rows: int) -> float:
             rest = n - self.tiles(rows) * rows
             joined = 2 * copied + _weighed(traffic * rest / n, traffic * rest / n) if rest else 0
             each = _weighed(whole, whole) + _weighed(3 * sums, sums) + START
             total = n / rows * each + joined + _weighed(traffic, traffic * rows / n)
-            return total * (REST if rest else 1) + TURNED * turned
+            odd = -(-rows // EVEN) * EVEN / rows if last else 1
+            return total * odd * (REST if rest else 1) + TURNED * turned
 
         most = min(n // (4 * self.parts), 1 << 16)
         rows = {b for b in range(FEWEST, most + 1) if n % b == 0 or b & (b - 1) == 0}
@@ -178,8 +188,18 @@ class _Plan:
         best = min(sorted(rows), key=after, default=0)
         if before < LEAST or not best or after(best) > GAIN * before:
             return 0.0
-        region.rows = best
+        region.rows, region.last = best, last
         return before - after(best)
+
+    def _short(self, region: Region) -> int:
+        """Elements that are treated in short lines: products, sums over them and what is the same along them."""
+        count = 0
+        for node in region.nodes:
+            value = node.operands[0] if isinstance(node.op, Reduction) else node.result
+            line = math.prod(value.type.shape[self.lanes[value] + 1 :]) if value in self.lanes else 1
+            if 1 < line < SHORT and (isinstance(node.op, (Reduction, Contraction)) or node.op.name == "broadcast_to"):
+                count += value.type.size
+        return count
 
     def _folds(self, node: Node) -> bool:
         """Whether it sums what one loop computes for it alone."""
@@ -232,22 +252,29 @@ class _Tiling:
 
     def _scan(self, region: Region) -> None:
         b, rows, tiles = self.builder, region.rows, self.plan.tiles(region.rows)
-        part = _Part(self.plan, region.nodes)
+        part = _Part(self.plan, region)
         b.location = region.nodes[0].location
         consts = [self._at(v) for v in part.consts]
         lanes = [_lead(b, self._at(v), self.plan.lanes[v]) for v in part.given]
         several = self.plan.parts if part.carried else 1
         lead = (several, tiles // several, rows) if several > 1 else (tiles, rows)
         entries = [_reshaped(b, _rows(b, x, 0, tiles * rows), (*lead, *x.type.shape[1:])) for x in lanes]
+        if region.last:
+            entries = [moved_last(b, x, len(lead) - 1) for x in entries]
         made = _loop(b, part, rows, consts, entries)
         m, p = len(part.carried), len(part.paired)
         if several > 1:
             made = [*(_sum(b, v) for v in made[:m]), *(_reshaped(b, v, (tiles, *v.type.shape[2:])) for v in made[m:])]
         sums = [*made[:m], *(_sum(b, v) for v in made[m : m + p])]
-        left = [_reshaped(b, v, (tiles * rows, *v.type.shape[2:])) for v in made[m + p :]]
+        left = [_lead(b, v, v.type.ndim - 1, 1) if region.last else v for v in made[m + p :]]
+        left = [_reshaped(b, v, (tiles * rows, *v.type.shape[2:])) for v in left]
         if rest := self.plan.length - tiles * rows:
-            last = [_rows(b, x, tiles * rows, rest) for x in lanes]
-            ends = b.inline(part.body(rest, carried=False), [*consts, *last])
+            ends = [_rows(b, x, tiles * rows, rest) for x in lanes]
+            if region.last:
+                ends = [moved_last(b, x, 0) for x in ends]
+            ends = b.inline(part.body(rest, carried=False), [*consts, *ends])
+            if region.last:
+                ends = [*ends[:m + p], *(_lead(b, v, v.type.ndim - 1) for v in ends[m + p :])]
             sums = [b.emit(OPS["add"], pair) for pair in zip(sums, ends, strict=False)]
             left = [b.emit(OPS["concatenate"], pair, axis=0) for pair in zip(left, ends[len(sums) :], strict=True)]
         self.env.update(zip((*part.carried, *part.paired), sums, strict=True))
@@ -278,8 +305,9 @@ def _loop(b: Builder, part: _Part, rows: int, consts: Sequence[Value], entries: 
 class _Part:
     """The nodes of a region, as a graph of some rows."""
 
-    def __init__(self, plan: _Plan, nodes: Sequence[Node]) -> None:
-        self.plan, self.nodes = plan, nodes
+    def __init__(self, plan: _Plan, region: Region) -> None:
+        self.plan, self.nodes, self.last = plan, region.nodes, region.last
+        nodes = region.nodes
         made = {v for node in nodes for v in node.results}
         operands = dict.fromkeys(v for node in nodes for v in node.operands if v not in made)
         consts = dict.fromkeys(v for v in operands if v not in plan.lanes)
@@ -308,8 +336,9 @@ class _Part:
         before = [b.input(v.type) for v in self.carried] if carried else []
         for v in self.given:
             axis, shape = plan.lanes[v], v.type.shape
-            entry = b.input(v.type.with_shape((rows, *shape[:axis], *shape[axis + 1 :])))
-            env[v] = _back(b, entry, axis)
+            others = *shape[:axis], *shape[axis + 1 :]
+            entry = b.input(v.type.with_shape((*others, rows) if self.last else (rows, *others)))
+            env[v] = entry if self.last else _back(b, entry, axis)
 
         def at(value: Value) -> Value:
             if value not in env and value in plan.sources:
@@ -320,14 +349,19 @@ class _Part:
             operands = tuple(map(at, node.operands))
             b.location = node.location
             params = node.params if node.result not in plan.lanes else _narrowed(node, plan.lanes[node.result], rows)
+            if self.last and node in plan.strands:
+                env[node.result] = emit_last(b, node, operands, plan.strands[node], params)
+                return
             env[node.result] = b.emit(node.op, operands, **params)
+            if self.last and node.result in plan.lanes:
+                env[node.result] = moved_last(b, env[node.result], plan.lanes[node.result])
 
         for node in self.nodes:
             emit(node)
         sums = [env[v] for v in self.carried]
         if carried:
             sums = [b.emit(OPS["add"], pair) for pair in zip(before, sums, strict=True)]
-        ends = [_lead(b, env[v], plan.lanes[v]) for v in self.leaving]
+        ends = [env[v] if self.last else _lead(b, env[v], plan.lanes[v]) for v in self.leaving]
         return b.graph([*sums, *(env[v] for v in self.paired), *ends])
 
 
@@ -340,11 +374,12 @@ def _narrowed(node: Node, axis: int, rows: int) -> dict[str, Any]:
     return {**node.params, name: (*shape[:axis], rows, *shape[axis + 1 :])}
 
 
-def _lead(b: Builder, value: Value, axis: int) -> Value:
-    """The axis brought to the front."""
-    if axis == 0:
+def _lead(b: Builder, value: Value, axis: int, to: int = 0) -> Value:
+    """The axis brought to the front, or to where it is wanted."""
+    if axis == to:
         return value
-    order = (axis, *(a for a in range(value.type.ndim) if a != axis))
+    rest = [a for a in range(value.type.ndim) if a != axis]
+    order = (*rest[:to], axis, *rest[to:])
     return b.emit(OPS["transpose"], (value,), axes=order)
 
 

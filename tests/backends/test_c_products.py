@@ -14,6 +14,7 @@ import pytest
 
 import wengert as wg
 from wengert.backends.source.c import BACKEND, blas, compiler, products
+from wengert.backends.source.c.plan import Plan
 from wengert.ir.build import Builder, Namespace
 from wengert.ir.ops import OPS
 from wengert.ir.types import DTYPES, ArrayType, type_of
@@ -32,7 +33,7 @@ def source(request, monkeypatch):
     if found is None and request.param != "none":
         pytest.skip(f"no BLAS of {request.param}")
     monkeypatch.setattr(blas, "find", lambda: found)
-    for name in ("BLAS", "BLAS_COMPLEX", "MATVEC"):
+    for name in ("BLAS", "BLAS_NEAR", "BLAS_COMPLEX", "MATVEC"):
         monkeypatch.setattr(products, name, 64)
     blas.routine.cache_clear()
     yield request.param
@@ -292,3 +293,42 @@ def test_a_product_that_sums_nothing_joins_the_loop_around_it():
     assert BACKEND.emit(graph).count("static void k") == 1
     x, y = np.arange(300.0), np.arange(40.0)
     np.testing.assert_array_equal(BACKEND.build(graph)([x, y])[0], 2 * np.outer(x, y))
+
+
+ADDED = [
+    ("ij,jk->ik", ((3, 2), (2, 2)), (3, 2)),  # written out
+    ("ij,jk->ik", ((5, 9), (9, 3)), (5, 3)),  # lines
+    ("ij,jk->ik", ((11, 10), (10, 13)), (11, 13)),  # slabs
+    ("ij,jk->ik", ((11, 10), (10, 13)), (13,)),  # a bias
+    ("ij,jk->ik", ((11, 10), (10, 13)), (11, 1)),
+    ("ij,kj->ik", ((7, 21), (9, 21)), (7, 9)),  # grams
+    ("aij,akj->ik", ((2, 7, 21), (2, 9, 21)), (7, 9)),  # of which several are added up
+    ("ij,j->i", ((20, 30), (30,)), (20,)),  # dots
+    ("ij,jk->ik", ((30, 34), (34, 31)), (30, 31)),  # BLAS, or blocks
+    ("ij,jk->ki", ((30, 34), (34, 31)), (31, 30)),
+    ("ij,j->i", ((4, 3), (3,)), (4,)),  # results one by one
+    ("ij,jk->ik", ((4, 0), (0, 3)), (4, 3)),
+]
+
+
+@pytest.mark.parametrize(("name", "hosted"), [("einsum", False), ("scale_einsum", True)])
+def test_what_is_added_to_a_product_is_added_by_its_loop(name, hosted, tmp_path, monkeypatch):
+    monkeypatch.setattr(products, "NEAR", 8 * 33 * 31)
+    rng = np.random.default_rng(7)
+    builder, inputs, expected = Builder(), [], []
+    for subscripts, shapes, start in ADDED:
+        x, y, s = map(rng.standard_normal, (*shapes, start))
+        vx, vy, vs = (builder.input(type_of(a)) for a in (x, y, s))
+        product = builder.emit(OPS[name], (vx, vy), subscripts=subscripts)
+        builder.emit(OPS["add"], (builder.broadcast_to(vs, product.type.shape), product))
+        if x.size:
+            x[1, 0], y[0], s[0] = np.nan, np.inf, -np.inf
+        inputs += [x, y, s]
+        with np.errstate(all="ignore"):
+            expected.append(s + oracles.FORMULAS[name](x, y, subscripts))
+    graph = builder.graph([node.result for node in builder.nodes if node.op.name == "add"])
+    units = Plan(graph, graph.outputs).units
+    assert len(units) == len(ADDED)
+    made = BACKEND.build(graph)(inputs) if hosted else alone(graph, inputs, tmp_path)
+    for ours, theirs in zip(made, expected, strict=True):
+        np.testing.assert_allclose(ours, theirs, rtol=1e-12, atol=1e-12)

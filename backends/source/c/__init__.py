@@ -12,7 +12,7 @@ from wengert.backends.protocol import Run, check_kinds
 from wengert.backends.rerolled import rerolling
 from wengert.backends.source.base import SourceBackend
 from wengert.backends.source.c import threads
-from wengert.backends.source.c.build import build
+from wengert.backends.source.c.build import Trusting, build
 from wengert.backends.source.c.compiler import abandon, missing
 from wengert.backends.source.c.emit import Program
 from wengert.backends.source.c.functions import HANDLERS
@@ -22,7 +22,7 @@ from wengert.ir.errors import BackendError
 from wengert.ir.graph import Graph
 from wengert.ir.kinds import Elementwise
 from wengert.ir.ops import OPS
-from wengert.ir.passes import simplify, tiled
+from wengert.ir.passes import early_sums, simplify, tiled
 from wengert.ir.passes.components import components
 from wengert.ir.passes.reroll import rolled
 from wengert.ir.passes.steps import small_steps
@@ -58,7 +58,10 @@ class CBackend(SourceBackend):
 
     def build(self, graph: Graph) -> Run:
         """The compiled program."""
-        return build(tiled(_small(graph), threads.threads()))
+        graph = _small(graph)
+        exact = lambda: build(tiled(graph, threads.threads()))
+        early = early_sums(graph)
+        return exact() if early is None else Trusting(build(tiled(early, threads.threads())), exact)
 
     def abandon(self) -> None:
         """End the compilers that run: Python is about to end."""

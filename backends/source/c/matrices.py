@@ -5,83 +5,198 @@ Vectors of the machine's width are spelled with GNU C's vector types (gcc, clang
 
 from __future__ import annotations
 
-__all__ = ["FIRST", "HELPERS"]
+__all__ = ["FIRST", "HELPERS", "PRODUCT"]
 
 #: What each is written after.
-FIRST = {"matmul": "tile", "tile": "lanes", "dots": "dot"}
+FIRST = {"matmul": "slabs", "slabs": "lanes", "gram": "lanes", "dots": "dot"}
 
 _LANES = """\
-/* As many numbers as a register holds, wherever they lie in memory. */
+/* As many numbers as a register holds, and half as many, wherever they lie in memory. */
 #ifdef __GNUC__
+#define INLINE static inline __attribute__((always_inline))
 typedef T lanes_S __attribute__((vector_size(__BIGGEST_ALIGNMENT__), aligned(sizeof(T)), may_alias));
+typedef T half_S __attribute__((vector_size(__BIGGEST_ALIGNMENT__ / 2), aligned(sizeof(T)), may_alias));
+typedef U masks_S __attribute__((vector_size(__BIGGEST_ALIGNMENT__), aligned(sizeof(T)), may_alias));
 #else
-typedef T lanes_S;
+#define INLINE static inline
+typedef T lanes_S, half_S;
+typedef U masks_S;
 #endif
-enum { WIDE_S = sizeof(lanes_S) / sizeof(T) };
-"""
-_TILE = """\
-/* ROWS rows of x times two vectors of columns of y, both packed: the sums stay in registers.
-   A product and a sum may be rounded once (fused), as in every BLAS. */
-enum { ROWS_S = sizeof(lanes_S) == 64 ? 8 : sizeof(lanes_S) == 32 ? 6 : 4, COLS_S = 2 * WIDE_S };
 #if defined __GNUC__ && !defined __clang__
-__attribute__((optimize("fp-contract=fast")))
+#define FUSED __attribute__((optimize("fp-contract=fast")))
+#else
+#define FUSED
 #endif
-static void tile_S(ptrdiff_t terms, const T *restrict x, const T *restrict y, T *restrict out)
+enum { WIDE_S = sizeof(lanes_S) / sizeof(T), HALF_S = sizeof(half_S) / sizeof(T) };
+"""
+_BLOCK = """\
+/* Some rows of x, at most 6, times one or two vectors of columns of y, and what is to be added: the sums stay in
+   registers. Of a vector that overlaps the one before, the first columns are done. A product and a sum may be rounded
+   once (fused), as in every BLAS. */
+FUSED INLINE void VECTOR_block_S(const int rows, const int vectors, const ptrdiff_t done, const ptrdiff_t terms,
+                                 const T *restrict x, const ptrdiff_t xi, const ptrdiff_t xk,
+                                 const T *restrict y, const ptrdiff_t yk,
+                                 const T *before, const ptrdiff_t bi, T *out, const ptrdiff_t oi, const int add)
 {
 #ifdef __clang__
 #pragma clang fp contract(fast)
 #endif
-    lanes_S sum[ROWS_S][2];
-    for (int r = 0; r < ROWS_S; ++r)
-        for (int c = 0; c < 2; ++c) sum[r][c] = (lanes_S){0};
-    for (ptrdiff_t k = 0; k < terms; ++k) {
-        const lanes_S v = *(const lanes_S *)(y + k * COLS_S), w = *(const lanes_S *)(y + k * COLS_S + WIDE_S);
-        for (int r = 0; r < ROWS_S; ++r) {
-            sum[r][0] += x[k * ROWS_S + r] * v;
-            sum[r][1] += x[k * ROWS_S + r] * w;
+    enum { N = sizeof(VECTOR_S) / sizeof(T) };
+    VECTOR_S sum[6][2];
+    for (int r = 0; r < rows; ++r)
+        for (int c = 0; c < vectors; ++c) sum[r][c] = (VECTOR_S){0};
+    for (ptrdiff_t k = 0; k < terms; ++k)
+        for (int c = 0; c < vectors; ++c) {
+            const VECTOR_S v = *(const VECTOR_S *)(y + k * yk + c * N);
+            for (int r = 0; r < rows; ++r) sum[r][c] += x[r * xi + k * xk] * v;
         }
-    }
-    for (int r = 0; r < ROWS_S; ++r)
-        for (int c = 0; c < 2; ++c) *(lanes_S *)(out + r * COLS_S + c * WIDE_S) = sum[r][c];
+    for (int r = 0; r < rows; ++r)
+        for (int c = 0; c < vectors; ++c) {
+            const T *from = before + r * bi + c * N;
+            T *to = out + r * oi + c * N, part[N];
+            if (add && done) {
+                *(VECTOR_S *)part = sum[r][c];
+                for (ptrdiff_t j = done; j < N; ++j) to[j] = from[j] + part[j];
+            } else if (add)
+                *(VECTOR_S *)to = *(const VECTOR_S *)from + sum[r][c];
+            else
+                *(VECTOR_S *)to = sum[r][c];
+        }
 }
 """
-_MATMUL = """\
-/* out += x y. A panel of y is packed, so that it stays in the cache, and ROWS rows of x at a time;
-   what is missing in the last tile of a row or column counts as 0 and is not written. */
-static void matmul_S(ptrdiff_t m, ptrdiff_t n, ptrdiff_t p,
-                     const T *restrict x, ptrdiff_t xi, ptrdiff_t xk,
-                     const T *restrict y, ptrdiff_t yk, ptrdiff_t yj,
-                     T *restrict out, ptrdiff_t oi)
+_ROWS = """\
+/* All rows, some at a time; then the rest of them. */
+FUSED INLINE void VECTOR_rows_S(const ptrdiff_t m, const int rows, const int rest, const int vectors,
+                                const ptrdiff_t done, const ptrdiff_t terms,
+                                const T *restrict x, const ptrdiff_t xi, const ptrdiff_t xk,
+                                const T *restrict y, const ptrdiff_t yk,
+                                const T *before, const ptrdiff_t bi, T *out, const ptrdiff_t oi, const int add)
 {
-    enum { TERMS = 128, WIDTH = 64 };
-    T panel[WIDTH * TERMS], rows[ROWS_S * TERMS], tile[ROWS_S * COLS_S];
+    ptrdiff_t i = 0;
+    for (; i + rows <= m; i += rows)
+        VECTOR_block_S(rows, vectors, done, terms, x + i * xi, xi, xk, y, yk,
+                       before + i * bi, bi, out + i * oi, oi, add);
+    if (rest)
+        VECTOR_block_S(rest, vectors, done, terms, x + i * xi, xi, xk, y, yk,
+                       before + i * bi, bi, out + i * oi, oi, add);
+}
+"""
+_SLABS = """\
+/* x times y, and what is to be added: some columns at a time, of which y stays in the nearest cache. Where vectors do
+   not fit in the columns, the last one overlaps. */
+FUSED INLINE void slabs_S(const ptrdiff_t m, const ptrdiff_t n, const ptrdiff_t terms, const int rows, const int rest,
+                          const T *restrict x, const ptrdiff_t xi, const ptrdiff_t xk,
+                          const T *restrict y, const ptrdiff_t yk,
+                          const T *before, const ptrdiff_t bi, T *out, const ptrdiff_t oi, const int add)
+{
+    ptrdiff_t j = 0, at;
+    for (; j + 2 * WIDE_S <= n; j += 2 * WIDE_S)
+        lanes_rows_S(m, rows, rest, 2, 0, terms, x, xi, xk, y + j, yk, before + j, bi, out + j, oi, add);
+    for (; n >= WIDE_S && j + HALF_S < n; j += WIDE_S) {
+        at = j + WIDE_S <= n ? j : n - WIDE_S;
+        lanes_rows_S(m, rows, rest, 1, j - at, terms, x, xi, xk, y + at, yk, before + at, bi, out + at, oi, add);
+    }
+    for (; n >= HALF_S && j < n; j += HALF_S) {
+        at = j + HALF_S <= n ? j : n - HALF_S;
+        half_rows_S(m, rows, rest, 1, j - at, terms, x, xi, xk, y + at, yk, before + at, bi, out + at, oi, add);
+    }
+    for (; j < n; ++j)
+        for (ptrdiff_t i = 0; i < m; ++i) {
+            T sum = 0;
+            for (ptrdiff_t k = 0; k < terms; ++k) sum += x[i * xi + k * xk] * y[k * yk + j];
+            out[i * oi + j] = add ? before[i * bi + j] + sum : sum;
+        }
+}
+"""
+_HALF = (_BLOCK.partition("*/\n")[2] + _ROWS.partition("*/\n")[2]).replace("VECTOR", "half")
+_SLAB = "\n".join(((_BLOCK + _ROWS).replace("VECTOR", "lanes"), _HALF, _SLABS))
+_GRAM = """\
+/* Some rows of x, at most 5, times some rows of y, and what is to be added. The sums stay in registers. */
+enum { GRAM_S = sizeof(lanes_S) == 64 ? 5 : 2 };
+FUSED INLINE void gram_block_S(const int rows, const int columns, const ptrdiff_t terms,
+                               const T *restrict x, const ptrdiff_t xi, const T *restrict y, const ptrdiff_t yj,
+                               const T *before, const ptrdiff_t bi, T *out, const ptrdiff_t oi, const int add)
+{
+#ifdef __clang__
+#pragma clang fp contract(fast)
+#endif
+    lanes_S sum[5][GRAM_S];
+    for (int r = 0; r < rows; ++r)
+        for (int c = 0; c < columns; ++c) sum[r][c] = (lanes_S){0};
+    ptrdiff_t k = 0;
+    for (; k + WIDE_S <= terms; k += WIDE_S)
+        for (int r = 0; r < rows; ++r) {
+            const lanes_S v = *(const lanes_S *)(x + r * xi + k);
+            for (int c = 0; c < columns; ++c) sum[r][c] += v * *(const lanes_S *)(y + c * yj + k);
+        }
+    if (k < terms && WIDE_S <= terms) { /* the last vector, without what is summed already */
+        U kept[WIDE_S];
+        for (ptrdiff_t l = 0; l < WIDE_S; ++l) kept[l] = l < WIDE_S - (terms - k) ? 0 : ~(U)0;
+        const masks_S mask = *(masks_S *)kept;
+        for (int r = 0; r < rows; ++r) {
+            const lanes_S v = (lanes_S)(mask & *(const masks_S *)(x + r * xi + terms - WIDE_S));
+            for (int c = 0; c < columns; ++c)
+                sum[r][c] += v * (lanes_S)(mask & *(const masks_S *)(y + c * yj + terms - WIDE_S));
+        }
+        k = terms;
+    }
+    for (int r = 0; r < rows; ++r)
+        for (int c = 0; c < columns; ++c) {
+            T part[WIDE_S];
+            *(lanes_S *)part = sum[r][c];
+            for (int n = WIDE_S / 2; n; n /= 2)
+                for (int l = 0; l < n; ++l) part[l] += part[l + n];
+            for (ptrdiff_t l = k; l < terms; ++l) part[0] += x[r * xi + l] * y[c * yj + l];
+            out[r * oi + c] = add ? before[r * bi + c] + part[0] : part[0];
+        }
+}
+FUSED INLINE void gram_rows_S(const int rows, const ptrdiff_t n, const ptrdiff_t terms,
+                              const T *restrict x, const ptrdiff_t xi, const T *restrict y, const ptrdiff_t yj,
+                              const T *before, const ptrdiff_t bi, T *out, const ptrdiff_t oi, const int add)
+{
+    ptrdiff_t j = 0;
+    for (; j + GRAM_S <= n; j += GRAM_S)
+        gram_block_S(rows, GRAM_S, terms, x, xi, y + j * yj, yj, before + j, bi, out + j, oi, add);
+    if (n % GRAM_S) gram_block_S(rows, n % GRAM_S, terms, x, xi, y + j * yj, yj, before + j, bi, out + j, oi, add);
+}
+FUSED INLINE void gram_S(const ptrdiff_t m, const ptrdiff_t n, const ptrdiff_t terms, const int rows, const int rest,
+                         const T *restrict x, const ptrdiff_t xi, const T *restrict y, const ptrdiff_t yj,
+                         const T *before, const ptrdiff_t bi, T *out, const ptrdiff_t oi, const int add)
+{
+    ptrdiff_t i = 0;
+    for (; i + rows <= m; i += rows)
+        gram_rows_S(rows, n, terms, x + i * xi, xi, y, yj, before + i * bi, bi, out + i * oi, oi, add);
+    if (rest) gram_rows_S(rest, n, terms, x + i * xi, xi, y, yj, before + i * bi, bi, out + i * oi, oi, add);
+}
+"""
+#: A matrix product of known sizes, by slabs or by grams.
+PRODUCT = """\
+/* {m} x {p} times {p} x {n}, and what is to be added. */
+FUSED static void {name}_S(const T *restrict x, const T *restrict y, const T *before, T *out)
+{{
+    {kind}_S({m}, {n}, {p}, {rows}, {m} % {rows}, {steps}, before, {bi}, out, {oi}, {add});
+}}
+"""
+_MATMUL = """\
+/* out += x y. A panel of y is packed, so that it stays in the cache. */
+FUSED static void matmul_S(ptrdiff_t m, ptrdiff_t n, ptrdiff_t p,
+                           const T *restrict x, ptrdiff_t xi, ptrdiff_t xk,
+                           const T *restrict y, ptrdiff_t yk, ptrdiff_t yj,
+                           T *restrict out, ptrdiff_t oi)
+{
+    enum { TERMS = 128, WIDTH = 32 };
+    T panel[WIDTH * TERMS];
     for (ptrdiff_t j0 = 0; j0 < n; j0 += WIDTH)
         for (ptrdiff_t k0 = 0; k0 < p; k0 += TERMS) {
             const ptrdiff_t width = n - j0 < WIDTH ? n - j0 : WIDTH, terms = p - k0 < TERMS ? p - k0 : TERMS;
-            for (ptrdiff_t j = 0; j < width; j += COLS_S)
-                for (ptrdiff_t k = 0; k < terms; ++k) {
-                    const T *from = y + (k0 + k) * yk + (j0 + j) * yj;
-                    T *to = panel + j * TERMS + k * COLS_S;
-                    if (yj == 1 && j + COLS_S <= width)
-                        memcpy(to, from, COLS_S * sizeof(T));
-                    else
-                        for (ptrdiff_t c = 0; c < COLS_S; ++c) to[c] = j + c < width ? from[c * yj] : 0;
-                }
-            for (ptrdiff_t i = 0; i < m; i += ROWS_S) {
-                for (ptrdiff_t r = 0; r < ROWS_S; ++r)
-                    for (ptrdiff_t k = 0; k < terms; ++k)
-                        rows[k * ROWS_S + r] = i + r < m ? x[(i + r) * xi + (k0 + k) * xk] : 0;
-                for (ptrdiff_t j = 0; j < width; j += COLS_S) {
-                    tile_S(terms, rows, panel + j * TERMS, tile);
-                    for (ptrdiff_t r = 0; r < ROWS_S && i + r < m; ++r) {
-                        T *to = out + (i + r) * oi + j0 + j;
-                        if (j + COLS_S <= width)
-                            for (ptrdiff_t c = 0; c < COLS_S; ++c) to[c] += tile[r * COLS_S + c];
-                        else
-                            for (ptrdiff_t c = 0; j + c < width; ++c) to[c] += tile[r * COLS_S + c];
-                    }
-                }
-            }
+            for (ptrdiff_t k = 0; k < terms; ++k)
+                for (ptrdiff_t j = 0; j < width; ++j) panel[k * WIDTH + j] = y[(k0 + k) * yk + (j0 + j) * yj];
+            const ptrdiff_t most = m - m % 6;
+            T *to = out + j0;
+            slabs_S(most, width, terms, 6, 0, x + k0 * xk, xi, xk, panel, WIDTH, to, oi, to, oi, 1);
+            for (ptrdiff_t i = most; i < m; ++i)
+                slabs_S(1, width, terms, 1, 0, x + i * xi + k0 * xk, xi, xk, panel, WIDTH,
+                        to + i * oi, oi, to + i * oi, oi, 1);
         }
 }
 """
@@ -160,4 +275,4 @@ static void dots_S(ptrdiff_t m, ptrdiff_t p, const T *restrict x, ptrdiff_t xi, 
     for (ptrdiff_t i = fours; i < m; ++i) out[i * oi] += dot_S(p, x + i * xi, y);
 }
 """
-HELPERS = {"lanes": _LANES, "tile": _TILE, "matmul": _MATMUL, "dot": _DOT, "dots": _DOTS}
+HELPERS = {"lanes": _LANES, "slabs": _SLAB, "gram": _GRAM, "matmul": _MATMUL, "dot": _DOT, "dots": _DOTS}

@@ -15,6 +15,7 @@ from collections.abc import Iterable, Iterator
 
 from attrs import define, field
 
+from wengert.backends.source.c.added import added
 from wengert.backends.source.c.bodies import Part
 from wengert.backends.source.c.joining import joined
 from wengert.backends.source.c.merging import merged
@@ -46,7 +47,8 @@ def limit(shape: tuple[int, ...]) -> int:
 
 @define(eq=False)
 class Unit:
-    """One kernel: elementwise nodes in order, then at most one node of another kind."""
+    """One kernel: elementwise nodes in order, then at most one node of another kind (before which what is added to it
+    stands)."""
 
     nodes: list[Node]
     stored: list[Value] = field(factory=list)
@@ -95,7 +97,7 @@ class Plan:
         self.uses = self._count_uses()
         units = split_movements(self, self._merge_reductions(self._groups()), LIMIT)
         self._mark_stored(units)
-        self.units = joined(self, self._ordered(merged(self, recompute(self, units, LIMIT), limit)))
+        self.units = joined(self, self._ordered(added(self, merged(self, recompute(self, units, LIMIT), limit))))
         #: Arrays that are parts of others, joined from them: which one, and from which element on.
         self.homes: dict[Value, tuple[Value, int]] = {}
         self._find_homes()

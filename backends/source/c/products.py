@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import itertools
 import math
-from collections.abc import Iterable, Sequence
+from collections.abc import Callable, Iterable, Sequence
 from typing import Any
 
 import numpy as np
@@ -13,6 +13,7 @@ from attrs import define, evolve, frozen
 from wengert.backends.source.c import blas
 from wengert.backends.source.c.folds import blocks
 from wengert.backends.source.c.loops import fill, index_text, open_flat
+from wengert.backends.source.c.matrices import PRODUCT
 from wengert.backends.source.c.plan import Plan, Unit
 from wengert.backends.source.c.scalars import Kernel
 from wengert.backends.source.c.spelling import literal, local, part, spell
@@ -39,10 +40,11 @@ class Axis:
     x: int
     y: int
     out: int
+    start: int  # in what is added to the products
 
     @property
-    def steps(self) -> tuple[int, int, int]:
-        return self.x, self.y, self.out
+    def steps(self) -> tuple[int, ...]:
+        return self.x, self.y, self.out, self.start
 
 
 @define
@@ -53,6 +55,7 @@ class Product:
     x: View
     y: View
     out: View
+    start: View | None  # what is added to the products
     free: list[Axis]  # the axes of the result
     summed: list[Axis]
 
@@ -64,7 +67,7 @@ class Product:
     def turned(self) -> Product:
         """The same with the operands in the other order."""
         free, summed = ([evolve(a, x=a.y, y=a.x) for a in axes] for axes in (self.free, self.summed))
-        return Product(self.kernel, self.y, self.x, self.out, free, summed)
+        return evolve(self, x=self.y, y=self.x, free=free, summed=summed)
 
     def index(self, which: str, without: Iterable[Axis] = ()) -> str:
         """Where the loops stand in an array; some axes may have no loop yet."""
@@ -99,6 +102,19 @@ class Product:
         base = self.kernel.write(view.base) if which == "out" else self.kernel.read(view.base)
         return f"&{base}[{self.index(which, without)}]"
 
+    def begin(self) -> str:
+        """What a result starts from."""
+        return literal(0, self.dtype) if self.start is None else self.load("start")
+
+    def fill(self) -> None:
+        """Every result as it starts."""
+        if self.start is None:
+            fill(self.kernel, self.out.base, literal(0, self.dtype))
+            return
+        self.enter(self.free)
+        self.kernel.line(f"{self.place()} = {self.begin()};")
+        self.leave(len(self.free))
+
     def place(self) -> str:
         """The element of the result."""
         return f"{self.kernel.write(self.out.base)}[{self.index('out')}]"
@@ -122,11 +138,12 @@ class Product:
         free, summed = ([a for a in axes if a.name not in place] for axes in (self.free, self.summed))
         fixed = [a for a in (*self.free, *self.summed) if a.name in place]
 
-        def view(which: str) -> View:
+        def view(which: str) -> View | None:
             given = getattr(self, which)
-            return evolve(given, offset=given.offset + sum(getattr(a, which) * place[a.name] for a in fixed))
+            return given and evolve(given, offset=given.offset + sum(getattr(a, which) * place[a.name] for a in fixed))
 
-        return Product(self.kernel, view("x"), view("y"), view("out"), free, summed)
+        views = {which: view(which) for which in ("x", "y", "out", "start")}
+        return evolve(self, **views, free=free, summed=summed)
 
 
 def contraction(kernel: Kernel, plan: Plan, unit: Unit) -> None:
@@ -139,7 +156,7 @@ def contraction(kernel: Kernel, plan: Plan, unit: Unit) -> None:
     p = _product(kernel, plan, unit)
     strong = node.op.scaled and p.dtype.kind in "fc"
     if any(a.size == 0 for a in p.summed):
-        fill(p.kernel, p.out.base, literal(0, p.dtype))
+        p.fill()
         return
     if not (_written_out(p) or _dense(p) or _dense(p.turned)):
         if _lines_pay(p):
@@ -154,17 +171,21 @@ def _product(kernel: Kernel, plan: Plan, unit: Unit) -> Product:
     node = unit.last
     terms = Contraction.split(node.params["subscripts"])
     x, y = map(plan.view, node.operands)
-    arrays = list(zip((x, y, out := whole(node.result)), terms, strict=True))
+    out, start = whole(unit.stored[0]), None
+    if unit.nodes[1:]:
+        (other,) = (v for v in unit.nodes[0].operands if v is not node.result)
+        start = plan.view(other)
+    arrays = [(x, terms[0]), (y, terms[1]), (out, terms[2]), (start, terms[2])]
     axes = {}
     # The letters become names of loop variables: ours, not the graph's.
     for k, letter in enumerate(dict.fromkeys("".join(terms))):
-        at = [(view, term.index(letter)) if letter in term else None for view, term in arrays]
+        at = [(view, term.index(letter)) if view and letter in term else None for view, term in arrays]
         steps = [place[0].strides[place[1]] if place else 0 for place in at]
         size = next(place[0].shape[place[1]] for place in at if place)
         axes[letter] = Axis(f"i{k}", size, *steps)
     free = [axes[a] for a in terms[2]]
     summed = sorted((axes[a] for a in axes if a not in terms[2]), key=lambda a: -max(abs(a.x), abs(a.y)))
-    return Product(kernel, x, y, out, _merged(free), _merged(summed))
+    return Product(kernel, x, y, out, start, _merged(free), _merged(summed))
 
 
 def _merged(axes: Iterable[Axis]) -> list[Axis]:
@@ -182,14 +203,14 @@ def _written_out(p: Product) -> bool:
     """Every product of two numbers as a statement, in a loop over the axes that all three arrays have."""
     around = [a for a in p.free if a.x and a.y]
     inner = [a for a in p.free if a not in around]
-    lanes = around and around[-1] is p.free[-1] and around[-1].steps == (1, 1, 1)
+    lanes = around and around[-1] is p.free[-1] and around[-1].steps[:3] == (1, 1, 1)
     if not around or math.prod(a.size for a in (*inner, *p.summed)) > (WRITTEN_IN_LANES if lanes else WRITTEN):
         return False
     p.enter(around)
     for place in _places(inner):
         here = p.at(place)
         terms = [here.at(term).product() for term in _places(p.summed)]
-        p.kernel.line(f"{here.place()} = {p.spell('+', p.total(terms), literal(0, p.dtype))};")
+        p.kernel.line(f"{here.place()} = {p.spell('+', p.total(terms), here.begin())};")
     p.leave(len(around))
     return True
 
@@ -212,10 +233,10 @@ def _by_lines(p: Product) -> None:
     *around, term = p.summed
     if not around and term.size <= ALL_TERMS:
         p.enter(rows)
-        _add_terms(p, line, [p.at({term.name: k}) for k in range(term.size)], literal(0, p.dtype))
+        _add_terms(p, line, [p.at({term.name: k}) for k in range(term.size)], p.begin)
         p.leave(len(rows))
         return
-    fill(p.kernel, p.out.base, literal(0, p.dtype))
+    p.fill()
     p.enter([*rows, *around])
     i = term.name
     most = f"{term.size} / {TERMS} * {TERMS}"
@@ -224,17 +245,17 @@ def _by_lines(p: Product) -> None:
         evolve(p, x=evolve(p.x, offset=p.x.offset + k * term.x), y=evolve(p.y, offset=p.y.offset + k * term.y))
         for k in range(TERMS)
     ]
-    _add_terms(p, line, shifted, p.place())
+    _add_terms(p, line, shifted, p.place)
     p.kernel.close()
     p.kernel.open(f"for (ptrdiff_t {i} = {most}; {i} < {term.size}; ++{i})")
-    _add_terms(p, line, [p], p.place())
+    _add_terms(p, line, [p], p.place)
     p.kernel.close()
     p.leave(len(rows) + len(around))
 
 
-def _add_terms(p: Product, line: Axis, terms: Sequence[Product], before: str) -> None:
+def _add_terms(p: Product, line: Axis, terms: Sequence[Product], before: Callable[[], str]) -> None:
     p.enter([line])
-    p.kernel.line(f"{p.place()} = {p.spell('+', before, p.total([term.product() for term in terms]))};")
+    p.kernel.line(f"{p.place()} = {p.spell('+', before(), p.total([term.product() for term in terms]))};")
     p.leave(1)
 
 
@@ -272,7 +293,7 @@ def _by_results(p: Product) -> None:
         depth = p.enter_sum(p.summed)
         p.kernel.line(f"{total} = {p.spell('+', total, p.product())};")
         p.leave(depth)
-    p.kernel.line(f"{p.place()} = {total};")
+    p.kernel.line(f"{p.place()} = {total if p.start is None else p.spell('+', p.begin(), total)};")
     p.leave(len(p.free))
 
 
@@ -286,9 +307,13 @@ def _tree(p: Product) -> str:
 
 # ----- Matrix products -----
 
-#: Rows times columns times terms from which on BLAS takes less time: 16 x 16 x 16 in 0.17 us, lines 0.20 us; and of
-#: complex numbers: 8 x 8 x 8 in 0.26 us, one by one 0.51 us.
-BLAS, BLAS_COMPLEX = 1 << 12, 1 << 9
+#: Rows times columns times terms from which on BLAS takes less time: where a panel of y does not stay in the nearest
+#: cache, or is not as ours want it; where it does (there BLAS has threads); and of complex numbers.
+BLAS, BLAS_NEAR, BLAS_COMPLEX = 1 << 12, 1 << 20, 1 << 9
+#: Bytes of such a panel; rows times columns times terms from which on a function of its own is better than lines.
+NEAR, OWN = 1 << 17, 1 << 9
+#: Bytes of a line that vectors are worth it for.
+LINE = 32
 #: The same for a matrix times a vector, where BLAS has threads (one alone takes as long as ours).
 MATVEC = 1 << 17
 #: Rows, columns and terms from which on blocks do: beside lines (32 x 32 x 32 in 1.9 us, lines 2.2 us), and where
@@ -311,8 +336,12 @@ def _dense(p: Product) -> bool:
     (column,) = columns
     size, sides = row.size * column.size * term.size, (row.size, column.size)
     dots = term.x == 1 and term.y == 1 and min(sides) < 4  # BLAS takes twice as long
-    least = BLAS_COMPLEX if p.dtype.kind == "c" else BLAS
+    own = _own(p, row, column, term)
+    least = BLAS_COMPLEX if p.dtype.kind == "c" else BLAS_NEAR if own else BLAS
     if size >= least and not dots and _by_blas(p, "gemm", [row, column, term]):
+        return True
+    if own:
+        _by_own(p, own, row, column, term)
         return True
     if p.dtype.kind != "f" or min(*sides, term.size) < (BLOCKS if _lines_pay(p) else BLOCKS_ALONE):
         return False
@@ -324,6 +353,33 @@ def _dense(p: Product) -> bool:
     return True
 
 
+def _own(p: Product, row: Axis, column: Axis, term: Axis) -> str:
+    """Whether a function for just these sizes is best, and which: where y lies in the nearest cache, line by line."""
+    near = column.size * term.size * p.dtype.itemsize <= NEAR
+    if p.dtype.kind != "f" or not near or row.size * column.size * term.size < OWN or row.size < 2:
+        return ""
+    if column.y == 1 and column.size * p.dtype.itemsize >= LINE:
+        return "slabs"
+    return "gram" if term.x == term.y == 1 and column.size > 1 and term.size * p.dtype.itemsize >= 2 * LINE else ""
+
+
+def _by_own(p: Product, kind: str, row: Axis, column: Axis, term: Axis) -> None:
+    inner = [row, column, term]
+    again = len(p.summed) > 1 or (p.start is not None and column.start != 1)  # to what is there, else to what is given
+    p.kernel.helpers.need(kind, p.dtype)
+    most, xs, ys = (6, (row.x, term.x), term.y) if kind == "slabs" else (5, (row.x,), column.y)
+    add, added = int(again or p.start is not None), row.out if again or p.start is None else row.start
+    rows = -(-row.size // -(-row.size // most))
+    sizes = row.size, column.size, term.size
+    name = "_".join(str(n).replace("-", "m") for n in (kind, *sizes, *xs, ys, row.out, added, add))
+    text = PRODUCT.format(name=name, kind=kind, m=row.size, n=column.size, p=term.size, rows=rows,
+                          steps=", ".join(map(str, ("x", *xs, "y", ys))), oi=row.out, bi=added, add=add)  # fmt: skip
+    function = p.kernel.helpers.write(name, p.dtype, text)
+    x, y, out = _firsts(p, inner)
+    before = out if again or p.start is None else p.first("start", inner)
+    _around(p, inner, f"{function}({x}, {y}, {before}, {out});", add=again)
+
+
 def _firsts(p: Product, inner: Sequence[Axis]) -> tuple[str, ...]:
     return tuple(p.first(which, inner) for which in ("x", "y", "out"))
 
@@ -332,7 +388,7 @@ def _around(p: Product, inner: Sequence[Axis], call: str, *, add: bool) -> None:
     """A call in loops over all other axes.  What it computes is added to the result, or is written there."""
     outer = [a for a in (*p.free, *p.summed) if a not in inner]
     if add:
-        fill(p.kernel, p.out.base, literal(0, p.dtype))
+        p.fill()
     p.enter(outer)
     p.kernel.line(call)
     p.leave(len(outer))
@@ -349,7 +405,7 @@ def _by_blas(p: Product, name: str, inner: Sequence[Axis]) -> bool:
     if found is None or max(*(a.size for a in inner), left[1], right[-1], row.out) > found.largest:
         return False
     function = p.kernel.helpers.write(name, p.dtype, found.template)
-    add, (x, y, out) = len(p.summed) > 1, _firsts(p, inner)
+    add, (x, y, out) = len(p.summed) > 1 or p.start is not None, _firsts(p, inner)
     sizes, beta = ", ".join(str(a.size) for a in inner), literal(int(add), p.dtype)
     given = [x, *map(str, left), y, *map(str, right), beta, out, str(row.out)]
     _around(p, inner, f"{function}({p.kernel.read(found.address)}, {sizes}, {', '.join(given)});", add=add)
@@ -382,7 +438,7 @@ def _repair(p: Product) -> None:
     p.enter(p.free)
     k.open(f"if ({p.place()} != {p.place()})")
     total = k.name("s")
-    k.line(f"{local(p.dtype)} {total} = 0;")
+    k.line(f"{local(p.dtype)} {total} = {p.begin()};")
     depth = p.enter_sum(p.summed)
     x, y = p.load("x"), p.load("y")
     k.line(f"if ({x} != 0 && {y} != 0) {total} += {p.spell('*', x, y)};")
