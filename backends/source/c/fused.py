@@ -112,7 +112,7 @@ class _Loop:
             return
         if self._many():
             self.kernel.line(self._parallel())
-        nest.enter()
+        nest.enter(again=not self.parts)
         for view, value in self._statements().items():
             self.kernel.line(f"{self.parts[view]} += {value};")
         nest.leave()
@@ -165,13 +165,16 @@ class _Loop:
         tree = _Trees(k, list(sums), nest.shape[axis] if whole else BLOCK, several=axis > 0 or not whole)
         nest.enter(range(axis))
         i, start, end = nest.names[axis], low, high
-        if not whole:
+        inner = range(axis + 1, len(nest.shape))
+        if whole:
+            nest.enter([axis], again=not inner)
+        else:
             start, end = k.name("start"), k.name("end")
             k.open(f"for (ptrdiff_t {start} = {low}; {start} < {high}; {start} += {BLOCK})")
             k.line(f"const ptrdiff_t {end} = {start} + {BLOCK} < {high} ? {start} + {BLOCK} : {high};")
-        k.open(f"for (ptrdiff_t {i} = {start}; {i} < {end}; ++{i})")
+            k.open(f"for (ptrdiff_t {i} = {start}; {i} < {end}; ++{i})")
         place = i if whole else f"{i} - {start}"
-        if inner := range(axis + 1, len(nest.shape)):
+        if inner:
             short = {view: k.name("r") for view in sums}
             for view, name in short.items():
                 k.line(f"{local(view.base.type.dtype)} {name} = 0;")
