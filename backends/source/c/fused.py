@@ -12,6 +12,7 @@ from wengert.backends.source.c.plan import Plan, Unit
 from wengert.backends.source.c.scalars import PARALLEL, Kernel, cheap
 from wengert.backends.source.c.spelling import local, part
 from wengert.backends.source.c.splits import Box, boxes, inside, place_in, roots
+from wengert.backends.source.c.trusting import KEEPING
 from wengert.backends.source.c.views import View
 from wengert.backends.source.c.work import cost_of
 from wengert.ir.graph import Node
@@ -24,8 +25,6 @@ LONG = 4096
 MANY = 8
 #: In how many parts.
 CHUNKS = 64
-#: Ops that give NaN where any operand is NaN.
-KEEPING = {"add", "subtract", "multiply", "negative", "square", "scale", "absolute"}
 
 
 def elementwise(kernel: Kernel, plan: Plan, unit: Unit) -> None:
