@@ -15,8 +15,11 @@ import oracles
 import pytest
 
 from wengert.backends import protocol
+from wengert.backends.reference import BACKEND as REFERENCE
 from wengert.backends.source.c import BACKEND, cache, compiler
+from wengert.backends.source.c.emit import Program
 from wengert.backends.source.c.spelling import CLASSES, SPELLING
+from wengert.backends.source.c.trusting import trusting
 from wengert.ir import autodiff, kinds
 from wengert.ir.build import Builder, Namespace
 from wengert.ir.errors import BackendError, GraphTypeError
@@ -633,6 +636,48 @@ def test_a_long_loop_that_trusts_its_products_is_run_again(bad):
     with np.errstate(invalid="ignore"):
         expected = np.where(p == 0, 0, p * t) - t * 0.5
     np.testing.assert_array_equal(run(graph, p, t)[0], expected)
+
+
+def products(xp, p, c, t):
+    """A step: what it carries and gives shows a NaN of two products, and hides that of the third."""
+    out = xp.scale(p, t) - xp.scale(c, t)[::-1]
+    return 0.5 * c + out, xp.sum(out), xp.where(xp.isnan(xp.scale(p, 2 * t)), 1.0, t)
+
+
+@pytest.mark.parametrize(("n", "carries", "reverse"), [(2, 1, False), (13, 1, True), (13, 0, False)])
+def test_a_scan_that_trusts_its_products_is_run_again(n, carries, reverse):
+    """So is a loop of several steps; a product stays as it was where the NaN of another would not show."""
+    p, c, ts = np.zeros(n), np.ones(n), np.ones((4, n))
+    p[1:], c[-1] = 1, 0
+    step, b = graph_of(products, p, c, ts[0]), Builder("loop")
+    given = [b.input(type_of(x)) for x in (p, c, ts)]
+    graph = b.graph(b.emit_all(OPS["scan"], given, graph=step.evolve(outputs=step.outputs[1 - carries :]), length=4,
+                               consts=2 - carries, carries=carries, reverse=reverse))  # fmt: skip
+    (node,) = trusting(graph).nodes
+    assert [n.op.name for n in node.params["graph"].nodes].count("scale") == 1
+    assert node.params["shown"] == tuple(range(len(graph.outputs) - 1))
+    ours, theirs = BACKEND.compile(graph), REFERENCE.compile(graph)
+    for bad in (1.0, 0.0, np.inf, np.nan):
+        ts[2, 0] = bad
+        for made, expected in zip(ours([p, c, ts]), theirs([p, c, ts]), strict=True):
+            np.testing.assert_array_equal(made, expected)
+
+
+@pytest.mark.parametrize("short", ["f64", "f32"])
+def test_short_loops_in_whole_vectors(short):
+    """Elements that lie in two vectors are computed twice, and counted once."""
+    sizes = (3, 7, 11, 14, 15, 22, 29, 31, 62)
+    xs, ys = [sample((n,), short) for n in sizes], [sample((3, n), short) for n in sizes]
+
+    def each(xp, *both):
+        found = []
+        for x, y in zip(both[::2], both[1::2], strict=True):
+            found += xp.exp(x) - x, xp.sum(x * x), y * 2.0 + xp.broadcast_to(x, y.shape)
+        return tuple(found)
+
+    check(each, *(v for pair in zip(xs, ys, strict=True) for v in pair))
+    hosted = Program(graph_of(lambda xp, x: xp.exp(x), sample((14,), short)), "program", hosted=True).text()
+    assert ("p0 < 6" if short == "f64" else "++i0") in hosted
 
 
 @pytest.mark.parametrize(("rows", "columns"), [(5, 3), (5, 4), (5, 5), (5, 16), (40, 3), (40, 4), (600, 5)])

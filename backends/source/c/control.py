@@ -7,7 +7,7 @@ the function gives back when it ends.
 
 from __future__ import annotations
 
-from collections.abc import Sequence
+from collections.abc import Callable, Sequence
 from typing import TYPE_CHECKING
 
 from attrs import frozen
@@ -139,6 +139,14 @@ def _entry(pointer: str, size: int) -> str:
     return f"{pointer} + i * {size}"
 
 
+def _deeper(lines: Sequence[str]) -> list[str]:
+    return [f"    {line}" for line in lines]
+
+
+def _block(lines: Sequence[str]) -> list[str]:
+    return ["{", *_deeper(lines), "}"]
+
+
 def _lines(lines: Sequence[str]) -> str:
     return "\n    ".join(lines)
 
@@ -175,9 +183,25 @@ def _scan(w: _Writer) -> str:
     order = f"i = {count}; i-- > 0;" if params["reverse"] else f"i = 0; i < {count}; i++"
     head = f"for (int64_t {order}) {{"
     before = room and [f"if ({count}) {{ int64_t i = {count} - 1; {' '.join(room)} }}"]
-    body = [w.call(params["graph"], given), *carry.swap]
-    lines = [*carry.begin, *before, head, *(f"    {x}" for x in body), "}", *carry.end]
-    return _lines(["{", *(f"    {x}" for x in lines), "}"])
+
+    def steps(graph: Graph) -> list[str]:
+        body = [w.call(graph, given), *carry.swap]
+        return _block([*carry.begin, *before, head, *_deeper(body), "}", *carry.end])
+
+    return _twice(w, steps)
+
+
+def _twice(w: _Writer, steps: Callable[[Graph], list[str]]) -> str:
+    """The steps of a scan; of one that trusts, with care once more where a NaN shows."""
+    params, node = w.node.params, w.node
+    lines = steps(params["graph"])
+    if "careful" not in params:
+        return _lines(lines)
+    tests = []
+    for value, pointer in ((node.results[k], w.results[k]) for k in params["shown"]):
+        size = value.type.size if value.type.shape[:1] != (STEPS,) else f"*({w.operands[0]}) * {_per_step(value)}"
+        tests.append(f"{w.f.program.helpers.need('has_nan', value.type.dtype)}({pointer}, {size})")
+    return _lines([*lines, f"if ({' || '.join(tests)})", *steps(params["careful"])])
 
 
 def _map(w: _Writer) -> str:
@@ -189,13 +213,16 @@ def _map(w: _Writer) -> str:
     room = f"w + {w.at} + THREAD * {w.called // most}"
     given = ", ".join([*w.operands[:c], *xs, *ys, room, "c", "call"])
     count = f"{threads.NAME} < {most} ? {threads.NAME} : {most}"
-    lines = [
-        "int failed = 0;", f"{PARALLEL_STEPS} num_threads({count}) reduction(max:failed)",
-        f"for (int64_t i = 0; i < {node.params['length']}; i++) {{",
-        f"    const int code = {w.names[node.params['graph']]}({given});",
-        "    failed = code > failed ? code : failed;", "}", "if (failed) return failed;",
-    ]  # fmt: skip
-    return _lines(["{", *(f"    {x}" for x in lines), "}"])
+
+    def steps(graph: Graph) -> list[str]:
+        return _block([
+            "int failed = 0;", f"{PARALLEL_STEPS} num_threads({count}) reduction(max:failed)",
+            f"for (int64_t i = 0; i < {node.params['length']}; i++) {{",
+            f"    const int code = {w.names[graph]}({given});",
+            "    failed = code > failed ? code : failed;", "}", "if (failed) return failed;",
+        ])  # fmt: skip
+
+    return _twice(w, steps)
 
 
 def _stacks(w: _Writer, first: int) -> tuple[list[str], list[str]]:
@@ -223,4 +250,4 @@ def _while(w: _Writer) -> str:
     go = stored(w.node.params["condition"].outputs[0].type.dtype)
     lines = [*carry.begin, "int64_t i;", "for (i = 0;; i++) {", f"    {go} go;", *(f"    {x}" for x in body), "}",
              *carry.end, f"*({w.results[m]}) = i;"]  # fmt: skip
-    return _lines(["{", *(f"    {x}" for x in lines), "}"])
+    return _lines(_block(lines))

@@ -49,13 +49,13 @@ class Program:
         self.threads = threads.threads()
         self.helpers = Helpers(hosted=hosted)
         self.kernels: dict[str, str] = {}
-        self.called: dict[str, float] = {}  # how often steps of loops call a kernel; without end where others do
+        self.called: dict[str, float] = {}  # how often steps of loops call a kernel; 0 if cold, without end elsewhere
         self.constants: dict[Any, tuple[str, Constant]] = {}
         self.handed: list[Constant] = []
         self.failures: list[Failure] = []
         self.calls: list[Node] = []
         self.functions: list[str] = []
-        self._graphs: dict[Graph, tuple[str, int]] = {}
+        self._graphs: dict[tuple[Graph, bool], tuple[str, int]] = {}
         self.workspace = self._function(graph, graph.guarded_outputs, name)
 
     def shares(self, node: Node) -> bool:
@@ -71,24 +71,25 @@ class Program:
 
     # -- parts ------------------------------------------------------------------------------
 
-    def _function(self, graph: Graph, outputs: tuple[Value, ...], name: str) -> int:
-        function = Function(self, graph, outputs, inner=graph is not self.graph)
+    def _function(self, graph: Graph, outputs: tuple[Value, ...], name: str, *, cold: bool = False) -> int:
+        function = Function(self, graph, outputs, inner=graph is not self.graph, cold=cold)
         function.write(name)
         return function.workspace
 
-    def subgraph(self, graph: Graph) -> tuple[str, int]:
-        """The function of a called graph, written once, and the workspace it needs."""
-        if graph not in self._graphs:
+    def subgraph(self, graph: Graph, *, cold: bool = False) -> tuple[str, int]:
+        """The function of a called graph, written once, and the workspace it needs; ``cold`` if it is seldom run."""
+        key = graph, cold
+        if key not in self._graphs:
             name = f"f{len(self._graphs)}"
-            self._graphs[graph] = (name, 0)
-            self._graphs[graph] = (name, self._function(graph, graph.outputs, name))
-        return self._graphs[graph]
+            self._graphs[key] = (name, 0)
+            self._graphs[key] = (name, self._function(graph, graph.outputs, name, cold=cold))
+        return self._graphs[key]
 
-    def kernel(self, key: str, *, inner: bool) -> str:
+    def kernel(self, key: str, *, inner: bool, cold: bool) -> str:
         """The name of a kernel, ``inner`` where a step of a loop calls it; loops with equal text are one function."""
         if key not in self.kernels:
             self.kernels[key] = f"k{len(self.kernels)}"
-        self.called[key] = self.called.get(key, 0) + (1 if inner else math.inf)
+        self.called[key] = self.called.get(key, 0) + (0 if cold else 1 if inner else math.inf)
         return self.kernels[key]
 
     def _apart(self) -> Iterator[str]:
@@ -97,6 +98,9 @@ class Program:
         left = _WITHIN
         for text in self.kernels:
             calls = self.called[text]
+            if not calls:
+                yield "COLD "
+                continue
             within = calls * len(text) <= left and (calls == 1 or len(text) <= _SHORT)
             left -= int(calls * len(text)) if within else 0
             yield "" if not self.hosted or (within and calls == 1) else "inline " if within else "OUTLINED "
@@ -130,7 +134,7 @@ class Program:
         if self.hosted:
             parts.append("typedef int call_t(int, const void *const *, void *const *);\n")
             parts.append(_OUTLINED)
-        parts += [_COLD] * any("_careful(" in text for text in self.kernels)
+        parts += [_COLD] * any(not self.called[text] or "COLD " in text for text in self.kernels)
         parts += [text for text in (self.helpers.elementary.text(), *self.helpers.texts.values()) if text]
         parts += [GROW] * grows
         parts += [_table(name, constant) for name, constant in self.constants.values()]

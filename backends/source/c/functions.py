@@ -15,6 +15,7 @@ from wengert.backends.source.c.outer import outer_products
 from wengert.backends.source.c.plan import Plan, Unit
 from wengert.backends.source.c.scalars import Kernel
 from wengert.backends.source.c.spelling import stored
+from wengert.backends.source.c.trusting import trusting
 from wengert.ir import kinds
 from wengert.ir.errors import BackendError
 from wengert.ir.graph import Constant, Graph, Node, Value
@@ -67,17 +68,26 @@ def joined(parts: Iterable[str]) -> str:
 class Function:
     """A graph and where its arrays are."""
 
-    def __init__(self, program: Program, graph: Graph, outputs: tuple[Value, ...], *, inner: bool) -> None:
-        graph = _by_name(outer_products(inline_stacks(graph)))
+    def __init__(
+        self, program: Program, graph: Graph, outputs: tuple[Value, ...], *, inner: bool, cold: bool = False
+    ) -> None:
+        graph = inline_stacks(graph)
+        if program.hosted and not cold:
+            graph = trusting(graph)
+        graph = _by_name(outer_products(graph))
         outputs = _unshaped(graph, outputs)
         self.program, self.graph, self.outputs = program, graph, outputs
-        self.inner = inner
+        #: Whether steps of a loop are written here, and whether they are seldom run.
+        self.inner, self.cold = inner, cold
         self.plan = Plan(graph, outputs)
         self.pointers: dict[Value, str] = {}
         self.parameters: dict[str, str] = {}
         self._place_parameters()
         units = [u for u in self.plan.units if isinstance(u.last.op, Control)]
-        self.called = {u: {g: program.subgraph(g) for g in control.called(u.last)} for u in units}
+        self.called = {
+            u: {g: program.subgraph(g, cold=cold or g is u.last.params.get("careful")) for g in control.called(u.last)}
+            for u in units
+        }
         sizes = {u: {g: size for g, (_, size) in called.items()} for u, called in self.called.items()}
         scratch = {u: control.scratch(u.last, sizes[u], program.shared_by(u.last)) for u in units}
         self.stacks = [v for u in units for v in u.last.results if is_stack(v.type)]
@@ -135,7 +145,7 @@ class Function:
         values = (*kernel.reads, *kernel.writes)
         if not kernel.writes:
             return None
-        name = self.program.kernel(kernel.text("k", again), inner=self.inner)
+        name = self.program.kernel(kernel.text("k", again), inner=self.inner, cold=self.cold)
         call = f"{name}({joined(map(self.pointer, values))})"
         if kernel.failures:
             base = len(self.program.failures)

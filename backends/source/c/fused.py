@@ -14,6 +14,7 @@ from wengert.backends.source.c.plan import Plan, Unit
 from wengert.backends.source.c.scalars import PARALLEL, Kernel, cheap
 from wengert.backends.source.c.spelling import local, part
 from wengert.backends.source.c.splits import Box, boxes, inside, place_in, roots
+from wengert.backends.source.c.trusting import KEEPING
 from wengert.backends.source.c.views import View
 from wengert.backends.source.c.work import cost_of
 from wengert.ir.graph import Node
@@ -28,8 +29,6 @@ MANY = 8
 CHUNKS = 64
 #: Of the work, in simple statements, that there is for each strong-zero product, so much that these matter.
 MUCH = 8
-#: Ops that give NaN where any operand is NaN.
-KEEPING = {"add", "subtract", "multiply", "negative", "square", "scale", "absolute"}
 
 
 def elementwise(kernel: Kernel, plan: Plan, unit: Unit) -> None:
@@ -122,7 +121,7 @@ class _Loop:
         if self.blocks.pay:
             self.blocks.run("0", str(nest.shape[0]), self._watch)
             return
-        nest.enter()
+        nest.enter(again=not self.parts)
         for view, value in self._statements().items():
             self.kernel.line(f"{self.parts[view]} += {value};")
         nest.leave()
@@ -198,8 +197,12 @@ class _Loop:
     def _in_a_line(self, axis: int, start: str, end: str, tree: _Trees, place: str, sums: dict[View, str]) -> None:
         """One loop of terms; what is behind its axis is added up for each."""
         k, nest, i = self.kernel, self.nest, self.nest.names[axis]
-        k.open(f"for (ptrdiff_t {i} = {start}; {i} < {end}; ++{i})")
-        if inner := range(axis + 1, len(nest.shape)):
+        inner = range(axis + 1, len(nest.shape))
+        if place == i:
+            nest.enter([axis], again=not inner)
+        else:
+            k.open(f"for (ptrdiff_t {i} = {start}; {i} < {end}; ++{i})")
+        if inner:
             short = {view: k.name("r") for view in sums}
             for view, name in short.items():
                 k.line(f"{local(view.base.type.dtype)} {name} = 0;")

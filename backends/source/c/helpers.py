@@ -155,6 +155,14 @@ static inline T scale_S(T p, T t)
     return r != r && (p == 0 || t == 0) ? 0 : r;
 }
 """
+_HAS_NAN = """\
+static bool has_nan_S(const T *x, ptrdiff_t n)
+{
+    T nan = 0;  /* a number, as compilers vectorise the loop best then */
+    for (ptrdiff_t i = 0; i < n; ++i) nan = x[i] != x[i] ? 1 : nan;
+    return nan != 0;
+}
+"""
 _HALVES = """\
 /* The sum of m numbers, a power of two up to 64: one half onto the other, again and again. */
 static inline T halves_S(T *r, ptrdiff_t m)
@@ -244,6 +252,7 @@ _BY_KIND = {
     "to_u64": {"f": _TO_U64},
     "narrow": {"f": _NARROW},
     "scale": {"f": _SCALE},
+    "has_nan": {"f": _HAS_NAN},
     "halves": {"f": _HALVES},
     "block_sum": {"f": _BLOCK_SUM},
     "pairwise": {"f": _PAIRWISE},

@@ -18,6 +18,9 @@ from wengert.ir.kinds import c_strides
 
 __all__ = ["Nest", "copy", "cumulative", "gather", "open_flat", "run_body", "scatter"]
 
+#: Bytes of the widest vectors, and in how many of them a loop is short.
+VECTOR, FEW = 64, 8
+
 
 def index_text(offset: int, strides: Sequence[int], names: Sequence[str]) -> str:
     """``offset + sum(strides * names)`` as C."""
@@ -56,11 +59,30 @@ class Nest:
         #: Where the loop of an axis begins and ends, if not at its ends.
         self.bounds: dict[int, tuple[str, str]] = {}
 
-    def enter(self, axes: Sequence[int] | None = None) -> None:
-        """Open the loops of some axes; all by default."""
+    def enter(self, axes: Sequence[int] | None = None, *, again: bool = False) -> None:
+        """Open the loops of some axes, all by default; ``again`` where an element may be computed twice."""
         for axis in range(len(self.shape)) if axes is None else axes:
             name, (low, high) = self.names[axis], self.bounds.get(axis, ("0", str(self.shape[axis])))
-            self.kernel.open(f"for (ptrdiff_t {name} = {low}; {name} < {high}; ++{name})")
+            if again and (lanes := self._lanes(axis)):
+                part, last = self.kernel.name("p"), self.shape[axis] - lanes
+                parts = f"for (ptrdiff_t {part} = 0; {part} < {self.shape[axis]}; {part} += {lanes})"
+                self.kernel.open(f"{parts} for (ptrdiff_t {name}_ = 0; {name}_ < {lanes}; ++{name}_)")
+                self.kernel.line(f"const ptrdiff_t {name} = ({part} < {last} ? {part} : {last}) + {name}_;")
+            else:
+                self.kernel.open(f"for (ptrdiff_t {name} = {low}; {name} < {high}; ++{name})")
+
+    def _lanes(self, axis: int) -> int:
+        """The width of whole vectors that a short loop is done in, of which the last overlaps the one before it.
+
+        So 14 numbers are 8 and 8, which compilers make 8, 4 and 2. None where that is not fewer, or where more than a
+        quarter would be done again.
+        """
+        n, size = self.shape[axis], max((v.base.type.dtype.itemsize for v in self.strides), default=VECTOR)
+        lanes = min(VECTOR // size, 1 << n.bit_length() - 1)
+        parts = -(-n // lanes)
+        fewer = parts < n // lanes + (n % lanes).bit_count() and 4 * parts * lanes <= 5 * n
+        lines = axis == len(self.shape) - 1 and all(strides[axis] in (0, 1) for strides in self.strides.values())
+        return lanes if fewer and lines and parts <= FEW and self.kernel.helpers.hosted else 0
 
     def backwards(self, axes: Sequence[int]) -> bool:
         """Whether something is read backwards by the inner of several loops."""

@@ -28,7 +28,8 @@ def work(node: Node) -> int:
     op = node.op
     if isinstance(op, Control):
         times = max(1, node.params.get("length", 1))
-        return times * sum(work(inner) for graph in graphs_in(node.params) for inner in graph.nodes)
+        graphs = [node.params["graph"]] if "careful" in node.params else graphs_in(node.params)
+        return times * sum(work(inner) for graph in graphs for inner in graph.nodes)
     if isinstance(op, Contraction):
         x, y, _ = Contraction.split(node.params["subscripts"])
         shapes = (v.type.shape for v in node.operands)
