@@ -130,7 +130,7 @@ class Function:
             return self._call(unit)
         if not any(v.type.size for v in unit.stored) and not isinstance(op, Indexing):
             return None
-        kernel = Kernel(self.program.helpers, parallel=self.program.parallel)
+        kernel = Kernel(self.program.helpers, grain=self.program.grain)
         emitter = HANDLERS[type(op)]
         if isinstance(op, Indexing) and not op.gather:
             emitter = loops.scatter

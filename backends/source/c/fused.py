@@ -4,7 +4,6 @@ from __future__ import annotations
 
 import math
 
-from wengert.backends.source.c import work
 from wengert.backends.source.c.bodies import Body
 from wengert.backends.source.c.helpers import BLOCK, SHORT
 from wengert.backends.source.c.loops import Nest, run_body
@@ -191,7 +190,7 @@ class _Loop:
     def _many(self) -> bool:
         """Whether there is work for several threads."""
         cost = sum(cost_of(node) for _, node, _ in self.body.steps)
-        return self.kernel.parallel and bool(self.nest.shape) and math.prod(self.nest.shape) * cost >= work.WORK
+        return bool(self.nest.shape) and math.prod(self.nest.shape) * cost >= self.kernel.grain
 
     def _parallel(self) -> str:
         clause = f" reduction(max:{self.flag})" if self.watched else ""

@@ -89,10 +89,10 @@ class Kernel:
     equal text and are written once, whatever arrays they are called with.
     """
 
-    def __init__(self, helpers: Helpers, *, parallel: bool = False) -> None:
+    def __init__(self, helpers: Helpers, *, grain: float = math.inf) -> None:
         self.helpers = helpers
-        #: Whether threads may share its loops.
-        self.parallel = parallel
+        #: From how much work on threads share a loop.
+        self.grain = grain
         self.lines: list[str] = []
         self.depth = 1
         self.reads: dict[Value, str] = {}
