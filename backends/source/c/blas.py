@@ -20,15 +20,20 @@ from __future__ import annotations
 import ctypes
 import functools
 import importlib
+import math
 import os
 import re
 from collections.abc import Callable
-from typing import Any
+from typing import TYPE_CHECKING, Any
 
 import numpy as np
 from attrs import frozen
 
+from wengert.backends.source.c import threads
 from wengert.ir.graph import Constant
+
+if TYPE_CHECKING:
+    from wengert.backends.source.c.scalars import Kernel
 
 __all__ = ["ALONE", "Address", "Routine", "find", "routine"]
 
@@ -170,6 +175,16 @@ class Routine:
     shared: dict[str, str]
     address: Address
     largest: int
+
+    def begun(self, kernel: Kernel, name: str, dtype: np.dtype[Any], work: int) -> str:
+        """The beginning of a call: by several threads, by one alone, or however many BLAS takes."""
+        function = kernel.helpers.write(name, dtype, self.template)
+        given = kernel.read(self.address)
+        if kernel.grain == math.inf or work < ALONE[name] or not self.shared:
+            return f"{function}({given}"
+        for its, text in self.shared.items():
+            function = kernel.helpers.write(its, dtype, text)
+        return f"{function}({given}, {threads.NAME if work >= kernel.grain else 1}"
 
 
 @frozen

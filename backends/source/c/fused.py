@@ -193,15 +193,15 @@ class _Loop:
         return bool(self.nest.shape) and math.prod(self.nest.shape) * cost >= self.kernel.grain
 
     def _parallel(self) -> str:
-        clause = f" reduction(max:{self.flag})" if self.watched else ""
+        clause = f" reduction(|:{self.flag})" if self.watched else ""
         return f"{PARALLEL}{clause}"
 
     def _statements(self) -> dict[View, str]:
         """The body at one element; the values of what is summed."""
         env = run_body(self.nest, self.body, self.kept)
         if self.watched:
-            tests = " || ".join(f"{v} != {v}" for v in dict.fromkeys(env[view] for view in self.watched))
-            self.kernel.line(f"{self.flag} = {tests} ? 1 : {self.flag};")
+            tests = " | ".join(f"({v} != {v})" for v in dict.fromkeys(env[view] for view in self.watched))
+            self.kernel.line(f"{self.flag} |= -({self._bits()})({tests});")
         return {view: env[view] for view in self.parts}
 
     # -- strong zeros -----------------------------------------------------------------------------
@@ -222,10 +222,8 @@ class _Loop:
         ends, rest = self._shown()
         self.watched = [*(view for view in ends if view not in self.summed.values()), *rest]
         if self.watched:
-            dtype = self.watched[0].base.type.dtype
             self.flag = k.name("nan")
-            c = local(part(dtype) if dtype.kind == "c" else dtype)
-            k.line(f"{c} {self.flag} = 0;  /* a number, as compilers vectorise the loop best then */")
+            k.line(f"{self._bits()} {self.flag} = 0;")
         self.declare()
         k.trusting = True
         self.run()
@@ -234,6 +232,11 @@ class _Loop:
         tests += [f"{self.parts[view]} != {self.parts[view]}" for view in ends if view in self.parts]
         self.watched = []
         return " || ".join(tests)
+
+    def _bits(self) -> str:
+        """The type of the flag: as wide as a number, so that both fit the same vectors."""
+        dtype = self.watched[0].base.type.dtype
+        return f"uint{8 * (part(dtype) if dtype.kind == 'c' else dtype).itemsize}_t"
 
     def _shown(self) -> tuple[dict[View, None], list[View]]:
         """What is stored or summed, and so shows the NaN of a product in it; and products that nothing shows."""

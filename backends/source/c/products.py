@@ -10,7 +10,7 @@ from typing import Any
 import numpy as np
 from attrs import define, evolve, frozen
 
-from wengert.backends.source.c import blas, threads
+from wengert.backends.source.c import blas
 from wengert.backends.source.c.folds import blocks
 from wengert.backends.source.c.loops import fill, index_text, open_flat
 from wengert.backends.source.c.plan import Plan, Unit
@@ -348,15 +348,11 @@ def _by_blas(p: Product, name: str, inner: Sequence[Axis]) -> bool:
     found = blas.routine(name, p.dtype)
     if found is None or max(*(a.size for a in inner), left[1], right[-1], row.out) > found.largest:
         return False
-    function = p.kernel.helpers.write(name, p.dtype, found.template)
-    work, most = math.prod(a.size for a in inner), []
-    if p.kernel.grain < math.inf and work >= blas.ALONE[name] and found.shared:
-        function = [p.kernel.helpers.write(its, p.dtype, text) for its, text in found.shared.items()][-1]
-        most = [threads.NAME if work >= p.kernel.grain else "1"]
     add, (x, y, out) = len(p.summed) > 1, _firsts(p, inner)
+    begun = found.begun(p.kernel, name, p.dtype, math.prod(a.size for a in inner))
     sizes, beta = ", ".join(str(a.size) for a in inner), literal(int(add), p.dtype)
-    given = [*most, sizes, x, *map(str, left), y, *map(str, right), beta, out, str(row.out)]
-    _around(p, inner, f"{function}({p.kernel.read(found.address)}, {', '.join(given)});", add=add)
+    given = [begun, sizes, x, *map(str, left), y, *map(str, right), beta, out, str(row.out)]
+    _around(p, inner, f"{', '.join(given)});", add=add)
     return True
 
 
@@ -377,12 +373,13 @@ def _repair(p: Product) -> None:
     if size >= DOT:  # first a glance at all, as compilers vectorise it best
         dtype = part(p.dtype) if p.dtype.kind == "c" else p.dtype
         parts = p.dtype.itemsize // dtype.itemsize
-        k.line(f"{local(dtype)} nan = 0;")
+        bits = f"uint{8 * dtype.itemsize}_t"
+        k.line(f"{bits} nan = 0;")
         if size >= k.grain:
-            k.line(f"{PARALLEL} reduction(max:nan)")
+            k.line(f"{PARALLEL} reduction(|:nan)")
         k.open(f"for (ptrdiff_t i = 0; i < {size * parts}; ++i)")
         value = k.define(dtype, f"((const {local(dtype)} *){k.write(p.out.base)})[i]")
-        k.line(f"nan = {value} != {value} ? 1 : nan;")
+        k.line(f"nan |= -({bits})({value} != {value});")
         k.close()
         k.open("if (nan != 0)")
     p.enter(p.free)
