@@ -1,12 +1,14 @@
 """Threads that share a loop: the same bits, however many."""
 
+import ctypes
 import os
+from concurrent.futures import ThreadPoolExecutor
 
 import numpy as np
 import pytest
 
 import wengert as wg
-from wengert.backends.source.c import BACKEND, emit, work
+from wengert.backends.source.c import BACKEND, blas, emit, threads, work
 from wengert.ir import autodiff
 from wengert.ir.passes import tiling
 
@@ -72,6 +74,43 @@ def test_threads_share_the_tiles_of_a_program(shared, monkeypatch):
         wg.threads(count)
         for got, want in zip(compiled(X, W), wanted, strict=True):
             np.testing.assert_allclose(got, want, rtol=1e-11, atol=1e-11)
+
+
+@pytest.fixture
+def blas_has():
+    """How many threads BLAS has; five of them, or what it had."""
+    source = blas.find()
+    if source is None or not source.threads:
+        pytest.skip("a BLAS that cannot be told")
+    get, tell = ctypes.CFUNCTYPE(ctypes.c_int)(source.threads[0]), ctypes.CFUNCTYPE(None, ctypes.c_int)(source.threads[1])
+    before = get()
+    tell(5)
+    yield get
+    tell(before)
+
+
+@pytest.mark.parametrize("subscripts", ["ij,jk->ik", "ji,jk->ik", "ij,kj->ik", "ji,kj->ik", "ij,j->i", "ji,j->i"])
+def test_threads_share_a_product(subscripts, shared, blas_has):
+    for i, j, k in ((131, 97, 150), (70, 300, 65)) if "k" in subscripts else ((700, 190, 0), (31, 5000, 0)):
+        size = {"i": i, "j": j, "k": k}
+        x, y = (RNG.normal(size=[size[a] for a in term]) for term in subscripts[: subscripts.index("-")].split(","))
+        traced = wg.trace(lambda x, y: np.einsum(subscripts, x, y)).graph(x, y)
+        assert f"_shared_f64(a2, {threads.NAME}" in emit.Program(traced.graph, "p", hosted=True).text()
+        program = traced.on("c")
+        for count in (1, 2, 3, 5):
+            wg.threads(count)
+            np.testing.assert_allclose(program(x, y), np.einsum(subscripts, x, y), rtol=1e-10, atol=1e-10)
+            assert blas_has() == 5
+
+
+def test_products_of_python_threads_leave_blas_its_threads(shared, blas_has):
+    x = RNG.normal(size=(150, 150))
+    run, wanted = wg.trace(lambda x: x @ x).graph(x).on("c"), x @ x
+    wg.threads(3)
+    with ThreadPoolExecutor(6) as pool:
+        for found in pool.map(run, [x] * 100):
+            np.testing.assert_allclose(found, wanted, rtol=1e-10, atol=1e-10)
+    assert blas_has() == 5
 
 
 @pytest.mark.skipif(not hasattr(os, "fork"), reason="needs fork")

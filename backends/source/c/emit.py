@@ -17,7 +17,7 @@ from wengert.backends.source.c.functions import ENVIRONMENT, Function, comment
 from wengert.backends.source.c.helpers import Helpers
 from wengert.backends.source.c.scalars import PARALLEL
 from wengert.backends.source.c.spelling import literal, part, stored
-from wengert.backends.source.c.work import WORK, calls_back, work
+from wengert.backends.source.c.work import WORK, calls_back, grain, work
 from wengert.ir.graph import Constant, Graph, Guard, Node, Value
 from wengert.ir.types import SHORT_NAMES
 
@@ -47,6 +47,7 @@ class Program:
     ) -> None:
         self.graph, self.name, self.hosted, self.printed, self.parallel = graph, name, hosted, printed, parallel
         self.threads = threads.threads()
+        self.grain = grain(graph) if parallel else math.inf
         self.helpers = Helpers(hosted=hosted)
         self.kernels: dict[str, str] = {}
         self.called: dict[str, float] = {}  # how often steps of loops call a kernel; 0 if cold, without end elsewhere

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from wengert.backends.source.c.entrance_memory import MEMORY
 from wengert.backends.source.c.entrance_values import VALUES
 
 __all__ = ["TEXT"]
@@ -134,8 +135,7 @@ static PyObject *attempt(Entrance *e, PyObject *const *args, PyObject *extra, Py
                 made[k] = wanted;
             }
         } else if (p->how == AS_ARRAY) {
-            Py_INCREF(p->dtype);
-            made[k] = PyArray_NewFromDescr(&PyArray_Type, p->dtype, p->ndim, p->shape, NULL, NULL, 0, NULL);
+            made[k] = new_array(p);
             if (!(failed = made[k] == NULL))
                 outputs[k] = PyArray_DATA((PyArrayObject *)made[k]);
         } else if (p->ndim)
@@ -346,9 +346,9 @@ static PyType_Spec spec = {
 /* The type; called with the GIL. */
 PyObject *wengert_entrance(void)
 {
-    if (_import_array() < 0)
+    if (_import_array() < 0 || !can_keep())
         return NULL;
     return PyType_FromSpec(&spec);
 }
 """
-TEXT = VALUES + CALLS
+TEXT = VALUES + MEMORY + CALLS

@@ -156,7 +156,7 @@ class Function:
 
     def _kernel(self, unit: Unit, *, careful: bool = False) -> Kernel:
         op = unit.last.op
-        kernel = Kernel(self.program.helpers, parallel=self.program.parallel, careful=careful)
+        kernel = Kernel(self.program.helpers, grain=self.program.grain, careful=careful)
         emitter = HANDLERS[type(op)]
         if isinstance(op, Indexing) and not op.gather:
             emitter = loops.scatter

@@ -5,7 +5,6 @@ from __future__ import annotations
 import math
 from collections.abc import Mapping
 
-from wengert.backends.source.c import work
 from wengert.backends.source.c.blocked import Blocks
 from wengert.backends.source.c.bodies import Body
 from wengert.backends.source.c.helpers import BLOCK, SHORT
@@ -217,10 +216,10 @@ class _Loop:
     def _many(self) -> bool:
         """Whether there is work for several threads."""
         cost = sum(cost_of(node) for _, node, _ in self.body.steps)
-        return self.kernel.parallel and bool(self.nest.shape) and math.prod(self.nest.shape) * cost >= work.WORK
+        return bool(self.nest.shape) and math.prod(self.nest.shape) * cost >= self.kernel.grain
 
     def _parallel(self) -> str:
-        clause = f" reduction(max:{self.flag})" if self.watched else ""
+        clause = f" reduction(|:{self.flag})" if self.watched else ""
         return f"{PARALLEL}{clause}"
 
     def _statements(self) -> dict[View, str]:
@@ -236,8 +235,8 @@ class _Loop:
     def _watch(self, env: Mapping[View, str]) -> None:
         """Raise the flag where something that is watched is NaN, of what has been computed."""
         if names := dict.fromkeys(env[view] for view in self.watched if view in env):
-            tests = " || ".join(f"{v} != {v}" for v in names)
-            self.kernel.line(f"{self.flag} = {tests} ? 1 : {self.flag};")
+            tests = " | ".join(f"({v} != {v})" for v in names)
+            self.kernel.line(f"{self.flag} |= -({self._bits()})({tests});")
 
     # -- strong zeros -----------------------------------------------------------------------------
 
@@ -258,10 +257,8 @@ class _Loop:
         ends, rest = self._shown()
         self.watched = [*(view for view in ends if view not in self.summed.values()), *rest]
         if self.watched:
-            dtype = self.watched[0].base.type.dtype
             self.flag = k.name("nan")
-            c = local(part(dtype) if dtype.kind == "c" else dtype)
-            k.line(f"{c} {self.flag} = 0;  /* a number, as compilers vectorise the loop best then */")
+            k.line(f"{self._bits()} {self.flag} = 0;")
         k.trusting = True
         self.run()
         k.trusting = False
@@ -270,6 +267,11 @@ class _Loop:
         k.line(f"doubt |= {' || '.join(tests)};")
         k.doubts.add("nan")
         self.watched = []
+
+    def _bits(self) -> str:
+        """The type of the flag: as wide as a number, so that both fit the same vectors."""
+        dtype = self.watched[0].base.type.dtype
+        return f"uint{8 * (part(dtype) if dtype.kind == 'c' else dtype).itemsize}_t"
 
     def _shown(self) -> tuple[dict[View, None], list[View]]:
         """What is stored or summed, and so shows the NaN of a product in it; and products that nothing shows."""

@@ -15,7 +15,7 @@ from wengert.backends.source.c.folds import blocks
 from wengert.backends.source.c.loops import fill, index_text, open_flat
 from wengert.backends.source.c.matrices import PRODUCT
 from wengert.backends.source.c.plan import Plan, Unit
-from wengert.backends.source.c.scalars import Kernel
+from wengert.backends.source.c.scalars import PARALLEL, Kernel
 from wengert.backends.source.c.spelling import literal, local, part, spell
 from wengert.backends.source.c.views import View, whole
 from wengert.ir.kinds import Contraction
@@ -404,11 +404,11 @@ def _by_blas(p: Product, name: str, inner: Sequence[Axis]) -> bool:
     found = blas.routine(name, p.dtype)
     if found is None or max(*(a.size for a in inner), left[1], right[-1], row.out) > found.largest:
         return False
-    function = p.kernel.helpers.write(name, p.dtype, found.template)
     add, (x, y, out) = len(p.summed) > 1 or p.start is not None, _firsts(p, inner)
+    begun = found.begun(p.kernel, name, p.dtype, math.prod(a.size for a in inner))
     sizes, beta = ", ".join(str(a.size) for a in inner), literal(int(add), p.dtype)
-    given = [x, *map(str, left), y, *map(str, right), beta, out, str(row.out)]
-    _around(p, inner, f"{function}({p.kernel.read(found.address)}, {sizes}, {', '.join(given)});", add=add)
+    given = [begun, sizes, x, *map(str, left), y, *map(str, right), beta, out, str(row.out)]
+    _around(p, inner, f"{', '.join(given)});", add=add)
     return True
 
 
@@ -429,10 +429,13 @@ def _repair(p: Product) -> None:
     if size >= DOT:  # first a glance at all, as compilers vectorise it best
         dtype = part(p.dtype) if p.dtype.kind == "c" else p.dtype
         parts = p.dtype.itemsize // dtype.itemsize
-        k.line(f"{local(dtype)} nan = 0;")
+        bits = f"uint{8 * dtype.itemsize}_t"
+        k.line(f"{bits} nan = 0;")
+        if size >= k.grain:
+            k.line(f"{PARALLEL} reduction(|:nan)")
         k.open(f"for (ptrdiff_t i = 0; i < {size * parts}; ++i)")
         value = k.define(dtype, f"((const {local(dtype)} *){k.write(p.out.base)})[i]")
-        k.line(f"nan = {value} != {value} ? 1 : nan;")
+        k.line(f"nan |= -({bits})({value} != {value});")
         k.close()
         k.open("if (nan != 0)")
     p.enter(p.free)

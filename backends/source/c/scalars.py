@@ -88,10 +88,10 @@ class Kernel:
     equal text and are written once, whatever arrays they are called with.
     """
 
-    def __init__(self, helpers: Helpers, *, parallel: bool = False, careful: bool = False) -> None:
+    def __init__(self, helpers: Helpers, *, grain: float = math.inf, careful: bool = False) -> None:
         self.helpers = helpers
-        #: Whether threads may share its loops.
-        self.parallel = parallel
+        #: From how much work on threads share a loop.
+        self.grain = grain
         self.lines: list[str] = []
         self.depth = 1
         self.reads: dict[Value, str] = {}

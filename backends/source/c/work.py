@@ -10,10 +10,13 @@ from wengert.ir.graph import Graph, Node
 from wengert.ir.kinds import Contraction, Control, Elementwise, Library, Movement
 from wengert.ir.storable import graphs_in
 
-__all__ = ["WORK", "calls_back", "cost_of", "work"]
+__all__ = ["WORK", "calls_back", "cost_of", "grain", "work"]
 
-#: From how much work on several threads share a loop, in simple statements: some tenths of a millisecond.
+#: From how much work on several threads share a loop, in simple statements: some tenths of a millisecond, as it takes
+#: a thread that sleeps a tenth to wake.
 WORK = 1 << 21
+#: Of a program that does so much in all, a loop of this part of it: threads that are awake take a microsecond.
+AWAKE = 1 / 16
 #: What the call of a function counts.
 CALL = 16
 
@@ -33,12 +36,18 @@ def work(node: Node) -> int:
     if isinstance(op, Contraction):
         x, y, _ = Contraction.split(node.params["subscripts"])
         shapes = (v.type.shape for v in node.operands)
-        return math.prod({a: n for term, shape in zip((x, y), shapes, strict=True)
-                          for a, n in zip(term, shape, strict=True)}.values())  # fmt: skip
+        products = math.prod({a: n for term, shape in zip((x, y), shapes, strict=True)
+                              for a, n in zip(term, shape, strict=True)}.values())  # fmt: skip
+        return products + sum(v.type.size for v in node.operands)
     if isinstance(op, Movement):
         return 0
     return sum(v.type.size for v in (*node.operands, *node.results)) * (
         cost_of(node) if isinstance(op, Elementwise) and not op.called else 1)
+
+
+def grain(graph: Graph) -> float:
+    """From how much work on threads share a loop of this program."""
+    return WORK * AWAKE if sum(map(work, graph.nodes)) >= WORK else WORK
 
 
 def _nodes(graph: Graph) -> Iterator[Node]:
