@@ -4,7 +4,7 @@ from __future__ import annotations
 
 __all__ = ["METHOD"]
 
-#: What every call of a program, a traced function or a derivative goes through (:class:`wengert.backends.called.Called`).
+#: What every call of a :class:`wengert.backends.called.Called` goes through.
 METHOD = r"""
 typedef struct {
     PyObject_HEAD

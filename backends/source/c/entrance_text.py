@@ -64,7 +64,7 @@ static int run(const Entrance *e, const void *const *inputs, void *const *output
     return entry.hosted(inputs, outputs, work, e->constants, e->callback);
 }
 
-/* The leaves of the arguments, of those that have defaults, and of what is captured; whether there are as many as wanted. */
+/* The leaves of the arguments, of defaults and of what is captured; whether there are as many as wanted. */
 static int gather(const Entrance *e, PyObject *const *args, PyObject *extra, PyObject **leaves)
 {
     Py_ssize_t n = 0;
@@ -160,7 +160,7 @@ static PyObject *attempt(Entrance *e, PyObject *const *args, PyObject *extra, Py
         failed = run(e, inputs, outputs, work);
     PyObject *result = NULL;
     if (!failed && (!e->guarded || holds(e, outputs)))
-        result = build(e->nest, &(Ends){e->out, made, outputs});
+        result = results(e, (Ends){e->out, made, outputs});
     if (work != NULL && work == e->work)
         e->busy = 0;
     else
@@ -266,6 +266,7 @@ static PyObject *entrance_new(PyTypeObject *type, PyObject *args, PyObject *Py_U
     e->flat = PyTuple_GET_SIZE(arguments) == e->ins;
     for (Py_ssize_t k = 0; k < PyTuple_GET_SIZE(arguments); k++)
         e->flat &= PyTuple_GET_ITEM(arguments, k) == Py_None;
+    e->again = is_reusable(nest, e->out, e->outs) && finish == Py_None;
     e->needs = e->own;
     for (Py_ssize_t k = 0; k < e->outs; k++) {
         e->kept += e->out[k].how < DROPPED;
@@ -318,6 +319,7 @@ static void entrance_free(PyObject *self)
     PyMem_Free(e->in);
     PyMem_Free(e->out);
     PyMem_RawFree(e->work);
+    Py_XDECREF(e->last);
     type->tp_free(self);
     Py_DECREF(type);
 }

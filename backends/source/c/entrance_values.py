@@ -50,10 +50,10 @@ typedef struct {
     const void *whole, *real;
     size_t own, needs;
     char *work;
-    int busy, release, writes, flat, guarded;
+    int busy, release, writes, flat, guarded, again;
     Py_ssize_t ins, outs, kept;
     Place *in, *out;
-    PyObject *arguments, *rest, *around, *nest, *finish, *trace, *chosen, *backend, *holds, *otherwise, *same;
+    PyObject *arguments, *rest, *around, *nest, *finish, *trace, *chosen, *backend, *holds, *otherwise, *same, *last;
 } Entrance;
 
 /* The leaves of a value that is nested just so.  A nest is None for a leaf, (type, nests, keys) or (None, value). */
@@ -183,18 +183,26 @@ typedef struct {
     void **outputs;
 } Ends;
 
-/* The next result that is wanted, which is taken over. */
-static PyObject *taken(Ends *next)
+/* The next output that is wanted, which is taken over: an array, or NULL and where the number is. */
+static PyObject *taken(Ends *next, const Place **place, const void **from)
 {
     while (next->place->how >= DROPPED) {
         next->place++;
         next->made++;
         next->outputs++;
     }
-    const Place *p = next->place++;
     PyObject *made = *next->made;
     *next->made++ = NULL;
-    const void *from = *next->outputs++;
+    *place = next->place++;
+    *from = *next->outputs++;
+    return made;
+}
+
+static PyObject *leaf(Ends *next)
+{
+    const Place *p;
+    const void *from;
+    PyObject *made = taken(next, &p, &from);
     if (made != NULL)
         return made;
     if (p->dtype->type_num == NPY_DOUBLE) {
@@ -215,7 +223,7 @@ static PyObject *taken(Ends *next)
 static PyObject *build(PyObject *nest, Ends *next)
 {
     if (nest == Py_None)
-        return taken(next);
+        return leaf(next);
     PyObject *type = PyTuple_GET_ITEM(nest, 0), *parts = PyTuple_GET_ITEM(nest, 1);
     if (type == Py_None) {
         Py_INCREF(parts);
@@ -225,7 +233,7 @@ static PyObject *build(PyObject *nest, Ends *next)
     const int is_list = type == (PyObject *)&PyList_Type, is_dict = type == (PyObject *)&PyDict_Type;
     PyObject *made = is_dict ? PyDict_New() : is_list ? PyList_New(count) : PyTuple_New(count);
     for (Py_ssize_t k = 0; made != NULL && k < count; k++) {
-        PyObject *part = PyTuple_GET_ITEM(parts, k), *item = part == Py_None ? taken(next) : build(part, next);
+        PyObject *part = PyTuple_GET_ITEM(parts, k), *item = part == Py_None ? leaf(next) : build(part, next);
         int failed = item == NULL;
         if (!failed && is_dict) {
             failed = PyDict_SetItem(made, PyTuple_GET_ITEM(PyTuple_GET_ITEM(nest, 2), k), item) < 0;
@@ -236,6 +244,68 @@ static PyObject *build(PyObject *nest, Ends *next)
             PyTuple_SET_ITEM(made, k, item);
         if (failed)
             Py_CLEAR(made);
+    }
+    return made;
+}
+
+/* Whether a result is nothing but floating-point numbers in tuples, and so may be taken for the next one. */
+static int is_reusable(PyObject *nest, const Place *out, Py_ssize_t outs)
+{
+    for (Py_ssize_t k = 0; k < outs; k++)
+        if (out[k].how == AS_ARRAY || (out[k].how < DROPPED && out[k].dtype->type_num != NPY_DOUBLE))
+            return 0;
+    if (nest == Py_None || PyTuple_GET_ITEM(nest, 0) != (PyObject *)&PyTuple_Type || PY_VERSION_HEX >= 0x030e0000)
+        return 0; /* from 3.14 on a tuple remembers its hash */
+    PyObject *parts = PyTuple_GET_ITEM(nest, 1);
+    for (Py_ssize_t k = 0; k < PyTuple_GET_SIZE(parts); k++)
+        if (PyTuple_GET_ITEM(parts, k) != Py_None && !is_reusable(PyTuple_GET_ITEM(parts, k), out, 0))
+            return 0;
+    return 1;
+}
+
+/* The results in a tuple that no one else has any more, as zip does; what of it someone has is made anew. */
+static int refill(PyObject *nest, PyObject *tuple, Ends *next)
+{
+    PyObject *parts = PyTuple_GET_ITEM(nest, 1);
+    for (Py_ssize_t k = 0; k < PyTuple_GET_SIZE(parts); k++) {
+        PyObject *part = PyTuple_GET_ITEM(parts, k), *item = PyTuple_GET_ITEM(tuple, k);
+        if (Py_REFCNT(item) > 1) {
+            PyObject *made = build(part, next);
+            if (made == NULL)
+                return 0;
+            PyTuple_SET_ITEM(tuple, k, made);
+            Py_DECREF(item);
+        } else if (part != Py_None) {
+            if (!refill(part, item, next))
+                return 0;
+        } else {
+            const Place *p;
+            const void *from;
+            taken(next, &p, &from);
+            if (p->how == AS_ITEM)
+                ((PyFloatObject *)item)->ob_fval = *(const double *)from;
+            else
+                PyArrayScalar_ASSIGN(item, Double, *(const double *)from);
+        }
+    }
+    return 1;
+}
+
+/* The result of a run. */
+static PyObject *results(Entrance *e, Ends next)
+{
+    if (e->last != NULL && Py_REFCNT(e->last) == 1) {
+        if (refill(e->nest, e->last, &next)) {
+            Py_INCREF(e->last);
+            return e->last;
+        }
+        Py_CLEAR(e->last);
+        return NULL;
+    }
+    PyObject *made = build(e->nest, &next);
+    if (e->again && made != NULL) {
+        Py_INCREF(made);
+        Py_XSETREF(e->last, made);
     }
     return made;
 }
