@@ -10,6 +10,7 @@ from typing import Any
 import numpy as np
 
 from wengert.backends import protocol
+from wengert.backends.called import Called
 from wengert.backends.direct import (
     Entrances,
     Plan,
@@ -100,8 +101,13 @@ def results_of(graph: Graph, values: Sequence[Any]) -> Any:
     return tuple(flat) if graph.results is None else unflatten(graph.results, iter(flat))
 
 
-class Program:
+class Program(Called):
     """A graph that can be called, on a backend of choice.
+
+    A call takes arguments nested as the traced function's were; ``out`` are arrays to write the results into, nested
+    as the result, with None for what is to be made anew, and arguments may be among them (where the function has a
+    parameter of that name, it is this one's).  It raises TypeError where arguments do not fit the graph's inputs, and
+    GuardError where they lead to another branch than the one recorded.
 
     Parameters
     ----------
@@ -122,24 +128,7 @@ class Program:
 
     # -- running ----------------------------------------------------------------------------------
 
-    def __call__(self, *args: Any, **kwargs: Any) -> Any:
-        """Run on arguments nested as the traced function's were.
-
-        Parameters
-        ----------
-        out : optional
-            Arrays to write the results into, nested as the result, with None for what is to be made anew; arguments may
-            be among them.  Where the function has a parameter of that name, it is this one's.
-
-        Raises
-        ------
-        TypeError
-            If the arguments do not fit the graph's inputs.
-        GuardError
-            If the arguments lead to another branch than the one recorded.
-        """
-        if (result := self._entrances.first(*args, **kwargs)) is not NotImplemented:
-            return result
+    def _called(self, *args: Any, **kwargs: Any) -> Any:
         if "out" in kwargs and self.takes_out():
             return written(self(*args, **{k: v for k, v in kwargs.items() if k != "out"}), kwargs["out"])
         leaves = self.leaves(args, kwargs)

@@ -14,7 +14,8 @@ ROOT = Path(__file__).parent.parent
 LAYERS = ("ir", "backends", "tracer", "tools")
 DEPENDENCIES = {"attr", "attrs", "msgpack", "numpy"}
 MEETING_POINT = {
-    "wengert.backends", "wengert.backends.direct", "wengert.backends.protocol", "wengert.backends.program",
+    "wengert.backends", "wengert.backends.called", "wengert.backends.direct", "wengert.backends.protocol",
+    "wengert.backends.program",
 }
 LONGEST = 400
 PEERS = "wengert.tools.bench.peers"  # each imports the one that it is called after, and nothing imports it otherwise

@@ -68,10 +68,8 @@ def vmap(
     callee = Callee(f, backend)
     entrances = callee.entrances("vmap", in_axes, out_axes, axis_size)
 
-    @named(f, "vmap")
+    @named(f, "vmap", entrances)
     def mapped(*args: Any, **kwargs: Any) -> Any:
-        if (result := entrances.first(*args, **kwargs)) is not NotImplemented:
-            return result
         call = callee.call(args, kwargs, fit=False)
         lanes = _taken_apart(call, in_axes, kwargs, axis_size)
         whole = list(call.bound.leaves)

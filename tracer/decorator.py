@@ -10,6 +10,7 @@ from typing import Any
 
 import numpy as np
 
+from wengert.backends.called import Called
 from wengert.backends.direct import Entrances
 from wengert.backends.program import Program, broken_guard, check_guards, is_leaf, results_of
 from wengert.ir.errors import GuardError, TraceError
@@ -38,7 +39,7 @@ PATHS = 64
 STALE = 8
 
 
-class Traced:
+class Traced(Called):
     """A function that records a graph for each signature and runs that.
 
     Calling it inside another trace runs the function itself, into that trace; with ``call``, it becomes a call there.
@@ -62,9 +63,7 @@ class Traced:
         """A method: bound to its instance, which is a static argument."""
         return self if instance is None else BoundMethod(self, instance)
 
-    def __call__(self, *args: Any, **kwargs: Any) -> Any:
-        if (result := self._entrances.first(*args, **kwargs)) is not NotImplemented:
-            return result
+    def _called(self, *args: Any, **kwargs: Any) -> Any:
         if current_trace() is not None:
             if self.stabilize or self.call:
                 from wengert.tracer.stabilizing import run_within  # it stands above: it records and inlines

@@ -82,10 +82,8 @@ def _gradient(f: Any, argnums: Argnums, backend: str | None, *, with_value: bool
     callee = Callee(f, backend)
     entrances = callee.entrances("value_and_grad" if with_value else "grad", argnums)
 
-    @named(f, "value_and_grad" if with_value else "grad")
+    @named(f, "value_and_grad" if with_value else "grad", entrances)
     def gradient(*args: Any, **kwargs: Any) -> Any:
-        if (result := entrances.first(*args, **kwargs)) is not NotImplemented:
-            return result
         if "out" in kwargs and callee.takes_out():
             return written(gradient(*args, **{k: v for k, v in kwargs.items() if k != "out"}), kwargs["out"])
         call = callee.call(args, kwargs)

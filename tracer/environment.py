@@ -18,6 +18,7 @@ from typing import Any
 import numpy as np
 from attrs import define
 
+from wengert.backends.called import Derivative
 from wengert.ir.build import Expr
 from wengert.ir.ops.random import is_generator
 from wengert.tracer.location import is_ours
@@ -31,7 +32,7 @@ DEPTH = 5
 WIDTH = 1024
 _GONE = (AttributeError, KeyError, IndexError, NameError, ValueError, TypeError)  # what a getter may raise
 _SCALARS = (int, float, complex, bool, str, bytes, type(None), np.generic)
-_FUNCTIONS = (types.FunctionType, types.BuiltinFunctionType, np.ufunc, type)
+_FUNCTIONS = (types.FunctionType, types.BuiltinFunctionType, np.ufunc, type, Derivative)
 _STANDING_AROUND = (types.MethodType, functools.partial)
 _LIBRARIES = frozenset({"wengert", "numpy", *sys.stdlib_module_names})
 
@@ -241,6 +242,8 @@ def _is_derivative(value: Any) -> bool:
 
 
 def _children(value: Any, get: Getter, names: set[str], *, is_called: bool) -> Iterator[tuple[Any, Getter]]:
+    if isinstance(value, Derivative):
+        value = value.__wrapped__
     if isinstance(value, types.MethodType):
         yield value.__func__, lambda: get().__func__
         yield value.__self__, lambda: get().__self__

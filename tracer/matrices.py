@@ -82,10 +82,8 @@ def jacobian(
         return sparse_matrix(f, callee, argnums, mode)
     entrances = callee.entrances("jacobian", argnums, mode, holomorphic)
 
-    @named(f, "jacobian")
+    @named(f, "jacobian", entrances)
     def matrix(*args: Any, **kwargs: Any) -> Any:
-        if (result := entrances.first(*args, **kwargs)) is not NotImplemented:
-            return result
         if "out" in kwargs and callee.takes_out():
             return written(matrix(*args, **{k: v for k, v in kwargs.items() if k != "out"}), kwargs["out"])
         call = callee.call(args, kwargs)

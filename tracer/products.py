@@ -35,10 +35,8 @@ def hvp(f: Any, argnums: Argnums = 0, *, backend: str | None = None) -> Callable
     callee = Callee(f, backend)
     entrances = callee.entrances("hvp", argnums)
 
-    @named(f, "hvp")
+    @named(f, "hvp", entrances)
     def product(*args: Any) -> Any:
-        if (result := entrances.first(*args)) is not NotImplemented:
-            return result
         primals, vector = _taken_apart("An hvp", args)
         call, chosen, vectors = _bound(callee, primals, argnums, vector)
         if call.within() is not None or any(isinstance(v, Array) for v in vectors):

@@ -7,6 +7,8 @@ from typing import Any
 
 import numpy as np
 
+from wengert.backends.called import Derivative
+from wengert.backends.direct import Entrances
 from wengert.ir import autodiff
 from wengert.ir.autodiff.forward import cotangent_type
 from wengert.ir.graph import Constant, Graph, Value
@@ -18,12 +20,12 @@ from wengert.tracer.array import Array, TraceNamespace, namespace_of
 from wengert.tracer.callee import Call, Recorded, Selection, matched
 
 
-def named(target: Any, prefix: str) -> Callable[[Any], Any]:
-    """Name a derivative after what it is taken of."""
+def named(target: Any, prefix: str, entrances: Entrances | None = None) -> Callable[[Any], Any]:
+    """Name a derivative after what it is taken of; its entrances, if it has any, are looked at first."""
 
     def wrap(function: Any) -> Any:
         function.__name__ = f"{prefix}_{getattr(target, '__name__', 'function')}"
-        return function
+        return function if entrances is None else Derivative(function, entrances)
 
     return wrap
 

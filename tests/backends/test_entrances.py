@@ -3,6 +3,7 @@
 import collections
 import copy
 import gc
+import inspect
 import os
 import re
 import sys
@@ -15,7 +16,7 @@ import pytest
 import wengert as wg
 from wengert.backends import direct
 from wengert.backends.source.c import BACKEND, cache, entrance
-from wengert.ir.errors import GuardError
+from wengert.ir.errors import DerivativeError, GuardError
 
 C = pytest.mark.skipif(BACKEND.unavailable() is not None, reason=str(BACKEND.unavailable()))
 WAYS = ("numpy", "python", pytest.param("extension", marks=C))
@@ -79,10 +80,7 @@ def opened(call, *args):
 
 
 def entrances(call):
-    found = getattr(call, "_entrances", None)
-    if found is not None:
-        return found
-    return next(c.cell_contents for c in call.__closure__ if isinstance(c.cell_contents, direct.Entrances))
+    return call._entrances
 
 
 x3, z3 = np.array([1.0, np.nan, -0.0]), np.array([1 + 2j, 3j])
@@ -603,6 +601,54 @@ def test_copies(way):
         assert [program(1.0) for _ in range(3)] == [2, 2, 2]
     assert copy.copy(program)(3.0) == 6
     assert entrances(copy.deepcopy(wg.trace(np.sin))).first is direct._nothing
+
+
+@pytest.mark.parametrize("kept", ["nothing", "all", "the tuple within", "one number", "all but the value"])
+def test_results_that_someone_has_stay_as_they_are(way, kept):
+    program = wg.trace(lambda a, b: (a + b) * (b + 1)).graph(2.0, 1.0).on(way)
+    call, seen = wg.value_and_grad(program, (0, 1)), []
+    opened(call, 2.0, 1.0)
+    for b in range(9):
+        result = call(2.0, float(b))
+        same(result, (float((2 + b) * (b + 1)), (np.float64(b + 1), np.float64(2 * b + 3))))
+        value, (left, right) = result
+        seen.append({"nothing": None, "all": result, "the tuple within": result[1], "one number": right,
+                     "all but the value": (left, right)}[kept])  # fmt: skip
+        del result, value, left, right
+    slopes = [(np.float64(b + 1), np.float64(2 * b + 3)) for b in range(9)]
+    whole = [(float((2 + b) * (b + 1)), slopes[b]) for b in range(9)]
+    same(seen, {"nothing": [None] * 9, "all": whole, "the tuple within": slopes, "one number": [s for _, s in slopes],
+                "all but the value": slopes}[kept])  # fmt: skip
+
+
+def test_derivatives_are_like_functions(way):
+    """Whether their call is the extension's or not: names, parameters, methods, copies, attributes; keywords and errors."""
+
+    class Model:
+        w = 3.0
+
+        @wg.value_and_grad
+        def loss(self, x):
+            return self.w * x**2
+
+        slope = wg.grad(lambda self, x: self.w * x**2, 1)
+
+    slope = wg.grad(wg.trace(lambda x, k=2.0: k * x**2, backend=way))
+    opened(slope, 3.0)
+    assert slope(3.0) == slope(x=3.0) == slope(3.0, k=2.0) == 12 and slope(3.0, k=1.0) == 6
+    assert slope.__name__ == "grad_<lambda>" and slope.__name__ in repr(slope) and slope.__call__(3.0) == 12
+    assert list(inspect.signature(slope).parameters) == ["args", "kwargs"] == list(
+        inspect.signature(type(slope).__call__).parameters)[-2:]  # fmt: skip
+    assert copy.copy(slope) is copy.deepcopy(slope) is slope and callable(slope)
+    slope.note = 1
+    assert [wg.trace(slope, backend=way)(3.0) for _ in range(3)] == [12] * 3
+    assert [Model().slope(2.0) for _ in range(3)] == [12] * 3
+    with pytest.raises(DerivativeError, match="Argument 0 of loss holds no array"):
+        Model().loss(2.0)  # self is no array
+    with pytest.raises(TypeError):
+        slope()
+    with pytest.raises(TypeError):
+        type(slope).__call__()
 
 
 def test_a_traced_method(way):

@@ -18,6 +18,8 @@ from typing import Any
 import numpy as np
 from attrs import evolve
 
+from wengert.backends.called import Called
+from wengert.backends.direct import Entrances
 from wengert.backends.source.c.cache import kept, load
 from wengert.backends.source.c.compiler import Compiler, find
 from wengert.backends.source.c.entrance_text import TEXT
@@ -28,6 +30,7 @@ __all__ = ["entrance_type", "is_long"]
 
 #: From so many elements on, which are some fifty microseconds of work, other threads may run meanwhile.
 LONG = 50_000
+_CALL = Called.__call__
 _lock = threading.Lock()
 
 
@@ -86,9 +89,13 @@ def _make(compiler: Compiler) -> None:
 
 
 def _type_of(library: ctypes.CDLL) -> Any:
-    make = ctypes.PyDLL(library._name, handle=library._handle).wengert_entrance  # noqa: SLF001 (its only names)
-    make.restype = ctypes.py_object
-    return make()
+    """The type; from now on calls are the extension's."""
+    functions = ctypes.PyDLL(library._name, handle=library._handle)  # noqa: SLF001 (its only names)
+    functions.wengert_entrance.restype = functions.wengert_method.restype = ctypes.py_object
+    functions.wengert_method.argtypes = [ctypes.py_object] * 3
+    found = functions.wengert_entrance()
+    Called.__call__ = functions.wengert_method(Called, Entrances, _CALL)  # type: ignore[method-assign]
+    return found
 
 
 def is_long(graph: Graph) -> bool:

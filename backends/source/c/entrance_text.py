@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from wengert.backends.source.c.entrance_memory import MEMORY
+from wengert.backends.source.c.entrance_method import METHOD
 from wengert.backends.source.c.entrance_values import VALUES
 
 __all__ = ["TEXT"]
@@ -56,20 +57,6 @@ static int is_same(const Entrance *e)
     return 1;
 }
 
-static PyObject *number_of(const Place *p, const void *from)
-{
-    if (p->how == AS_ITEM)
-        switch (p->dtype->type_num) {
-        case NPY_DOUBLE:
-            return PyFloat_FromDouble(*(const double *)from);
-        case NPY_CDOUBLE:
-            return PyComplex_FromDoubles(((const double *)from)[0], ((const double *)from)[1]);
-        default:
-            return PyLong_FromLongLong(*(const int64_t *)from);
-        }
-    return PyArray_Scalar((void *)from, p->dtype, NULL);
-}
-
 static int run(const Entrance *e, const void *const *inputs, void *const *outputs, void *work)
 {
     union { void *pointer; hosted_t *hosted; shared_t *shared; } entry = {e->entry};
@@ -78,109 +65,110 @@ static int run(const Entrance *e, const void *const *inputs, void *const *output
     return entry.hosted(inputs, outputs, work, e->constants, e->callback);
 }
 
-/* The result; NULL without an exception where this call is not one for the program. */
-static PyObject *attempt(Entrance *e, PyObject *const *args, PyObject *extra, PyObject *given_out)
+/* The leaves of the arguments, of defaults and of what is captured; whether there are as many as wanted. */
+static int gather(const Entrance *e, PyObject *const *args, PyObject *extra, PyObject **leaves)
 {
-    PyObject *leaves[e->ins + 1], *made[e->outs + 1], *given[e->outs + 1];
-    const void *inputs[e->ins + 1];
-    void *outputs[e->outs + 1];
-    Number numbers[e->ins + e->outs + 1];
-    Py_ssize_t n = 0, count = PyTuple_GET_SIZE(e->arguments), kept = 0;
-
-    for (Py_ssize_t k = 0; k < count; k++)
+    Py_ssize_t n = 0;
+    for (Py_ssize_t k = 0; k < PyTuple_GET_SIZE(e->arguments); k++)
         if (!collect(PyTuple_GET_ITEM(e->arguments, k), args[k], leaves, &n, e->ins))
-            return NULL;
+            return 0;
     for (Py_ssize_t k = 0; k < PyTuple_GET_SIZE(e->rest) && n < e->ins; k++)
         leaves[n++] = PyTuple_GET_ITEM(e->rest, k);
     for (Py_ssize_t k = 0; extra != NULL && k < PyTuple_GET_SIZE(extra) && n < e->ins; k++)
         leaves[n++] = PyTuple_GET_ITEM(extra, k);
-    if (n != e->ins)
-        return NULL;
-    for (Py_ssize_t k = 0; k < n; k++)
+    return n == e->ins;
+}
+
+/* Whether every output has a place: an array that is given, a new one, one in the workspace, or a number. */
+static int prepare(const Entrance *e, const void *const *inputs, PyObject **given, PyObject **made, void **outputs,
+    Number *numbers, char *work)
+{
+    for (Py_ssize_t k = 0; k < e->outs; k++) {
+        const Place *p = e->out + k;
+        PyObject *wanted = given != NULL && p->how < DROPPED ? *given++ : Py_None;
+        outputs[k] = numbers + k;
+        if (wanted != Py_None) {
+            if ((outputs[k] = target(wanted, p, e, inputs)) == NULL)
+                return 0;
+            for (Py_ssize_t j = 0; j < k; j++)
+                if ((char *)outputs[j] < (char *)outputs[k] + p->bytes
+                        && (char *)outputs[k] < (char *)outputs[j] + e->out[j].bytes)
+                    return 0;
+            Py_INCREF(wanted);
+            made[k] = wanted;
+        } else if (p->how == AS_ARRAY) {
+            if ((made[k] = new_array(p)) == NULL)
+                return 0;
+            outputs[k] = PyArray_DATA((PyArrayObject *)made[k]);
+        } else if (p->ndim)
+            outputs[k] = work + p->place;
+    }
+    return 1;
+}
+
+static int holds(const Entrance *e, void *const *outputs)
+{
+    for (Py_ssize_t k = 0; k < e->outs; k++)
+        if (e->out[k].how > DROPPED && (*(const unsigned char *)outputs[k] != 0) != (e->out[k].how == IS_TRUE))
+            return 0;
+    return 1;
+}
+
+/* The result; NULL without an exception where this call is not one for the program. */
+static PyObject *attempt(Entrance *e, PyObject *const *args, PyObject *extra, PyObject *out)
+{
+    PyObject *found[e->ins + 1], *const *leaves = args, *made[e->outs + 1], *given[e->outs + 1];
+    const void *inputs[e->ins + 1];
+    void *outputs[e->outs + 1];
+    Number numbers[e->ins + e->outs + 1];
+    if (!e->flat || extra != NULL) {
+        if (!gather(e, args, extra, found))
+            return NULL;
+        leaves = found;
+    }
+    for (Py_ssize_t k = 0; k < e->ins; k++)
         if ((inputs[k] = elements(leaves[k], e->in + k, numbers + k)) == NULL)
             return NULL;
-    if (given_out != NULL) {
-        n = 0;
-        if (!collect(e->nest, given_out, given, &n, e->outs) || n != e->kept)
+    if (out != NULL) {
+        Py_ssize_t n = 0;
+        if (!collect(e->nest, out, given, &n, e->outs) || n != e->kept)
             return NULL;
     }
 
     char *work = NULL;
     if (e->needs) {
-        if (!e->busy) {
-            if (e->work == NULL && (e->work = PyMem_RawMalloc(e->needs)) == NULL)
-                return PyErr_NoMemory();
+        if (!e->busy && e->work != NULL)
             work = e->work;
-            e->busy = 1;
-        } else if ((work = PyMem_RawMalloc(e->needs)) == NULL)
+        else if ((work = PyMem_RawMalloc(e->needs)) == NULL)
             return PyErr_NoMemory();
+        else if (!e->busy)
+            e->work = work;
+        e->busy |= work == e->work;
     }
+    memset(made, 0, sizeof made);
+    int failed = !prepare(e, inputs, out == NULL ? NULL : given, made, outputs, numbers + e->ins, work);
+    if (!failed && e->release) {
+        for (Py_ssize_t k = 0; k < e->ins; k++)
+            Py_INCREF(leaves[k]);
+        Py_BEGIN_ALLOW_THREADS
+        failed = run(e, inputs, outputs, work);
+        Py_END_ALLOW_THREADS
+        for (Py_ssize_t k = 0; k < e->ins; k++)
+            Py_DECREF(leaves[k]);
+    } else if (!failed)
+        failed = run(e, inputs, outputs, work);
     PyObject *result = NULL;
-    int failed = 0;
-    for (Py_ssize_t k = 0; k < e->outs; k++) {
-        const Place *p = e->out + k;
-        PyObject *wanted = given_out != NULL && p->how < DROPPED ? given[kept] : Py_None;
-        kept += p->how < DROPPED;
-        made[k] = NULL;
-        outputs[k] = numbers + e->ins + k;
-        if (failed)
-            continue;
-        if (wanted != Py_None) {
-            failed = (outputs[k] = target(wanted, p, e, inputs)) == NULL;
-            for (Py_ssize_t j = 0; j < k && !failed; j++)
-                failed = (char *)outputs[j] < (char *)outputs[k] + p->bytes
-                    && (char *)outputs[k] < (char *)outputs[j] + e->out[j].bytes;
-            if (!failed) {
-                Py_INCREF(wanted);
-                made[k] = wanted;
-            }
-        } else if (p->how == AS_ARRAY) {
-            made[k] = new_array(p);
-            if (!(failed = made[k] == NULL))
-                outputs[k] = PyArray_DATA((PyArrayObject *)made[k]);
-        } else if (p->ndim)
-            outputs[k] = work + p->place;
-    }
-    if (!failed) {
-        if (e->release) {
-            for (Py_ssize_t k = 0; k < e->ins; k++)
-                Py_INCREF(leaves[k]);
-            Py_BEGIN_ALLOW_THREADS
-            failed = run(e, inputs, outputs, work);
-            Py_END_ALLOW_THREADS
-            for (Py_ssize_t k = 0; k < e->ins; k++)
-                Py_DECREF(leaves[k]);
-        } else
-            failed = run(e, inputs, outputs, work);
-    }
-    for (Py_ssize_t k = 0; k < e->outs && !failed; k++) {
-        const Place *p = e->out + k;
-        if (p->how > DROPPED)
-            failed = (*(const unsigned char *)outputs[k] != 0) != (p->how == IS_TRUE);
-        else if (p->how < AS_ARRAY && made[k] == NULL)
-            failed = (made[k] = number_of(p, outputs[k])) == NULL;
-    }
+    if (!failed && (!e->guarded || holds(e, outputs)))
+        result = results(e, (Ends){e->out, made, outputs});
     if (work != NULL && work == e->work)
         e->busy = 0;
     else
         PyMem_RawFree(work);
-    if (!failed) {
-        for (Py_ssize_t k = n = 0; k < e->outs; k++)
-            if (e->out[k].how < DROPPED) {
-                PyObject *moved = made[k];
-                made[k] = NULL;
-                made[n++] = moved;
-            }
-        n = 0;
-        result = build(e->nest, made, &n);
-        if (result != NULL && e->finish != Py_None) {
-            PyObject *flat = result;
-            result = PyObject_CallOneArg(e->finish, flat);
-            Py_DECREF(flat);
-        }
-    }
-    for (Py_ssize_t k = 0; k < e->outs; k++)
-        Py_XDECREF(made[k]);
+    if (result == NULL)
+        for (Py_ssize_t k = 0; k < e->outs; k++)
+            Py_XDECREF(made[k]);
+    else if (e->finish != Py_None)
+        Py_SETREF(result, PyObject_CallOneArg(e->finish, result));
     return result;
 }
 
@@ -274,9 +262,14 @@ static PyObject *entrance_new(PyTypeObject *type, PyObject *args, PyObject *Py_U
         Py_DECREF(e);
         return NULL;
     }
+    e->flat = PyTuple_GET_SIZE(arguments) == e->ins;
+    for (Py_ssize_t k = 0; k < PyTuple_GET_SIZE(arguments); k++)
+        e->flat &= PyTuple_GET_ITEM(arguments, k) == Py_None;
+    e->again = is_reusable(nest, e->out, e->outs) && finish == Py_None;
     e->needs = e->own;
     for (Py_ssize_t k = 0; k < e->outs; k++) {
         e->kept += e->out[k].how < DROPPED;
+        e->guarded |= e->out[k].how > DROPPED;
         if (e->out[k].how >= DROPPED && e->out[k].ndim) {
             e->out[k].place = (e->needs + LINE - 1) / LINE * LINE;
             e->needs = e->out[k].place + e->out[k].bytes + 1;
@@ -325,22 +318,23 @@ static void entrance_free(PyObject *self)
     PyMem_Free(e->in);
     PyMem_Free(e->out);
     PyMem_RawFree(e->work);
+    Py_XDECREF(e->last);
     type->tp_free(self);
     Py_DECREF(type);
 }
 
-static PyMemberDef members[] = {
+static PyMemberDef entrance_members[] = {
     {"__vectorcalloffset__", T_PYSSIZET, offsetof(Entrance, call), READONLY, NULL},
     {"otherwise", T_OBJECT_EX, offsetof(Entrance, otherwise), 0, NULL},
     {NULL, 0, 0, 0, NULL},
 };
-static PyType_Slot slots[] = {
-    {Py_tp_new, entrance_new}, {Py_tp_call, PyVectorcall_Call}, {Py_tp_members, members},
+static PyType_Slot entrance_slots[] = {
+    {Py_tp_new, entrance_new}, {Py_tp_call, PyVectorcall_Call}, {Py_tp_members, entrance_members},
     {Py_tp_traverse, entrance_traverse}, {Py_tp_clear, entrance_clear}, {Py_tp_dealloc, entrance_free}, {0, NULL},
 };
-static PyType_Spec spec = {
+static PyType_Spec entrance_spec = {
     "wengert.Entrance", sizeof(Entrance), 0,
-    Py_TPFLAGS_DEFAULT | Py_TPFLAGS_HAVE_GC | Py_TPFLAGS_HAVE_VECTORCALL, slots,
+    Py_TPFLAGS_DEFAULT | Py_TPFLAGS_HAVE_GC | Py_TPFLAGS_HAVE_VECTORCALL, entrance_slots,
 };
 
 /* The type; called with the GIL. */
@@ -348,7 +342,7 @@ PyObject *wengert_entrance(void)
 {
     if (_import_array() < 0 || !can_keep())
         return NULL;
-    return PyType_FromSpec(&spec);
+    return PyType_FromSpec(&entrance_spec);
 }
 """
-TEXT = VALUES + MEMORY + CALLS
+TEXT = VALUES + MEMORY + CALLS + METHOD

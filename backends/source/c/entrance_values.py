@@ -12,6 +12,7 @@ VALUES = r"""/* The way from Python into a compiled program: arguments looked at
 #include <Python.h>
 #include <structmember.h>
 #include <numpy/arrayobject.h>
+#include <numpy/arrayscalars.h>
 #include <float.h>
 #include <math.h>
 #include <stdint.h>
@@ -49,10 +50,10 @@ typedef struct {
     const void *whole, *real;
     size_t own, needs;
     char *work;
-    int busy, release, writes;
+    int busy, release, writes, flat, guarded, again;
     Py_ssize_t ins, outs, kept;
     Place *in, *out;
-    PyObject *arguments, *rest, *around, *nest, *finish, *trace, *chosen, *backend, *holds, *otherwise, *same;
+    PyObject *arguments, *rest, *around, *nest, *finish, *trace, *chosen, *backend, *holds, *otherwise, *same, *last;
 } Entrance;
 
 /* The leaves of a value that is nested just so.  A nest is None for a leaf, (type, nests, keys) or (None, value). */
@@ -96,42 +97,6 @@ static int collect(PyObject *nest, PyObject *value, PyObject **leaves, Py_ssize_
     return 1;
 }
 
-/* What is made of results, which it takes over. */
-static PyObject *build(PyObject *nest, PyObject **leaves, Py_ssize_t *n)
-{
-    if (nest == Py_None) {
-        PyObject *leaf = leaves[*n];
-        leaves[(*n)++] = NULL;
-        return leaf;
-    }
-    PyObject *type = PyTuple_GET_ITEM(nest, 0), *parts = PyTuple_GET_ITEM(nest, 1);
-    if (type == Py_None) {
-        Py_INCREF(parts);
-        return parts;
-    }
-    const Py_ssize_t count = PyTuple_GET_SIZE(parts);
-    const int is_list = type == (PyObject *)&PyList_Type, is_dict = type == (PyObject *)&PyDict_Type;
-    PyObject *made = is_dict ? PyDict_New() : is_list ? PyList_New(count) : PyTuple_New(count);
-    if (made == NULL)
-        return NULL;
-    for (Py_ssize_t k = 0; k < count; k++) {
-        PyObject *item = build(PyTuple_GET_ITEM(parts, k), leaves, n);
-        int failed = item == NULL;
-        if (!failed && is_dict) {
-            failed = PyDict_SetItem(made, PyTuple_GET_ITEM(PyTuple_GET_ITEM(nest, 2), k), item) < 0;
-            Py_DECREF(item);
-        } else if (!failed && is_list)
-            PyList_SET_ITEM(made, k, item);
-        else if (!failed)
-            PyTuple_SET_ITEM(made, k, item);
-        if (failed) {
-            Py_DECREF(made);
-            return NULL;
-        }
-    }
-    return made;
-}
-
 static int is_like(PyArrayObject *array, const Place *p)
 {
     if (PyArray_TYPE(array) != p->dtype->type_num || PyArray_NDIM(array) != p->ndim || !PyArray_ISCARRAY_RO(array))
@@ -154,6 +119,8 @@ static const void *elements(PyObject *value, const Place *p, Number *to)
         const double x = PyFloat_AS_DOUBLE(value);
         if (!(p->how & FLOAT))
             return NULL;
+        if (number == NPY_DOUBLE)
+            return &((PyFloatObject *)value)->ob_fval;
         if (number == NPY_FLOAT) {
             if (isfinite(x) && fabs(x) > FLT_MAX)
                 return NULL;
@@ -207,5 +174,139 @@ static void *target(PyObject *value, const Place *p, const Entrance *e, const vo
             return NULL;
     }
     return first;
+}
+
+/* What a run wrote. */
+typedef struct {
+    const Place *place;
+    PyObject **made;
+    void **outputs;
+} Ends;
+
+/* The next output that is wanted, which is taken over: an array, or NULL and where the number is. */
+static PyObject *taken(Ends *next, const Place **place, const void **from)
+{
+    while (next->place->how >= DROPPED) {
+        next->place++;
+        next->made++;
+        next->outputs++;
+    }
+    PyObject *made = *next->made;
+    *next->made++ = NULL;
+    *place = next->place++;
+    *from = *next->outputs++;
+    return made;
+}
+
+static PyObject *leaf(Ends *next)
+{
+    const Place *p;
+    const void *from;
+    PyObject *made = taken(next, &p, &from);
+    if (made != NULL)
+        return made;
+    if (p->dtype->type_num == NPY_DOUBLE) {
+        if (p->how == AS_ITEM)
+            return PyFloat_FromDouble(*(const double *)from);
+        if ((made = PyArrayScalar_New(Double)) != NULL)
+            PyArrayScalar_ASSIGN(made, Double, *(const double *)from);
+        return made;
+    }
+    if (p->how == AS_SCALAR)
+        return PyArray_Scalar((void *)from, p->dtype, NULL);
+    if (p->dtype->type_num == NPY_CDOUBLE)
+        return PyComplex_FromDoubles(((const double *)from)[0], ((const double *)from)[1]);
+    return PyLong_FromLongLong(*(const int64_t *)from);
+}
+
+/* The results as they are nested. */
+static PyObject *build(PyObject *nest, Ends *next)
+{
+    if (nest == Py_None)
+        return leaf(next);
+    PyObject *type = PyTuple_GET_ITEM(nest, 0), *parts = PyTuple_GET_ITEM(nest, 1);
+    if (type == Py_None) {
+        Py_INCREF(parts);
+        return parts;
+    }
+    const Py_ssize_t count = PyTuple_GET_SIZE(parts);
+    const int is_list = type == (PyObject *)&PyList_Type, is_dict = type == (PyObject *)&PyDict_Type;
+    PyObject *made = is_dict ? PyDict_New() : is_list ? PyList_New(count) : PyTuple_New(count);
+    for (Py_ssize_t k = 0; made != NULL && k < count; k++) {
+        PyObject *part = PyTuple_GET_ITEM(parts, k), *item = part == Py_None ? leaf(next) : build(part, next);
+        int failed = item == NULL;
+        if (!failed && is_dict) {
+            failed = PyDict_SetItem(made, PyTuple_GET_ITEM(PyTuple_GET_ITEM(nest, 2), k), item) < 0;
+            Py_DECREF(item);
+        } else if (!failed && is_list)
+            PyList_SET_ITEM(made, k, item);
+        else if (!failed)
+            PyTuple_SET_ITEM(made, k, item);
+        if (failed)
+            Py_CLEAR(made);
+    }
+    return made;
+}
+
+/* Whether a result is nothing but floating-point numbers in tuples, and so may be taken for the next one. */
+static int is_reusable(PyObject *nest, const Place *out, Py_ssize_t outs)
+{
+    for (Py_ssize_t k = 0; k < outs; k++)
+        if (out[k].how == AS_ARRAY || (out[k].how < DROPPED && out[k].dtype->type_num != NPY_DOUBLE))
+            return 0;
+    if (nest == Py_None || PyTuple_GET_ITEM(nest, 0) != (PyObject *)&PyTuple_Type || PY_VERSION_HEX >= 0x030e0000)
+        return 0; /* from 3.14 on a tuple remembers its hash */
+    PyObject *parts = PyTuple_GET_ITEM(nest, 1);
+    for (Py_ssize_t k = 0; k < PyTuple_GET_SIZE(parts); k++)
+        if (PyTuple_GET_ITEM(parts, k) != Py_None && !is_reusable(PyTuple_GET_ITEM(parts, k), out, 0))
+            return 0;
+    return 1;
+}
+
+/* The results in a tuple that no one else has any more, as zip does; what of it someone has is made anew. */
+static int refill(PyObject *nest, PyObject *tuple, Ends *next)
+{
+    PyObject *parts = PyTuple_GET_ITEM(nest, 1);
+    for (Py_ssize_t k = 0; k < PyTuple_GET_SIZE(parts); k++) {
+        PyObject *part = PyTuple_GET_ITEM(parts, k), *item = PyTuple_GET_ITEM(tuple, k);
+        if (Py_REFCNT(item) > 1) {
+            PyObject *made = build(part, next);
+            if (made == NULL)
+                return 0;
+            PyTuple_SET_ITEM(tuple, k, made);
+            Py_DECREF(item);
+        } else if (part != Py_None) {
+            if (!refill(part, item, next))
+                return 0;
+        } else {
+            const Place *p;
+            const void *from;
+            taken(next, &p, &from);
+            if (p->how == AS_ITEM)
+                ((PyFloatObject *)item)->ob_fval = *(const double *)from;
+            else
+                PyArrayScalar_ASSIGN(item, Double, *(const double *)from);
+        }
+    }
+    return 1;
+}
+
+/* The result of a run. */
+static PyObject *results(Entrance *e, Ends next)
+{
+    if (e->last != NULL && Py_REFCNT(e->last) == 1) {
+        if (refill(e->nest, e->last, &next)) {
+            Py_INCREF(e->last);
+            return e->last;
+        }
+        Py_CLEAR(e->last);
+        return NULL;
+    }
+    PyObject *made = build(e->nest, &next);
+    if (e->again && made != NULL) {
+        Py_INCREF(made);
+        Py_XSETREF(e->last, made);
+    }
+    return made;
 }
 """
