@@ -12,7 +12,8 @@ from typing import Any
 import numpy as np
 from attrs import frozen
 
-from wengert.backends.vectorized.lines import Lines, assembled
+from wengert.backends.assembled import assembled
+from wengert.backends.vectorized.lines import Lines
 from wengert.backends.vectorized.numbers import numbers
 from wengert.ir.graph import Constant, Graph, Node, Value
 from wengert.ir.ops import OPS
@@ -38,7 +39,7 @@ class _Step:
 
 
 def _step(graph: Graph, saved: int | None = None, *, plain: bool = True) -> _Step:
-    run = numbers(graph, boxed=False, saved=saved) if plain else None
+    run = numbers(graph, saved=saved) if plain else None
     if run is not None:
         return _Step(run, plain=True)
     return _Step(Lines(graph, own=False).function("step", saved), plain=False)

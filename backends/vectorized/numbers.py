@@ -12,7 +12,9 @@ from typing import Any
 
 import numpy as np
 
-from wengert.backends.vectorized.lines import Lines, assembled
+from wengert.backends.assembled import assembled
+from wengert.backends.quiet import quiet
+from wengert.backends.vectorized.lines import Lines
 from wengert.ir import kinds
 from wengert.ir.graph import Constant, Graph, Node, Value
 from wengert.ir.ops import OPS
@@ -69,12 +71,12 @@ def _written_out(op: kinds.Elementwise) -> bool:
 
 
 def numbers(
-    graph: Graph, *, boxed: bool, saved: int | None = None, checked: range | None = None
+    graph: Graph, *, saved: int | None = None, checked: range | None = None
 ) -> Callable[..., tuple[Any, ...]] | None:
-    """The function of a graph of real numbers and truths alone; None for any other graph.
+    """The function of a graph of real numbers and truths alone, from Python's to Python's; None for any other graph.
 
-    ``boxed`` says that it takes and gives arrays; otherwise they are Python's.  The outputs from ``saved`` on are
-    handed out together, as one tuple; last comes, for those that are ``checked``, a number that is NaN where one is.
+    The outputs from ``saved`` on are handed out together, as one tuple; last comes, for those that are ``checked``, a
+    number that is NaN where one is.
     """
     graph = dead_code(inline_bodies(graph, _written_out))
     every = {*graph.inputs, *graph.used_values(), *(v for node in graph.nodes for v in node.results)}
@@ -91,16 +93,13 @@ def numbers(
         lines.append(f"{names[node.result]} = {text}")
     results = [names[v] for v in graph.guarded_outputs]
     check = " + ".join(["0.0", *(f"{results[i]} * {results[i]}" for i in checked or ())])
-    if boxed:
-        results = [f"array({text})" for text in results]
     results += [] if checked is None else [check]
     arguments = [f"x{i}" for i in range(len(graph.inputs))]
-    cleared = [f"{x} = {x}.item()" for x in arguments] if boxed else []
     functions = {f"np_{node.op.name}": node.op.function for node in graph.nodes}
-    scope = {"array": np.array, "scaled": _scaled, "sqrt": math.sqrt, "raised": _RAISED,
-             "again": _again(graph, boxed, saved, checked), **functions}  # fmt: skip
+    scope = {"scaled": _scaled, "sqrt": math.sqrt, "raised": _RAISED,
+             "again": _again(graph, saved, checked), **functions}  # fmt: skip
     return assembled("numbers", arguments, [
-        *cleared, "try:", *(f"    {line}" for line in lines), f"    return {_packed(results, saved)}", "except raised:",
+        "try:", *(f"    {line}" for line in lines), f"    return {_packed(results, saved)}", "except raised:",
         f"    return again({', '.join(arguments)})",
     ], scope)  # fmt: skip
 
@@ -111,17 +110,13 @@ def _packed(results: list[str], saved: int | None) -> str:
     return f"({''.join(f'{x}, ' for x in first)}{inner})"
 
 
-def _again(
-    graph: Graph, boxed: bool, saved: int | None, checked: range | None
-) -> Callable[..., tuple[Any, ...]]:
+def _again(graph: Graph, saved: int | None, checked: range | None) -> Callable[..., tuple[Any, ...]]:
     made: list[Any] = []
 
     def again(*xs: Any) -> tuple[Any, ...]:
         if not made:
-            made.append(Lines(graph, own=True).function("values", checked=checked))
+            made.append(quiet(Lines(graph, own=True).function("values", checked=checked)))
         found = made[0](*map(np.array, xs))
-        if boxed:
-            return found  # type: ignore[no-any-return]
         plain = [x.item() for x in found]
         return tuple(plain) if saved is None else (*plain[:saved], tuple(plain[saved:]))
 

@@ -36,7 +36,7 @@ def test_inputs_are_never_written_to_and_results_share_nothing():
     x.setflags(write=False)
     y.setflags(write=False)
 
-    found = straight(graph_of(chain, X, X))(x, y)
+    found = straight(graph_of(chain, X, X))([x, y])
 
     for got, expected in zip(found, chain(x, y), strict=True):
         np.testing.assert_allclose(got, expected, rtol=1e-15)
@@ -63,7 +63,7 @@ def test_what_a_library_call_reads_is_not_written_to():
         s = np.sort(y, axis=1)
         return s, (y + 1.0) * 2.0
 
-    for got, expected in zip(straight(graph_of(f, X))(X), f(X), strict=True):
+    for got, expected in zip(straight(graph_of(f, X))([X]), f(X), strict=True):
         np.testing.assert_array_equal(got, expected)
 
 
@@ -106,14 +106,14 @@ def test_real_numbers_are_plain_ones():
     def f(a, b):
         return np.where(a > b, a * b, a - b) + abs(a) * np.exp(-b)
 
-    run = numbers(graph_of(f, 2.0, 1.0), boxed=True)
+    run = numbers(graph_of(f, 2.0, 1.0))
     for a, b in [(2.0, 1.0), (1.0, 2.0), (-0.0, 0.0), (np.nan, 1.0), (np.inf, -np.inf), (1.0, -1e3)]:
         with np.errstate(all="ignore"):
-            (got,) = run(np.array(a), np.array(b))
+            (got,) = run(a, b)
             np.testing.assert_array_equal(got, f(np.float64(a), np.float64(b)))
 
-    assert numbers(graph_of(lambda x: x + X, 2.0), boxed=True) is None
-    assert numbers(graph_of(lambda n: n + 1, 2), boxed=True) is None
+    assert numbers(graph_of(lambda x: x + X, 2.0)) is None
+    assert numbers(graph_of(lambda n: n + 1, 2)) is None
 
 
 @pytest.mark.parametrize("at", [0.0, -0.0, 1.0, -1.0, np.inf, -np.inf, np.nan])
@@ -140,7 +140,10 @@ def test_exact_products_where_plain_ones_give_nan():
     x = np.array([0.0, 1.0, 2.0])
     graph = graph_of(f, x)
 
-    assert one_pulled(graph, (0,))([x], [np.ones(1)]) is None
+    asked = []
+    several = lambda inputs, cotangents: asked.append(cotangents) or ((0.0,), (x[None],))
+    one_pulled(graph, (0,), several)([x], [np.ones(1)])
+    assert len(asked) == 1
     for backend in ("numpy", "python"):
         g = wg.grad(f, backend=backend)
         for _ in range(3):  # the later ones by another way in
