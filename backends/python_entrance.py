@@ -51,9 +51,9 @@ class Straight:
                     return tuple(instead(inputs))
             return tuple([np.array(x) if scalar else x for x, scalar in zip(made, scalars, strict=True)])
 
-        found = quiet(run) if self.loud else run
-        found.straight = self  # type: ignore[attr-defined]
-        return found
+        found: Any = quiet(run) if self.loud else run
+        found.straight = self
+        return found  # type: ignore[no-any-return]
 
 
 @define(eq=False)

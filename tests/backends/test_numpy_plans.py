@@ -9,7 +9,7 @@ import pytest
 import wengert as wg
 from wengert.backends.program import Program
 from wengert.backends.source.python.emit import emit
-from wengert.backends.vectorized import one_pulled, straight
+from wengert.backends.vectorized import number_loops, one_pulled, straight
 from wengert.backends.vectorized.adjoint import sweep
 from wengert.backends.vectorized.lines import Lines
 from wengert.backends.vectorized.numbers import numbers
@@ -106,7 +106,8 @@ def test_real_numbers_are_plain_ones():
     def f(a, b):
         return np.where(a > b, a * b, a - b) + abs(a) * np.exp(-b)
 
-    run = numbers(graph_of(f, 2.0, 1.0))
+    run, loud = numbers(graph_of(f, 2.0, 1.0))
+    assert loud  # exp
     for a, b in [(2.0, 1.0), (1.0, 2.0), (-0.0, 0.0), (np.nan, 1.0), (np.inf, -np.inf), (1.0, -1e3)]:
         with np.errstate(all="ignore"):
             (got,) = run(a, b)
@@ -169,8 +170,34 @@ def numbers_only(a, xs):
     return u * v + np.sum(ys)
 
 
+def small_arrays(xs, w):
+    """A plane, a matrix, truths, and a division by zero whose branch is not taken."""
+
+    def step(c, x):
+        y, far = c
+        turned = w[:2] @ y + x[:2] * np.array([x[2], w[2, 0]])
+        near = np.where(turned > 0, np.sqrt(abs(turned)), 1 / (turned - turned))
+        y = np.array([near[1] / 2, y[0] - 0.25 * np.sum(turned)])
+        return (y, (y @ y > 4) | far), (near[::-1], y[0] > 0, np.outer(y, x))
+
+    w = np.where(w > 5, w, w / 2)
+    (y, far), (ys, up, grown) = wg.scan(step, (xs[:1, :2].sum(axis=0) + np.array([1.0, 2.0]), False), abs(xs), reverse=True)
+    return np.sum(y * w[0]) + np.sum(ys**2) + np.sum(np.where(up, grown[:, 0, 1], 1.0)) + np.where(far, 1.0, 2.0)
+
+
+def test_small_arrays_in_loops_are_numbers():
+    xs, w = np.ones((4, 3)), np.ones((3, 2))
+    graph = graph_of(small_arrays, xs, w)
+    node = next(n for n in graph.nodes if n.op.name == "scan")
+    assert number_loops.forward(node, node.params["graph"], keeps=False) is not None
+    wide = graph_of(lambda x: wg.scan(lambda c, x: (c, np.tanh(x)), 0.0, x)[1], np.ones((2, 14)))
+    node = next(n for n in wide.nodes if n.op.name == "scan")
+    assert number_loops.forward(node, node.params["graph"], keeps=False) is None, "better as an array"
+
+
 @pytest.mark.parametrize("n", [0, 1, 5])
-@pytest.mark.parametrize("f, second", [(loops, np.arange(6.0).reshape(3, 2) / 7), (numbers_only, None)])
+@pytest.mark.parametrize("f, second", [(loops, np.arange(6.0).reshape(3, 2) / 7), (numbers_only, None),
+                                       (small_arrays, np.arange(6.0).reshape(3, 2) / 7)])  # fmt: skip
 def test_loops_of_known_length(f, second, n):
     rng = np.random.default_rng(3)
     args = (rng.normal(size=(n, 3)), second) if second is not None else (0.7, rng.normal(size=n))
