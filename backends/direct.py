@@ -18,19 +18,30 @@ import numpy as np
 from attrs import frozen
 
 from wengert.backends import protocol
+from wengert.backends.python_entrance import (
+    ARRAY,
+    AS_ARRAY,
+    AS_ITEM,
+    AS_SCALAR,
+    COMPLEX,
+    DROPPED,
+    FLOAT,
+    INT,
+    IS_FALSE,
+    IS_TRUE,
+    SCALAR,
+    Links,
+    entrance,
+)
 from wengert.ir.graph import Graph
 from wengert.ir.structure import LEAF, Structure, flatten, unflatten
 from wengert.ir.types import ArrayType
 
 __all__ = [
-    "Entrances", "Nest", "Plan", "exactly", "gradient_run", "loosely", "nests_of", "outputs_of", "pushed_run",
-    "resulting", "written",
+    "ARRAY", "AS_ARRAY", "AS_ITEM", "AS_SCALAR", "DROPPED", "Entrances", "Nest", "Plan", "exactly", "gradient_run",
+    "loosely", "nests_of", "outputs_of", "pushed_run", "resulting", "written",
 ]  # fmt: skip
 
-#: What an input may be given as.
-FLOAT, INT, COMPLEX, SCALAR, ARRAY = 1, 2, 4, 8, 16
-#: What becomes of an output: a Python number, a NumPy scalar, an array, nothing; or it is a guard.
-AS_ITEM, AS_SCALAR, AS_ARRAY, DROPPED, IS_FALSE, IS_TRUE = range(6)
 #: None is a leaf; (type, nests, keys) a tuple, list or dict; (None, value) what is always the same.
 Nest: TypeAlias = Any
 #: Entrances of one callable: for other shapes, branches and backends.
@@ -211,121 +222,6 @@ def _check_target(k: int, count: int, value: Any, target: Any) -> None:
 # -- the entrances ------------------------------------------------------------------------------------------------
 
 
-class Entrance:
-    """The entrance in Python.  ``run(inputs)`` gives the outputs, as they are in the plan."""
-
-    __slots__ = ("_flat", "_inputs", "_later", "_outputs", "_plan", "_run", "otherwise")
-
-    def __init__(self, plan: Plan, run: Callable[[list[Any]], Sequence[Any]], later: Callable[[Entrance], None] | None):
-        self._plan, self._run, self._later = plan, run, later
-        self._inputs = [(t.dtype, t.shape, how, t.dtype.type) for t, how in zip(plan.inputs, plan.takes, strict=True)]
-        self._flat = all(nest is None for nest in plan.arguments)
-        self.otherwise: Any = None
-
-    def __call__(self, *args: Any, **kwargs: Any) -> Any:
-        plan = self._plan
-        if self._later is not None:
-            self._later(self)
-        if len(args) == len(plan.arguments) and not kwargs and (leaves := self._leaves(args)) is not None:
-            result = self._attempt(leaves)
-            if result is not NotImplemented:
-                return result
-        return NotImplemented if self.otherwise is None else self.otherwise(*args, **kwargs)
-
-    def _leaves(self, args: tuple[Any, ...]) -> Sequence[Any] | None:
-        plan = self._plan
-        if plan.trace is not None and plan.trace.get() is not None:
-            return None
-        if plan.backend is not None and protocol.current() != plan.backend:
-            return None
-        leaves: Any = args
-        if not self._flat:
-            leaves = []
-            if not all(_collect(nest, x, leaves) for nest, x in zip(plan.arguments, args, strict=True)):
-                return None
-        if plan.rest:
-            leaves = (*leaves, *plan.rest)
-        if plan.around is not None and not (plan.same is not None and _is_same(plan.same)):
-            more = plan.around()
-            return None if more is None else (*leaves, *more)
-        return leaves  # type: ignore[no-any-return]
-
-    def _attempt(self, leaves: Sequence[Any]) -> Any:
-        arrays = []
-        for x, (dtype, shape, takes, scalar) in zip(leaves, self._inputs, strict=True):
-            kind = type(x)
-            if kind is np.ndarray:
-                if not takes & ARRAY or x.shape != shape or (x.dtype is not dtype and x.dtype != dtype):
-                    return NotImplemented
-                if not x.flags.carray and not (x.flags.c_contiguous and x.flags.aligned):  # read-only
-                    return NotImplemented
-            elif (
-                (kind is float and takes & FLOAT) or (kind is scalar and takes & SCALAR)
-                or (kind is int and takes & INT) or (kind is complex and takes & COMPLEX)
-            ):  # fmt: skip
-                try:
-                    x = np.array(x, dtype)
-                except OverflowError:
-                    return NotImplemented
-            else:
-                return NotImplemented
-            arrays.append(x)
-        plan, flat = self._plan, []
-        try:
-            values = self._run(arrays)
-        except (IndexError, ValueError):
-            if any(hand > DROPPED for hand in plan.hands):  # it may be another branch
-                return NotImplemented
-            raise
-        for value, hand in zip(values, plan.hands, strict=True):
-            if hand == AS_ARRAY:
-                flat.append(value)
-            elif hand == AS_SCALAR:
-                flat.append(value[()])
-            elif hand == AS_ITEM:
-                flat.append(value.item())
-            elif hand != DROPPED and bool(value) is not (hand == IS_TRUE):
-                return NotImplemented
-        result = flat[0] if plan.results is None else _built(plan.results, iter(flat))
-        return result if plan.finish is None else plan.finish(result)
-
-
-def _is_same(entries: Sequence[tuple[Any, Any, Any]]) -> bool:
-    try:
-        for holder, key, value in entries:
-            if (holder.cell_contents if key is None else holder[key]) is not value:
-                return False
-    except (KeyError, ValueError):  # an empty cell
-        return False
-    return True
-
-
-def _collect(nest: Nest, value: Any, leaves: list[Any]) -> bool:
-    if nest is None:
-        leaves.append(value)
-        return True
-    cls, parts = nest[:2]
-    if cls is None:
-        return value is parts
-    if type(value) is not cls or len(value) != len(parts):
-        return False
-    if cls is dict:
-        if tuple(value) != nest[2]:
-            return False
-        value = value.values()
-    return all(_collect(part, x, leaves) for part, x in zip(parts, value, strict=True))
-
-
-def _built(nest: Nest, flat: Any) -> Any:
-    if nest is None:
-        return next(flat)
-    cls, parts = nest[:2]
-    if cls is None:
-        return parts
-    items = [_built(part, flat) for part in parts]
-    return dict(zip(nest[2], items, strict=True)) if cls is dict else cls(items)
-
-
 def _nothing(*args: Any, **kwargs: Any) -> Any:
     return NotImplemented
 
@@ -364,7 +260,7 @@ class Entrances:
         made = None if direct is None else direct(plan)
         if made is None:
             later = None if direct is None else _Later(weakref.ref(self), key, plan, direct)
-            made = Entrance(plan, run, later)
+            made = entrance(plan, run, later)
         self._linked({key: made, **self._links})
 
     def replace(self, key: Any, made: Any) -> None:
@@ -375,9 +271,9 @@ class Entrances:
     def _linked(self, links: dict[Any, Any]) -> None:
         kept = list(links.items())[:MOST]
         following = None
-        for _, entrance in reversed(kept):
-            entrance.otherwise = following
-            following = entrance
+        for _, each in reversed(kept):
+            getattr(each, "links", each).otherwise = following
+            following = each
         self._links = dict(kept)
         self.first = following if following is not None else _nothing
 
@@ -388,9 +284,9 @@ class _Later:
     def __init__(self, owner: Any, key: Any, plan: Plan, direct: Any) -> None:
         self.owner, self.key, self.plan, self.direct, self.calls = owner, key, plan, direct, 0
 
-    def __call__(self, entrance: Entrance) -> None:
+    def __call__(self, links: Links) -> None:
         self.calls += 1
         if self.calls % 16 == 0 and (made := self.direct(self.plan)) is not None:
-            entrance._later = None  # noqa: SLF001 (its own)
+            links.later = None
             if (owner := self.owner()) is not None:
                 owner.replace(self.key, made)

@@ -10,6 +10,8 @@ from typing import Any
 import numpy as np
 
 from wengert.backends.protocol import Forward, Reverse, Run
+from wengert.backends.python_entrance import Straight
+from wengert.backends.quiet import quiet
 from wengert.backends.rerolled import rerolling
 from wengert.backends.vectorized.adjoint import settled, sweep
 from wengert.backends.vectorized.arrays import Products, swept
@@ -31,26 +33,31 @@ LANES = 1024
 PARTS = 4000, 8
 
 
-def straight(graph: Graph, checked: range | None = None) -> Callable[..., tuple[Any, ...]]:
-    """A graph as a function from arrays to arrays of their own; then what is NaN where one is in a checked output."""
-    found = numbers(graph, boxed=True, checked=checked)
-    return found or Lines(graph, own=True, derived=checked or range(0)).function("program", checked=checked)
+def straight(graph: Graph, checked: range | None = None, instead: Any = None) -> Run:
+    """A graph as a function of its own, without axes on plain numbers; ``instead(inputs)`` has the answer where there
+    is a NaN in a checked output, which are derivatives."""
+    plain, derived = numbers(graph, checked=checked), checked or range(0)
+    call, loud = plain or (Lines(graph, own=True, derived=derived).function("program", checked=checked), True)
+    return Straight(call, plain is not None, loud, instead).run([v.type for v in graph.guarded_outputs])
 
 
-def one_pulled(graph: Graph, active: tuple[int, ...]) -> Callable[[Any, Any], Any]:
-    """Values and cotangents for one cotangent of each output; None where that takes more than plain products."""
+def one_pulled(graph: Graph, active: tuple[int, ...], several: Reverse) -> Callable[[Any, Any], Any]:
+    """Values and cotangents for one cotangent of each output; by ``several`` where plain products do not do."""
     moving = [i for i, v in enumerate(graph.outputs) if is_inexact(v.type.dtype)]
-    stop = len(graph.guarded_outputs)
-    program = straight(sweep(graph, active).graph, range(stop, stop + len(active)))
+    n, stop = len(graph.inputs), len(graph.guarded_outputs)
 
-    @np.errstate(all="ignore")
-    def run(inputs: Any, cotangents: Any) -> Any:
-        made = program(*inputs, *[cotangents[i][0] for i in moving])
-        if made[-1] != made[-1]:
-            return None
-        return made[:stop], tuple([g[None] for g in made[stop:-1]])
+    def instead(given: Any) -> tuple[Any, ...]:
+        cotangents = dict(zip(moving, given[n:], strict=True))
+        values, pulled = several(given[:n], [cotangents[i][None] if i in cotangents else None for i in range(stop)])
+        return (*values, *(g[0] for g in pulled))
 
-    return run
+    run = straight(sweep(graph, active).graph, range(stop, stop + len(active)), instead)
+
+    def pulled(inputs: Any, cotangents: Any) -> Any:
+        made = run([*inputs, *[cotangents[i][0] for i in moving]])
+        return made[:stop], tuple([g[None] for g in made[stop:]])
+
+    return pulled
 
 
 class Sweeps:
@@ -70,13 +77,11 @@ class Sweeps:
         def sweep(products: Products) -> Any:
             return owned(mode.starts, mode.sweep(next(envs), given, k, products, last=last), given, k)
 
-        with np.errstate(all="ignore"):
-            return swept(sweep)
+        return quiet(swept)(sweep)  # type: ignore[no-any-return]
 
     def __call__(self, inputs: Any, cotangents: Any) -> tuple[Any, Any]:
         mode = self.mode
-        with np.errstate(all="ignore"):
-            env = mode.values(inputs)
+        env = quiet(mode.values)(inputs)
         values = mode.plan.results(env)
         if cotangents is None:
             return values, lambda given: self.pull(itertools.repeat(env), given, last=False)
@@ -96,36 +101,28 @@ class NumpyBackend:
         return None
 
     def compile(self, graph: Graph) -> Run:
-        program = straight(inline_calls(components(graph, LANES, *PARTS)))
-
-        def run(inputs: Any) -> tuple[Any, ...]:
-            with np.errstate(all="ignore"):
-                return program(*inputs)
-
-        return run
+        return straight(inline_calls(components(graph, LANES, *PARTS)))
 
     def forward(self, graph: Graph, active: tuple[int, ...]) -> Forward:
         mode = Pushing(graph, active)
 
+        @quiet
         def run(inputs: Any, tangents: Any) -> tuple[Any, Any]:
-            with np.errstate(all="ignore"):
-                env = mode.values(inputs)
-                ends = swept(lambda products: owned(mode.ends, mode.sweep(env, tangents, products), tangents))
-                return mode.plan.results(env), ends
+            env = mode.values(inputs)
+            ends = swept(lambda products: owned(mode.ends, mode.sweep(env, tangents, products), tangents))
+            return mode.plan.results(env), ends
 
         return run
 
     def reverse(self, graph: Graph, active: tuple[int, ...]) -> Reverse:
         moving = [i for i, v in enumerate(graph.outputs) if is_inexact(v.type.dtype)]
         several = Sweeps(graph, active)
-        one = functools.cache(lambda: one_pulled(graph, active))
+        one = functools.cache(lambda: one_pulled(graph, active, several))
         active_nodes(graph, active)  # where a rule is unknown, it is refused now
 
         def run(inputs: Any, cotangents: Any = None) -> tuple[Any, Any]:
             if cotangents is not None and all(cotangents[i] is not None and len(cotangents[i]) == 1 for i in moving):
-                made = one()(inputs, cotangents)
-                if made is not None:
-                    return made  # type: ignore[no-any-return]
+                return one()(inputs, cotangents)  # type: ignore[no-any-return]
             return several(inputs, cotangents)
 
         return run
@@ -138,18 +135,13 @@ class NumpyBackend:
         whole = settled(substitute(written.graph.evolve(inputs=written.graph.inputs[: len(graph.inputs)]), one))
         m, n = len(graph.outputs), len(graph.guarded_outputs)
         outputs = (*whole.outputs[:m], *whole.outputs[n:], *whole.outputs[m:n])
-        program = straight(whole.evolve(outputs=outputs), range(m, m + len(active)))
         several, ones = Sweeps(graph, active), [np.ones(1, type_.dtype), *[None] * (m - 1)]
 
-        @np.errstate(all="ignore")
-        def run(inputs: Any) -> tuple[Any, ...]:
-            made = program(*inputs)
-            if made[-1] == made[-1]:
-                return made[:-1]
+        def instead(inputs: Any) -> tuple[Any, ...]:
             values, cotangents = several(inputs, ones)
             return (*values[:m], *(g[0] for g in cotangents), *values[m:])
 
-        return run
+        return straight(whole.evolve(outputs=outputs), range(m, m + len(active)), instead)
 
     def source(self, graph: Graph) -> str:
         message = "The numpy backend generates no source; ask for 'python', which prints NumPy code."

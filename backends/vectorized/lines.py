@@ -14,6 +14,7 @@ from typing import Any
 import numpy as np
 
 from wengert.backends import matmul
+from wengert.backends.assembled import assembled
 from wengert.backends.liveness import Liveness, memory, sources
 from wengert.backends.vectorized import arrays
 from wengert.backends.vectorized.evaluate import bare_operands, lower
@@ -21,7 +22,7 @@ from wengert.ir import kinds
 from wengert.ir.graph import Constant, Graph, Node, Value
 from wengert.ir.ops import OPS
 
-__all__ = ["Lines", "assembled"]
+__all__ = ["Lines"]
 
 #: Operators that do for two NumPy scalars what the ufunc does, at a tenth of its price.
 _OPERATORS = {"+", "-", "*", "/", "<", "<=", ">", ">=", "==", "!="}
@@ -49,9 +50,9 @@ _FOLDS = {"+": np.add, "max": np.maximum, "min": np.minimum}
 class Lines:
     """The statements of a graph.
 
-    ``own`` says that each output must be an array of its own; else they may be views of inputs or of each other.
-    ``derived`` are the outputs of which the signs of zeros do not matter: derivatives.  ``scope`` are the objects that
-    the text names.
+    ``own`` says that each output with axes must be an array of its own; else they may be views of inputs or of each
+    other.  ``derived`` are the outputs of which the signs of zeros do not matter: derivatives.  ``scope`` are the
+    objects that the text names.
     """
 
     def __init__(self, graph: Graph, *, own: bool, derived: range = range(0)) -> None:
@@ -286,7 +287,7 @@ class Lines:
     # -- results --------------------------------------------------------------------------------------------------
 
     def results(self) -> list[str]:
-        """The text of each output."""
+        """The text of each output; those without axes are scalars."""
         if not self.own:
             return [self.name(v) for v in self.graph.guarded_outputs]
         outputs = self.graph.guarded_outputs
@@ -312,7 +313,7 @@ class Lines:
 
     def _owned(self, v: Value, own: object) -> str:
         if not v.type.shape:
-            return f"array({self.name(v)})"
+            return self.number(v, literal=False)
         return f"finished({self.name(v)})" if own else f"array({self.name(v)}, order='C')"
 
 
@@ -355,11 +356,3 @@ def _makes(node: Node) -> bool:
     if isinstance(op, kinds.Reduction):
         return bool(node.params["axes"])
     return isinstance(op, kinds.Contraction | kinds.Indexing | kinds.Movement)
-
-
-def assembled(name: str, arguments: Sequence[str], body: Sequence[str], scope: dict[str, Any]) -> Callable[..., Any]:
-    """The function of a text."""
-    text = "\n".join([f"def {name}({', '.join(arguments)}):", *(f"    {line}" for line in body), ""])
-    # The text is ours: names come from counters, literals from repr of numbers.
-    exec(compile(text, f"<wengert {name}>", "exec"), scope)
-    return scope[name]  # type: ignore[no-any-return]

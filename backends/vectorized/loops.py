@@ -10,10 +10,10 @@ from collections.abc import Callable, Sequence
 from typing import Any
 
 import numpy as np
-from attrs import frozen
 
-from wengert.backends.vectorized.lines import Lines, assembled
-from wengert.backends.vectorized.numbers import numbers
+from wengert.backends.assembled import assembled
+from wengert.backends.vectorized import number_loops
+from wengert.backends.vectorized.lines import Lines
 from wengert.ir.graph import Constant, Graph, Node, Value
 from wengert.ir.ops import OPS
 from wengert.ir.types import STEPS, is_inexact
@@ -29,21 +29,6 @@ def has_length(node: Node) -> bool:
     return node.op is OPS["scan"] and node.params["length"] != STEPS
 
 
-@frozen
-class _Step:
-    """A sub-graph as a function; ``plain`` where it takes and gives Python's numbers."""
-
-    run: Callable[..., Any]
-    plain: bool
-
-
-def _step(graph: Graph, saved: int | None = None, *, plain: bool = True, derived: range = range(0)) -> _Step:
-    run = numbers(graph, boxed=False, saved=saved) if plain else None
-    if run is not None:
-        return _Step(run, plain=True)
-    return _Step(Lines(graph, own=False, derived=derived).function("step", saved), plain=False)
-
-
 def _comma(names: Sequence[str]) -> str:
     return "".join(f"{name}, " for name in names)
 
@@ -51,10 +36,10 @@ def _comma(names: Sequence[str]) -> str:
 class _Text:
     """The text of a loop: what comes in, what is made of each step, what goes out."""
 
-    def __init__(self, step: _Step, n: int, *, reverse: bool) -> None:
-        self.plain, self.flip = step.plain, reverse
+    def __init__(self, step: Callable[..., Any], n: int, *, reverse: bool) -> None:
+        self.flip = reverse
         self.scope: dict[str, Any] = {
-            "step": step.run, "order": range(n)[::-1] if reverse else range(n), "array": np.array, "empty": np.empty,
+            "step": step, "order": range(n)[::-1] if reverse else range(n), "array": np.array, "empty": np.empty,
             "zeros": np.zeros, "add": np.add}  # fmt: skip
         self.n = n
         self.before: list[str] = []
@@ -64,20 +49,6 @@ class _Text:
         name = f"d_{v.type.dtype.name}"
         self.scope[name] = v.type.dtype.type
         return name
-
-    def enters(self, name: str) -> None:
-        """A value that is there from the beginning."""
-        if self.plain:
-            self.before.append(f"{name} = {name}.item()")
-
-    def column(self, name: str) -> None:
-        """Values of which each step reads one."""
-        if self.plain:
-            self.before.append(f"{name} = {name}.tolist()")
-
-    def leaves(self, name: str, v: Value) -> str:
-        """A value as it is handed out."""
-        return f"{self.dtype(v)}({name})" if self.plain else name
 
     def gathers(self, name: str, v: Value) -> str:
         """One value of each step, along a new first axis."""
@@ -96,9 +67,9 @@ class _Text:
             self.before.append(f"{total} = zeros({v.type.shape}, {self.dtype(v)})")
             self.within.append(f"add({total}, {name}, {total})")
         else:
-            self.before.append(f"{total} = {self.dtype(v)}(0){'.item()' if self.plain else ''}")
+            self.before.append(f"{total} = {self.dtype(v)}(0)")
             self.within.append(f"{total} = {total} + {name}")
-        return self.leaves(total, v)
+        return total
 
     def function(self, arguments: Sequence[str], call: Sequence[str], results: Sequence[str]) -> Callable[..., Any]:
         body = [*call, *self.within] or ["pass"]
@@ -107,20 +78,16 @@ class _Text:
         return assembled("loop", arguments, lines, self.scope)
 
 
-def _forward(node: Node, step: _Step, *, keeps: bool) -> Callable[..., Any]:
+def _forward(node: Node, graph: Graph, *, keeps: bool) -> Callable[..., Any]:
     """The values of a loop; with ``keeps``, what each step saves in a list behind them."""
-    params, graph = node.params, node.params["graph"]
+    params, stop = node.params, len(node.results)
+    step = Lines(graph, own=False).function("step", stop if keeps else None)
     c, m, ins = params["consts"], params["carries"], graph.inputs
     text = _Text(step, params["length"], reverse=params["reverse"])
     names = [f"k{i}" for i in range(c)] + [f"c{i}" for i in range(m)]
     columns = [f"x{i}s" for i in range(len(ins) - c - m)]
-    for name in names:
-        text.enters(name)
-    for name in columns:
-        text.column(name)
-    carry, ys = names[c:], [f"y{i}" for i in range(len(graph.outputs) - m)]
-    results = [text.leaves(name, v) for name, v in zip(carry, graph.outputs[:m], strict=True)]
-    results += [text.gathers(name, v) for name, v in zip(ys, graph.outputs[m:], strict=True)]
+    carry, ys = names[c:], [f"y{i}" for i in range(stop - m)]
+    results = [*carry, *(text.gathers(name, v) for name, v in zip(ys, graph.outputs[m:stop], strict=True))]
     if keeps:
         text.before.append("kept = []")
         text.within.append("kept.append(saved)")
@@ -132,7 +99,9 @@ def _forward(node: Node, step: _Step, *, keeps: bool) -> Callable[..., Any]:
 
 def loop(node: Node) -> Callable[..., Any]:
     """The values of a loop of known length: a tuple, of one result itself."""
-    return _forward(node, _step(node.params["graph"]), keeps=False)
+    graph = node.params["graph"]
+    plain = number_loops.forward(node, graph, keeps=False)
+    return _forward(node, graph, keeps=False) if plain is None else plain[0]
 
 
 class Loop:
@@ -160,30 +129,8 @@ class Loop:
         active = tuple(i for i, flag in enumerate(moves) if flag)
         ends = tuple(i for i, v in enumerate(outs) if is_inexact(v.type.dtype) and (i < m or there[i]))
         first, second, fixed = _halves(self.sweep(graph, active, ends), len(outs), ins[:c])
-        there_step = _step(first, len(outs))
-        back_step = _step(second, plain=there_step.plain, derived=range(len(second.outputs)))
-        if there_step.plain and not back_step.plain:
-            there_step = _step(first, len(outs), plain=False)
-        self.made = _forward(self.node, there_step, keeps=True)
-        text = _Text(back_step, params["length"], reverse=not params["reverse"])
-        held, gs = [f"k{i}" for i in fixed], [f"g{i}" for i in ends]
-        saved = [f"r{i}" for i in range(len(second.inputs) - len(held) - len(gs))]
-        for name in held:
-            text.enters(name)
-        for i, name in zip(ends, gs, strict=True):
-            text.enters(name) if i < m else text.column(name)
-        shares, results = [], []
-        for i in active:
-            share, v = f"s{i}" if i < c else f"g{i - c}" if i < c + m else f"h{i}", ins[i]
-            shares.append(share)
-            if self.live[i]:
-                results.append(
-                    text.adds(f"a{i}", share, v) if i < c
-                    else text.leaves(share, v) if i < c + m else text.gathers(share, v))
-        given = _comma([*held, *saved, *(name if i < m else f"{name}[i]" for i, name in zip(ends, gs, strict=True))])
-        call = [f"{_comma(saved)}= kept.pop()"] if saved else []
-        call += [f"{_comma(shares)}= step({given})"]
-        run = text.function(["kept", *held, *gs], call, results)
+        self.made, run = self._plain(first, second, fixed, ends, active) or (
+            _forward(self.node, first, keeps=True), self._back(second, fixed, ends, active))  # fmt: skip
         arrives = [i for i, flag in enumerate(there) if flag]
         types = {i: outs[i].type for i in ends}
 
@@ -194,6 +141,34 @@ class Loop:
             return run(kept, *[operands[i] for i in fixed], *full)
 
         return back
+
+    def _plain(self, first: Graph, second: Graph, fixed: Any, ends: Any, active: Any) -> tuple[Any, Any] | None:
+        """Both ways on plain numbers, where both can be."""
+        plain = number_loops.forward(self.node, first, keeps=True)
+        if plain is None:
+            return None
+        there, kept = plain
+        back = number_loops.backward(self.node, second, fixed, kept, ends, active, self.live)  # type: ignore[arg-type]
+        return None if back is None else (there, back)
+
+    def _back(self, second: Graph, fixed: Any, ends: Any, active: Any) -> Callable[..., Any]:
+        params, ins = self.node.params, self.node.params["graph"].inputs
+        c, m = params["consts"], params["carries"]
+        step = Lines(second, own=False, derived=range(len(second.outputs))).function("step")
+        text = _Text(step, params["length"], reverse=not params["reverse"])
+        held, gs = [f"k{i}" for i in fixed], [f"g{i}" for i in ends]
+        saved = [f"r{i}" for i in range(len(second.inputs) - len(held) - len(gs))]
+        shares, results = [], []
+        for i in active:
+            share, v = f"s{i}" if i < c else f"g{i - c}" if i < c + m else f"h{i}", ins[i]
+            shares.append(share)
+            if self.live[i]:
+                results.append(
+                    text.adds(f"a{i}", share, v) if i < c else share if i < c + m else text.gathers(share, v))
+        given = _comma([*held, *saved, *(name if i < m else f"{name}[i]" for i, name in zip(ends, gs, strict=True))])
+        call = [f"{_comma(saved)}= kept.pop()"] if saved else []
+        call += [f"{_comma(shares)}= step({given})"]
+        return text.function(["kept", *held, *gs], call, results)
 
 
 def _halves(written: Any, n: int, consts: Sequence[Value]) -> tuple[Graph, Graph, list[int]]:

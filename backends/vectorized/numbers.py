@@ -1,32 +1,45 @@
-"""Straight lines of plain numbers: a graph without axes in Python's own float arithmetic, which is IEEE's.
+"""Straight lines of plain numbers: a graph of few elements in Python's own float arithmetic, which is IEEE's.
 
-Functions are NumPy's, which give the same bits here as on arrays.  Where Python raises and IEEE answers (a division by
-zero), the call is made again with NumPy.
+Each element of a small array is a number of its own, so that what moves elements is a choice of names.  Functions are
+NumPy's, which give the same bits here as on arrays.  Where Python raises and IEEE answers (a division by zero), the
+call is made again with care.
 """
 
 from __future__ import annotations
 
+import itertools
 import math
-from collections.abc import Callable
-from typing import Any
+from collections import Counter
+from collections.abc import Callable, Sequence
+from typing import Any, TypeAlias
 
 import numpy as np
+from attrs import frozen
 
-from wengert.backends.vectorized.lines import Lines, assembled
+from wengert.backends.assembled import assembled
 from wengert.ir import kinds
+from wengert.ir.batching import sources
 from wengert.ir.graph import Constant, Graph, Node, Value
 from wengert.ir.ops import OPS
 from wengert.ir.passes import dead_code, inline_bodies
 
-__all__ = ["numbers"]
+__all__ = ["RAISED", "Written", "elements", "numbers", "tuple_of", "written"]
 
 _BINARY = {
     **{symbol: symbol for symbol in ("+", "-", "*", "/", "<", "<=", ">", ">=", "==", "!=")},
     "and": "and", "or": "or", "xor": "!=",
 }  # fmt: skip
-_UNARY = {"neg": "-{}", "not": "not {}", "abs": "abs({})", "identity": "{}"}
+_UNARY = {"neg": "-{}", "not": "not {}", "abs": "abs({})"}
 #: What Python raises where IEEE has an answer.
-_RAISED = (ZeroDivisionError, ValueError)
+RAISED = (ZeroDivisionError, ValueError)
+#: Elements that may come about, and how long an expression may be.
+LIMIT, LENGTH = 1500, 80
+#: What a step costs: on an array, a call on a number; in units of an operation on numbers.
+ARRAY, CALL = 12, 5
+
+Names: TypeAlias = tuple[str, ...]
+#: What the names of elements are put into, and the names.
+Term: TypeAlias = tuple[str, Names]
 
 
 def _scaled(p: float, t: float) -> float:
@@ -34,33 +47,186 @@ def _scaled(p: float, t: float) -> float:
     return 0.0 if product != product and (p == 0 or t == 0) else product
 
 
-def _spelled(v: Constant) -> str:
-    x = v.array.item()
+def _divided(x: float, y: float) -> float:
+    if y or x != x or not x:
+        return x / y if y else math.nan
+    return math.copysign(math.inf, x) * math.copysign(1.0, y)
+
+
+def _root(x: float) -> float:
+    return math.sqrt(x) if x >= 0 else x if x != x else math.nan
+
+
+_SCOPE: dict[str, Any] = {"scaled": _scaled, "divided": _divided, "sqrt": math.sqrt, "root": _root, "raised": RAISED}
+
+
+def elements(name: str, v: Value) -> Names:
+    """A name for each element of a value."""
+    return (name,) if not v.type.shape else tuple(f"{name}_{i}" for i in range(v.type.size))
+
+
+def tuple_of(names: Sequence[str]) -> str:
+    """The text of a tuple, or of what one is taken apart into; of nothing, nothing."""
+    return "".join(f"{name}, " for name in names)
+
+
+def _spelled(x: Any) -> str:
     return repr(x) if isinstance(x, bool) or math.isfinite(x) else f"float('{x!r}')"
 
 
-def _text(node: Node, xs: list[str]) -> str | None:
-    """A node as an expression; None where it has none."""
+def _term(node: Node, xs: Names, *, careful: bool) -> Term | None:
+    """An element of an elementwise node; None where it has no text."""
     op = node.op
-    if not isinstance(op, kinds.Elementwise):
-        return xs[0] if op.name in ("reshape", "broadcast_to", "transpose", "slice") else None
+    assert isinstance(op, kinds.Elementwise)
     bools = all(v.type.dtype.kind == "b" for v in node.operands)
     if op is OPS["scale"]:
-        return f"scaled({', '.join(xs)})"
-    if op.symbol == "cast":
+        return "scaled({}, {})", xs
+    if op.symbol in ("cast", "identity"):
         same = node.operands[0].type.dtype == node.result.type.dtype
-        return xs[0] if same else f"float({xs[0]})" if bools else None
+        return ("{}", xs) if same else ("float({})", xs) if bools else None
     if op.symbol == "?:":
-        return f"{xs[1]} if {xs[0]} else {xs[2]}"
+        return "{1} if {0} else {2}", xs
     if bools and op.symbol in ("+", "-", "*", "/", "neg", "abs"):
         return None
+    if careful and op.symbol == "/":
+        return "divided({}, {})", xs
     if op.symbol in _BINARY:
-        return f"{xs[0]} {_BINARY[op.symbol]} {xs[1]}"
+        return f"{{}} {_BINARY[op.symbol]} {{}}", xs
     if op.symbol in _UNARY:
-        return _UNARY[op.symbol].format(*xs)
+        return _UNARY[op.symbol], xs
     if op is OPS["sqrt"]:
-        return f"sqrt({', '.join(xs)})"
-    return f"np_{op.name}({', '.join(xs)})" if isinstance(op.function, np.ufunc) else None
+        return "root({})" if careful else "sqrt({})", xs
+    if not isinstance(op.function, np.ufunc):
+        return None
+    return f"np_{op.name}({', '.join(['{}'] * len(xs))}).item()", xs
+
+
+@frozen
+class Written:
+    """The lines of a graph, the names of the elements of each output, and what the lines read besides."""
+
+    lines: list[str]
+    outputs: list[Names]
+    scope: dict[str, Any]
+
+    @property
+    def loud(self) -> bool:
+        """Whether NumPy would tell of errors."""
+        return any(name.startswith("np_") for name in self.scope)
+
+
+class _Writer:
+    def __init__(self, graph: Graph, inputs: Sequence[Names], prefix: str, *, careful: bool) -> None:
+        self.graph, self.prefix, self.careful = graph, prefix, careful
+        self.scope = dict(_SCOPE)
+        self.terms: dict[str, Term] = {}
+        self.known: dict[Term, str] = {}
+        #: Of each value the names of its elements; of what is zero because nothing was put there, "".
+        self.names: dict[Value, Names] = dict(zip(graph.inputs, inputs, strict=True))
+
+    def of(self, v: Value) -> Names:
+        if v not in self.names:
+            assert isinstance(v, Constant)
+            self.names[v] = tuple(f"({_spelled(x)})" for x in v.array.ravel().tolist())
+        return self.names[v]
+
+    def plain(self, v: Value) -> Names:
+        return tuple(name or "(0.0)" for name in self.of(v))
+
+    def name(self, term: Term) -> str:
+        if term[0] == "{}":
+            return term[1][0]
+        if term not in self.known:
+            self.known[term] = name = f"{self.prefix}{len(self.known)}"
+            self.terms[name] = term
+        return self.known[term]
+
+    def total(self, names: Sequence[str]) -> str:
+        whole = names[0]
+        for name in names[1:]:
+            whole = self.name(("{} + {}", (whole, name)))
+        return whole
+
+    def made(self, node: Node) -> Names | None:
+        """The elements of a node; None where it is no node for numbers."""
+        op = node.op
+        if isinstance(op, kinds.Movement):
+            flat = [x for v in node.operands for x in self.of(v)]
+            zero = "" if node.result.type.dtype.kind == "f" else "(False)"
+            places = sources(node, [v.type.shape for v in node.operands]).ravel()
+            return tuple(flat[k] if k < len(flat) else zero for k in places)
+        if isinstance(op, kinds.Elementwise):
+            return self.elementwise(node)
+        if isinstance(op, kinds.Reduction) and op.fold == "+" and node.result.type.dtype.kind == "f":
+            (x,), axes = node.operands, node.params["axes"]
+            places = np.arange(x.type.size).reshape(x.type.shape)
+            rest = [a for a in range(x.type.ndim) if a not in axes]
+            rows = places.transpose(*rest, *axes).reshape(node.result.type.size, -1)
+            return tuple(self.total([self.plain(x)[k] for k in row]) for row in rows) if rows.size else None
+        return self.contraction(node) if isinstance(op, kinds.Contraction) else None
+
+    def elementwise(self, node: Node) -> Names | None:
+        op, made = node.op, []
+        assert isinstance(op, kinds.Elementwise)
+        for xs in zip(*map(self.of, node.operands), strict=True):
+            if op.symbol == "+" and "" in xs:
+                made.append("".join(xs))
+                continue
+            term = _term(node, tuple(x or "(0.0)" for x in xs), careful=self.careful)
+            if term is None:
+                return None
+            if term[0].startswith("np_"):
+                self.scope[f"np_{op.name}"] = op.function
+            made.append(self.name(term))
+        return tuple(made)
+
+    def contraction(self, node: Node) -> Names | None:
+        if node.result.type.dtype.kind != "f":
+            return None
+        (x, y), terms = node.operands, kinds.Contraction.split(node.params["subscripts"])
+        size = dict(zip(terms[0] + terms[1], (*x.type.shape, *y.type.shape), strict=True))
+        summed = [c for c in size if c not in terms[2]]
+        if 0 in size.values():
+            return None
+        places = [dict(np.ndenumerate(np.arange(v.type.size).reshape(v.type.shape))) for v in (x, y)]
+        product = "scaled({}, {})" if node.op.scaled else "{} * {}"  # type: ignore[attr-defined]
+        made = []
+        for outer in itertools.product(*(range(size[c]) for c in terms[2])):
+            parts = []
+            for inner in itertools.product(*(range(size[c]) for c in summed)):
+                at = dict(zip((*terms[2], *summed), (*outer, *inner), strict=True))
+                a, b = (self.plain(v)[place[tuple(at[c] for c in term)]]
+                        for v, place, term in zip((x, y), places, terms, strict=False))  # fmt: skip
+                parts.append(self.name((product, (a, b))))
+            made.append(self.total(parts))
+        return tuple(made)
+
+    def written(self) -> Written | None:
+        for node in self.graph.nodes:
+            made = self.made(node) if len(node.results) == 1 else None
+            if made is None or len(self.terms) > LIMIT:
+                return None
+            self.names[node.result] = made
+        outputs = [self.plain(v) for v in self.graph.guarded_outputs]
+        return Written(self.statements(outputs), outputs, self.scope)
+
+    def statements(self, outputs: Sequence[Names]) -> list[str]:
+        """A line for each element that is read; where that is read once, it is written there."""
+        reads = Counter({name: 2 for names in outputs for name in names})
+        for name, (_, xs) in reversed(self.terms.items()):
+            if reads[name]:
+                reads.update(xs)
+        texts: dict[str, str] = {}
+        lines = []
+        for name, (form, xs) in self.terms.items():
+            if not reads[name]:
+                continue
+            text = form.format(*(texts.get(x, x) for x in xs))
+            if reads[name] == 1 and len(text) < LENGTH:
+                texts[name] = f"({text})"
+            else:
+                lines.append(f"{name} = {text}")
+        return lines
 
 
 def _written_out(op: kinds.Elementwise) -> bool:
@@ -68,61 +234,58 @@ def _written_out(op: kinds.Elementwise) -> bool:
     return op is not OPS["scale"] and (not isinstance(op.function, np.ufunc) or op.name in ("square", "isnan"))
 
 
-def numbers(
-    graph: Graph, *, boxed: bool, saved: int | None = None, checked: range | None = None
-) -> Callable[..., tuple[Any, ...]] | None:
-    """The function of a graph of real numbers and truths alone; None for any other graph.
-
-    ``boxed`` says that it takes and gives arrays; otherwise they are Python's.  The outputs from ``saved`` on are
-    handed out together, as one tuple; last comes, for those that are ``checked``, a number that is NaN where one is.
-    """
+def written(graph: Graph, inputs: Sequence[Names], prefix: str = "v", *, careful: bool = False) -> Written | None:
+    """The lines of a graph of real numbers and truths, whose elements come under these names; None where it has other
+    values, or arrays that are better left whole.  New names have the prefix.  With ``careful`` nothing raises."""
     graph = dead_code(inline_bodies(graph, _written_out))
-    every = {*graph.inputs, *graph.used_values(), *(v for node in graph.nodes for v in node.results)}
-    if any(v.type.shape or v.type.dtype not in (np.float64, np.bool_) for v in every):
+    made = [v for node in graph.nodes for v in node.results]
+    every = {*graph.inputs, *graph.used_values(), *made}
+    if any(v.type.dtype not in (np.float64, np.bool_) for v in every):
         return None
-    names: dict[Value, str] = {v: f"({_spelled(v)})" for v in every if isinstance(v, Constant)}
-    names.update((v, f"x{i}") for i, v in enumerate(graph.inputs))
-    lines = []
-    for node in graph.nodes:
-        text = _text(node, [names[v] for v in node.operands])
-        if text is None or len(node.results) > 1:
+    if any(v.type.shape for v in every):
+        calls = {v for node in graph.nodes for v in node.results
+                 if isinstance(node.op, kinds.Elementwise) and not node.op.symbol}  # fmt: skip
+        price = sum(v.type.size * (CALL if v in calls else 1) for v in made)
+        if price > ARRAY * len(made) or not all(v.type.size for v in every):
             return None
-        names[node.result] = f"v{len(names)}"
-        lines.append(f"{names[node.result]} = {text}")
-    results = [names[v] for v in graph.guarded_outputs]
-    check = " + ".join(["0.0", *(f"{results[i]} * {results[i]}" for i in checked or ())])
-    if boxed:
-        results = [f"array({text})" for text in results]
-    results += [] if checked is None else [check]
+    return _Writer(graph, inputs, prefix, careful=careful).written()
+
+
+def numbers(graph: Graph, *, checked: range | None = None) -> tuple[Callable[..., tuple[Any, ...]], bool] | None:
+    """The function of a graph without axes, from Python's numbers to Python's, and whether NumPy would tell of errors
+    in it; None for any other graph.
+
+    Last comes, for those that are ``checked``, a number that is NaN where one is.
+    """
     arguments = [f"x{i}" for i in range(len(graph.inputs))]
-    cleared = [f"{x} = {x}.item()" for x in arguments] if boxed else []
-    functions = {f"np_{node.op.name}": node.op.function for node in graph.nodes}
-    scope = {"array": np.array, "scaled": _scaled, "sqrt": math.sqrt, "raised": _RAISED,
-             "again": _again(graph, boxed, saved, checked), **functions}  # fmt: skip
-    return assembled("numbers", arguments, [
-        *cleared, "try:", *(f"    {line}" for line in lines), f"    return {_packed(results, saved)}", "except raised:",
-        f"    return again({', '.join(arguments)})",
-    ], scope)  # fmt: skip
+    outputs = graph.guarded_outputs
+    if any(v.type.shape for v in (*graph.inputs, *outputs)):
+        return None
+
+    def function(*, careful: bool) -> tuple[Callable[..., tuple[Any, ...]], bool] | None:
+        made = written(graph, [(x,) for x in arguments], careful=careful)
+        if made is None:
+            return None
+        results = [name for names in made.outputs for name in names]
+        if checked is not None:
+            results.append(" + ".join(["0.0", *(f"{results[i]} * {results[i]}" for i in checked)]))
+        lines = [*made.lines, f"return ({tuple_of(results)})"]
+        if not careful:
+            made.scope["again"] = later(lambda: function(careful=True)[0])  # type: ignore[index]
+            lines = ["try:", *(f"    {line}" for line in lines), "except raised:",
+                     f"    return again({', '.join(arguments)})"]  # fmt: skip
+        return assembled("numbers", arguments, lines, made.scope), made.loud
+
+    return function(careful=False)
 
 
-def _packed(results: list[str], saved: int | None) -> str:
-    first, rest = results[:saved], [] if saved is None else results[saved:]
-    inner = f"({''.join(f'{x}, ' for x in rest)}), " if saved is not None else ""
-    return f"({''.join(f'{x}, ' for x in first)}{inner})"
+def later(make: Callable[[], Callable[..., Any]]) -> Callable[..., Any]:
+    """A function that is made when it is called first."""
+    made: list[Callable[..., Any]] = []
 
-
-def _again(
-    graph: Graph, boxed: bool, saved: int | None, checked: range | None
-) -> Callable[..., tuple[Any, ...]]:
-    made: list[Any] = []
-
-    def again(*xs: Any) -> tuple[Any, ...]:
+    def call(*args: Any) -> Any:
         if not made:
-            made.append(Lines(graph, own=True).function("values", checked=checked))
-        found = made[0](*map(np.array, xs))
-        if boxed:
-            return found  # type: ignore[no-any-return]
-        plain = [x.item() for x in found]
-        return tuple(plain) if saved is None else (*plain[:saved], tuple(plain[saved:]))
+            made.append(make())
+        return made[0](*args)
 
-    return again
+    return call

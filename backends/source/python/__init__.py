@@ -9,6 +9,7 @@ from typing import Any
 import numpy as np
 
 from wengert.backends.protocol import Run
+from wengert.backends.quiet import quiet
 from wengert.backends.rerolled import rerolling
 from wengert.backends.source.base import SourceBackend
 from wengert.backends.source.python.emit import emit
@@ -42,7 +43,7 @@ class PythonBackend(SourceBackend):
         function, dtypes = scope[program.name], [v.type.dtype for v in graph.guarded_outputs]
         scalar = [not v.type.shape for v in graph.inputs]
 
-        @np.errstate(all="ignore")
+        @quiet
         def run(inputs: Any) -> tuple[Any, ...]:
             results = function(*[x[()] if flag else x for x, flag in zip(inputs, scalar, strict=True)])
             rows = zip(results, dtypes, program.own, strict=True)
