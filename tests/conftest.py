@@ -9,6 +9,8 @@ import hypothesis
 import law_page
 import pytest
 
+from wengert.backends.source.c import compiler
+
 GOLDEN = Path(__file__).parent / "golden"
 
 # By default a run is repeatable; `make soak` looks for what the fixed examples miss. Nothing is
@@ -49,6 +51,21 @@ class _RootIsTheProduct:
         if path == parent.config.rootpath:
             return pytest.Dir.from_parent(parent, path=path)
         return None
+
+
+#: Whose C is compiled as a user's: what optimisers may do to it is asked of every op by the laws, of the target by its own
+#: tests, and of random programs.
+OPTIMISED = ("backends", "laws", "test_agreement.py")
+
+
+@pytest.fixture(scope="module", autouse=True)
+def quick_compiler(request):
+    """The C of other tests is compiled without optimisation, which takes a fraction of the time; in `make soak` with it."""
+    place = request.path.relative_to(Path(__file__).parent).parts[0]
+    with pytest.MonkeyPatch.context() as patch:
+        if place not in OPTIMISED and not os.environ.get("WENGERT_SOAK"):
+            patch.setattr(compiler, "FLAGS", tuple("-O0" if flag == "-O3" else flag for flag in compiler.FLAGS))
+        yield
 
 
 @pytest.fixture
