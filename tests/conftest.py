@@ -12,6 +12,9 @@ import pytest
 from wengert.backends.source.c import compiler
 
 GOLDEN = Path(__file__).parent / "golden"
+SOAK = bool(os.environ.get("WENGERT_SOAK"))
+FLAGS = compiler.FLAGS
+UNOPTIMISED = tuple("-O0" if flag == "-O3" else flag for flag in FLAGS)
 
 # By default a run is repeatable; `make soak` looks for what the fixed examples miss. Nothing is
 # timed: a busy machine is not a bug.
@@ -22,7 +25,7 @@ hypothesis.settings.register_profile(
 hypothesis.settings.register_profile(
     "soak", deadline=None, max_examples=2000, print_blob=True, suppress_health_check=_calm
 )
-hypothesis.settings.load_profile("soak" if os.environ.get("WENGERT_SOAK") else "default")
+hypothesis.settings.load_profile("soak" if SOAK else "default")
 
 
 def pytest_addoption(parser):
@@ -33,6 +36,7 @@ def pytest_addoption(parser):
 
 def pytest_configure(config):
     config.pluginmanager.register(_RootIsTheProduct())
+    config.addinivalue_line("markers", "optimised(yes): whether C is compiled as a user's")
 
 
 def pytest_collection_finish():
@@ -53,19 +57,18 @@ class _RootIsTheProduct:
         return None
 
 
-#: Whose C is compiled as a user's: what optimisers may do to it is asked of every op by the laws, of the target by its own
-#: tests, and of random programs.
-OPTIMISED = ("backends", "laws", "test_agreement.py")
+def pytest_runtest_setup(item):
+    """The C of most tests is compiled without optimisation, which takes a third of the time; in `make soak` with it."""
+    compiler.FLAGS = FLAGS if SOAK or _optimised(item) else UNOPTIMISED
 
 
-@pytest.fixture(scope="module", autouse=True)
-def quick_compiler(request):
-    """The C of other tests is compiled without optimisation, which takes a fraction of the time; in `make soak` with it."""
-    place = request.path.relative_to(Path(__file__).parent).parts[0]
-    with pytest.MonkeyPatch.context() as patch:
-        if place not in OPTIMISED and not os.environ.get("WENGERT_SOAK"):
-            patch.setattr(compiler, "FLAGS", tuple("-O0" if flag == "-O3" else flag for flag in compiler.FLAGS))
-        yield
+def _optimised(item):
+    """What optimisers may do is asked of every op by the law of values, of edges by that of conventions, of the target by its
+    own tests, and of random programs.
+    """
+    place = item.path.relative_to(Path(__file__).parent).parts[0]
+    marked = item.get_closest_marker("optimised")
+    return place in ("backends", "test_agreement.py") if marked is None else marked.args[0]
 
 
 @pytest.fixture
