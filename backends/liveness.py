@@ -43,6 +43,8 @@ def _leads(node: Node) -> bool:
 def bare(node: Node, source: dict[Value, Value], *, sized: Callable[[Value], bool]) -> tuple[Value, ...]:
     """The operands of an elementwise node as they were before they were broadcast, as far as NumPy's own broadcasting
     gives the node's shape; ``sized`` are those that take part in it."""
+    if source.keys().isdisjoint(node.operands):
+        return node.operands
     found = [source.get(v, v) for v in node.operands]
     pending = sorted(range(len(found)), key=lambda k: isinstance(found[k], Constant), reverse=True)
     while pending:

@@ -57,6 +57,9 @@ class Batch:
         self.graph = b.graph(outputs)
         self.program = Program(self.graph)  # it keeps what is compiled of it
         self.active = tuple(first + k for s, (first, _) in zip(chosen, self.at, strict=True) for k in s.active)
+        #: How many directions a Jacobian takes in either mode.
+        self.columns = max([1, *map(_columns, chosen)])
+        self.rows = max([1, *(_wide_rows(s) if s.wide else _rows(s) for s in chosen)])
 
     def results(self, b: Builder, sample: Sample, results: Any) -> Any:
         """What the graph gives of a sample's results."""
@@ -79,7 +82,7 @@ class Batch:
             at = 0
             for k in sample.active:
                 x = sample.operands[k]
-                t = np.zeros((max([*sizes, 1]), x.size), x.dtype)
+                t = np.zeros((self.columns, x.size), x.dtype)
                 for unit in oracles.directions(x.dtype):
                     n = 1 if sample.wide else x.size
                     t[at : at + n] = unit if sample.wide else unit * np.eye(x.size)
@@ -89,7 +92,7 @@ class Batch:
         values, moved = run(self.inputs, [tangents[i] for i in self.active])
         found = []
         for sample, n, ts in zip(self.samples, sizes, self._split(moved), strict=True):
-            _check_tangents(sample, ts, max([*sizes, 1]))
+            _check_tangents(sample, ts, self.columns)
             rows = [part[:n] for t in ts if t is not None for part in oracles.parts(_flat(t))]
             found.append(np.concatenate(rows, axis=1) if sample.wide else np.concatenate(rows, axis=1).T)
         return found
@@ -97,7 +100,7 @@ class Batch:
     def reverse(self, backend: str) -> list[np.ndarray]:
         """The same from cotangents."""
         sizes = [_wide_rows(s) if s.wide else _rows(s) for s in self.samples]
-        k = max([*sizes, 1])
+        k = self.rows
         cotangents: list[np.ndarray | None] = []
         for sample in self.samples:
             at = 0

@@ -9,7 +9,12 @@ import hypothesis
 import law_page
 import pytest
 
+from wengert.backends.source.c import compiler
+
 GOLDEN = Path(__file__).parent / "golden"
+SOAK = bool(os.environ.get("WENGERT_SOAK"))
+FLAGS = compiler.FLAGS
+UNOPTIMISED = tuple("-O0" if flag == "-O3" else flag for flag in FLAGS)
 
 # By default a run is repeatable; `make soak` looks for what the fixed examples miss. Nothing is
 # timed: a busy machine is not a bug.
@@ -20,7 +25,7 @@ hypothesis.settings.register_profile(
 hypothesis.settings.register_profile(
     "soak", deadline=None, max_examples=2000, print_blob=True, suppress_health_check=_calm
 )
-hypothesis.settings.load_profile("soak" if os.environ.get("WENGERT_SOAK") else "default")
+hypothesis.settings.load_profile("soak" if SOAK else "default")
 
 
 def pytest_addoption(parser):
@@ -31,6 +36,7 @@ def pytest_addoption(parser):
 
 def pytest_configure(config):
     config.pluginmanager.register(_RootIsTheProduct())
+    config.addinivalue_line("markers", "optimised(yes): whether C is compiled as a user's")
 
 
 def pytest_collection_finish():
@@ -49,6 +55,20 @@ class _RootIsTheProduct:
         if path == parent.config.rootpath:
             return pytest.Dir.from_parent(parent, path=path)
         return None
+
+
+def pytest_runtest_setup(item):
+    """The C of most tests is compiled without optimisation, which takes a third of the time; in `make soak` with it."""
+    compiler.FLAGS = FLAGS if SOAK or _optimised(item) else UNOPTIMISED
+
+
+def _optimised(item):
+    """What optimisers may do is asked of every op by the law of values, of edges by that of conventions, of the target by its
+    own tests, and of random programs.
+    """
+    place = item.path.relative_to(Path(__file__).parent).parts[0]
+    marked = item.get_closest_marker("optimised")
+    return place in ("backends", "test_agreement.py") if marked is None else marked.args[0]
 
 
 @pytest.fixture

@@ -45,7 +45,7 @@ class Program:
 def programs(draw: Any, max_nodes: int = 20, *, of_complex: bool = False, loops: bool = False) -> Program:
     """Graphs of all kinds of ops, with shared nodes, broadcasts, mixed dtypes, calls and dead code; with ``loops``, of all
     control ops, nested."""
-    make = (Looping if loops else _Maker)(draw, Builder("random"), of_complex=of_complex)
+    make = (Looping if loops else Maker)(draw, Builder("random"), of_complex=of_complex)
     arguments = []
     main = draw(st.sampled_from([COMPLEX, COMPLEX, PAIR] if of_complex else [FLOAT, FLOAT, FLOAT, SINGLE]))
     for dtype in [main, *draw(st.lists(st.sampled_from([main, main, FLOAT, INT, BOOL]), max_size=2))]:
@@ -88,7 +88,7 @@ BOOLEAN = [op.name for op in OPS.values() if isinstance(op, Reduction) and op.fo
 COMMON = ["add", "subtract", "multiply", "multiply", "divide", "maximum", "minimum"]
 
 
-class _Maker:
+class Maker:
     """Appends one random node after another; ``pool`` are the values so far."""
 
     def __init__(self, draw: Any, builder: Builder, depth: int = 0, *, of_complex: bool = False) -> None:
@@ -114,7 +114,7 @@ class _Maker:
             self.add(e)
 
     def steps(self) -> list[Any]:
-        return [*STEPS, *[_Maker.part] * 8] if self.of_complex else STEPS
+        return [*STEPS, *[Maker.part] * 8] if self.of_complex else STEPS
 
     # -- a method per family of ops ------------------------------------------------------------
 
@@ -336,7 +336,7 @@ class _Maker:
         if self.depth == 2:
             return None
         operands = [self.pick(lambda e: True) for _ in range(self.draw(st.integers(1, 2)))]
-        inner = _Maker(self.draw, Builder("callee"), self.depth + 1, of_complex=self.of_complex)
+        inner = Maker(self.draw, Builder("callee"), self.depth + 1, of_complex=self.of_complex)
         for e in operands:
             inner.add(inner.xp.wrap(inner.builder.input(e.value.type)))
         for _ in range(self.draw(st.integers(1, 4))):
@@ -374,22 +374,22 @@ def _fits(shape: tuple[int, ...], out: tuple[int, ...]) -> bool:
         return False
 
 
-def _reshape(m: _Maker, x: Expr) -> Expr:
+def _reshape(m: Maker, x: Expr) -> Expr:
     n = math.prod(x.shape)
     shapes = [(n,), (1, n), (n, 1)] + [(d, n // d) for d in (2, 3) if n % d == 0] + [()] * (n == 1)
     return m.xp.reshape(x, m.choose(shapes))
 
 
-def _transpose(m: _Maker, x: Expr) -> Expr:
+def _transpose(m: Maker, x: Expr) -> Expr:
     return m.xp.transpose(x, tuple(m.draw(st.permutations(range(x.ndim)))))
 
 
-def _broadcast_to(m: _Maker, x: Expr) -> Expr:
+def _broadcast_to(m: Maker, x: Expr) -> Expr:
     shape = tuple(m.choose([1, 2, 3, 3]) if n == 1 else n for n in x.shape)
     return m.xp.broadcast_to(x, (*m.choose([(), (), (2,), (1,)]), *shape))
 
 
-def _concatenate(m: _Maker, x: Expr) -> Expr | None:
+def _concatenate(m: Maker, x: Expr) -> Expr | None:
     if not x.shape:
         return None
     axis = m.draw(st.integers(0, x.ndim - 1))
@@ -402,14 +402,14 @@ def _concatenate(m: _Maker, x: Expr) -> Expr | None:
     return m.xp.concatenate([x, *others], axis)
 
 
-def _slice(m: _Maker, x: Expr) -> Expr | None:
+def _slice(m: Maker, x: Expr) -> Expr | None:
     bound = functools.partial(m.draw, st.one_of(st.none(), st.integers(-4, 4)))
     step = functools.partial(m.choose, [None, 1, 2, -1, -1, -2])
     return x[tuple(m.draw(st.integers(0, n - 1)) if n and not m.draw(st.integers(0, 4)) else slice(bound(), bound(), step())
                    for n in x.shape)]  # fmt: skip
 
 
-def _place(m: _Maker, x: Expr) -> Expr:
+def _place(m: Maker, x: Expr) -> Expr:
     shape, start, steps = [], [], []
     for n in x.shape:
         step, before, after = m.choose([1, 1, 2, -1, -2]), m.choose([0, 0, 1]), m.choose([0, 0, 1])
@@ -421,16 +421,16 @@ def _place(m: _Maker, x: Expr) -> Expr:
 
 
 STEPS = [
-    *[_Maker.unary] * 5, *[_Maker.binary] * 8, *[_Maker.integral] * 3, *[_Maker.power] * 2, *[_Maker.where] * 2, _Maker.compare,
-    _Maker.cast, _Maker.stop, *[_Maker.reduce] * 3, *[_Maker.along] * 2, *[_Maker.move] * 4, *[_Maker.product] * 2,
-    _Maker.take, _Maker.scatter, _Maker.call, _Maker.divisors, *[_Maker.matrix] * 2, _Maker.transform,
+    *[Maker.unary] * 5, *[Maker.binary] * 8, *[Maker.integral] * 3, *[Maker.power] * 2, *[Maker.where] * 2, Maker.compare,
+    Maker.cast, Maker.stop, *[Maker.reduce] * 3, *[Maker.along] * 2, *[Maker.move] * 4, *[Maker.product] * 2,
+    Maker.take, Maker.scatter, Maker.call, Maker.divisors, *[Maker.matrix] * 2, Maker.transform,
 ]  # fmt: skip
 
 
 # ----- Loops and branches -----
 
 
-class Looping(_Maker):
+class Looping(Maker):
     """With control ops.  What they decide by is exact: a rounding never takes another way, or another step."""
 
     def __init__(self, *args: Any, **kwargs: Any) -> None:

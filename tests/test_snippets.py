@@ -1,8 +1,4 @@
-"""Unmodified NumPy code (tests/snippets): values and both gradients on every backend, and through a file.
-
-The C of these programs is compiled without optimisation, which takes a tenth of the time; what optimisers may do to it
-is asked of every op by the laws.
-"""
+"""Unmodified NumPy code (tests/snippets): values and both gradients on every backend, and through a file."""
 
 import ast
 import functools
@@ -16,17 +12,9 @@ from snippet_cases import CHAPTERS, NOT_YET, SNIPPETS
 from snippet_checks import BACKENDS, copied, differences, distance, forward, leaves, outcome, reverse, weights
 
 import wengert as wg
-from wengert.backends.source.c import compiler
 
 WORKING = [name for name in SNIPPETS if name not in NOT_YET]
 PAGE = Path(__file__).parent.parent / "docs" / "snippets.md"
-
-
-@pytest.fixture(scope="module", autouse=True)
-def _quick_compiler():
-    with pytest.MonkeyPatch.context() as patch:
-        patch.setattr(compiler, "FLAGS", tuple("-O0" if flag == "-O3" else flag for flag in compiler.FLAGS))
-        yield
 
 
 @functools.cache

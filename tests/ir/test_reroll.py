@@ -10,7 +10,6 @@ from snippet_checks import copied
 
 import wengert as wg
 from wengert.backends import protocol
-from wengert.backends.source.c import compiler
 from wengert.ir.build import Builder
 from wengert.ir.graph import Guard
 from wengert.ir.kinds import Movement
@@ -171,7 +170,6 @@ def _short_loops(monkeypatch):
         monkeypatch.setattr(module, "FEWEST", 3)
     monkeypatch.setattr("wengert.ir.passes.reroll.FEWEST", 3)
     monkeypatch.setattr("wengert.ir.autodiff.loops._LARGE", -1)
-    monkeypatch.setattr(compiler, "FLAGS", tuple("-O0" if flag == "-O3" else flag for flag in compiler.FLAGS))
     for backend in ("c", "python", "numpy"):
         monkeypatch.setattr(protocol.get(backend), "least", 4)
 

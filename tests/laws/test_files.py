@@ -1,5 +1,7 @@
 """Law: text and file keep every op, with every parameter, and its meaning."""
 
+import os
+
 import pytest
 from samples import Sample, samples
 
@@ -8,6 +10,8 @@ from wengert.ir import text, wire
 from wengert.ir.ops import OPS
 from wengert.ir.storable import graphs_in
 from wengert.ir.verify import verify
+
+SOAK = bool(os.environ.get("WENGERT_SOAK"))
 
 
 def of_every_type(name: str) -> list[Sample]:
@@ -43,6 +47,8 @@ def same_program(sample, graph):
     assert [v.type for v in node.results] == list(sample.result_types)
     if not any(graphs_in(sample.params)):
         assert node.params == sample.params, str(sample)
+        if not SOAK:  # the same op with the same parameters: that it runs as it did goes without saying
+            return
     run = protocol.get("numpy").compile
     for x, y in zip(run(graph)(sample.operands), run(sample.graph())(sample.operands), strict=True):
         assert x.tobytes() == y.tobytes(), str(sample)

@@ -6,6 +6,7 @@ import numpy as np
 import oracles
 import pytest
 from batches import BACKENDS, batch, values as values_of
+from numpy.lib.array_utils import byte_bounds
 from samples import samples
 
 from wengert.ir.build import Builder
@@ -13,6 +14,8 @@ from wengert.ir.errors import GraphTypeError
 from wengert.ir.kinds import Elementwise
 from wengert.ir.ops import OPS
 from wengert.ir.types import DTYPES, ArrayType, type_of
+
+pytestmark = pytest.mark.optimised(True)  # these are the programs that are asked for their values
 
 
 @pytest.mark.parametrize("name", OPS)
@@ -26,13 +29,15 @@ def test_inferred_types_are_numpys(name, cases):
 @pytest.mark.parametrize("backend", BACKENDS)
 @pytest.mark.parametrize("name", OPS)
 def test_results_have_the_inferred_types(name, backend, cases):
-    inputs = [x for differentiated in (True, False) for x in batch(name, differentiated).inputs]
+    inputs = [x for differentiated in (True, False) for x in batch(name, differentiated).inputs if x.size]
+    starts, ends = np.array([byte_bounds(x) for x in inputs]).T
     for sample, got in zip(samples(name), values_of(name, backend), strict=True):
         for y, type_ in zip(got, sample.result_types, strict=True):
             assert (y.dtype, y.shape) == (type_.dtype, type_.shape), str(sample)
             assert y.flags.c_contiguous, str(sample)
             assert y.flags.writeable, str(sample)
-            assert not any(np.shares_memory(y, x) for x in inputs), f"{sample}: a result is an operand's memory"
+            start, end = byte_bounds(y)
+            assert not ((start < ends) & (starts < end)).any(), f"{sample}: a result is an operand's memory"
     cases(len(samples(name)))
 
 

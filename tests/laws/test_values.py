@@ -17,6 +17,7 @@ from wengert.ir.build import Builder
 from wengert.ir.ops import CHAPTERS, OPS
 from wengert.ir.types import ArrayType
 
+pytestmark = pytest.mark.optimised(True)
 #: NumPy itself leaves open which of 0.0 and -0.0 is the larger.
 ZEROS_DIFFER = ("maximum", "minimum", "fmax", "fmin", "max", "min", "sort", "cummax", "cummin", "cofactors")
 #: Ops that NumPy approximates in float32, or that are two roundings, by units in the last place.

@@ -246,13 +246,13 @@ class Function:
     def _definition(self, title: str, parameters: list[str], workspace: str, statements: list[Statement]) -> str:
         environment = [ENVIRONMENT] if self.program.hosted else []
         text = "\n".join(f"    {statement.text}" for statement in statements)
-        used = {name: re.search(rf"\b{name}\b", text) for name in ("w", "e", "c", "call")}
+        used = set(re.findall(r"\w+", text))
         lines = [f"{title}({_wrapped([*parameters, workspace, *environment])})", "{"]
         if workspace.startswith("void"):
             lines.append("    unsigned char *const w = workspace;")
-        idle = ["w"] * (not used["w"]) + [n for n in ("c", "call") if environment and not used[n]]
-        idle += [name for p in parameters if not re.search(rf"\b{(name := p.rpartition('*')[2])}\b", text)]
-        if used["e"]:
+        named = ["w", *(["c", "call"] if environment else []), *(p.rpartition("*")[2] for p in parameters)]
+        idle = [name for name in named if name not in used]
+        if "e" in used:
             lines.append("    int e;")
         lines += [f"    (void){name};" for name in idle]
         return "\n".join([*lines, text, "    return 0;", "}\n"])
