@@ -41,9 +41,9 @@ def reroll(f: Any) -> Any:
     """``f`` with loops for what Python's own loops have recorded step by step.
 
     Steps are found in the graph and proved to be alike, down to each operand; what differs is read from arrays, along
-    their first axis.  Values are the same to the last bit, and a guard that was one of each step is one of them all.
-    ``report`` says which loops were found, and of the others why not.  Backends do so by themselves where it pays; this
-    is to see what they find, to save it and to print it.
+    their first axis.  The arithmetic is the same (only a backend may add few numbers in another order), and a guard
+    that was one of each step is one of them all.  ``report`` says which loops were found, and of the others why not.
+    Backends do so by themselves where it pays; this is to see what they find, to save it and to print it.
 
     Parameters
     ----------

@@ -151,8 +151,9 @@ def check(graph, least=16, backends=("numpy",)):
     inputs = [drawn(v.type) for v in graph.inputs]
     for backend in backends:
         for x, y in zip(values(graph, inputs, backend), values(found, inputs, backend), strict=True):
-            assert x.tobytes() == y.tobytes()
             assert (x.dtype, x.shape) == (y.dtype, y.shape)
+            assert x.tobytes() == y.tobytes() or backend == "numpy"  # its sums of few numbers are in an order of its own
+            np.testing.assert_allclose(x, y, rtol=1e-12)
     scans = [node for inner in called_graphs(found) for node in inner.nodes if node.op.name == "scan"]
     assert report.loops or not scans
     return found, report

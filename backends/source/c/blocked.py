@@ -1,8 +1,8 @@
 """Long loops in blocks of rows: columns are brought together first, and rows written last.
 
-Compilers vectorise loops of a moderate length over numbers that lie side by side, and neither rows of fifteen numbers nor
-a body of a thousand statements.  So the columns of a block are copied into buffers, computed with in one loop
-after the other, with buffers for what goes from one to the next, and what is to lie in rows is written row by row.
+Compilers vectorise loops of a moderate length over numbers that lie side by side, and neither rows of fifteen numbers
+nor a body of a thousand statements.  So the columns of a block are copied into buffers, computed with in one loop after
+the other, with buffers for what goes from one to the next, and what is to lie in rows is written row by row.
 """
 
 from __future__ import annotations
@@ -76,7 +76,8 @@ class Blocks:
             k.open(loop)
             env: dict[View, str] = {}
             for view, node, operands in steps:
-                env[view] = k.apply(node, [at(env, o, v.type.dtype) for o, v in zip(operands, node.operands, strict=True)])
+                given = zip(operands, node.operands, strict=True)
+                env[view] = k.apply(node, [at(env, o, v.type.dtype) for o, v in given])
                 for target in self.stores.get(view, ()):
                     if not self._apart(target):
                         self.nest.store(target, env[view])

@@ -48,7 +48,7 @@ class Program:
         self.graph, self.name, self.hosted, self.printed, self.parallel = graph, name, hosted, printed, parallel
         self.threads = threads.threads()
         self.grain = grain(graph) if parallel else math.inf
-        self.helpers = Helpers(hosted=hosted)
+        self.helpers = Helpers(hosted=hosted, alone=hosted and parallel)
         self.kernels: dict[str, str] = {}
         self.called: dict[str, float] = {}  # how often steps of loops call a kernel; 0 if cold, without end elsewhere
         self.constants: dict[Any, tuple[str, Constant]] = {}
@@ -135,7 +135,7 @@ class Program:
         if self.hosted:
             parts.append("typedef int call_t(int, const void *const *, void *const *);\n")
             parts.append(_OUTLINED)
-        parts += [_COLD] * any(not self.called[text] or "COLD " in text for text in self.kernels)
+        parts += [_COLD] * any(not self.called[text] or "_careful(" in text for text in self.kernels)
         parts += [text for text in (self.helpers.elementary.text(), *self.helpers.texts.values()) if text]
         parts += [GROW] * grows
         parts += [_table(name, constant) for name, constant in self.constants.values()]

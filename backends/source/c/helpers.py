@@ -284,12 +284,13 @@ BODIES = {"scale"}
 class Helpers:
     """The helper functions a program needs, in the order of their definition.
 
-    ``hosted`` says that it runs in this process, and may be handed addresses.
+    ``hosted`` says that it runs in this process, and may be handed addresses; ``alone``, that it is for its own sizes
+    only, not the text of a family.
     """
 
-    def __init__(self, *, hosted: bool = False) -> None:
+    def __init__(self, *, hosted: bool = False, alone: bool = False) -> None:
         self.texts: dict[str, str] = {}
-        self.hosted = hosted
+        self.hosted, self.alone = hosted, alone
         self.elementary = Elementary()
 
     def need(self, name: str, dtype: np.dtype[Any]) -> str:

@@ -1,6 +1,7 @@
 """What is joined of values that loops compute, written by these loops: elements of rows where they will lie.
 
-A stack of columns along a last axis is no array of each column and then a copy of them all, but one loop that stores rows.
+A stack of columns along a last axis is no array of each column and then a copy of them all, but one loop that stores
+rows.
 """
 
 from __future__ import annotations
@@ -12,7 +13,7 @@ from attrs import evolve
 
 from wengert.backends.source.c.splits import boxes
 from wengert.backends.source.c.views import View, box, coalesce, compose, pieces_of, whole
-from wengert.ir.graph import Constant, Value
+from wengert.ir.graph import Value
 from wengert.ir.kinds import Elementwise, Movement, c_strides
 
 if TYPE_CHECKING:
@@ -41,7 +42,9 @@ def joined(plan: Plan, units: list[Unit]) -> list[Unit]:
     return _without_unread(plan, [unit for unit in units if unit.nodes])
 
 
-def _host(plan: Plan, units: list[Unit], place: dict[Value, int], unit: Unit) -> tuple[int, list[tuple[View, View]]] | None:
+def _host(
+    plan: Plan, units: list[Unit], place: dict[Value, int], unit: Unit
+) -> tuple[int, list[tuple[View, View]]] | None:
     """Which unit can write what another joins, and the parts: where, and what."""
     node = unit.last
     if not isinstance(node.op, Movement):

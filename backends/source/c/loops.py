@@ -82,7 +82,7 @@ class Nest:
         parts = -(-n // lanes)
         fewer = parts < n // lanes + (n % lanes).bit_count() and 4 * parts * lanes <= 5 * n
         lines = axis == len(self.shape) - 1 and all(strides[axis] in (0, 1) for strides in self.strides.values())
-        return lanes if fewer and lines and parts <= FEW and self.kernel.helpers.hosted else 0
+        return lanes if fewer and lines and parts <= FEW and self.kernel.helpers.alone else 0
 
     def backwards(self, axes: Sequence[int]) -> bool:
         """Whether something is read backwards by the inner of several loops."""
