@@ -177,10 +177,10 @@ class _Plan:
         def after(rows: int) -> float:
             rest = n - self.tiles(rows) * rows
             joined = 2 * copied + _weighed(traffic * rest / n, traffic * rest / n) if rest else 0
-            each = _weighed(whole, whole) + _weighed(3 * sums, sums) + START
+            each = _weighed(whole, whole) + _weighed(2 * sums, sums) + START
             total = n / rows * each + joined + _weighed(traffic, traffic * rows / n)
             odd = -(-rows // EVEN) * EVEN / rows if last else 1
-            return total * odd * (REST if rest else 1) + TURNED * turned
+            return total * odd * (REST if rest else 1) + TURNED * _weighed(turned, turned)
 
         most = min(n // (4 * self.parts), 1 << 16)
         rows = {b for b in range(FEWEST, most + 1) if n % b == 0 or b & (b - 1) == 0}

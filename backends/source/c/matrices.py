@@ -5,7 +5,7 @@ Vectors of the machine's width are spelled with GNU C's vector types (gcc, clang
 
 from __future__ import annotations
 
-__all__ = ["FIRST", "HELPERS", "PRODUCT"]
+__all__ = ["FIRST", "HELPERS", "PACKED", "PRODUCT"]
 
 #: What each is written after.
 FIRST = {"matmul": "slabs", "slabs": "lanes", "gram": "lanes", "dots": "dot"}
@@ -169,12 +169,38 @@ FUSED INLINE void gram_S(const ptrdiff_t m, const ptrdiff_t n, const ptrdiff_t t
     if (rest) gram_rows_S(rest, n, terms, x + i * xi, xi, y, yj, before + i * bi, bi, out + i * oi, oi, add);
 }
 """
-#: A matrix product of known sizes, by slabs or by grams.
+#: A matrix product of known sizes: by slabs or grams, a few rows at a time; and by slabs, a few columns at a time,
+#: which are packed.
 PRODUCT = """\
 /* {m} x {p} times {p} x {n}, and what is to be added. */
 FUSED static void {name}_S(const T *restrict x, const T *restrict y, const T *before, T *out)
 {{
-    {kind}_S({m}, {n}, {p}, {rows}, {m} % {rows}, {steps}, before, {bi}, out, {oi}, {add});
+    ptrdiff_t i = 0;
+    for (; i + {rows} <= {m}; i += {rows})
+        {kind}_S({rows}, {n}, {p}, {rows}, 0, x + i * {xi}, {xs}, y, {ys}, before + i * {bi}, {bi},
+            out + i * {oi}, {oi}, {add});
+    if (i < {m})
+        {kind}_S({m} % {rows}, {n}, {p}, {m} % {rows}, 0, x + i * {xi}, {xs}, y, {ys}, before + i * {bi}, {bi},
+            out + i * {oi}, {oi}, {add});
+}}
+"""
+PACKED = """\
+/* {m} x {p} times {p} x {n}, and what is to be added: columns of y are packed. */
+FUSED static void {name}_S(const T *restrict x, const T *restrict y, const T *before, T *out)
+{{
+    enum {{ WIDTH = 2 * WIDE_S, REST = {n} % WIDTH }};
+    T panel[{p} * WIDTH];
+    for (ptrdiff_t j = 0; j < {n}; j += WIDTH) {{
+        const ptrdiff_t width = j + WIDTH <= {n} ? WIDTH : REST;
+        for (ptrdiff_t k = 0; k < {p}; ++k)
+            for (ptrdiff_t c = 0; c < width; ++c) panel[k * WIDTH + c] = y[k * {yk} + (j + c) * {yj}];
+        if (width == WIDTH)
+            slabs_S({m}, WIDTH, {p}, {rows}, {m} % {rows}, x, {xs}, panel, WIDTH, before + j, {bi},
+                out + j, {oi}, {add});
+        else
+            slabs_S({m}, REST, {p}, {rows}, {m} % {rows}, x, {xs}, panel, WIDTH, before + j, {bi},
+                out + j, {oi}, {add});
+    }}
 }}
 """
 _MATMUL = """\

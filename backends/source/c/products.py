@@ -13,7 +13,7 @@ from attrs import define, evolve, frozen
 from wengert.backends.source.c import blas
 from wengert.backends.source.c.folds import blocks
 from wengert.backends.source.c.loops import fill, index_text, open_flat
-from wengert.backends.source.c.matrices import PRODUCT
+from wengert.backends.source.c.matrices import PACKED, PRODUCT
 from wengert.backends.source.c.plan import Plan, Unit
 from wengert.backends.source.c.scalars import PARALLEL, Kernel
 from wengert.backends.source.c.spelling import literal, local, part, spell
@@ -310,8 +310,11 @@ def _tree(p: Product) -> str:
 #: Rows times columns times terms from which on BLAS takes less time: where a panel of y does not stay in the nearest
 #: cache, or is not as ours want it; where it does (there BLAS has threads); and of complex numbers.
 BLAS, BLAS_NEAR, BLAS_COMPLEX = 1 << 12, 1 << 20, 1 << 9
-#: Bytes of such a panel; rows times columns times terms from which on a function of its own is better than lines.
-NEAR, OWN = 1 << 17, 1 << 9
+#: Bytes of y up to which ours are as good, and up to which all of it stays in the nearest cache; terms of packed
+#: columns, which do; rows times columns times terms from which on a function of its own is better than lines.
+NEAR, NEAREST, DEEP, OWN = 1 << 17, 1 << 15, 256, 1 << 9
+#: Rows whose sums are in registers.
+ROWS = {"slabs": 6, "packed": 6, "gram": 5}
 #: Bytes of a line that vectors are worth it for.
 LINE = 32
 #: The same for a matrix times a vector, where BLAS has threads (one alone takes as long as ours).
@@ -354,27 +357,31 @@ def _dense(p: Product) -> bool:
 
 
 def _own(p: Product, row: Axis, column: Axis, term: Axis) -> str:
-    """Whether a function for just these sizes is best, and which: where y lies in the nearest cache, line by line."""
-    near = column.size * term.size * p.dtype.itemsize <= NEAR
-    if p.dtype.kind != "f" or not near or row.size * column.size * term.size < OWN or row.size < 2:
+    """Whether a function for just these sizes is best, and which."""
+    panel = column.size * term.size * p.dtype.itemsize
+    if p.dtype.kind != "f" or panel > NEAR or row.size * column.size * term.size < OWN or row.size < 2:
         return ""
-    if column.y == 1 and column.size * p.dtype.itemsize >= LINE:
+    wide = column.size * p.dtype.itemsize >= LINE
+    if column.y == 1 and wide and (panel <= NEAREST or row.size <= ROWS["slabs"]):
         return "slabs"
-    return "gram" if term.x == term.y == 1 and column.size > 1 and term.size * p.dtype.itemsize >= 2 * LINE else ""
+    if term.x == term.y == 1 and column.size > 1 and term.size * p.dtype.itemsize >= 2 * LINE:
+        return "gram"
+    return "packed" if wide and term.size <= DEEP and row.size >= 2 * ROWS["packed"] else ""
 
 
 def _by_own(p: Product, kind: str, row: Axis, column: Axis, term: Axis) -> None:
-    inner = [row, column, term]
+    inner, helpers = [row, column, term], p.kernel.helpers
     again = len(p.summed) > 1 or (p.start is not None and column.start != 1)  # to what is there, else to what is given
-    p.kernel.helpers.need(kind, p.dtype)
-    most, xs, ys = (6, (row.x, term.x), term.y) if kind == "slabs" else (5, (row.x,), column.y)
     add, added = int(again or p.start is not None), row.out if again or p.start is None else row.start
-    rows = -(-row.size // -(-row.size // most))
+    steps = (row.x, column.y) if kind == "gram" else (row.x, term.x, term.y, column.y)
     sizes = row.size, column.size, term.size
-    name = "_".join(str(n).replace("-", "m") for n in (kind, *sizes, *xs, ys, row.out, added, add))
-    text = PRODUCT.format(name=name, kind=kind, m=row.size, n=column.size, p=term.size, rows=rows,
-                          steps=", ".join(map(str, ("x", *xs, "y", ys))), oi=row.out, bi=added, add=add)  # fmt: skip
-    function = p.kernel.helpers.write(name, p.dtype, text)
+    name = "_".join(str(n).replace("-", "m") for n in (kind, *sizes, *steps, row.out, added, add))
+    helpers.need("gram" if kind == "gram" else "slabs", p.dtype)
+    text = (PACKED if kind == "packed" else PRODUCT).format(
+        name=name, kind=kind, m=row.size, n=column.size, p=term.size, rows=-(-row.size // -(-row.size // ROWS[kind])),
+        xi=row.x, xs=row.x if kind == "gram" else f"{row.x}, {term.x}", ys=column.y if kind == "gram" else term.y,
+        yk=term.y, yj=column.y, oi=row.out, bi=added, add=add)  # fmt: skip
+    function = helpers.write(name, p.dtype, text)
     x, y, out = _firsts(p, inner)
     before = out if again or p.start is None else p.first("start", inner)
     _around(p, inner, f"{function}({x}, {y}, {before}, {out});", add=again)
