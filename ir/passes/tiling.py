@@ -25,7 +25,7 @@ from wengert.ir.passes.last import emit_last, moved_last
 __all__ = ["tiled"]
 
 #: Bytes: what stays in the nearest caches, and what stays in any.
-NEAR, FAR = 1 << 19, 1 << 24
+NEAR, FAR = 1 << 19, 1 << 23
 #: How much a byte costs from a near cache, from a far one, and from memory.
 COSTS = (0.1, 0.3, 1.0)
 #: Traffic, in weighed bytes, below which nothing is worth a loop more.
@@ -33,7 +33,7 @@ LEAST = 1 << 20
 #: How much of the traffic may be left.
 GAIN = 0.7
 #: How much better tiles that leave rows over have to be: these are a second program to compile.
-REST = 1.25
+REST = 1.5
 #: What a byte costs that is copied into another order.
 TURNED = 6
 #: Elements after the lanes below which lines are short; how much work on such lines there is for each element that is
