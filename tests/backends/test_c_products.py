@@ -13,7 +13,7 @@ import oracles
 import pytest
 
 import wengert as wg
-from wengert.backends.source.c import BACKEND, blas, compiler, products
+from wengert.backends.source.c import BACKEND, blas, compiler, dense
 from wengert.backends.source.c.plan import Plan
 from wengert.ir.build import Builder, Namespace
 from wengert.ir.ops import OPS
@@ -34,7 +34,7 @@ def source(request, monkeypatch):
         pytest.skip(f"no BLAS of {request.param}")
     monkeypatch.setattr(blas, "find", lambda: found)
     for name in ("BLAS", "BLAS_NEAR", "BLAS_COMPLEX", "MATVEC"):
-        monkeypatch.setattr(products, name, 64)
+        monkeypatch.setattr(dense, name, 64)
     blas.routine.cache_clear()
     yield request.param
     blas.routine.cache_clear()
@@ -313,7 +313,7 @@ ADDED = [
 
 @pytest.mark.parametrize(("name", "hosted"), [("einsum", False), ("scale_einsum", True)])
 def test_what_is_added_to_a_product_is_added_by_its_loop(name, hosted, tmp_path, monkeypatch):
-    monkeypatch.setattr(products, "NEAR", 8 * 33 * 31)
+    monkeypatch.setattr(dense, "NEAR", 8 * 33 * 31)
     rng = np.random.default_rng(7)
     builder, inputs, expected = Builder(), [], []
     for subscripts, shapes, start in ADDED:

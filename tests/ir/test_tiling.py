@@ -70,11 +70,12 @@ def eager(monkeypatch):
     monkeypatch.setattr(tiling, "FEWEST", 3)
 
 
-@pytest.mark.parametrize("parts", [1, 3])
+@pytest.mark.parametrize(("parts", "last"), [(1, False), (3, True), (1, True)])
 @pytest.mark.parametrize("derived", ["value", "vjp", "jvp"])
 @pytest.mark.parametrize("name", CASES)
-def test_same_values(name, derived, parts, eager, monkeypatch):
+def test_same_values(name, derived, parts, last, eager, monkeypatch):
     monkeypatch.setattr(tiling, "SMALL", 4096 if parts == 1 else 8)
+    monkeypatch.setattr(tiling, "WORTH", -1 if last else 1 << 60)
     function, args = CASES[name]
     graph = wg.trace(function).graph(*args).graph
     active = tuple(i for i, v in enumerate(graph.inputs) if v.type.dtype.kind == "f")
@@ -100,10 +101,30 @@ def test_infinities_stay_where_they_are(eager):
             np.testing.assert_array_equal(np.isnan(got), np.isnan(wanted))
 
 
+def test_lanes_lie_last_where_lines_are_short():
+    """In three dimensions the lines of samples are longer; in a hundred, lines are long as they are."""
+    for width, last in ((3, True), (100, False)):
+        a, m, L, x = normal(8), normal(8, width), normal(8, width, width), np.zeros((5000, width))
+        graph = autodiff.vjp(wg.trace(lambda *v: mixture(*v)[0]).graph(a, m, L, x).graph, (0, 1, 2))
+        (scan,) = (node for node in tiled(graph).nodes if node.op.name == "scan")
+        rows = 5000 // scan.params["length"]
+        assert (scan.operands[-1].type.shape[-1] == rows) == last
+
+
 def test_left_alone_where_nothing_is_gained():
     for name, (function, args) in CASES.items():
         graph = wg.trace(function).graph(*args).graph
         assert tiled(graph) is graph, name
+
+
+def test_lanes_lie_last_where_lines_are_short():
+    """In three dimensions the lines of samples are longer; in a hundred, lines are long as they are."""
+    for width, last in ((3, True), (100, False)):
+        a, m, L, x = normal(8), normal(8, width), normal(8, width, width), np.zeros((5000, width))
+        graph = autodiff.vjp(wg.trace(lambda *v: mixture(*v)[0]).graph(a, m, L, x).graph, (0, 1, 2))
+        (scan,) = (node for node in tiled(graph).nodes if node.op.name == "scan")
+        rows = 5000 // scan.params["length"]
+        assert (scan.operands[-1].type.shape[-1] == rows) == last
 
 
 def test_left_alone_where_all_rows_are_the_same(eager):

@@ -8,7 +8,7 @@ from __future__ import annotations
 __all__ = ["FIRST", "HELPERS", "PACKED", "PRODUCT"]
 
 #: What each is written after.
-FIRST = {"matmul": "slabs", "slabs": "lanes", "gram": "lanes", "dots": "dot"}
+FIRST = {"slabs": "lanes", "gram": "lanes", "dots": "dot"}
 
 _LANES = """\
 /* As many numbers as a register holds, and half as many, wherever they lie in memory. */
@@ -185,46 +185,26 @@ FUSED static void {name}_S(const T *restrict x, const T *restrict y, const T *be
 }}
 """
 PACKED = """\
-/* {m} x {p} times {p} x {n}, and what is to be added: columns of y are packed. */
+/* {m} x {p} times {p} x {n}, and what is to be added: columns of y are packed, so that they stay in the cache. */
 FUSED static void {name}_S(const T *restrict x, const T *restrict y, const T *before, T *out)
 {{
-    enum {{ WIDTH = 2 * WIDE_S, REST = {n} % WIDTH }};
-    T panel[{p} * WIDTH];
-    for (ptrdiff_t j = 0; j < {n}; j += WIDTH) {{
-        const ptrdiff_t width = j + WIDTH <= {n} ? WIDTH : REST;
-        for (ptrdiff_t k = 0; k < {p}; ++k)
-            for (ptrdiff_t c = 0; c < width; ++c) panel[k * WIDTH + c] = y[k * {yk} + (j + c) * {yj}];
-        if (width == WIDTH)
-            slabs_S({m}, WIDTH, {p}, {rows}, {m} % {rows}, x, {xs}, panel, WIDTH, before + j, {bi},
-                out + j, {oi}, {add});
-        else
-            slabs_S({m}, REST, {p}, {rows}, {m} % {rows}, x, {xs}, panel, WIDTH, before + j, {bi},
-                out + j, {oi}, {add});
-    }}
-}}
-"""
-_MATMUL = """\
-/* out += x y. A panel of y is packed, so that it stays in the cache. */
-FUSED static void matmul_S(ptrdiff_t m, ptrdiff_t n, ptrdiff_t p,
-                           const T *restrict x, ptrdiff_t xi, ptrdiff_t xk,
-                           const T *restrict y, ptrdiff_t yk, ptrdiff_t yj,
-                           T *restrict out, ptrdiff_t oi)
-{
-    enum { TERMS = 128, WIDTH = 32 };
-    T panel[WIDTH * TERMS];
-    for (ptrdiff_t j0 = 0; j0 < n; j0 += WIDTH)
-        for (ptrdiff_t k0 = 0; k0 < p; k0 += TERMS) {
-            const ptrdiff_t width = n - j0 < WIDTH ? n - j0 : WIDTH, terms = p - k0 < TERMS ? p - k0 : TERMS;
+    enum {{ WIDTH = 2 * WIDE_S, REST = {n} % WIDTH, MOST = {p} < 256 ? {p} : 256 }};
+    T panel[MOST * WIDTH];
+    for (ptrdiff_t j = 0; j < {n}; j += WIDTH)
+        for (ptrdiff_t k0 = 0; k0 < {p}; k0 += MOST) {{
+            const ptrdiff_t width = j + WIDTH <= {n} ? WIDTH : REST, terms = k0 + MOST <= {p} ? MOST : {p} - k0;
+            const T *from = k0 ? out + j : before + j;
+            const ptrdiff_t step = k0 ? {oi} : {bi};
             for (ptrdiff_t k = 0; k < terms; ++k)
-                for (ptrdiff_t j = 0; j < width; ++j) panel[k * WIDTH + j] = y[(k0 + k) * yk + (j0 + j) * yj];
-            const ptrdiff_t most = m - m % 6;
-            T *to = out + j0;
-            slabs_S(most, width, terms, 6, 0, x + k0 * xk, xi, xk, panel, WIDTH, to, oi, to, oi, 1);
-            for (ptrdiff_t i = most; i < m; ++i)
-                slabs_S(1, width, terms, 1, 0, x + i * xi + k0 * xk, xi, xk, panel, WIDTH,
-                        to + i * oi, oi, to + i * oi, oi, 1);
-        }
-}
+                for (ptrdiff_t c = 0; c < width; ++c) panel[k * WIDTH + c] = y[(k0 + k) * {yk} + (j + c) * {yj}];
+            if (width == WIDTH)
+                slabs_S({m}, WIDTH, terms, {rows}, {m} % {rows}, x + k0 * {xk}, {xs}, panel, WIDTH, from, step,
+                    out + j, {oi}, {add} || k0);
+            else
+                slabs_S({m}, REST, terms, {rows}, {m} % {rows}, x + k0 * {xk}, {xs}, panel, WIDTH, from, step,
+                    out + j, {oi}, {add} || k0);
+        }}
+}}
 """
 _DOT = """\
 /* At most 32 bytes: wider ones gain nothing where two numbers are loaded for each product, and leave more over. */
@@ -301,4 +281,4 @@ static void dots_S(ptrdiff_t m, ptrdiff_t p, const T *restrict x, ptrdiff_t xi, 
     for (ptrdiff_t i = fours; i < m; ++i) out[i * oi] += dot_S(p, x + i * xi, y);
 }
 """
-HELPERS = {"lanes": _LANES, "slabs": _SLAB, "gram": _GRAM, "matmul": _MATMUL, "dot": _DOT, "dots": _DOTS}
+HELPERS = {"lanes": _LANES, "slabs": _SLAB, "gram": _GRAM, "dot": _DOT, "dots": _DOTS}
