@@ -14,15 +14,16 @@ from wengert.ir.kinds import Contraction, Cumulative, Indexing, Movement, Reduct
 from wengert.ir.ops import OPS
 from wengert.ir.passes.lanes import Strand
 
-__all__ = ["emit_last", "moved_last"]
+__all__ = ["emit_last", "moved"]
 
 
-def moved_last(b: Builder, value: Value, axis: int) -> Value:
-    """The axis brought to the end."""
-    if axis == value.type.ndim - 1:
+def moved(b: Builder, value: Value, axis: int, to: int) -> Value:
+    """One axis brought to another place."""
+    if axis == to:
         return value
-    order = (*(a for a in range(value.type.ndim) if a != axis), axis)
-    return b.emit(OPS["transpose"], (value,), axes=order)
+    order = [a for a in range(value.type.ndim) if a != axis]
+    order.insert(to, axis)
+    return b.emit(OPS["transpose"], (value,), axes=tuple(order))
 
 
 def emit_last(b: Builder, node: Node, operands: Sequence[Value], strand: Strand, params: dict[str, Any]) -> Value:
@@ -46,7 +47,8 @@ def emit_last(b: Builder, node: Node, operands: Sequence[Value], strand: Strand,
         params = {name: _last(given, out) if isinstance(given, tuple) else given for name, given in params.items()}
     elif isinstance(op, Indexing):
         if 1 in strand.operands:  # the lanes are among the indices, which stand before the rest of x
-            return moved_last(b, b.emit(op, operands, **params), params["axis"] + ndim - 1)
+            made = b.emit(op, operands, **params)
+            return moved(b, made, params["axis"] + ndim - 1, made.type.ndim - 1)
         params = {**params, "axis": at(params["axis"])}
     return b.emit(op, operands, **params)
 

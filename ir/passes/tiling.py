@@ -20,7 +20,7 @@ from wengert.ir.graph import Constant, Graph, Node, Renamed, Value
 from wengert.ir.kinds import Contraction, Elementwise, Movement, Reduction
 from wengert.ir.ops import OPS
 from wengert.ir.passes.lanes import Lanes, Strand, together
-from wengert.ir.passes.last import emit_last, moved_last
+from wengert.ir.passes.last import emit_last, moved
 
 __all__ = ["tiled"]
 
@@ -77,6 +77,10 @@ class Region:
     nodes: list[Node] = field(factory=list)
     rows: int = 0
     last: bool = False
+
+    def place(self, value: Value, first: int) -> int:
+        """Where the lanes are of a value whose other axes in a tile come after the first ones."""
+        return value.type.ndim - 1 if self.last else first
 
 
 class _Plan:
@@ -255,31 +259,28 @@ class _Tiling:
         part = _Part(self.plan, region)
         b.location = region.nodes[0].location
         consts = [self._at(v) for v in part.consts]
-        lanes = [_lead(b, self._at(v), self.plan.lanes[v]) for v in part.given]
+        lanes = [moved(b, self._at(v), self.plan.lanes[v], 0) for v in part.given]
         several = self.plan.parts if part.carried else 1
-        lead = (several, tiles // several, rows) if several > 1 else (tiles, rows)
-        entries = [_reshaped(b, _rows(b, x, 0, tiles * rows), (*lead, *x.type.shape[1:])) for x in lanes]
-        if region.last:
-            entries = [moved_last(b, x, len(lead) - 1) for x in entries]
+        lead = (several, tiles // several) if several > 1 else (tiles,)
+        entries = [_reshaped(b, _rows(b, x, 0, tiles * rows), (*lead, rows, *x.type.shape[1:])) for x in lanes]
+        entries = [moved(b, x, len(lead), region.place(x, len(lead))) for x in entries]
         made = _loop(b, part, rows, consts, entries)
         m, p = len(part.carried), len(part.paired)
         if several > 1:
             made = [*(_sum(b, v) for v in made[:m]), *(_reshaped(b, v, (tiles, *v.type.shape[2:])) for v in made[m:])]
         sums = [*made[:m], *(_sum(b, v) for v in made[m : m + p])]
-        left = [_lead(b, v, v.type.ndim - 1, 1) if region.last else v for v in made[m + p :]]
+        left = [moved(b, v, region.place(v, 1), 1) for v in made[m + p :]]
         left = [_reshaped(b, v, (tiles * rows, *v.type.shape[2:])) for v in left]
         if rest := self.plan.length - tiles * rows:
-            ends = [_rows(b, x, tiles * rows, rest) for x in lanes]
-            if region.last:
-                ends = [moved_last(b, x, 0) for x in ends]
-            ends = b.inline(part.body(rest, carried=False), [*consts, *ends])
-            if region.last:
-                ends = [*ends[:m + p], *(_lead(b, v, v.type.ndim - 1) for v in ends[m + p :])]
+            last = [_rows(b, x, tiles * rows, rest) for x in lanes]
+            last = [moved(b, x, 0, region.place(x, 0)) for x in last]
+            ends = b.inline(part.body(rest, carried=False), [*consts, *last])
             sums = [b.emit(OPS["add"], pair) for pair in zip(sums, ends, strict=False)]
-            left = [b.emit(OPS["concatenate"], pair, axis=0) for pair in zip(left, ends[len(sums) :], strict=True)]
+            last = [moved(b, x, region.place(x, 0), 0) for x in ends[len(sums) :]]
+            left = [b.emit(OPS["concatenate"], pair, axis=0) for pair in zip(left, last, strict=True)]
         self.env.update(zip((*part.carried, *part.paired), sums, strict=True))
         for v, whole in zip(part.leaving, left, strict=True):
-            self.env[v] = _back(b, whole, self.plan.lanes[v])
+            self.env[v] = moved(b, whole, 0, self.plan.lanes[v])
 
 
 def _loop(b: Builder, part: _Part, rows: int, consts: Sequence[Value], entries: Sequence[Value]) -> list[Value]:
@@ -306,8 +307,7 @@ class _Part:
     """The nodes of a region, as a graph of some rows."""
 
     def __init__(self, plan: _Plan, region: Region) -> None:
-        self.plan, self.nodes, self.last = plan, region.nodes, region.last
-        nodes = region.nodes
+        self.plan, self.region, nodes = plan, region, region.nodes
         made = {v for node in nodes for v in node.results}
         operands = dict.fromkeys(v for node in nodes for v in node.operands if v not in made)
         consts = dict.fromkeys(v for v in operands if v not in plan.lanes)
@@ -334,11 +334,12 @@ class _Part:
         for v in self.consts:
             env[v] = b.input(v.type)
         before = [b.input(v.type) for v in self.carried] if carried else []
+        last = self.region.last
         for v in self.given:
             axis, shape = plan.lanes[v], v.type.shape
             others = *shape[:axis], *shape[axis + 1 :]
-            entry = b.input(v.type.with_shape((*others, rows) if self.last else (rows, *others)))
-            env[v] = entry if self.last else _back(b, entry, axis)
+            entry = b.input(v.type.with_shape((*others, rows) if last else (rows, *others)))
+            env[v] = entry if last else moved(b, entry, 0, axis)
 
         def at(value: Value) -> Value:
             if value not in env and value in plan.sources:
@@ -349,19 +350,19 @@ class _Part:
             operands = tuple(map(at, node.operands))
             b.location = node.location
             params = node.params if node.result not in plan.lanes else _narrowed(node, plan.lanes[node.result], rows)
-            if self.last and node in plan.strands:
+            if last and node in plan.strands:
                 env[node.result] = emit_last(b, node, operands, plan.strands[node], params)
                 return
-            env[node.result] = b.emit(node.op, operands, **params)
-            if self.last and node.result in plan.lanes:
-                env[node.result] = moved_last(b, env[node.result], plan.lanes[node.result])
+            env[node.result] = made = b.emit(node.op, operands, **params)
+            if last:  # the same for all lanes
+                env[node.result] = moved(b, made, plan.lanes[node.result], made.type.ndim - 1)
 
-        for node in self.nodes:
+        for node in self.region.nodes:
             emit(node)
         sums = [env[v] for v in self.carried]
         if carried:
             sums = [b.emit(OPS["add"], pair) for pair in zip(before, sums, strict=True)]
-        ends = [env[v] if self.last else _lead(b, env[v], plan.lanes[v]) for v in self.leaving]
+        ends = [env[v] if last else moved(b, env[v], plan.lanes[v], 0) for v in self.leaving]
         return b.graph([*sums, *(env[v] for v in self.paired), *ends])
 
 
@@ -372,22 +373,6 @@ def _narrowed(node: Node, axis: int, rows: int) -> dict[str, Any]:
         return node.params
     shape = node.params[name]
     return {**node.params, name: (*shape[:axis], rows, *shape[axis + 1 :])}
-
-
-def _lead(b: Builder, value: Value, axis: int, to: int = 0) -> Value:
-    """The axis brought to the front, or to where it is wanted."""
-    if axis == to:
-        return value
-    rest = [a for a in range(value.type.ndim) if a != axis]
-    order = (*rest[:to], axis, *rest[to:])
-    return b.emit(OPS["transpose"], (value,), axes=order)
-
-
-def _back(b: Builder, value: Value, axis: int) -> Value:
-    """The leading axis brought back to its place."""
-    if axis == 0:
-        return value
-    return b.emit(OPS["transpose"], (value,), axes=(*range(1, axis + 1), 0, *range(axis + 1, value.type.ndim)))
 
 
 def _rows(b: Builder, value: Value, start: int, count: int) -> Value:
