@@ -95,11 +95,13 @@ def test_threads_share_a_product(subscripts, shared, blas_has):
         size = {"i": i, "j": j, "k": k}
         x, y = (RNG.normal(size=[size[a] for a in term]) for term in subscripts[: subscripts.index("-")].split(","))
         traced = wg.trace(lambda x, y: np.einsum(subscripts, x, y)).graph(x, y)
-        assert f"_shared_f64(a2, {threads.NAME}" in emit.Program(traced.graph, "p", hosted=True).text()
+        assert f"_shared_f64(a2, {threads.MOST}" in emit.Program(traced.graph, "p", hosted=True).text()
         program = traced.on("c")
         for count in (1, 2, 3, 5):
             wg.threads(count)
-            np.testing.assert_allclose(program(x, y), np.einsum(subscripts, x, y), rtol=1e-10, atol=1e-10)
+            found = [program(x, y) for _ in range(6)]  # by all, and at times by one
+            np.testing.assert_allclose(found[0], np.einsum(subscripts, x, y), rtol=1e-10, atol=1e-10)
+            assert all(np.array_equal(again, found[0]) for again in found)
             assert blas_has() == 5
 
 

@@ -112,12 +112,13 @@ static int blas_alone(const uint64_t *blas, int leave)
 #: The same products by at most so many threads.
 _SHARED = {
     "gemm": """\
-/* In a grid of parts: each is a product of some rows and some columns. */
+/* In a grid of so many parts, or a few more: each is a product of some rows and some columns. */
 static void gemm_shared_S(const uint64_t *blas, int most, {arguments})
 {{
-    const int had = blas_alone(blas, 0), threads = had < most ? had : most;
+    const int had = blas_alone(blas, 0), parts = had < most ? had : most;
+    const int threads = parts < NAME ? parts : NAME;
     ptrdiff_t down = 1, across = 1;
-    while (down * across < threads && (m / down > 64 || n / across > 64))
+    while (down * across < parts && (m / down > 64 || n / across > 64))
         if (m / down >= n / across) down *= 2; else across *= 2;
     const ptrdiff_t rows = ((m + down - 1) / down + 7) / 8 * 8, columns = ((n + across - 1) / across + 7) / 8 * 8;
 #pragma omp parallel for num_threads(threads) schedule(static)
@@ -136,7 +137,8 @@ static void gemm_shared_S(const uint64_t *blas, int most, {arguments})
 static void gemv_shared_S(const uint64_t *blas, int most, {arguments})
 {{
     enum {{ PARTS = 16, FEW = 256 }};
-    const int had = blas_alone(blas, 0), threads = had < most ? had : most;
+    const int had = blas_alone(blas, 0), parts = had < most ? had : most;
+    const int threads = parts < NAME ? parts : NAME;
     if (turned && m <= FEW && p >= PARTS * m) {{
         T sums[PARTS * FEW];
 #pragma omp parallel for num_threads(threads) schedule(static)
@@ -148,7 +150,7 @@ static void gemv_shared_S(const uint64_t *blas, int most, {arguments})
             for (ptrdiff_t i = 0; i < half * m; ++i) sums[i] += sums[half * m + i];
         for (ptrdiff_t i = 0; i < m; ++i) out[i * os] = sums[i] + (beta == 0 ? 0 : beta * out[i * os]);
     }} else {{
-        const ptrdiff_t rows = ((m + threads - 1) / threads + 7) / 8 * 8;
+        const ptrdiff_t rows = ((m + parts - 1) / parts + 7) / 8 * 8;
 #pragma omp parallel for num_threads(threads) schedule(static)
         for (ptrdiff_t i = 0; i < m; i += rows)
             gemv_S(blas, m - i < rows ? m - i : rows, p, x + (turned ? i : i * xs), turned, xs, y, ys, beta,
@@ -184,7 +186,7 @@ class Routine:
             return f"{function}({given}"
         for its, text in self.shared.items():
             function = kernel.helpers.write(its, dtype, text)
-        return f"{function}({given}, {threads.NAME if work >= kernel.grain else 1}"
+        return f"{function}({given}, {threads.MOST if work >= kernel.grain else 1}"
 
 
 @frozen
@@ -265,7 +267,8 @@ def routine(name: str, dtype: np.dtype[Any]) -> Routine | None:
         return None
     types, body = source.calls[name]
     text = _FUNCTION.format(owner=source.owner, name=name, arguments=_ARGUMENTS[name], types=types, body=body)
-    shared = {"alone": _ALONE, f"{name}_shared": _SHARED[name].format(arguments=_ARGUMENTS[name])}
+    by_threads = _SHARED[name].format(arguments=_ARGUMENTS[name]).replace("NAME", threads.NAME)
+    shared = {"alone": _ALONE, f"{name}_shared": by_threads}
     scalar, at = ("const T *", "&") if dtype.kind == "c" else ("T", "")
     text = text.replace("SCALAR", scalar).replace("AT_", at)
     text = re.sub(r"\bI\b", "int64_t" if source.wide else "int", text)
@@ -278,7 +281,7 @@ def routine(name: str, dtype: np.dtype[Any]) -> Routine | None:
 def _left() -> None:
     """In a forked child: whoever was within has stayed with the parent."""
     (locked, inside, before), source = _state, find() if find.cache_info().currsize else None
-    _state[:] = 0, 0, 0
+    _state[:] = [0, 0, 0]
     if (locked or inside) and source and source.threads and before > 1:
         ctypes.CFUNCTYPE(None, ctypes.c_int)(source.threads[1])(before)
 
