@@ -9,6 +9,7 @@ import pytest
 
 import wengert as wg
 from wengert.backends.source.c import BACKEND, blas, emit, threads, work
+from wengert.backends.source.c.cache import load
 from wengert.ir import autodiff
 from wengert.ir.passes import tiling
 
@@ -74,6 +75,21 @@ def test_threads_share_the_tiles_of_a_program(shared, monkeypatch):
         wg.threads(count)
         for got, want in zip(compiled(X, W), wanted, strict=True):
             np.testing.assert_allclose(got, want, rtol=1e-11, atol=1e-11)
+
+
+@pytest.mark.parametrize(("alone", "by_all", "share"), [(3, 2, 0.97), (2, 3, 0.03), (2, 20, 0.03), (300, 200, 1)])
+def test_a_program_runs_as_takes_less_time(alone, by_all, share):
+    """Of 1,000 runs, some of which someone else holds up; one that takes long is not tried in the other way."""
+    exports = "int shared(void) { return shares(); }\nvoid took(int shared, double time) { learn(shared, time); }\n"
+    library = load(f"{threads.PACE}{exports}/* {alone}, {by_all} */\n")
+    library.took.argtypes, library.took.restype = [ctypes.c_int, ctypes.c_double], None
+    ctypes.c_int.in_dll(library, threads.MOST).value = 2
+    found = []
+    for k in range(1000):
+        found.append(library.shared())
+        milliseconds = by_all if found[-1] else alone
+        library.took(found[-1], 1e-3 * (milliseconds * (1 + k % 3 / 10) + 50 * (k % 71 == 0)))
+    assert np.mean(found) <= share if share < 0.5 else np.mean(found) >= share
 
 
 @pytest.fixture

@@ -25,12 +25,12 @@ static _Thread_local int {NAME} = 1;
 
 /* Where others keep the processors busy, a loop may wait for a thread longer than all of its work takes. So a program
    of less than a tenth of a second is now and then run the other way, by one thread or by all, more and more seldom;
-   as a rule it is run in the way that took less time of late. */
-static struct {{ double took[2]; int runs, pause; }} pace = {{{{0, 0}}, 0, 4}};
+   as a rule it is run in the way that took less time of late. Its first run, when all is cold, is not counted. */
+static struct {{ double took[2]; int runs, pause; }} pace = {{{{0, -1}}, 0, 4}};
 
 static int rule(void)
 {{
-    return {MOST} > 1 && !(pace.took[0] != 0 && pace.took[0] < pace.took[1]);
+    return {MOST} > 1 && (pace.took[0] == 0 || pace.took[1] < pace.took[0]);
 }}
 
 static int shares(void)
@@ -44,9 +44,15 @@ static void learn(int shared, double took)
 {{
     const int before = rule();
     double *const known = &pace.took[shared];
-    const double most = *known == 0 ? took : 4 * *known;
-    *known += (took < *known ? 0.5 : *known == 0 ? 1 : 0.125) * ((took < most ? took : most) - *known);
-    if (shared != before) pace.pause = rule() != before ? 8 : pace.pause < 1024 ? 2 * pace.pause : pace.pause;
+    if (*known <= 0)
+        *known = *known < 0 ? 0 : took;
+    else
+        *known = took < *known ? (took + *known) / 2 : (7 * *known + (took < 4 * *known ? took : 4 * *known)) / 8;
+    if (rule() != before) {{
+        pace.runs = 0;
+        pace.pause = 8;
+    }} else if (shared != before && pace.pause < 1024)
+        pace.pause *= 2;
 }}
 """
 #: How a run is entered.
