@@ -121,6 +121,14 @@ def test_threads_share_a_product(subscripts, shared, blas_has):
             assert blas_has() == 5
 
 
+def test_products_of_several_types_in_a_program(shared, blas_has):
+    x = RNG.normal(size=(80, 80))
+    arrays = x, x.astype(np.float32), x * 1j
+    program = wg.trace(lambda *arrays: [a @ a for a in arrays]).graph(*arrays).on("c")
+    for a, found in zip(arrays, program(*arrays), strict=True):
+        np.testing.assert_allclose(found, a @ a, rtol=1e-3, atol=1e-3)
+
+
 def test_products_of_python_threads_leave_blas_its_threads(shared, blas_has):
     x = RNG.normal(size=(150, 150))
     run, wanted = wg.trace(lambda x: x @ x).graph(x).on("c"), x @ x

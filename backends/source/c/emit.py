@@ -158,11 +158,11 @@ class Program:
         pairs = (("inputs", self.graph.inputs), ("outputs", self.graph.guarded_outputs))
         arrays = ", ".join(f"{name}[{k}]" for name, values in pairs for k in range(len(values)))
         call = f"{self.name}({arrays}{', ' if arrays else ''}workspace, c, call)"
+        run = threads.ENTRY.replace("CALL", call) if shared else f"    return {call};\n"
         return (
             f"int {self.name}_hosted("
             "const void *const *inputs, void *const *outputs, void *workspace,\n"
-            f"    {ENVIRONMENT})\n{{\n    (void)inputs;\n    (void)outputs;\n"
-            f"{threads.ENTRY.replace('CALL', call) if shared else f'    return {call};' + chr(10)}}}\n"
+            f"    {ENVIRONMENT})\n{{\n    (void)inputs;\n    (void)outputs;\n{run}}}\n"
         )
 
     def _head(self) -> str:
