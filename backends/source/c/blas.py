@@ -112,16 +112,17 @@ static int blas_alone_S(const uint64_t *blas, int most)
 #: The same products by at most so many threads.
 _SHARED = {
     "gemm": """\
-/* In a grid of so many parts, or a few more: each is a product of some rows and some columns. */
+/* In a grid of parts that are worth it, of the shape that has the least to read: products of some rows and columns. */
 static void gemm_shared_S(const uint64_t *blas, int most, {arguments})
 {{
-    const int parts = blas_alone_S(blas, most);
-    ptrdiff_t down = 1, across = 1;
-    while (down * across < parts && (m / down > 64 || n / across > 64))
-        if (m / down >= n / across) down *= 2; else across *= 2;
+    const ptrdiff_t worth = 1 + (m * n * p >> 18);
+    const int parts = blas_alone_S(blas, worth < most ? (int)worth : most);
+    ptrdiff_t down = 1, across = parts;
+    for (int d = 2; d <= parts; ++d)
+        if (parts % d == 0 && m / d + n / (parts / d) <= m / down + n / across) down = d, across = parts / d;
     const ptrdiff_t rows = ((m + down - 1) / down + 7) / 8 * 8, columns = ((n + across - 1) / across + 7) / 8 * 8;
 #pragma omp parallel for num_threads(parts < NAME ? parts : NAME) schedule(static)
-    for (ptrdiff_t part = 0; part < down * across; ++part) {{
+    for (ptrdiff_t part = 0; part < parts; ++part) {{
         const ptrdiff_t i = part / across * rows, j = part % across * columns;
         if (i < m && j < n)
             gemm_S(blas, m - i < rows ? m - i : rows, n - j < columns ? n - j : columns, p,

@@ -314,7 +314,7 @@ BLAS, BLAS_NEAR, BLAS_COMPLEX = 1 << 12, 1 << 20, 1 << 9
 NEAR, OWN = 1 << 17, 1 << 9
 #: Bytes of a line that vectors are worth it for.
 LINE = 32
-#: The same for a matrix times a vector, where BLAS has threads (one alone takes as long as ours).
+#: The same for a matrix times a vector, which threads may share (one alone takes as long as ours).
 MATVEC = 1 << 17
 #: Rows, columns and terms from which on blocks do: beside lines (32 x 32 x 32 in 1.9 us, lines 2.2 us), and where
 #: there are none (64 x 64 x 64 in 12.9 us, sums one by one 20 us; 16 x 16 x 16 either in 0.38 us).
