@@ -25,7 +25,8 @@ static _Thread_local int {NAME} = 1;
 
 /* Where others keep the processors busy, a loop may wait for a thread longer than all of its work takes. So a program
    of less than a tenth of a second is now and then run the other way, by one thread or by all, more and more seldom;
-   as a rule it is run in the way that took less time of late. Its first run, when all is cold, is not counted. */
+   as a rule it is run in the way that took less time of late. What begins with sleeping threads is not counted: the
+   first run of all, and the first of two in the other way. */
 static struct {{ double took[2]; int runs, pause; }} pace = {{{{0, -1}}, 0, 4}};
 
 static int rule(void)
@@ -35,23 +36,23 @@ static int rule(void)
 
 static int shares(void)
 {{
-    if ({MOST} < 2 || pace.took[rule()] > 0.1 || ++pace.runs < pace.pause) return rule();
-    pace.runs = 0;
-    return !rule();
+    return {MOST} < 2 || pace.took[rule()] > 0.1 || ++pace.runs < pace.pause ? rule() : !rule();
 }}
 
 static void learn(int shared, double took)
 {{
-    const int before = rule();
+    const int before = rule(), tried = shared != before;
     double *const known = &pace.took[shared];
+    if (tried && pace.runs == pace.pause) return;
     if (*known <= 0)
         *known = *known < 0 ? 0 : took;
     else
         *known = took < *known ? (took + *known) / 2 : (7 * *known + (took < 4 * *known ? took : 4 * *known)) / 8;
-    if (rule() != before) {{
-        pace.runs = 0;
+    const int changed = rule() != before;
+    if (tried || changed) pace.runs = 0;
+    if (changed)
         pace.pause = 8;
-    }} else if (shared != before && pace.pause < 1024)
+    else if (tried && pace.pause < 1024)
         pace.pause *= 2;
 }}
 """
