@@ -46,13 +46,15 @@ static void learn(int shared, double took)
     if (tried && pace.runs == pace.pause) return;
     if (*known <= 0)
         *known = *known < 0 ? 0 : took;
+    else if (took < *known)
+        *known = tried ? took : (took + *known) / 2;
     else
-        *known = took < *known ? (took + *known) / 2 : (7 * *known + (took < 4 * *known ? took : 4 * *known)) / 8;
+        *known = (7 * *known + (took < 4 * *known ? took : 4 * *known)) / 8;
     const int changed = rule() != before;
     if (tried || changed) pace.runs = 0;
     if (changed)
         pace.pause = 8;
-    else if (tried && pace.pause < 1024)
+    else if (tried && pace.pause < 512)
         pace.pause *= 2;
 }}
 """
