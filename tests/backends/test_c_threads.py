@@ -80,8 +80,8 @@ def test_threads_share_the_tiles_of_a_program(shared, monkeypatch):
 @pytest.mark.parametrize(("alone", "by_all", "share"), [(3, 2, 0.97), (2, 3, 0.03), (2, 20, 0.03), (300, 200, 1)])
 def test_a_program_runs_as_takes_less_time(alone, by_all, share):
     """Of 1,000 runs, some of which someone else holds up; one that takes long is not tried in the other way."""
-    exports = "int shared(void) { return shares(); }\nvoid took(int shared, double time) { learn(shared, time); }\n"
-    library = load(f"{threads.PACE}{exports}/* {alone}, {by_all} */\n")
+    exports = f"int shared(void) {{ return shares(); }}\nvoid took(int s, double t) {{ learn(s, t); }}\nint own_library = {by_all};\n"
+    library = load(threads.PACE + exports)
     library.took.argtypes, library.took.restype = [ctypes.c_int, ctypes.c_double], None
     ctypes.c_int.in_dll(library, threads.MOST).value = 2
     found = []
@@ -105,20 +105,23 @@ def blas_has():
     tell(before)
 
 
-@pytest.mark.parametrize("subscripts", ["ij,jk->ik", "ji,jk->ik", "ij,kj->ik", "ji,kj->ik", "ij,j->i", "ji,j->i"])
-def test_threads_share_a_product(subscripts, shared, blas_has):
-    for i, j, k in ((131, 97, 150), (70, 300, 65)) if "k" in subscripts else ((700, 190, 0), (31, 5000, 0)):
-        size = {"i": i, "j": j, "k": k}
-        x, y = (RNG.normal(size=[size[a] for a in term]) for term in subscripts[: subscripts.index("-")].split(","))
-        traced = wg.trace(lambda x, y: np.einsum(subscripts, x, y)).graph(x, y)
-        assert f"_shared_f64(a2, {threads.MOST}" in emit.Program(traced.graph, "p", hosted=True).text()
-        program = traced.on("c")
-        for count in (1, 2, 3, 5):
-            wg.threads(count)
-            found = [program(x, y) for _ in range(6)]  # by all, and at times by one
-            np.testing.assert_allclose(found[0], np.einsum(subscripts, x, y), rtol=1e-10, atol=1e-10)
-            assert all(np.array_equal(again, found[0]) for again in found)
-            assert blas_has() == 5
+@pytest.mark.parametrize(
+    ("subscripts", "sizes"),
+    [("ij,jk->ik", (131, 97, 150)), ("ji,jk->ik", (300, 70, 65)), ("ij,kj->ik", (300, 70, 65)),
+     ("ji,kj->ik", (131, 97, 150)), ("ij,j->i", (700, 190)), ("ji,j->i", (31, 5000)), ("ji,j->i", (700, 190))],
+)  # fmt: skip
+def test_threads_share_a_product(subscripts, sizes, shared, blas_has):
+    size = dict(zip("ijk", sizes, strict=False))
+    x, y = (RNG.normal(size=[size[a] for a in term]) for term in subscripts[: subscripts.index("-")].split(","))
+    traced = wg.trace(lambda x, y: np.einsum(subscripts, x, y)).graph(x, y)
+    assert f"_shared_f64(a2, {threads.MOST}" in emit.Program(traced.graph, "p", hosted=True).text()
+    program = traced.on("c")
+    for count in (1, 2, 3, 5):
+        wg.threads(count)
+        found = [program(x, y) for _ in range(6)]  # by all, and at times by one
+        np.testing.assert_allclose(found[0], np.einsum(subscripts, x, y), rtol=1e-10, atol=1e-10)
+        assert all(np.array_equal(again, found[0]) for again in found)
+        assert blas_has() == 5
 
 
 def test_products_of_several_types_in_a_program(shared, blas_has):
