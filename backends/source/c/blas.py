@@ -35,7 +35,7 @@ from wengert.ir.graph import Constant
 if TYPE_CHECKING:
     from wengert.backends.source.c.scalars import Kernel
 
-__all__ = ["ALONE", "Address", "Routine", "find", "routine"]
+__all__ = ["Address", "Routine", "find", "routine"]
 
 _CORE, _CAPSULES = "numpy._core._multiarray_umath", "scipy.linalg.cython_blas"
 _LETTERS = {"float32": "s", "float64": "d", "complex64": "c", "complex128": "z"}
@@ -90,45 +90,46 @@ ALONE = {"gemm": 1 << 18, "gemv": 1 << 13}
 #: A lock, how many are within, how many threads BLAS has had before, for all programs of this process.
 _state = (ctypes.c_int * 3)()
 _ALONE = """\
-/* How many threads BLAS has is one number for all who call it. While ours share a product it is 1; the last who leaves
-   puts back what it was, which is the answer. */
+/* How many threads BLAS has is one number for all who call it. While ours share a product it is 1, and the last who
+   leaves (0) puts back what it was. At most so many of ours may share the product as BLAS had. */
 #ifdef _OPENMP
-static int blas_alone(const uint64_t *blas, int leave)
+static int blas_alone_S(const uint64_t *blas, int most)
 {
     int *const state = (int *)(uintptr_t)blas[3];  /* a lock, how many are within, what it was */
     while (__atomic_exchange_n(state, 1, __ATOMIC_ACQUIRE)) {}
-    if (leave ? --state[1] == 0 : state[1]++ == 0) {
-        if (!leave) state[2] = ((int (*)(void))(uintptr_t)blas[1])();
-        if (state[2] != 1) ((void (*)(int))(uintptr_t)blas[2])(leave ? state[2] : 1);
+    if (most ? state[1]++ == 0 : --state[1] == 0) {
+        if (most) state[2] = ((int (*)(void))(uintptr_t)blas[1])();
+        if (state[2] != 1) ((void (*)(int))(uintptr_t)blas[2])(most ? 1 : state[2]);
     }
     const int had = state[2];
     __atomic_store_n(state, 0, __ATOMIC_RELEASE);
-    return had;
+    return had < most ? had : most;
 }
 #else
-#define blas_alone(blas, leave) 1
+#define blas_alone_S(blas, most) 1
 #endif
 """
 #: The same products by at most so many threads.
 _SHARED = {
     "gemm": """\
-/* In a grid of parts: each is a product of some rows and some columns. */
+/* In a grid of parts that are worth it, of the shape that has the least to read: products of some rows and columns. */
 static void gemm_shared_S(const uint64_t *blas, int most, {arguments})
 {{
-    const int had = blas_alone(blas, 0), threads = had < most ? had : most;
-    ptrdiff_t down = 1, across = 1;
-    while (down * across < threads && (m / down > 64 || n / across > 64))
-        if (m / down >= n / across) down *= 2; else across *= 2;
+    const ptrdiff_t worth = 1 + (m * n * p >> 18);
+    const int parts = blas_alone_S(blas, worth < most ? (int)worth : most);
+    ptrdiff_t down = 1, across = parts;
+    for (int d = 2; d <= parts; ++d)
+        if (parts % d == 0 && m / d + n / (parts / d) <= m / down + n / across) down = d, across = parts / d;
     const ptrdiff_t rows = ((m + down - 1) / down + 7) / 8 * 8, columns = ((n + across - 1) / across + 7) / 8 * 8;
-#pragma omp parallel for num_threads(threads) schedule(static)
-    for (ptrdiff_t part = 0; part < down * across; ++part) {{
+#pragma omp parallel for num_threads(parts < NAME ? parts : NAME) schedule(static)
+    for (ptrdiff_t part = 0; part < parts; ++part) {{
         const ptrdiff_t i = part / across * rows, j = part % across * columns;
         if (i < m && j < n)
             gemm_S(blas, m - i < rows ? m - i : rows, n - j < columns ? n - j : columns, p,
                 x + (turned_x ? i : i * xs), turned_x, xs, y + (turned_y ? j * ys : j), turned_y, ys, beta,
                 out + i * os + j, os);
     }}
-    blas_alone(blas, 1);
+    blas_alone_S(blas, 0);
 }}
 """,
     "gemv": """\
@@ -136,10 +137,10 @@ static void gemm_shared_S(const uint64_t *blas, int most, {arguments})
 static void gemv_shared_S(const uint64_t *blas, int most, {arguments})
 {{
     enum {{ PARTS = 16, FEW = 256 }};
-    const int had = blas_alone(blas, 0), threads = had < most ? had : most;
+    const int parts = blas_alone_S(blas, most);
     if (turned && m <= FEW && p >= PARTS * m) {{
         T sums[PARTS * FEW];
-#pragma omp parallel for num_threads(threads) schedule(static)
+#pragma omp parallel for num_threads(parts < NAME ? parts : NAME) schedule(static)
         for (ptrdiff_t part = 0; part < PARTS; ++part) {{
             const ptrdiff_t step = p / PARTS, k = part * step;
             gemv_S(blas, m, part + 1 < PARTS ? step : p - k, x + k * xs, 1, xs, y + k * ys, ys, 0, sums + part * m, 1);
@@ -148,13 +149,13 @@ static void gemv_shared_S(const uint64_t *blas, int most, {arguments})
             for (ptrdiff_t i = 0; i < half * m; ++i) sums[i] += sums[half * m + i];
         for (ptrdiff_t i = 0; i < m; ++i) out[i * os] = sums[i] + (beta == 0 ? 0 : beta * out[i * os]);
     }} else {{
-        const ptrdiff_t rows = ((m + threads - 1) / threads + 7) / 8 * 8;
-#pragma omp parallel for num_threads(threads) schedule(static)
+        const ptrdiff_t rows = ((m + parts - 1) / parts + 7) / 8 * 8;
+#pragma omp parallel for num_threads(parts < NAME ? parts : NAME) schedule(static)
         for (ptrdiff_t i = 0; i < m; i += rows)
             gemv_S(blas, m - i < rows ? m - i : rows, p, x + (turned ? i : i * xs), turned, xs, y, ys, beta,
                 out + i * os, os);
     }}
-    blas_alone(blas, 1);
+    blas_alone_S(blas, 0);
 }}
 """,
 }  # fmt: skip
@@ -184,7 +185,7 @@ class Routine:
             return f"{function}({given}"
         for its, text in self.shared.items():
             function = kernel.helpers.write(its, dtype, text)
-        return f"{function}({given}, {threads.NAME if work >= kernel.grain else 1}"
+        return f"{function}({given}, {threads.MOST if work >= kernel.grain else 1}"
 
 
 @frozen
@@ -265,7 +266,8 @@ def routine(name: str, dtype: np.dtype[Any]) -> Routine | None:
         return None
     types, body = source.calls[name]
     text = _FUNCTION.format(owner=source.owner, name=name, arguments=_ARGUMENTS[name], types=types, body=body)
-    shared = {"alone": _ALONE, f"{name}_shared": _SHARED[name].format(arguments=_ARGUMENTS[name])}
+    by_threads = _SHARED[name].format(arguments=_ARGUMENTS[name]).replace("NAME", threads.NAME)
+    shared = {"alone": _ALONE, f"{name}_shared": by_threads}
     scalar, at = ("const T *", "&") if dtype.kind == "c" else ("T", "")
     text = text.replace("SCALAR", scalar).replace("AT_", at)
     text = re.sub(r"\bI\b", "int64_t" if source.wide else "int", text)
@@ -277,10 +279,7 @@ def routine(name: str, dtype: np.dtype[Any]) -> Routine | None:
 
 def _left() -> None:
     """In a forked child: whoever was within has stayed with the parent."""
-    (locked, inside, before), source = _state, find() if find.cache_info().currsize else None
-    _state[:] = 0, 0, 0
-    if (locked or inside) and source and source.threads and before > 1:
-        ctypes.CFUNCTYPE(None, ctypes.c_int)(source.threads[1])(before)
+    _state[:] = [0] * 3
 
 
 if hasattr(os, "register_at_fork"):

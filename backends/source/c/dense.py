@@ -23,7 +23,7 @@ OWN = 1 << 9
 ROWS = {"slabs": 6, "packed": 6, "gram": 5}
 #: Bytes of a line that vectors are worth it for, and of one whose sum takes longer than to add up a vector.
 LINE, LONG = 32, 512
-#: The same for a matrix times a vector, where BLAS has threads (one alone takes as long as ours).
+#: The same for a matrix times a vector, which threads may share (one alone takes as long as ours).
 MATVEC = 1 << 17
 
 

@@ -142,13 +142,14 @@ class Program:
         parts += [_named(text, name, apart) + "\n" for apart, (text, name) in zip(
             self._apart(), self.kernels.items(), strict=True)]
         parts += self.functions
-        parts.append(self._entry())
-        if self.hosted and "#pragma omp" in bodies:
+        shared = self.hosted and "#pragma omp" in bodies
+        parts.append(self._entry(shared=shared))
+        if shared:
             parts = [part.replace(PARALLEL, f"{PARALLEL} num_threads({threads.NAME})") for part in parts]
-            parts.insert(2, f"{THREAD}int {threads.NAME} = 1;\n")
+            parts.insert(2, THREAD + threads.PACE)
         return "\n".join(parts)
 
-    def _entry(self) -> str:
+    def _entry(self, *, shared: bool) -> str:
         if not self.hosted:
             return (
                 f"/* How many bytes {self.name} needs to work in. */\n"
@@ -156,11 +157,12 @@ class Program:
             )
         pairs = (("inputs", self.graph.inputs), ("outputs", self.graph.guarded_outputs))
         arrays = ", ".join(f"{name}[{k}]" for name, values in pairs for k in range(len(values)))
+        call = f"{self.name}({arrays}{', ' if arrays else ''}workspace, c, call)"
+        run = threads.ENTRY.replace("CALL", call) if shared else f"    return {call};\n"
         return (
             f"int {self.name}_hosted("
             "const void *const *inputs, void *const *outputs, void *workspace,\n"
-            f"    {ENVIRONMENT})\n{{\n    (void)inputs;\n    (void)outputs;\n"
-            f"    return {self.name}({arrays}{', ' if arrays else ''}workspace, c, call);\n}}\n"
+            f"    {ENVIRONMENT})\n{{\n    (void)inputs;\n    (void)outputs;\n{run}}}\n"
         )
 
     def _head(self) -> str:

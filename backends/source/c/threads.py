@@ -9,12 +9,65 @@ import threading
 import weakref
 from collections.abc import Iterator
 
-__all__ = ["NAME", "following", "quiet", "threads"]
+__all__ = ["ENTRY", "MOST", "NAME", "PACE", "following", "quiet", "threads"]
 
-#: What GCC's library of threads reads when it is loaded; how often it looks before it sleeps: some 50 us.
+#: What GCC's library of threads reads when it is loaded; how often it looks before it sleeps: some 250 us.
 _SPINNING, _POLICY, SPINS = "GOMP_SPINCOUNT", "OMP_WAIT_POLICY", "10000"
-#: The variable of a program.
-NAME = "program_threads"
+#: The variables of a program: how many threads share a loop at most, and how many do in this run.
+MOST, NAME = "program_most", "program_threads"
+#: When they do.  What is shared is in the same parts in either case: nothing but time depends on it.
+PACE = f"""\
+#ifndef _OPENMP
+#define omp_get_wtime() 0.0
+#endif
+int {MOST} = 1;
+static _Thread_local int {NAME} = 1;
+
+/* Where others keep the processors busy, a loop may wait for a thread longer than all of its work takes. So a program
+   of less than a tenth of a second is now and then run the other way, by one thread or by all, more and more seldom;
+   as a rule it is run in the way that took less time of late. What begins with sleeping threads is not counted: the
+   first run of all, and the first of two in the other way. */
+static struct {{ double took[2]; int runs, pause; }} pace = {{{{0, -1}}, 0, 4}};
+
+static int rule(void)
+{{
+    return {MOST} > 1 && (pace.took[0] == 0 || pace.took[1] < pace.took[0]);
+}}
+
+static int shares(void)
+{{
+    return {MOST} < 2 || pace.took[rule()] > 0.1 || ++pace.runs < pace.pause ? rule() : !rule();
+}}
+
+static void learn(int shared, double took)
+{{
+    const int before = rule(), tried = shared != before;
+    double *const known = &pace.took[shared];
+    if (tried && pace.runs == pace.pause) return;
+    if (*known <= 0)
+        *known = *known < 0 ? 0 : took;
+    else if (took < *known)
+        *known = tried ? took : (took + *known) / 2;
+    else
+        *known = (7 * *known + (took < 4 * *known ? took : 4 * *known)) / 8;
+    const int changed = rule() != before;
+    if (tried || changed) pace.runs = 0;
+    if (changed)
+        pace.pause = 8;
+    else if (tried && pace.pause < 512)
+        pace.pause *= 2;
+}}
+"""
+#: How a run is entered.
+ENTRY = f"""\
+    const int before = {NAME}, shared = shares();
+    const double start = omp_get_wtime();
+    {NAME} = shared ? {MOST} : 1;
+    const int code = CALL;
+    {NAME} = before;
+    learn(shared, omp_get_wtime() - start);
+    return code;
+"""
 
 _programs: weakref.WeakSet[ctypes.CDLL] = weakref.WeakSet()
 _lock = threading.Lock()
@@ -34,9 +87,10 @@ def _wanted() -> int:
 def threads(count: int | None = None) -> int:
     """How many threads share a long loop of a compiled program (backend ``c``); with ``count``, from now on.
 
-    Short loops run in the caller's thread alone, whatever the number, and no result depends on it.  At first it is
-    $WENGERT_THREADS, else the number of processors that the process may use.  Matrix products have their own threads,
-    those of the BLAS library ($OPENBLAS_NUM_THREADS).  After a fork it is 1 in the child, whose parent has the threads.
+    Short loops run in the caller's thread alone, whatever the number, and so do programs whose threads are seen to be
+    kept waiting.  No sum or product depends on how many there were.  At first it is $WENGERT_THREADS, else the number
+    of processors that the process may use.  Matrix products have at most as many as the BLAS library may have
+    ($OPENBLAS_NUM_THREADS).  After a fork it is 1 in the child, whose parent has the threads.
 
     Parameters
     ----------
@@ -61,7 +115,7 @@ def threads(count: int | None = None) -> int:
 
 
 def _tell(library: ctypes.CDLL) -> None:
-    ctypes.c_int.in_dll(library, NAME).value = threads()
+    ctypes.c_int.in_dll(library, MOST).value = threads()
 
 
 def quiet() -> contextlib.AbstractContextManager[None]:
