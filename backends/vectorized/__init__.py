@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import functools
 import itertools
-from collections.abc import Callable, Iterator
+from collections.abc import Callable, Iterator, Sequence
 from typing import Any
 
 import numpy as np
@@ -20,7 +20,7 @@ from wengert.backends.vectorized.modes import Pulling, Pushing, active_nodes, ow
 from wengert.backends.vectorized.numbers import numbers
 from wengert.ir.errors import BackendError
 from wengert.ir.graph import Constant, Graph, Value
-from wengert.ir.passes import inline_calls
+from wengert.ir.passes import inline_calls, plain_where_told
 from wengert.ir.passes.components import components
 from wengert.ir.passes.rewriting import substitute
 from wengert.ir.types import is_inexact
@@ -33,7 +33,7 @@ LANES = 1024
 PARTS = 4000, 8
 
 
-def straight(graph: Graph, checked: range | None = None, instead: Any = None) -> Run:
+def straight(graph: Graph, checked: Sequence[int] | None = None, instead: Any = None) -> Run:
     """A graph as a function of its own, without axes on plain numbers; ``instead(inputs)`` has the answer where there
     is a NaN in a checked output, which are derivatives."""
     plain, derived = numbers(graph, checked=checked), checked or range(0)
@@ -101,7 +101,12 @@ class NumpyBackend:
         return None
 
     def compile(self, graph: Graph) -> Run:
-        return straight(inline_calls(components(graph, LANES, *PARTS)))
+        exact = settled(inline_calls(components(graph, LANES, *PARTS)))
+        plain, told = plain_where_told(exact)
+        if not told:
+            return straight(exact)
+        again = functools.cache(lambda: straight(exact))
+        return straight(settled(plain), told, lambda inputs: again()(inputs))
 
     def forward(self, graph: Graph, active: tuple[int, ...]) -> Forward:
         mode = Pushing(graph, active)

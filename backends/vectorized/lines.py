@@ -9,7 +9,7 @@ from __future__ import annotations
 
 import math
 from collections.abc import Callable, Sequence
-from typing import Any
+from typing import Any, TypeAlias
 
 import numpy as np
 
@@ -21,8 +21,11 @@ from wengert.backends.vectorized.evaluate import bare_operands, lower
 from wengert.ir import kinds
 from wengert.ir.graph import Constant, Graph, Node, Value
 from wengert.ir.ops import OPS
+from wengert.ir.types import ArrayType
 
 __all__ = ["Lines"]
+
+Axes: TypeAlias = tuple[int, ...]
 
 #: Operators that do for two NumPy scalars what the ufunc does, at a tenth of its price.
 _OPERATORS = {"+", "-", "*", "/", "<", "<=", ">", ">=", "==", "!="}
@@ -67,6 +70,8 @@ class Lines:
         self.live = live = Liveness(self.rows, graph.guarded_outputs, _shares, _makes)
         self.root, self.last, self.fresh = live.root, live.last, live.fresh
         self.free: dict[Any, list[tuple[str, int]]] = {}  # dead arrays by type: name and line
+        self.order: dict[Value, Axes] = {}  # of arrays that are not in C order: their axes as memory has them
+        self.held: list[Value] = []  # what is written to arrays that are kept from call to call
         self.views: dict[Value, list[str]] = {}  # the names of the views of each root
         self.makers = {v: node for node, _ in self.rows for v in node.results}
         outputs = graph.guarded_outputs
@@ -132,6 +137,9 @@ class Lines:
         if _same(node):
             self.names[out] = self.name(reads[0])
             return
+        if node.op.name == "broadcast_to" and isinstance(reads[0], Constant):
+            self.names[out] = self._bind("c", np.broadcast_to(reads[0].array, out.type.shape))
+            return
         if self._adds_part(at, node, reads):
             return
         if out in self.placed and self.placed[out] > at:  # added where it is read
@@ -139,8 +147,11 @@ class Lines:
         if node.op.name == "place":
             self._place(out, node, reads[0])
             return
+        self._follow(node, reads)
+        if isinstance(node.op, kinds.Contraction) and self._product(out, node):
+            return
         text, takes = self._expression(node, reads)
-        host = self._host(at, out, reads) if takes else None
+        host = (self._host(at, out, reads) or self._waiting(out) or self._kept(out)) if takes else None
         if host is not None:
             self.names[out] = host
             text = text.replace("OUT=", f", out={host}").replace("OUT", f", {host}")
@@ -150,6 +161,49 @@ class Lines:
         self.lines.append(f"{self.names[out]} = {text}")
         if self.root[out] is not out:
             self.views.setdefault(self.root[out], []).append(self.names[out])
+
+    def _follow(self, node: Node, reads: Sequence[Value]) -> None:
+        """In which order a result lies in memory: NumPy follows the operands, and where they are all smaller, us."""
+        out, op = node.result, node.op
+        if op.name == "transpose":
+            axes = node.params["axes"]
+            before = self.order.get(reads[0], range(len(axes)))
+            self._ordered(out, tuple(axes.index(a) for a in before))
+        elif isinstance(op, kinds.Elementwise) and len(out.type.shape) > 1:
+            whole = [v for v in reads if v.type.shape == out.type.shape]
+            order = next((self.order[v] for v in whole if v in self.order), None) if whole else self._turned(out)
+            if order is not None:
+                self._ordered(out, order)
+                for v in reads:
+                    self._turn(v, out, order)
+
+    def _ordered(self, v: Value, order: Axes) -> None:
+        if order != tuple(range(len(order))):
+            self.order[v] = order
+
+    def _turned(self, out: Value) -> Axes | None:
+        """The order in which the longest axis comes last, where the last one is so short that NumPy is slow at it."""
+        shape = out.type.shape
+        longest = max(range(len(shape)), key=lambda a: shape[a])
+        if nbytes(out) < LARGE or shape[-1] > NARROW or shape[longest] < 4 * shape[-1] or self._leaves(out):
+            return None
+        return (*(a for a in range(len(shape)) if a != longest), longest)
+
+    def _turn(self, v: Value, out: Value, order: Axes) -> None:
+        """A small operand, copied once into the order of the result."""
+        shape = v.type.shape
+        axes = tuple(a - len(order) + len(shape) for a in order if a >= len(order) - len(shape))
+        moved = [a for a in axes if shape[a] > 1]
+        if v in self.order or moved == sorted(moved) or 4 * v.type.size > out.type.size:
+            return
+        back = tuple(axes.index(a) for a in range(len(axes)))
+        name = f"o{len(self.order)}"
+        self.lines.append(f"{name} = {self.name(v)}.transpose({axes}).copy().transpose({back})")
+        self.names[v], self.order[v] = name, axes
+
+    def _leaves(self, v: Value) -> bool:
+        """Whether a value, or a view of it, is an output."""
+        return self.last[self.root[v]] >= len(self.rows)
 
     def _expression(self, node: Node, reads: Sequence[Value]) -> tuple[str, bool]:
         """A node's text, and whether it takes an array to write to, where the text has OUT."""
@@ -173,27 +227,49 @@ class Lines:
             fold = self._bind("f", _FOLDS[op.fold].reduce)  # type: ignore[attr-defined]
             whole = None if len(axes) == len(reads[0].type.shape) else axes if len(axes) > 1 else axes[0]
             return f"{fold}({name}, {whole}{', NoneOUT' if out.shape else ''})", bool(out.shape)
-        if isinstance(op, kinds.Contraction) and (text := self._product(node)) is not None:
-            return text, False
         return self._call(node, reads), False
 
-    def _product(self, node: Node) -> str | None:
-        """A product of at most two axes each, by ``dot``, which costs less than ``matmul``; None for any other."""
-        (x, y), plan = node.operands, matmul.plan(node.params["subscripts"], *(v.type.shape for v in node.operands))
-        scaled = node.op.scaled  # type: ignore[attr-defined]
-        if scaled or node.result.type.dtype.kind not in "fc" or any(map(self._repeats, node.operands)):
-            return None
+    def _product(self, out: Value, node: Node) -> bool:
+        """Write down a product of matrices, or of stacks of them; False for any other."""
+        (x, y), shapes = node.operands, [v.type.shape for v in node.operands]
+        if node.op.scaled or out.type.dtype.kind not in "fc" or any(map(self._repeats, node.operands)):  # type: ignore[attr-defined]
+            return False
+        plan, order = self._plan(out, node.params["subscripts"], shapes)
         if plan.swap:
             x, y = y, x
-        left = _arranged(self.name(x), x.type.shape, plan.x_axes, plan.x_shape)
-        right = _arranged(self.name(y), y.type.shape, plan.y_axes, plan.y_shape)
-        if left is None or right is None:
-            return None
-        (text, shape), (other, others) = left, right
-        outer = shape[-1:] == (1,) and len(shape) == len(others) == 2
-        product = f"{self._ufunc(np.multiply)}({text}, {other})" if outer else f"{text}.dot({other})"
-        product += "" if plan.out_shape is None else f".reshape({plan.out_shape})"
-        return product + ("" if plan.out_axes is None else f".transpose({plan.out_axes})")
+        left, shape = _arranged(self.name(x), x.type.shape, plan.x_axes, plan.x_shape)
+        right, others = _arranged(self.name(y), y.type.shape, plan.y_axes, plan.y_shape)
+        least, most = sorted((len(shape), len(others)))
+        if least == 0 or (most > 2 and least != most):
+            return False
+        if order is not None:
+            self._ordered(out, order)
+        outer = least > 1 and shape[-1] == 1  # which is no work for BLAS; and dot costs less than matmul
+        call = f"{left}.dot({right}" if most <= 2 and not outer else (
+            f"{self._ufunc(np.multiply if outer else np.matmul)}({left}, {right}")
+        host = self._waiting(out) or self._kept(out)
+        self.names[out] = name = host or f"v{len(self.names)}"
+        if host is not None:
+            turn = "" if order is None else f".transpose({order})"
+            made = (*shape[:-1], *(others[-1:] if len(others) > 1 else ()))
+            now = "" if plan.out_shape is None else f".reshape({made})"
+            self.lines.append(f"{call}, {name}{turn}{now})")
+        else:
+            now = "" if plan.out_shape is None else f".reshape({plan.out_shape})"
+            turn = "" if plan.out_axes is None else f".transpose({plan.out_axes})"
+            self.lines.append(f"{name} = {call}){now}{turn}")
+        return True
+
+    def _plan(self, out: Value, subscripts: str, shapes: Sequence[Any]) -> tuple[matmul.MatmulPlan, Axes | None]:
+        """How a product is done, and in which order its result lies in memory, None for C's."""
+        found: list[tuple[matmul.MatmulPlan, Axes | None]] = []
+        for turned in (False, True):
+            plan = matmul.plan(subscripts, *shapes, turned=turned)
+            axes = plan.out_axes
+            found.append((plan, None if axes is None else tuple(axes.index(a) for a in range(len(axes)))))
+        wanted = self._turned(out) if len(out.type.shape) > 1 else None
+        copies = [(p.x_shape is not None) + (p.y_shape is not None) + (p.out_shape is not None) for p, _ in found]
+        return found[wanted is not None and found[1][1] == wanted and copies[1] <= copies[0]]
 
     def _repeats(self, v: Value) -> bool:
         """Whether an array has repeated elements, or its last axis is not one run of memory as BLAS wants it."""
@@ -226,13 +302,33 @@ class Lines:
     # -- memory ---------------------------------------------------------------------------------------------------
 
     def _host(self, at: int, out: Value, reads: Sequence[Value]) -> str | None:
-        """The array that a result may be written to: an operand that is read for the last time, or a dead one."""
+        """An operand that is read for the last time, to which its result may be written."""
         for v in reads:
-            if memory(v) == memory(out) and self.live.whole(v, at):
+            if self._memory(v) == self._memory(out) and self.live.whole(v, at) and self._may(self.names[v], out):
                 self.last[v] = -1  # it goes on under another name
                 return self.names[v]
-        waiting = self.free.get(memory(out))
-        return waiting.pop()[0] if waiting else None
+        return None
+
+    def _waiting(self, out: Value) -> str | None:
+        """An array that nothing reads any more."""
+        waiting = self.free.get(self._memory(out), [])
+        i = next((i for i in reversed(range(len(waiting))) if self._may(waiting[i][0], out)), None)
+        return None if i is None else waiting.pop(i)[0]
+
+    def _memory(self, v: Value) -> Any:
+        return (*memory(v), self.order.get(v))
+
+    def _may(self, name: str, out: Value) -> bool:
+        """Whether a result may be in an array: what is handed out is not kept."""
+        return not (name[0] == "w" and self._leaves(out))
+
+    def _kept(self, out: Value) -> str | None:
+        """An array that is kept for the next call: a large one comes from the system page by page."""
+        total = sum(map(nbytes, (*self.held, out)))
+        if not self.own or nbytes(out) < LARGE or total > MOST or self._leaves(out) or out not in self.fresh:
+            return None
+        self.held.append(out)
+        return f"w{len(self.held) - 1}"
 
     def _release(self, at: int, node: Node, reads: Sequence[Value]) -> None:
         """Arrays that are dead now wait for one of their type; names of their views go at once."""
@@ -242,7 +338,7 @@ class Lines:
                 gone = self.views.pop(root, [])
                 if self.last[root] == at and root in self.makers and root in self.names and root.type.shape:
                     if root in self.fresh:
-                        self.free.setdefault(memory(root), []).append((self.names[root], len(self.lines)))
+                        self.free.setdefault(self._memory(root), []).append((self.names[root], len(self.lines)))
                     else:
                         gone.append(self.names[root])
                 if gone:
@@ -294,7 +390,7 @@ class Lines:
         return [self._owned(v, own) for v, own in zip(outputs, self.live.own(outputs), strict=True)]
 
     def function(
-        self, name: str, saved: int | None = None, checked: range | None = None
+        self, name: str, saved: int | None = None, checked: Sequence[int] | None = None
     ) -> Callable[..., tuple[Any, ...]]:
         """The function of the lines; the outputs from ``saved`` on are handed out together, as one tuple.
 
@@ -309,14 +405,49 @@ class Lines:
             texts.append(" + ".join(["0.0", *(_check(f"r{i}", outputs[i]) for i in checked)]) + ", ")
         if saved is not None:
             texts[saved:] = [f"({''.join(texts[saved:])}), "]
+        if self.held:
+            self.scope["borrow"], self.scope["give"] = _workspace([(v.type, self.order.get(v)) for v in self.held])
+            names = "".join(f"w{i}, " for i in range(len(self.held)))
+            self.lines = ["work = borrow()", f"{names}= work", *self.lines, "give(work)"]
         return assembled(name, self.arguments, [*self.lines, f"return ({''.join(texts)})"], self.scope)
 
     def _owned(self, v: Value, own: object) -> str:
         if not v.type.shape:
             return self.number(v, literal=False)
-        return f"finished({self.name(v)})" if own else f"array({self.name(v)}, order='C')"
+        name = self.name(v)
+        return f"finished({name})" if own and name[0] != "w" else f"array({name}, order='C')"
 
 
+def _empty(type_: ArrayType, order: Axes | None) -> Any:
+    if order is None:
+        return np.empty(type_.shape, type_.dtype)
+    return np.empty([type_.shape[a] for a in order], type_.dtype).transpose(np.argsort(order))
+
+
+def _workspace(
+    types: Sequence[tuple[ArrayType, Axes | None]],
+) -> tuple[Callable[[], list[Any]], Callable[[list[Any]], None]]:
+    """How a call takes the arrays that are kept, and gives them back; a call at the same time makes others."""
+    pool: list[list[Any]] = []
+
+    def borrow() -> list[Any]:
+        try:
+            return pool.pop()
+        except IndexError:
+            return [_empty(t, order) for t, order in types]
+
+    return borrow, pool.append
+
+
+def nbytes(v: Value) -> int:
+    """The size of an array."""
+    return v.type.size * v.type.dtype.itemsize
+
+
+#: The last axis of an array is short up to here.
+NARROW = 64
+#: Arrays of so many bytes are kept from call to call, and so many bytes in all.
+LARGE, MOST = 1 << 16, 1 << 26
 #: Up to here a dot product is cheaper than a sum, and is not given to threads.
 SHORT = 8192
 
@@ -328,13 +459,13 @@ def _check(name: str, v: Value) -> str:
     return f"{name}.dot({name})" if len(v.type.shape) == 1 else f"{name}.ravel().dot({name}.ravel())"
 
 
-def _arranged(text: str, shape: Any, axes: Any, then: Any) -> tuple[str, tuple[int, ...]] | None:
-    """An operand as a matrix or vector, and its shape; None where it has more axes."""
+def _arranged(text: str, shape: Any, axes: Any, then: Any) -> tuple[str, tuple[int, ...]]:
+    """An operand as a vector, a matrix or a stack of them, and its shape."""
     if axes is not None:
         text, shape = f"{text}.transpose({axes})", tuple(shape[a] for a in axes)
     if then is not None:
         text, shape = f"{text}.reshape({then})", then
-    return (text, shape) if 0 < len(shape) <= 2 else None
+    return text, shape
 
 
 def _shares(node: Node) -> bool:

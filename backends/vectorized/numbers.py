@@ -251,7 +251,9 @@ def written(graph: Graph, inputs: Sequence[Names], prefix: str = "v", *, careful
     return _Writer(graph, inputs, prefix, careful=careful).written()
 
 
-def numbers(graph: Graph, *, checked: range | None = None) -> tuple[Callable[..., tuple[Any, ...]], bool] | None:
+def numbers(
+    graph: Graph, *, checked: Sequence[int] | None = None
+) -> tuple[Callable[..., tuple[Any, ...]], bool] | None:
     """The function of a graph without axes, from Python's numbers to Python's, and whether NumPy would tell of errors
     in it; None for any other graph.
 
