@@ -9,23 +9,20 @@ from __future__ import annotations
 
 import math
 from collections.abc import Callable, Sequence
-from typing import Any, TypeAlias
+from typing import Any
 
 import numpy as np
 
-from wengert.backends import matmul
 from wengert.backends.assembled import assembled
-from wengert.backends.liveness import Liveness, memory, sources
+from wengert.backends.liveness import Liveness, sources
 from wengert.backends.vectorized import arrays
 from wengert.backends.vectorized.evaluate import bare_operands, lower
+from wengert.backends.vectorized.places import Axes, Places
 from wengert.ir import kinds
 from wengert.ir.graph import Constant, Graph, Node, Value
 from wengert.ir.ops import OPS
-from wengert.ir.types import ArrayType
 
 __all__ = ["Lines"]
-
-Axes: TypeAlias = tuple[int, ...]
 
 #: Operators that do for two NumPy scalars what the ufunc does, at a tenth of its price.
 _OPERATORS = {"+", "-", "*", "/", "<", "<=", ">", ">=", "==", "!="}
@@ -58,7 +55,7 @@ class Lines:
     objects that the text names.
     """
 
-    def __init__(self, graph: Graph, *, own: bool, derived: range = range(0)) -> None:
+    def __init__(self, graph: Graph, *, own: bool, derived: Sequence[int] = ()) -> None:
         self.graph, self.own = graph, own
         self.scope: dict[str, Any] = {"array": np.array, "finished": finished, "zeros": np.zeros}
         self.lines: list[str] = []
@@ -69,13 +66,11 @@ class Lines:
         self.rows = self._needed()
         self.live = live = Liveness(self.rows, graph.guarded_outputs, _shares, _makes)
         self.root, self.last, self.fresh = live.root, live.last, live.fresh
-        self.free: dict[Any, list[tuple[str, int]]] = {}  # dead arrays by type: name and line
-        self.order: dict[Value, Axes] = {}  # of arrays that are not in C order: their axes as memory has them
-        self.held: list[Value] = []  # what is written to arrays that are kept from call to call
+        self.places = Places(live, self.rows, keeps=own)
         self.views: dict[Value, list[str]] = {}  # the names of the views of each root
         self.makers = {v: node for node, _ in self.rows for v in node.results}
         outputs = graph.guarded_outputs
-        self.placed = live.parts(self.rows, outputs, [v for i, v in enumerate(outputs) if i not in derived])
+        self.parts = live.parts(self.rows, outputs, [v for i, v in enumerate(outputs) if i not in derived])
         for at, (node, reads) in enumerate(self.rows):
             self._statement(at, node, reads)
             self._release(at, node, reads)
@@ -142,16 +137,17 @@ class Lines:
             return
         if self._adds_part(at, node, reads):
             return
-        if out in self.placed and self.placed[out] > at:  # added where it is read
+        if out in self.parts and self.parts[out] > at:  # added where it is read
             return
         if node.op.name == "place":
             self._place(out, node, reads[0])
             return
-        self._follow(node, reads)
+        for v, axes in self.places.follow(node, reads):
+            self._reordered(v, axes)
         if isinstance(node.op, kinds.Contraction) and self._product(out, node):
             return
         text, takes = self._expression(node, reads)
-        host = (self._host(at, out, reads) or self._waiting(out) or self._kept(out)) if takes else None
+        host = (self.places.over(at, out, reads, self.names) or self.places.elsewhere(out)) if takes else None
         if host is not None:
             self.names[out] = host
             text = text.replace("OUT=", f", out={host}").replace("OUT", f", {host}")
@@ -161,49 +157,6 @@ class Lines:
         self.lines.append(f"{self.names[out]} = {text}")
         if self.root[out] is not out:
             self.views.setdefault(self.root[out], []).append(self.names[out])
-
-    def _follow(self, node: Node, reads: Sequence[Value]) -> None:
-        """In which order a result lies in memory: NumPy follows the operands, and where they are all smaller, us."""
-        out, op = node.result, node.op
-        if op.name == "transpose":
-            axes = node.params["axes"]
-            before = self.order.get(reads[0], range(len(axes)))
-            self._ordered(out, tuple(axes.index(a) for a in before))
-        elif isinstance(op, kinds.Elementwise) and len(out.type.shape) > 1:
-            whole = [v for v in reads if v.type.shape == out.type.shape]
-            order = next((self.order[v] for v in whole if v in self.order), None) if whole else self._turned(out)
-            if order is not None:
-                self._ordered(out, order)
-                for v in reads:
-                    self._turn(v, out, order)
-
-    def _ordered(self, v: Value, order: Axes) -> None:
-        if order != tuple(range(len(order))):
-            self.order[v] = order
-
-    def _turned(self, out: Value) -> Axes | None:
-        """The order in which the longest axis comes last, where the last one is so short that NumPy is slow at it."""
-        shape = out.type.shape
-        longest = max(range(len(shape)), key=lambda a: shape[a])
-        if nbytes(out) < LARGE or shape[-1] > NARROW or shape[longest] < 4 * shape[-1] or self._leaves(out):
-            return None
-        return (*(a for a in range(len(shape)) if a != longest), longest)
-
-    def _turn(self, v: Value, out: Value, order: Axes) -> None:
-        """A small operand, copied once into the order of the result."""
-        shape = v.type.shape
-        axes = tuple(a - len(order) + len(shape) for a in order if a >= len(order) - len(shape))
-        moved = [a for a in axes if shape[a] > 1]
-        if v in self.order or moved == sorted(moved) or 4 * v.type.size > out.type.size:
-            return
-        back = tuple(axes.index(a) for a in range(len(axes)))
-        name = f"o{len(self.order)}"
-        self.lines.append(f"{name} = {self.name(v)}.transpose({axes}).copy().transpose({back})")
-        self.names[v], self.order[v] = name, axes
-
-    def _leaves(self, v: Value) -> bool:
-        """Whether a value, or a view of it, is an output."""
-        return self.last[self.root[v]] >= len(self.rows)
 
     def _expression(self, node: Node, reads: Sequence[Value]) -> tuple[str, bool]:
         """A node's text, and whether it takes an array to write to, where the text has OUT."""
@@ -229,12 +182,20 @@ class Lines:
             return f"{fold}({name}, {whole}{', NoneOUT' if out.shape else ''})", bool(out.shape)
         return self._call(node, reads), False
 
+    def _reordered(self, v: Value, axes: Axes) -> None:
+        """An operand copied, once, into another order."""
+        back = tuple(axes.index(a) for a in range(len(axes)))
+        name = f"o{len(self.places.order)}"
+        self.lines.append(f"{name} = {self.name(v)}.transpose({axes}).copy().transpose({back})")
+        self.names[v] = name
+        self.places.ordered(v, axes)
+
     def _product(self, out: Value, node: Node) -> bool:
         """Write down a product of matrices, or of stacks of them; False for any other."""
-        (x, y), shapes = node.operands, [v.type.shape for v in node.operands]
+        x, y = node.operands
         if node.op.scaled or out.type.dtype.kind not in "fc" or any(map(self._repeats, node.operands)):  # type: ignore[attr-defined]
             return False
-        plan, order = self._plan(out, node.params["subscripts"], shapes)
+        plan, order = self.places.product(out, node)
         if plan.swap:
             x, y = y, x
         left, shape = _arranged(self.name(x), x.type.shape, plan.x_axes, plan.x_shape)
@@ -242,12 +203,11 @@ class Lines:
         least, most = sorted((len(shape), len(others)))
         if least == 0 or (most > 2 and least != most):
             return False
-        if order is not None:
-            self._ordered(out, order)
+        self.places.ordered(out, order)
         outer = least > 1 and shape[-1] == 1  # which is no work for BLAS; and dot costs less than matmul
         call = f"{left}.dot({right}" if most <= 2 and not outer else (
             f"{self._ufunc(np.multiply if outer else np.matmul)}({left}, {right}")
-        host = self._waiting(out) or self._kept(out)
+        host = self.places.elsewhere(out)
         self.names[out] = name = host or f"v{len(self.names)}"
         if host is not None:
             turn = "" if order is None else f".transpose({order})"
@@ -259,17 +219,6 @@ class Lines:
             turn = "" if plan.out_axes is None else f".transpose({plan.out_axes})"
             self.lines.append(f"{name} = {call}){now}{turn}")
         return True
-
-    def _plan(self, out: Value, subscripts: str, shapes: Sequence[Any]) -> tuple[matmul.MatmulPlan, Axes | None]:
-        """How a product is done, and in which order its result lies in memory, None for C's."""
-        found: list[tuple[matmul.MatmulPlan, Axes | None]] = []
-        for turned in (False, True):
-            plan = matmul.plan(subscripts, *shapes, turned=turned)
-            axes = plan.out_axes
-            found.append((plan, None if axes is None else tuple(axes.index(a) for a in range(len(axes)))))
-        wanted = self._turned(out) if len(out.type.shape) > 1 else None
-        copies = [(p.x_shape is not None) + (p.y_shape is not None) + (p.out_shape is not None) for p, _ in found]
-        return found[wanted is not None and found[1][1] == wanted and copies[1] <= copies[0]]
 
     def _repeats(self, v: Value) -> bool:
         """Whether an array has repeated elements, or its last axis is not one run of memory as BLAS wants it."""
@@ -301,44 +250,15 @@ class Lines:
 
     # -- memory ---------------------------------------------------------------------------------------------------
 
-    def _host(self, at: int, out: Value, reads: Sequence[Value]) -> str | None:
-        """An operand that is read for the last time, to which its result may be written."""
-        for v in reads:
-            if self._memory(v) == self._memory(out) and self.live.whole(v, at) and self._may(self.names[v], out):
-                self.last[v] = -1  # it goes on under another name
-                return self.names[v]
-        return None
-
-    def _waiting(self, out: Value) -> str | None:
-        """An array that nothing reads any more."""
-        waiting = self.free.get(self._memory(out), [])
-        i = next((i for i in reversed(range(len(waiting))) if self._may(waiting[i][0], out)), None)
-        return None if i is None else waiting.pop(i)[0]
-
-    def _memory(self, v: Value) -> Any:
-        return (*memory(v), self.order.get(v))
-
-    def _may(self, name: str, out: Value) -> bool:
-        """Whether a result may be in an array: what is handed out is not kept."""
-        return not (name[0] == "w" and self._leaves(out))
-
-    def _kept(self, out: Value) -> str | None:
-        """An array that is kept for the next call: a large one comes from the system page by page."""
-        total = sum(map(nbytes, (*self.held, out)))
-        if not self.own or nbytes(out) < LARGE or total > MOST or self._leaves(out) or out not in self.fresh:
-            return None
-        self.held.append(out)
-        return f"w{len(self.held) - 1}"
-
     def _release(self, at: int, node: Node, reads: Sequence[Value]) -> None:
         """Arrays that are dead now wait for one of their type; names of their views go at once."""
-        more = [self.makers[v].operands[0] for v in reads if self.placed.get(v) == at]
+        more = [self.makers[v].operands[0] for v in reads if self.parts.get(v) == at]
         for root in dict.fromkeys(self.root[v] for v in (*reads, *more, *node.results)):
             if self.last[root] == at or self.last[root] == -1:
                 gone = self.views.pop(root, [])
                 if self.last[root] == at and root in self.makers and root in self.names and root.type.shape:
                     if root in self.fresh:
-                        self.free.setdefault(self._memory(root), []).append((self.names[root], len(self.lines)))
+                        self.places.dies(root, self.names[root], len(self.lines))
                     else:
                         gone.append(self.names[root])
                 if gone:
@@ -347,7 +267,7 @@ class Lines:
     def _let_go(self) -> None:
         """Let go, where they died, of the arrays that no later one took."""
         gone: dict[int, list[str]] = {}
-        for waiting in self.free.values():
+        for waiting in self.places.free.values():
             for name, at in waiting:
                 gone.setdefault(at, []).append(name)
         made: list[str] = []
@@ -360,7 +280,7 @@ class Lines:
 
     def _adds_part(self, at: int, node: Node, reads: Sequence[Value]) -> bool:
         """x + place(y) as an addition to a part of x."""
-        part = next((v for v in reads if self.placed.get(v) == at), None)
+        part = next((v for v in reads if self.parts.get(v) == at), None)
         if part is None:
             return False
         (whole,) = (v for v in reads if v is not part)
@@ -405,9 +325,9 @@ class Lines:
             texts.append(" + ".join(["0.0", *(_check(f"r{i}", outputs[i]) for i in checked)]) + ", ")
         if saved is not None:
             texts[saved:] = [f"({''.join(texts[saved:])}), "]
-        if self.held:
-            self.scope["borrow"], self.scope["give"] = _workspace([(v.type, self.order.get(v)) for v in self.held])
-            names = "".join(f"w{i}, " for i in range(len(self.held)))
+        if held := self.places.held:
+            self.scope["borrow"], self.scope["give"] = self.places.workspace()
+            names = "".join(f"w{i}, " for i in range(len(held)))
             self.lines = ["work = borrow()", f"{names}= work", *self.lines, "give(work)"]
         return assembled(name, self.arguments, [*self.lines, f"return ({''.join(texts)})"], self.scope)
 
@@ -415,39 +335,9 @@ class Lines:
         if not v.type.shape:
             return self.number(v, literal=False)
         name = self.name(v)
-        return f"finished({name})" if own and name[0] != "w" else f"array({name}, order='C')"
+        return f"finished({name})" if own and not self.places.is_kept(name) else f"array({name}, order='C')"
 
 
-def _empty(type_: ArrayType, order: Axes | None) -> Any:
-    if order is None:
-        return np.empty(type_.shape, type_.dtype)
-    return np.empty([type_.shape[a] for a in order], type_.dtype).transpose(np.argsort(order))
-
-
-def _workspace(
-    types: Sequence[tuple[ArrayType, Axes | None]],
-) -> tuple[Callable[[], list[Any]], Callable[[list[Any]], None]]:
-    """How a call takes the arrays that are kept, and gives them back; a call at the same time makes others."""
-    pool: list[list[Any]] = []
-
-    def borrow() -> list[Any]:
-        try:
-            return pool.pop()
-        except IndexError:
-            return [_empty(t, order) for t, order in types]
-
-    return borrow, pool.append
-
-
-def nbytes(v: Value) -> int:
-    """The size of an array."""
-    return v.type.size * v.type.dtype.itemsize
-
-
-#: The last axis of an array is short up to here.
-NARROW = 64
-#: Arrays of so many bytes are kept from call to call, and so many bytes in all.
-LARGE, MOST = 1 << 16, 1 << 26
 #: Up to here a dot product is cheaper than a sum, and is not given to threads.
 SHORT = 8192
 

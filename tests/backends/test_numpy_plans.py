@@ -57,6 +57,62 @@ def test_dead_arrays_are_written_to():
     assert len(names) == 1
 
 
+def test_large_arrays_are_kept_and_never_handed_out():
+    x, y = np.linspace(0.0, 1.0, 20_000), np.linspace(1.0, 2.0, 20_000)
+
+    def f(x, y):
+        z = np.exp(x) * y
+        w = np.sqrt(z + 1.0) - z
+        return w, w[::2], w.reshape(2, -1), np.sum(z * w), w * 2.0
+
+    graph = graph_of(f, x, y)
+    lines = Lines(graph, own=True)
+    run = straight(graph)
+    assert any(line.startswith("w0 = ") for line in lines.lines)
+    first, second = run([x, y]), run([y, x])
+    for got, want in zip((*first, *second), (*f(x, y), *f(y, x)), strict=True):
+        np.testing.assert_allclose(got, want, rtol=1e-14)
+    every = [*first, *second]
+    assert not any(np.shares_memory(a, b) for i, a in enumerate(every) for b in every[:i])
+
+    g = wg.trace(lambda x: np.sum((x[1:] - x[:-1] ** 2) ** 2)).graph(x).on("numpy")
+    slopes = [wg.grad(g)(p) for p in (x, y, x)]
+    np.testing.assert_array_equal(slopes[0], slopes[2])
+    np.testing.assert_allclose(slopes[1], wg.grad(g, backend="python")(y), rtol=1e-13, atol=1e-13)
+
+
+def test_long_axes_lie_last_in_memory():
+    rng = np.random.default_rng(2)
+    x, m, w = rng.normal(size=(3000, 4)), rng.normal(size=(5, 4)), rng.normal(size=(5, 4, 4))
+
+    def f(x, m, w):
+        centred = x - m[:, None, :]
+        turned = np.tanh(centred @ np.swapaxes(w, 1, 2)) + centred
+        return turned, np.sum(turned**2, axis=2), np.sum(turned.reshape(5, -1), axis=1)
+
+    lines = Lines(graph_of(f, x, m, w), own=True).lines
+    assert any(".copy().transpose" in line for line in lines)
+    for got, want in zip(straight(graph_of(f, x, m, w))([x, m, w]), f(x, m, w), strict=True):
+        np.testing.assert_allclose(got, want, rtol=1e-12, atol=1e-12)
+        assert got.flags.c_contiguous
+    loss = lambda *args: sum(np.sum(np.sin(part)) for part in f(*args))
+    slopes = [wg.grad(loss, (0, 1, 2), backend=name)(x, m, w) for name in ("numpy", "python")]
+    for got, want in zip(*slopes, strict=True):
+        np.testing.assert_allclose(got, want, rtol=1e-9, atol=1e-9)
+
+
+def test_tangents_written_down_are_exact_where_plain_products_give_nan():
+    def f(x):
+        return np.sum(np.sqrt(x) * 0) + np.sum(np.sqrt(x) * x)
+
+    both = wg.trace(lambda x, v: (f(x), wg.jvp(f, (x,), (v,))[1], wg.hvp(f)(x, v)))
+    for x in (np.array([0.0, 1.0, 4.0]), np.array([1.0, 1.0, 4.0])):
+        found = [both.graph(x, np.array([0.0, 1.0, 2.0])).on(name) for name in ("numpy", "reference")]
+        for _ in range(3):
+            for got, want in zip(*(p(x, np.array([0.0, 1.0, 2.0])) for p in found), strict=True):
+                np.testing.assert_allclose(got, want, rtol=1e-14)
+
+
 def test_what_a_library_call_reads_is_not_written_to():
     def f(x):
         y = np.exp(x)
