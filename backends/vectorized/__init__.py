@@ -18,9 +18,10 @@ from wengert.backends.vectorized.arrays import Products, swept
 from wengert.backends.vectorized.lines import Lines
 from wengert.backends.vectorized.modes import Pulling, Pushing, active_nodes, owned
 from wengert.backends.vectorized.numbers import numbers
+from wengert.ir.autodiff import jvp
 from wengert.ir.errors import BackendError
 from wengert.ir.graph import Constant, Graph, Value
-from wengert.ir.passes import inline_calls, plain_where_told
+from wengert.ir.passes import inline_calls, plain_products, plain_where_told
 from wengert.ir.passes.components import components
 from wengert.ir.passes.rewriting import substitute
 from wengert.ir.types import is_inexact
@@ -147,6 +148,16 @@ class NumpyBackend:
             return (*values[:m], *(g[0] for g in cotangents), *values[m:])
 
         return straight(whole.evolve(outputs=outputs), range(m, m + len(active)), instead)
+
+    def pushed(self, graph: Graph, active: tuple[int, ...], given: int) -> Run:
+        """Along one direction, whose tangents come after so many inputs: the outputs, their tangents and the guards.
+        Of the graph of both, which is worth writing once a function is called again and again."""
+        both, n = jvp(graph, active), len(graph.inputs)
+        exact = both.evolve(inputs=(*both.inputs[:given], *both.inputs[n:], *both.inputs[given:n]))
+        plain = plain_products(exact, range(given, given + len(active)))
+        again = functools.cache(lambda: self.compile(exact))
+        ends = range(len(graph.outputs), len(both.outputs))
+        return straight(settled(inline_calls(plain)), ends, lambda inputs: again()(inputs))
 
     def source(self, graph: Graph) -> str:
         message = "The numpy backend generates no source; ask for 'python', which prints NumPy code."
