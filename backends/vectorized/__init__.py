@@ -15,13 +15,13 @@ from wengert.backends.quiet import quiet
 from wengert.backends.rerolled import rerolling
 from wengert.backends.vectorized.adjoint import settled, sweep
 from wengert.backends.vectorized.arrays import Products, swept
-from wengert.backends.vectorized.lines import Lines
+from wengert.backends.vectorized.lines import Check, Lines
 from wengert.backends.vectorized.modes import Pulling, Pushing, active_nodes, owned
 from wengert.backends.vectorized.numbers import numbers
 from wengert.ir.autodiff import jvp
 from wengert.ir.errors import BackendError
 from wengert.ir.graph import Constant, Graph, Value
-from wengert.ir.passes import inline_calls, plain_products, plain_where_told
+from wengert.ir.passes import early_sums, inline_calls, plain_products, plain_where_told
 from wengert.ir.passes.components import components
 from wengert.ir.passes.rewriting import substitute
 from wengert.ir.types import is_inexact
@@ -34,12 +34,19 @@ LANES = 1024
 PARTS = 4000, 8
 
 
-def straight(graph: Graph, checked: Sequence[int] | None = None, instead: Any = None) -> Run:
+def straight(graph: Graph, checked: Sequence[int] = (), instead: Any = None) -> Run:
     """A graph as a function of its own, without axes on plain numbers; ``instead(inputs)`` has the answer where there
     is a NaN in a checked output, which are derivatives."""
-    plain, derived = numbers(graph, checked=checked), checked or range(0)
-    call, loud = plain or (Lines(graph, own=True, derived=derived).function("program", checked=checked), True)
-    return Straight(call, plain is not None, loud, instead).run([v.type for v in graph.guarded_outputs])
+    types = [v.type for v in graph.guarded_outputs]
+    if instead is None:
+        check = None
+    else:
+        early = early_sums(graph)
+        check = Check(checked, early is not None)
+        graph = graph if early is None else settled(early)
+    plain = numbers(graph, check)
+    call, loud = plain or (Lines(graph, own=True, derived=checked).function("program", check=check), True)
+    return Straight(call, plain is not None, loud, instead).run(types)
 
 
 def one_pulled(graph: Graph, active: tuple[int, ...], several: Reverse) -> Callable[[Any, Any], Any]:

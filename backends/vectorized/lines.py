@@ -12,6 +12,7 @@ from collections.abc import Callable, Sequence
 from typing import Any
 
 import numpy as np
+from attrs import frozen
 
 from wengert.backends.assembled import assembled
 from wengert.backends.liveness import Liveness, sources
@@ -22,7 +23,7 @@ from wengert.ir import kinds
 from wengert.ir.graph import Constant, Graph, Node, Value
 from wengert.ir.ops import OPS
 
-__all__ = ["Lines"]
+__all__ = ["Check", "Lines"]
 
 #: Operators that do for two NumPy scalars what the ufunc does, at a tenth of its price.
 _OPERATORS = {"+", "-", "*", "/", "<", "<=", ">", ">=", "==", "!="}
@@ -47,6 +48,14 @@ def _axes(node: Node) -> tuple[int, ...] | None:
 _FOLDS = {"+": np.add, "max": np.maximum, "min": np.minimum}
 
 
+@frozen
+class Check:
+    """The outputs in which there is to be no NaN, and whether the last guard is to hold, which is ours then."""
+
+    outputs: Sequence[int]
+    guard: bool
+
+
 class Lines:
     """The statements of a graph.
 
@@ -57,7 +66,7 @@ class Lines:
 
     def __init__(self, graph: Graph, *, own: bool, derived: Sequence[int] = ()) -> None:
         self.graph, self.own = graph, own
-        self.scope: dict[str, Any] = {"array": np.array, "finished": finished, "zeros": np.zeros}
+        self.scope: dict[str, Any] = {"array": np.array, "finished": finished, "zeros": np.zeros, "nan": math.nan}
         self.lines: list[str] = []
         self.names: dict[Value, str] = {}
         self.numbers: dict[Value, str] = {}  # of inputs and constants without axes, as NumPy scalars
@@ -310,19 +319,20 @@ class Lines:
         return [self._owned(v, own) for v, own in zip(outputs, self.live.own(outputs), strict=True)]
 
     def function(
-        self, name: str, saved: int | None = None, checked: Sequence[int] | None = None
+        self, name: str, saved: int | None = None, check: Check | None = None
     ) -> Callable[..., tuple[Any, ...]]:
         """The function of the lines; the outputs from ``saved`` on are handed out together, as one tuple.
 
-        Last comes, for the outputs that are ``checked``, a number that is NaN where an element is.
+        Last comes, with ``check``, a number that is NaN where it fails.
         """
         texts = [f"{text}, " for text in self.results()]
-        for i in checked or ():
-            self.lines.append(f"r{i} = {texts[i][:-2]}")
-            texts[i] = f"r{i}, "
-        if checked is not None:
+        if check is not None:
+            for i in check.outputs:
+                self.lines.append(f"r{i} = {texts[i][:-2]}")
+                texts[i] = f"r{i}, "
+            held = [f"(0.0 if {texts.pop()[:-2]} else nan)"] if check.guard else []
             outputs = self.graph.guarded_outputs
-            texts.append(" + ".join(["0.0", *(_check(f"r{i}", outputs[i]) for i in checked)]) + ", ")
+            texts.append(" + ".join(["0.0", *held, *(_check(f"r{i}", outputs[i]) for i in check.outputs)]) + ", ")
         if saved is not None:
             texts[saved:] = [f"({''.join(texts[saved:])}), "]
         if held := self.places.held:

@@ -113,6 +113,37 @@ def test_tangents_written_down_are_exact_where_plain_products_give_nan():
                 np.testing.assert_allclose(got, want, rtol=1e-14)
 
 
+def test_sums_come_before_products_where_all_is_finite():
+    rng = np.random.default_rng(4)
+    x, m, w, c = rng.normal(size=(40, 20)), rng.normal(size=20), rng.normal(size=(20, 20)), rng.normal(size=(40, 20))
+    f = lambda m, w: np.sum(((x - m) @ w) * c)
+    for corner in (0.5, np.inf, np.nan, 1e308):
+        w[3, 4] = corner
+        found = [wg.grad(f, (0, 1), backend=name) for name in ("numpy", "reference")]
+        for _ in range(2):
+            for got, want in zip(*(g(m, w) for g in found), strict=True):
+                np.testing.assert_allclose(got, want, rtol=1e-11, atol=1e-12)
+
+
+def test_signs_of_zeros_are_numpys():
+    def f(a, b):
+        buffer = np.zeros(2)
+        buffer[0] = -a
+        buffer = buffer + np.concatenate([np.zeros(1), -b[None] * 0.0])
+        return 1.0 / buffer[1], 1.0 / (buffer[0] + 0.0)
+
+    with np.errstate(divide="ignore"):
+        want = f(np.float64(0.0), np.float64(1.0))
+    got = wg.trace(f).graph(np.float64(0.0), np.float64(1.0)).on("numpy")
+    assert [got(np.float64(0.0), np.float64(1.0)) for _ in range(3)] == [want] * 3
+    step = lambda c, _: (np.array([c[0] * -1.0, 0.0]) + np.array([0.0, -c[1]]), 1.0 / (c[0] + c[1]))
+    loop = lambda c: wg.scan(step, c, None, length=4)
+    run = [wg.trace(loop).graph(np.zeros(2)).on(name)(np.zeros(2)) for name in ("numpy", "reference")]
+    for got, want in zip(*run, strict=True):
+        np.testing.assert_array_equal(got, want)
+        np.testing.assert_array_equal(np.signbit(got), np.signbit(want))
+
+
 def test_what_a_library_call_reads_is_not_written_to():
     def f(x):
         y = np.exp(x)

@@ -17,7 +17,7 @@ from wengert.ir.passes import (
     plain_where_told,
     simplify,
 )
-from wengert.ir.passes.adjoints import leaner_adjoints
+from wengert.ir.passes.gathers import gathered_parts
 from wengert.ir.types import DTYPES, ArrayType
 
 X = np.array([0.3, 1.2, 2.1])
@@ -156,25 +156,6 @@ def test_plain_products_where_a_nan_is_told():
     assert np.isnan(made[0][0, 0])
 
 
-def test_sums_come_before_products():
-    b = Builder()
-    xp = Namespace(b)
-    x, y = b.input(ArrayType("f8", (2, 3, 4))), b.input(ArrayType("f8", (2, 4, 5)))
-    product = xp.wrap(b.emit(OPS["einsum"], (x, y), subscripts="bij,bjk->bik"))
-    both = xp.wrap(b.emit(OPS["einsum"], (x, y), subscripts="bij,bjk->bik"))
-    ends = [xp.sum(-product, (1,)), xp.sum(both, (2,)), xp.sum(both, (0,))]
-    graph = b.graph([xp.lift(v) for v in ends])
-
-    lean = dead_code(leaner_adjoints(graph))
-
-    rng = np.random.default_rng(0)
-    given = [rng.normal(size=v.type.shape) for v in graph.inputs]
-    for got, want in zip(Program(lean, "numpy").run(given), Program(graph, "numpy").run(given), strict=True):
-        np.testing.assert_allclose(got, want, rtol=1e-13)
-    made = [tuple(v.type.shape for v in node.operands) for node in lean.nodes if node.op.name == "einsum"]
-    assert sorted(made) == [((2, 3, 4), (2, 4, 5)), ((2, 4), (2, 4, 5))], "what is read twice is left"
-
-
 @pytest.mark.parametrize("indices, gathers", [([[3, 1], [0, 5]], True), ([[3, 1], [0, 3]], False)])
 def test_parts_of_scatters_are_gathers(indices, gathers):
     b = Builder()
@@ -183,7 +164,7 @@ def test_parts_of_scatters_are_gathers(indices, gathers):
     whole = xp.wrap(b.emit(OPS["scatter_add"], (x, b.constant(np.array(indices))), axis=0, size=6))
     graph = b.graph([xp.lift(whole[0:2]), xp.lift(whole[5::-2])])
 
-    lean = dead_code(leaner_adjoints(graph))
+    lean = dead_code(gathered_parts(graph))
 
     given = [np.array([[1.0, 2.0], [3.0, 4.0]])]
     for got, want in zip(Program(lean, "numpy").run(given), Program(graph, "numpy").run(given), strict=True):
@@ -195,4 +176,4 @@ def test_parts_of_scatters_are_gathers(indices, gathers):
         out = b.emit(OPS["scatter_add"], (x, b.constant(np.array(wrong))), axis=0, size=6)
         graph = b.graph([b.emit(OPS["slice"], (out,), start=(0,), size=(2,), step=(1,))])
         with pytest.raises(IndexError):
-            Program(leaner_adjoints(graph), "reference").run(given)
+            Program(gathered_parts(graph), "reference").run(given)
