@@ -335,9 +335,9 @@ class Lines:
             texts.append(" + ".join(["0.0", *held, *(_check(f"r{i}", outputs[i]) for i in check.outputs)]) + ", ")
         if saved is not None:
             texts[saved:] = [f"({''.join(texts[saved:])}), "]
-        if held := self.places.held:
+        if kept := self.places.held:
             self.scope["borrow"], self.scope["give"] = self.places.workspace()
-            names = "".join(f"w{i}, " for i in range(len(held)))
+            names = "".join(f"w{i}, " for i in range(len(kept)))
             self.lines = ["work = borrow()", f"{names}= work", *self.lines, "give(work)"]
         return assembled(name, self.arguments, [*self.lines, f"return ({''.join(texts)})"], self.scope)
 
