@@ -38,8 +38,8 @@ from wengert.ir.structure import LEAF, Structure, flatten, unflatten
 from wengert.ir.types import ArrayType
 
 __all__ = [
-    "ARRAY", "AS_ARRAY", "AS_ITEM", "AS_SCALAR", "DROPPED", "Entrances", "Nest", "Plan", "exactly", "gradient_run",
-    "loosely", "nests_of", "outputs_of", "pushed_run", "resulting", "written",
+    "ARRAY", "AS_ARRAY", "AS_ITEM", "AS_SCALAR", "DROPPED", "IS_TRUE", "Entrances", "Nest", "Plan", "exactly",
+    "gradient_run", "loosely", "nests_of", "outputs_of", "pushed_run", "resulting", "written",
 ]  # fmt: skip
 
 #: None is a leaf; (type, nests, keys) a tuple, list or dict; (None, value) what is always the same.

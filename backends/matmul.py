@@ -50,11 +50,11 @@ def _axes(term: str, order: str) -> Shape | None:
 
 
 @functools.lru_cache(maxsize=4096)
-def plan(subscripts: str, x_shape: Shape, y_shape: Shape) -> MatmulPlan:
-    """The plan for a contraction of operands of these shapes."""
+def plan(subscripts: str, x_shape: Shape, y_shape: Shape, *, turned: bool = False) -> MatmulPlan:
+    """The plan for a contraction of operands of these shapes; ``turned``, the other operand comes first."""
     x, y, out = Contraction.split(subscripts)
     free = [c for c in out if (c in x) != (c in y)]
-    swap = bool(free) and free[0] in y
+    swap = (bool(free) and free[0] in y) is not turned
     if swap:
         x, y, x_shape, y_shape = y, x, y_shape, x_shape
     size = dict(zip(x, x_shape, strict=True)) | dict(zip(y, y_shape, strict=True))

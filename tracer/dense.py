@@ -142,7 +142,9 @@ def _at_once(
     count: int, one: list[One],
 ) -> Any:
     """By the graph of the whole matrix, on backends that it serves from so many sweeps on."""
-    if not fits_whole(program, backend, count):
+    asked = program.derived(("sweeps", active, mode), lambda: [0])
+    asked[0] += count  # in all calls
+    if not fits_whole(program, backend, asked[0]):
         return None
     graph = program.derived(("whole", active, mode), lambda: matrix_graph(program.graph, active, types, mode))
     if graph is None:

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import functools
 import itertools
-from collections.abc import Callable, Iterator
+from collections.abc import Callable, Iterator, Sequence
 from typing import Any
 
 import numpy as np
@@ -15,12 +15,13 @@ from wengert.backends.quiet import quiet
 from wengert.backends.rerolled import rerolling
 from wengert.backends.vectorized.adjoint import settled, sweep
 from wengert.backends.vectorized.arrays import Products, swept
-from wengert.backends.vectorized.lines import Lines
+from wengert.backends.vectorized.lines import Check, Lines
 from wengert.backends.vectorized.modes import Pulling, Pushing, active_nodes, owned
 from wengert.backends.vectorized.numbers import numbers
+from wengert.ir.autodiff import jvp
 from wengert.ir.errors import BackendError
 from wengert.ir.graph import Constant, Graph, Value
-from wengert.ir.passes import inline_calls
+from wengert.ir.passes import early_sums, inline_calls, plain_products, plain_where_told
 from wengert.ir.passes.components import components
 from wengert.ir.passes.rewriting import substitute
 from wengert.ir.types import is_inexact
@@ -33,12 +34,19 @@ LANES = 1024
 PARTS = 4000, 8
 
 
-def straight(graph: Graph, checked: range | None = None, instead: Any = None) -> Run:
+def straight(graph: Graph, checked: Sequence[int] = (), instead: Any = None) -> Run:
     """A graph as a function of its own, without axes on plain numbers; ``instead(inputs)`` has the answer where there
     is a NaN in a checked output, which are derivatives."""
-    plain, derived = numbers(graph, checked=checked), checked or range(0)
-    call, loud = plain or (Lines(graph, own=True, derived=derived).function("program", checked=checked), True)
-    return Straight(call, plain is not None, loud, instead).run([v.type for v in graph.guarded_outputs])
+    types = [v.type for v in graph.guarded_outputs]
+    if instead is None:
+        check = None
+    else:
+        early = early_sums(graph)
+        check = Check(checked, early is not None)
+        graph = graph if early is None else settled(early)
+    plain = numbers(graph, check)
+    call, loud = plain or (Lines(graph, own=True, derived=checked).function("program", check=check), True)
+    return Straight(call, plain is not None, loud, instead).run(types)
 
 
 def one_pulled(graph: Graph, active: tuple[int, ...], several: Reverse) -> Callable[[Any, Any], Any]:
@@ -101,7 +109,12 @@ class NumpyBackend:
         return None
 
     def compile(self, graph: Graph) -> Run:
-        return straight(inline_calls(components(graph, LANES, *PARTS)))
+        exact = settled(inline_calls(components(graph, LANES, *PARTS)))
+        plain, told = plain_where_told(exact)
+        if not told:
+            return straight(exact)
+        again = functools.cache(lambda: straight(exact))
+        return straight(settled(plain), told, lambda inputs: again()(inputs))
 
     def forward(self, graph: Graph, active: tuple[int, ...]) -> Forward:
         mode = Pushing(graph, active)
@@ -142,6 +155,16 @@ class NumpyBackend:
             return (*values[:m], *(g[0] for g in cotangents), *values[m:])
 
         return straight(whole.evolve(outputs=outputs), range(m, m + len(active)), instead)
+
+    def pushed(self, graph: Graph, active: tuple[int, ...], given: int) -> Run:
+        """Along one direction, whose tangents come after so many inputs: the outputs, their tangents and the guards.
+        Of the graph of both, which is worth writing once a function is called again and again."""
+        both, n = jvp(graph, active), len(graph.inputs)
+        exact = both.evolve(inputs=(*both.inputs[:given], *both.inputs[n:], *both.inputs[given:n]))
+        plain = plain_products(exact, range(given, given + len(active)))
+        again = functools.cache(lambda: self.compile(exact))
+        ends = range(len(graph.outputs), len(both.outputs))
+        return straight(settled(inline_calls(plain)), ends, lambda inputs: again()(inputs))
 
     def source(self, graph: Graph) -> str:
         message = "The numpy backend generates no source; ask for 'python', which prints NumPy code."

@@ -25,6 +25,7 @@ from wengert.ir.graph import Graph, Node, Renamed, Value
 from wengert.ir.ops import OPS
 from wengert.ir.ops.reductions import shifted
 from wengert.ir.passes import common_subexpressions, dead_code, inline_calls, simplify
+from wengert.ir.passes.gathers import gathered_parts
 from wengert.ir.types import ArrayType, is_inexact
 
 __all__ = ["Sweep", "settled", "sweep"]
@@ -76,7 +77,7 @@ class _Writer:
         starts = [graph.inputs[i] for i in active]
         pulled = [self.cotangents.get(v) or self.xp.lift(self.xp.full(v.type.shape, 0, v.type.dtype)) for v in starts]
         whole = b.graph([*(self.adopted[v] for v in graph.guarded_outputs), *pulled])
-        return Sweep(settled(whole), tuple(given))
+        return Sweep(settled(gathered_parts(whole)), tuple(given))
 
     def _value(self, node: Node) -> None:
         operands = tuple(self.adopted[v] for v in node.operands)

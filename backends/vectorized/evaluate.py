@@ -14,7 +14,8 @@ from wengert.backends.protocol import check_kinds
 from wengert.backends.vectorized import arrays
 from wengert.backends.vectorized.control import Values
 from wengert.ir import kinds
-from wengert.ir.graph import Graph, Node, Value
+from wengert.ir.graph import Constant, Graph, Node, Value
+from wengert.ir.ops import OPS
 from wengert.ir.passes import dead_code, inline_calls
 from wengert.ir.types import DTYPES
 
@@ -102,7 +103,10 @@ def _contraction(node: Node) -> Step:
 
 
 def _indexing(node: Node) -> Step:
-    run, params = getattr(arrays, node.op.name), node.params
+    run, params, (x, indices) = getattr(arrays, node.op.name), node.params, node.operands
+    known = indices.array if node.op is OPS["take"] and isinstance(indices, Constant) else np.empty(0)
+    if known.size and known.min() >= 0 and known.max() < x.type.shape[params["axis"]]:
+        return lambda x, indices: x.take(indices, params["axis"], mode="clip")  # which need not look
     return lambda x, indices: run(x, indices, **params)
 
 

@@ -12,17 +12,18 @@ from collections.abc import Callable, Sequence
 from typing import Any
 
 import numpy as np
+from attrs import frozen
 
-from wengert.backends import matmul
 from wengert.backends.assembled import assembled
-from wengert.backends.liveness import Liveness, memory, sources
+from wengert.backends.liveness import Liveness, sources
 from wengert.backends.vectorized import arrays
 from wengert.backends.vectorized.evaluate import bare_operands, lower
+from wengert.backends.vectorized.places import Axes, Places
 from wengert.ir import kinds
 from wengert.ir.graph import Constant, Graph, Node, Value
 from wengert.ir.ops import OPS
 
-__all__ = ["Lines"]
+__all__ = ["Check", "Lines"]
 
 #: Operators that do for two NumPy scalars what the ufunc does, at a tenth of its price.
 _OPERATORS = {"+", "-", "*", "/", "<", "<=", ">", ">=", "==", "!="}
@@ -47,6 +48,14 @@ def _axes(node: Node) -> tuple[int, ...] | None:
 _FOLDS = {"+": np.add, "max": np.maximum, "min": np.minimum}
 
 
+@frozen
+class Check:
+    """The outputs in which there is to be no NaN, and whether the last guard is to hold, which is ours then."""
+
+    outputs: Sequence[int]
+    guard: bool
+
+
 class Lines:
     """The statements of a graph.
 
@@ -55,9 +64,9 @@ class Lines:
     objects that the text names.
     """
 
-    def __init__(self, graph: Graph, *, own: bool, derived: range = range(0)) -> None:
+    def __init__(self, graph: Graph, *, own: bool, derived: Sequence[int] = ()) -> None:
         self.graph, self.own = graph, own
-        self.scope: dict[str, Any] = {"array": np.array, "finished": finished, "zeros": np.zeros}
+        self.scope: dict[str, Any] = {"array": np.array, "finished": finished, "zeros": np.zeros, "nan": math.nan}
         self.lines: list[str] = []
         self.names: dict[Value, str] = {}
         self.numbers: dict[Value, str] = {}  # of inputs and constants without axes, as NumPy scalars
@@ -66,11 +75,11 @@ class Lines:
         self.rows = self._needed()
         self.live = live = Liveness(self.rows, graph.guarded_outputs, _shares, _makes)
         self.root, self.last, self.fresh = live.root, live.last, live.fresh
-        self.free: dict[Any, list[tuple[str, int]]] = {}  # dead arrays by type: name and line
+        self.places = Places(live, self.rows, keeps=own)
         self.views: dict[Value, list[str]] = {}  # the names of the views of each root
         self.makers = {v: node for node, _ in self.rows for v in node.results}
         outputs = graph.guarded_outputs
-        self.placed = live.parts(self.rows, outputs, [v for i, v in enumerate(outputs) if i not in derived])
+        self.parts = live.parts(self.rows, outputs, [v for i, v in enumerate(outputs) if i not in derived])
         for at, (node, reads) in enumerate(self.rows):
             self._statement(at, node, reads)
             self._release(at, node, reads)
@@ -132,15 +141,22 @@ class Lines:
         if _same(node):
             self.names[out] = self.name(reads[0])
             return
+        if node.op.name == "broadcast_to" and isinstance(reads[0], Constant):
+            self.names[out] = self._bind("c", np.broadcast_to(reads[0].array, out.type.shape))
+            return
         if self._adds_part(at, node, reads):
             return
-        if out in self.placed and self.placed[out] > at:  # added where it is read
+        if out in self.parts and self.parts[out] > at:  # added where it is read
             return
         if node.op.name == "place":
             self._place(out, node, reads[0])
             return
+        for v, axes in self.places.follow(node, reads):
+            self._reordered(v, axes)
+        if isinstance(node.op, kinds.Contraction) and self._product(out, node):
+            return
         text, takes = self._expression(node, reads)
-        host = self._host(at, out, reads) if takes else None
+        host = (self.places.over(at, out, reads, self.names) or self.places.elsewhere(out)) if takes else None
         if host is not None:
             self.names[out] = host
             text = text.replace("OUT=", f", out={host}").replace("OUT", f", {host}")
@@ -173,27 +189,45 @@ class Lines:
             fold = self._bind("f", _FOLDS[op.fold].reduce)  # type: ignore[attr-defined]
             whole = None if len(axes) == len(reads[0].type.shape) else axes if len(axes) > 1 else axes[0]
             return f"{fold}({name}, {whole}{', NoneOUT' if out.shape else ''})", bool(out.shape)
-        if isinstance(op, kinds.Contraction) and (text := self._product(node)) is not None:
-            return text, False
         return self._call(node, reads), False
 
-    def _product(self, node: Node) -> str | None:
-        """A product of at most two axes each, by ``dot``, which costs less than ``matmul``; None for any other."""
-        (x, y), plan = node.operands, matmul.plan(node.params["subscripts"], *(v.type.shape for v in node.operands))
-        scaled = node.op.scaled  # type: ignore[attr-defined]
-        if scaled or node.result.type.dtype.kind not in "fc" or any(map(self._repeats, node.operands)):
-            return None
+    def _reordered(self, v: Value, axes: Axes) -> None:
+        """An operand copied, once, into another order."""
+        back = tuple(axes.index(a) for a in range(len(axes)))
+        name = f"o{len(self.places.order)}"
+        self.lines.append(f"{name} = {self.name(v)}.transpose({axes}).copy().transpose({back})")
+        self.names[v] = name
+        self.places.ordered(v, axes)
+
+    def _product(self, out: Value, node: Node) -> bool:
+        """Write down a product of matrices, or of stacks of them; False for any other."""
+        x, y = node.operands
+        if node.op.scaled or out.type.dtype.kind not in "fc" or any(map(self._repeats, node.operands)):  # type: ignore[attr-defined]
+            return False
+        plan, order = self.places.product(out, node)
         if plan.swap:
             x, y = y, x
-        left = _arranged(self.name(x), x.type.shape, plan.x_axes, plan.x_shape)
-        right = _arranged(self.name(y), y.type.shape, plan.y_axes, plan.y_shape)
-        if left is None or right is None:
-            return None
-        (text, shape), (other, others) = left, right
-        outer = shape[-1:] == (1,) and len(shape) == len(others) == 2
-        product = f"{self._ufunc(np.multiply)}({text}, {other})" if outer else f"{text}.dot({other})"
-        product += "" if plan.out_shape is None else f".reshape({plan.out_shape})"
-        return product + ("" if plan.out_axes is None else f".transpose({plan.out_axes})")
+        left, shape = _arranged(self.name(x), x.type.shape, plan.x_axes, plan.x_shape)
+        right, others = _arranged(self.name(y), y.type.shape, plan.y_axes, plan.y_shape)
+        least, most = sorted((len(shape), len(others)))
+        if least == 0 or (most > 2 and least != most):
+            return False
+        self.places.ordered(out, order)
+        outer = least > 1 and shape[-1] == 1  # which is no work for BLAS; and dot costs less than matmul
+        call = f"{left}.dot({right}" if most <= 2 and not outer else (
+            f"{self._ufunc(np.multiply if outer else np.matmul)}({left}, {right}")
+        host = self.places.elsewhere(out)
+        self.names[out] = name = host or f"v{len(self.names)}"
+        if host is not None:
+            turn = "" if order is None else f".transpose({order})"
+            made = (*shape[:-1], *(others[-1:] if len(others) > 1 else ()))
+            now = "" if plan.out_shape is None else f".reshape({made})"
+            self.lines.append(f"{call}, {name}{turn}{now})")
+        else:
+            now = "" if plan.out_shape is None else f".reshape({plan.out_shape})"
+            turn = "" if plan.out_axes is None else f".transpose({plan.out_axes})"
+            self.lines.append(f"{name} = {call}){now}{turn}")
+        return True
 
     def _repeats(self, v: Value) -> bool:
         """Whether an array has repeated elements, or its last axis is not one run of memory as BLAS wants it."""
@@ -225,24 +259,15 @@ class Lines:
 
     # -- memory ---------------------------------------------------------------------------------------------------
 
-    def _host(self, at: int, out: Value, reads: Sequence[Value]) -> str | None:
-        """The array that a result may be written to: an operand that is read for the last time, or a dead one."""
-        for v in reads:
-            if memory(v) == memory(out) and self.live.whole(v, at):
-                self.last[v] = -1  # it goes on under another name
-                return self.names[v]
-        waiting = self.free.get(memory(out))
-        return waiting.pop()[0] if waiting else None
-
     def _release(self, at: int, node: Node, reads: Sequence[Value]) -> None:
         """Arrays that are dead now wait for one of their type; names of their views go at once."""
-        more = [self.makers[v].operands[0] for v in reads if self.placed.get(v) == at]
+        more = [self.makers[v].operands[0] for v in reads if self.parts.get(v) == at]
         for root in dict.fromkeys(self.root[v] for v in (*reads, *more, *node.results)):
             if self.last[root] == at or self.last[root] == -1:
                 gone = self.views.pop(root, [])
                 if self.last[root] == at and root in self.makers and root in self.names and root.type.shape:
                     if root in self.fresh:
-                        self.free.setdefault(memory(root), []).append((self.names[root], len(self.lines)))
+                        self.places.dies(root, self.names[root], len(self.lines))
                     else:
                         gone.append(self.names[root])
                 if gone:
@@ -251,7 +276,7 @@ class Lines:
     def _let_go(self) -> None:
         """Let go, where they died, of the arrays that no later one took."""
         gone: dict[int, list[str]] = {}
-        for waiting in self.free.values():
+        for waiting in self.places.free.values():
             for name, at in waiting:
                 gone.setdefault(at, []).append(name)
         made: list[str] = []
@@ -264,7 +289,7 @@ class Lines:
 
     def _adds_part(self, at: int, node: Node, reads: Sequence[Value]) -> bool:
         """x + place(y) as an addition to a part of x."""
-        part = next((v for v in reads if self.placed.get(v) == at), None)
+        part = next((v for v in reads if self.parts.get(v) == at), None)
         if part is None:
             return False
         (whole,) = (v for v in reads if v is not part)
@@ -294,27 +319,33 @@ class Lines:
         return [self._owned(v, own) for v, own in zip(outputs, self.live.own(outputs), strict=True)]
 
     def function(
-        self, name: str, saved: int | None = None, checked: range | None = None
+        self, name: str, saved: int | None = None, check: Check | None = None
     ) -> Callable[..., tuple[Any, ...]]:
         """The function of the lines; the outputs from ``saved`` on are handed out together, as one tuple.
 
-        Last comes, for the outputs that are ``checked``, a number that is NaN where an element is.
+        Last comes, with ``check``, a number that is NaN where it fails.
         """
         texts = [f"{text}, " for text in self.results()]
-        for i in checked or ():
-            self.lines.append(f"r{i} = {texts[i][:-2]}")
-            texts[i] = f"r{i}, "
-        if checked is not None:
+        if check is not None:
+            for i in check.outputs:
+                self.lines.append(f"r{i} = {texts[i][:-2]}")
+                texts[i] = f"r{i}, "
+            held = [f"(0.0 if {texts.pop()[:-2]} else nan)"] if check.guard else []
             outputs = self.graph.guarded_outputs
-            texts.append(" + ".join(["0.0", *(_check(f"r{i}", outputs[i]) for i in checked)]) + ", ")
+            texts.append(" + ".join(["0.0", *held, *(_check(f"r{i}", outputs[i]) for i in check.outputs)]) + ", ")
         if saved is not None:
             texts[saved:] = [f"({''.join(texts[saved:])}), "]
+        if kept := self.places.held:
+            self.scope["borrow"], self.scope["give"] = self.places.workspace()
+            names = "".join(f"w{i}, " for i in range(len(kept)))
+            self.lines = ["work = borrow()", f"{names}= work", *self.lines, "give(work)"]
         return assembled(name, self.arguments, [*self.lines, f"return ({''.join(texts)})"], self.scope)
 
     def _owned(self, v: Value, own: object) -> str:
         if not v.type.shape:
             return self.number(v, literal=False)
-        return f"finished({self.name(v)})" if own else f"array({self.name(v)}, order='C')"
+        name = self.name(v)
+        return f"finished({name})" if own and not self.places.is_kept(name) else f"array({name}, order='C')"
 
 
 #: Up to here a dot product is cheaper than a sum, and is not given to threads.
@@ -328,13 +359,13 @@ def _check(name: str, v: Value) -> str:
     return f"{name}.dot({name})" if len(v.type.shape) == 1 else f"{name}.ravel().dot({name}.ravel())"
 
 
-def _arranged(text: str, shape: Any, axes: Any, then: Any) -> tuple[str, tuple[int, ...]] | None:
-    """An operand as a matrix or vector, and its shape; None where it has more axes."""
+def _arranged(text: str, shape: Any, axes: Any, then: Any) -> tuple[str, tuple[int, ...]]:
+    """An operand as a vector, a matrix or a stack of them, and its shape."""
     if axes is not None:
         text, shape = f"{text}.transpose({axes})", tuple(shape[a] for a in axes)
     if then is not None:
         text, shape = f"{text}.reshape({then})", then
-    return (text, shape) if 0 < len(shape) <= 2 else None
+    return text, shape
 
 
 def _shares(node: Node) -> bool:

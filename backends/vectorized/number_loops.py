@@ -141,7 +141,7 @@ def backward(
     given = {}
     for i, v in zip(ends, graph.inputs[len(names) :], strict=True):
         given[i] = text.enters(f"g{i}", v) if i < m else text.column(f"g{i}", v, v.type.shape)
-    step = written(graph, [*names, *given.values()], "w", careful=careful)
+    step = written(graph, [*names, *given.values()], "w", derived=range(len(active)), careful=careful)
     if step is None:
         return None
     old: list[str] = []

@@ -17,6 +17,7 @@ import numpy as np
 from attrs import frozen
 
 from wengert.backends.assembled import assembled
+from wengert.backends.vectorized.lines import Check
 from wengert.ir import kinds
 from wengert.ir.batching import sources
 from wengert.ir.graph import Constant, Graph, Node, Value
@@ -57,7 +58,8 @@ def _root(x: float) -> float:
     return math.sqrt(x) if x >= 0 else x if x != x else math.nan
 
 
-_SCOPE: dict[str, Any] = {"scaled": _scaled, "divided": _divided, "sqrt": math.sqrt, "root": _root, "raised": RAISED}
+_SCOPE: dict[str, Any] = {"scaled": _scaled, "divided": _divided, "sqrt": math.sqrt, "root": _root, "raised": RAISED,
+                          "nan": math.nan}  # fmt: skip
 
 
 def elements(name: str, v: Value) -> Names:
@@ -116,12 +118,14 @@ class Written:
 
 
 class _Writer:
-    def __init__(self, graph: Graph, inputs: Sequence[Names], prefix: str, *, careful: bool) -> None:
-        self.graph, self.prefix, self.careful = graph, prefix, careful
+    def __init__(
+        self, graph: Graph, inputs: Sequence[Names], prefix: str, exact: set[Value], *, careful: bool
+    ) -> None:
+        self.graph, self.prefix, self.exact, self.careful = graph, prefix, exact, careful
         self.scope = dict(_SCOPE)
         self.terms: dict[str, Term] = {}
         self.known: dict[Term, str] = {}
-        #: Of each value the names of its elements; of what is zero because nothing was put there, "".
+        #: Of each value the names of its elements; "" is a zero that makes no difference to what it is added to.
         self.names: dict[Value, Names] = dict(zip(graph.inputs, inputs, strict=True))
 
     def of(self, v: Value) -> Names:
@@ -152,7 +156,7 @@ class _Writer:
         op = node.op
         if isinstance(op, kinds.Movement):
             flat = [x for v in node.operands for x in self.of(v)]
-            zero = "" if node.result.type.dtype.kind == "f" else "(False)"
+            zero = "(False)" if node.result.type.dtype.kind == "b" else "(0.0)" if node.result in self.exact else ""
             places = sources(node, [v.type.shape for v in node.operands]).ravel()
             return tuple(flat[k] if k < len(flat) else zero for k in places)
         if isinstance(op, kinds.Elementwise):
@@ -234,9 +238,15 @@ def _written_out(op: kinds.Elementwise) -> bool:
     return op is not OPS["scale"] and (not isinstance(op.function, np.ufunc) or op.name in ("square", "isnan"))
 
 
-def written(graph: Graph, inputs: Sequence[Names], prefix: str = "v", *, careful: bool = False) -> Written | None:
+def written(
+    graph: Graph, inputs: Sequence[Names], prefix: str = "v", *, derived: Sequence[int] = (), careful: bool = False
+) -> Written | None:
     """The lines of a graph of real numbers and truths, whose elements come under these names; None where it has other
-    values, or arrays that are better left whole.  New names have the prefix.  With ``careful`` nothing raises."""
+    values, or arrays that are better left whole.
+
+    New names have the prefix.  With ``careful`` nothing raises.  Of the outputs that are ``derived`` the signs of zeros
+    do not matter.
+    """
     graph = dead_code(inline_bodies(graph, _written_out))
     made = [v for node in graph.nodes for v in node.results]
     every = {*graph.inputs, *graph.used_values(), *made}
@@ -248,14 +258,18 @@ def written(graph: Graph, inputs: Sequence[Names], prefix: str = "v", *, careful
         price = sum(v.type.size * (CALL if v in calls else 1) for v in made)
         if price > ARRAY * len(made) or not all(v.type.size for v in every):
             return None
-    return _Writer(graph, inputs, prefix, careful=careful).written()
+    exact = {v for i, v in enumerate(graph.guarded_outputs) if i not in derived}
+    for node in reversed(graph.nodes):
+        if not exact.isdisjoint(node.results):
+            exact.update(node.operands)
+    return _Writer(graph, inputs, prefix, exact, careful=careful).written()
 
 
-def numbers(graph: Graph, *, checked: range | None = None) -> tuple[Callable[..., tuple[Any, ...]], bool] | None:
+def numbers(graph: Graph, check: Check | None = None) -> tuple[Callable[..., tuple[Any, ...]], bool] | None:
     """The function of a graph without axes, from Python's numbers to Python's, and whether NumPy would tell of errors
     in it; None for any other graph.
 
-    Last comes, for those that are ``checked``, a number that is NaN where one is.
+    Last comes, with ``check``, a number that is NaN where it fails.
     """
     arguments = [f"x{i}" for i in range(len(graph.inputs))]
     outputs = graph.guarded_outputs
@@ -263,12 +277,14 @@ def numbers(graph: Graph, *, checked: range | None = None) -> tuple[Callable[...
         return None
 
     def function(*, careful: bool) -> tuple[Callable[..., tuple[Any, ...]], bool] | None:
-        made = written(graph, [(x,) for x in arguments], careful=careful)
+        derived = () if check is None else check.outputs
+        made = written(graph, [(x,) for x in arguments], derived=derived, careful=careful)
         if made is None:
             return None
         results = [name for names in made.outputs for name in names]
-        if checked is not None:
-            results.append(" + ".join(["0.0", *(f"{results[i]} * {results[i]}" for i in checked)]))
+        if check is not None:
+            held = [f"(0.0 if {results.pop()} else nan)"] if check.guard else []
+            results.append(" + ".join(["0.0", *held, *(f"{results[i]} * {results[i]}" for i in check.outputs)]))
         lines = [*made.lines, f"return ({tuple_of(results)})"]
         if not careful:
             made.scope["again"] = later(lambda: function(careful=True)[0])  # type: ignore[index]

@@ -9,15 +9,15 @@ from wengert.ir.passes.basic import common_subexpressions, dead_code, fold_const
 from wengert.ir.passes.calls import enclose_stacks, inline_bodies, inline_calls, inline_stacks
 from wengert.ir.passes.early import early_sums
 from wengert.ir.passes.loops import prune_loops
-from wengert.ir.passes.plain import plain_products
+from wengert.ir.passes.plain import plain_products, plain_where_told
 from wengert.ir.passes.shapes import merge_shapes
 from wengert.ir.passes.stabilise import rewrite_forms
 from wengert.ir.passes.tiling import tiled
 
 __all__ = [
     "algebra", "common_subexpressions", "dead_code", "early_sums", "enclose_stacks", "fold_constants", "inline_bodies",
-    "inline_calls", "inline_stacks", "merge_shapes", "plain_products", "prune_loops", "rewrite_forms", "simplify",
-    "stabilise", "tiled",
+    "inline_calls", "inline_stacks", "merge_shapes", "plain_products", "plain_where_told", "prune_loops",
+    "rewrite_forms", "simplify", "stabilise", "tiled",
 ]  # fmt: skip
 
 

@@ -9,10 +9,13 @@ from __future__ import annotations
 from collections.abc import Sequence
 
 from wengert.ir.graph import Graph, Node, Value
+from wengert.ir.kinds import Contraction, Elementwise, Movement, Reduction
 from wengert.ir.ops import OPS
 from wengert.ir.types import STEPS
 
-__all__ = ["plain_products"]
+__all__ = ["plain_products", "plain_where_told"]
+
+_PLAIN = {OPS["scale"]: OPS["multiply"], OPS["scale_einsum"]: OPS["einsum"]}
 
 
 def plain_products(graph: Graph, moving: Sequence[int]) -> Graph:
@@ -20,15 +23,48 @@ def plain_products(graph: Graph, moving: Sequence[int]) -> Graph:
     return _plain(graph, {graph.inputs[i] for i in moving})[0]
 
 
+def plain_where_told(graph: Graph) -> tuple[Graph, list[int]]:
+    """The graph with plain products wherever a NaN of theirs reaches an output, and those outputs."""
+    ends = {v for v in graph.outputs if v.type.dtype.kind in "fc"}
+    told, reached, nodes = set(ends), set[Value](), []
+    for node in reversed(graph.nodes):
+        if told.isdisjoint(node.results):
+            nodes.append(node)
+            continue
+        if node.op in _PLAIN:
+            reached.update(node.results)
+            node = Node(_PLAIN[node.op], node.operands, node.params, node.results, node.location)
+        if _tells(node):
+            told.update(v for v in node.operands if v.type.dtype.kind in "fc")
+        nodes.append(node)
+    nodes.reverse()
+    for node in nodes:
+        if not reached.isdisjoint(node.operands) and _tells(node):
+            reached.update(node.results)
+    outputs = [i for i, v in enumerate(graph.outputs) if v in reached]
+    return (graph.evolve(nodes=tuple(nodes)), outputs) if outputs else (graph, [])
+
+
+def _tells(node: Node) -> bool:
+    """Whether a NaN in an operand is one in the result."""
+    op = node.op
+    if not all(v.type.size for v in node.results):
+        return False
+    if isinstance(op, Elementwise):
+        return op.symbol in ("+", "-", "*", "/", "neg")
+    if isinstance(op, Movement):
+        return op.name in ("reshape", "transpose", "broadcast_to", "place", "concatenate")
+    return isinstance(op, Contraction) or (isinstance(op, Reduction) and op.fold == "+")
+
+
 def _plain(graph: Graph, moving: set[Value]) -> tuple[Graph, list[bool]]:
     """The graph, and which of its outputs depend on these values."""
-    plain = {OPS["scale"]: OPS["multiply"], OPS["scale_einsum"]: OPS["einsum"]}
     nodes = []
     for node in graph.nodes:
         flags = [v in moving for v in node.operands]
         made = [any(flags)] * len(node.results)
-        if any(flags) and node.op in plain:
-            node = Node(plain[node.op], node.operands, node.params, node.results, node.location)
+        if any(flags) and node.op in _PLAIN:
+            node = Node(_PLAIN[node.op], node.operands, node.params, node.results, node.location)
         elif any(flags) and node.op.name in ("call", "scan"):
             node, made = _nested(node, flags)
         moving.update(v for v, flag in zip(node.results, made, strict=True) if flag)

@@ -57,6 +57,93 @@ def test_dead_arrays_are_written_to():
     assert len(names) == 1
 
 
+def test_large_arrays_are_kept_and_never_handed_out():
+    x, y = np.linspace(0.0, 1.0, 20_000), np.linspace(1.0, 2.0, 20_000)
+
+    def f(x, y):
+        z = np.exp(x) * y
+        w = np.sqrt(z + 1.0) - z
+        return w, w[::2], w.reshape(2, -1), np.sum(z * w), w * 2.0
+
+    graph = graph_of(f, x, y)
+    lines = Lines(graph, own=True)
+    run = straight(graph)
+    assert any(line.startswith("w0 = ") for line in lines.lines)
+    first, second = run([x, y]), run([y, x])
+    for got, want in zip((*first, *second), (*f(x, y), *f(y, x)), strict=True):
+        np.testing.assert_allclose(got, want, rtol=1e-14)
+    every = [*first, *second]
+    assert not any(np.shares_memory(a, b) for i, a in enumerate(every) for b in every[:i])
+
+    g = wg.trace(lambda x: np.sum((x[1:] - x[:-1] ** 2) ** 2)).graph(x).on("numpy")
+    slopes = [wg.grad(g)(p) for p in (x, y, x)]
+    np.testing.assert_array_equal(slopes[0], slopes[2])
+    np.testing.assert_allclose(slopes[1], wg.grad(g, backend="python")(y), rtol=1e-13, atol=1e-13)
+
+
+def test_long_axes_lie_last_in_memory():
+    rng = np.random.default_rng(2)
+    x, m, w = rng.normal(size=(3000, 4)), rng.normal(size=(5, 4)), rng.normal(size=(5, 4, 4))
+
+    def f(x, m, w):
+        centred = x - m[:, None, :]
+        turned = np.tanh(centred @ np.swapaxes(w, 1, 2)) + centred
+        return turned, np.sum(turned**2, axis=2), np.sum(turned.reshape(5, -1), axis=1)
+
+    lines = Lines(graph_of(f, x, m, w), own=True).lines
+    assert any(".copy().transpose" in line for line in lines)
+    for got, want in zip(straight(graph_of(f, x, m, w))([x, m, w]), f(x, m, w), strict=True):
+        np.testing.assert_allclose(got, want, rtol=1e-12, atol=1e-12)
+        assert got.flags.c_contiguous
+    loss = lambda *args: sum(np.sum(np.sin(part)) for part in f(*args))
+    slopes = [wg.grad(loss, (0, 1, 2), backend=name)(x, m, w) for name in ("numpy", "python")]
+    for got, want in zip(*slopes, strict=True):
+        np.testing.assert_allclose(got, want, rtol=1e-9, atol=1e-9)
+
+
+def test_tangents_written_down_are_exact_where_plain_products_give_nan():
+    def f(x):
+        return np.sum(np.sqrt(x) * 0) + np.sum(np.sqrt(x) * x)
+
+    both = wg.trace(lambda x, v: (f(x), wg.jvp(f, (x,), (v,))[1], wg.hvp(f)(x, v)))
+    for x in (np.array([0.0, 1.0, 4.0]), np.array([1.0, 1.0, 4.0])):
+        found = [both.graph(x, np.array([0.0, 1.0, 2.0])).on(name) for name in ("numpy", "reference")]
+        for _ in range(3):
+            for got, want in zip(*(p(x, np.array([0.0, 1.0, 2.0])) for p in found), strict=True):
+                np.testing.assert_allclose(got, want, rtol=1e-14)
+
+
+def test_sums_come_before_products_where_all_is_finite():
+    rng = np.random.default_rng(4)
+    x, m, w, c = rng.normal(size=(40, 20)), rng.normal(size=20), rng.normal(size=(20, 20)), rng.normal(size=(40, 20))
+    f = lambda m, w: np.sum(((x - m) @ w) * c)
+    for corner in (0.5, np.inf, np.nan, 1e308):
+        w[3, 4] = corner
+        found = [wg.grad(f, (0, 1), backend=name) for name in ("numpy", "reference")]
+        for _ in range(2):
+            for got, want in zip(*(g(m, w) for g in found), strict=True):
+                np.testing.assert_allclose(got, want, rtol=1e-11, atol=1e-12)
+
+
+def test_signs_of_zeros_are_numpys():
+    def f(a, b):
+        buffer = np.zeros(2)
+        buffer[0] = -a
+        buffer = buffer + np.concatenate([np.zeros(1), -b[None] * 0.0])
+        return 1.0 / buffer[1], 1.0 / (buffer[0] + 0.0)
+
+    with np.errstate(divide="ignore"):
+        want = f(np.float64(0.0), np.float64(1.0))
+    got = wg.trace(f).graph(np.float64(0.0), np.float64(1.0)).on("numpy")
+    assert [got(np.float64(0.0), np.float64(1.0)) for _ in range(3)] == [want] * 3
+    step = lambda c, _: (np.array([c[0] * -1.0, 0.0]) + np.array([0.0, -c[1]]), 1.0 / (c[0] + c[1]))
+    loop = lambda c: wg.scan(step, c, None, length=4)
+    run = [wg.trace(loop).graph(np.zeros(2)).on(name)(np.zeros(2)) for name in ("numpy", "reference")]
+    for got, want in zip(*run, strict=True):
+        np.testing.assert_array_equal(got, want)
+        np.testing.assert_array_equal(np.signbit(got), np.signbit(want))
+
+
 def test_what_a_library_call_reads_is_not_written_to():
     def f(x):
         y = np.exp(x)

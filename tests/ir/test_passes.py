@@ -14,8 +14,10 @@ from wengert.ir.passes import (
     fold_constants,
     inline_bodies,
     inline_calls,
+    plain_where_told,
     simplify,
 )
+from wengert.ir.passes.gathers import gathered_parts
 from wengert.ir.types import DTYPES, ArrayType
 
 X = np.array([0.3, 1.2, 2.1])
@@ -133,3 +135,45 @@ def test_an_op_that_numpy_lacks_is_written_out_in_the_ops_of_its_body():
     assert "halved_square" not in {node.op.name for node in written.nodes}
     assert [v.type for v in written.outputs] == [v.type for v in graph.outputs]
     assert inline_bodies(written, lambda op: op.function is None) is written
+
+
+def test_plain_products_where_a_nan_is_told():
+    b = Builder()
+    xp = Namespace(b)
+    x, t = (xp.wrap(b.input(ArrayType("f8", (3,)))) for _ in range(2))
+    scaled = lambda p: xp.wrap(b.emit(OPS["scale"], (xp.lift(p), t.value)))
+    told, lost = scaled(1.0 / x), scaled(xp.exp(x))
+    graph = b.graph([xp.lift(xp.reshape(-told * 2.0, (1, 3))), xp.lift(xp.maximum(lost, 0.0)), xp.lift(x[:0])])
+
+    plain, outputs = plain_where_told(graph)
+
+    assert outputs == [0]
+    assert ops(plain).count("scale") == 1
+    for given in ([X, X + 1.0], [np.array([0.0, 1.0, 2.0]), np.ones(3)]):
+        for got, want in zip(Program(plain, "numpy").run(given), Program(graph, "numpy").run(given), strict=True):
+            np.testing.assert_array_equal(got, want)
+    made = Program(plain, "reference").run([np.array([0.0, 1.0, 2.0]), np.zeros(3)])
+    assert np.isnan(made[0][0, 0])
+
+
+@pytest.mark.parametrize("indices, gathers", [([[3, 1], [0, 5]], True), ([[3, 1], [0, 3]], False)])
+def test_parts_of_scatters_are_gathers(indices, gathers):
+    b = Builder()
+    xp = Namespace(b)
+    x = b.input(ArrayType("f8", (2, 2)))
+    whole = xp.wrap(b.emit(OPS["scatter_add"], (x, b.constant(np.array(indices))), axis=0, size=6))
+    graph = b.graph([xp.lift(whole[0:2]), xp.lift(whole[5::-2])])
+
+    lean = dead_code(gathered_parts(graph))
+
+    given = [np.array([[1.0, 2.0], [3.0, 4.0]])]
+    for got, want in zip(Program(lean, "numpy").run(given), Program(graph, "numpy").run(given), strict=True):
+        np.testing.assert_array_equal(got, want)
+    assert ("take" in ops(lean)) is gathers
+    for wrong in ([[0, 6], [1, 2]], [[-1, 0], [1, 2]]):  # to be told of when it runs
+        b = Builder()
+        x = b.input(ArrayType("f8", (2, 2)))
+        out = b.emit(OPS["scatter_add"], (x, b.constant(np.array(wrong))), axis=0, size=6)
+        graph = b.graph([b.emit(OPS["slice"], (out,), start=(0,), size=(2,), step=(1,))])
+        with pytest.raises(IndexError):
+            Program(gathered_parts(graph), "reference").run(given)

@@ -29,7 +29,7 @@ def test_right_or_nan(name, cases):
     values, exact = together.program.reverse(together.active, "numpy")(together.inputs, twice)
     with np.errstate(all="ignore"):
         made = straight(sweep(together.graph, together.active).graph)(
-            *together.inputs, *(g for g in gs if g is not None))
+            [*together.inputs, *(g for g in gs if g is not None)])
 
     for got, want in zip(made, values, strict=False):
         np.testing.assert_array_equal(got, want)

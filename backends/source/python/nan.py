@@ -14,8 +14,5 @@ SHORT = 8192
 
 def has_nan(x: Any) -> bool:
     """Whether there may be a NaN in a C-contiguous array; certain that there is none where this is false."""
-    if x.size > SHORT:
-        x = x.sum()
-    elif x.shape:  # a sum of squares is NaN where an element is
-        x = np.vdot(x, x)
+    x = x.sum() if x.size > SHORT else np.vdot(x, x)  # a sum of squares is NaN where an element is
     return bool(x != x)

@@ -1,0 +1,154 @@
+"""Where results lie: over an operand, in a dead array or in one that is kept from call to call; in what order of axes.
+
+NumPy's loops run along the last axis in memory, so one of ten elements costs as much as one of a thousand.  Where a
+result is larger than what it is made of, it is laid out with its longest axis last, and what is made of it follows.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Callable, Mapping, Sequence
+from typing import Any, TypeAlias
+
+import numpy as np
+
+from wengert.backends import matmul
+from wengert.backends.liveness import Liveness, Row, memory
+from wengert.ir import kinds
+from wengert.ir.graph import Node, Value
+from wengert.ir.types import ArrayType
+
+__all__ = ["Axes", "Places"]
+
+Axes: TypeAlias = tuple[int, ...]
+#: The last axis of an array is short up to here.
+NARROW = 64
+#: Arrays of so many bytes are kept from call to call (they come from the system page by page), so many bytes in all.
+LARGE, MOST = 1 << 16, 1 << 26
+
+
+class Places:
+    """``order`` are the axes, as memory has them, of arrays that are not in C order; ``held`` what is kept."""
+
+    def __init__(self, live: Liveness, rows: Sequence[Row], *, keeps: bool) -> None:
+        self.live, self.end, self.keeps = live, len(rows), keeps
+        self.order: dict[Value, Axes] = {}
+        self.held: list[Value] = []
+        self.free: dict[Any, list[tuple[str, int]]] = {}  # dead arrays by memory: name and line
+
+    # -- which array ----------------------------------------------------------------------------------------------
+
+    def over(self, at: int, out: Value, reads: Sequence[Value], names: Mapping[Value, str]) -> str | None:
+        """An operand that is read for the last time, to which its result may be written."""
+        for v in reads:
+            if self._memory(v) == self._memory(out) and self.live.whole(v, at) and self._may(names[v], out):
+                self.live.last[v] = -1  # it goes on under another name
+                return names[v]
+        return None
+
+    def elsewhere(self, out: Value) -> str | None:
+        """An array that nothing reads any more, or one that is kept."""
+        waiting = self.free.get(self._memory(out), [])
+        i = next((i for i in reversed(range(len(waiting))) if self._may(waiting[i][0], out)), None)
+        return self._kept(out) if i is None else waiting.pop(i)[0]
+
+    def dies(self, v: Value, name: str, line: int) -> None:
+        """An array waits for a result of its kind."""
+        self.free.setdefault(self._memory(v), []).append((name, line))
+
+    def is_kept(self, name: str) -> bool:
+        """Whether an array of this name is kept for the next call."""
+        return name[0] == "w"
+
+    def _memory(self, v: Value) -> Any:
+        return (*memory(v), self.order.get(v))
+
+    def _may(self, name: str, out: Value) -> bool:
+        return not (self.is_kept(name) and self._leaves(out))
+
+    def _leaves(self, v: Value) -> bool:
+        """Whether a value, or a view of it, is an output."""
+        return self.live.last[self.live.root[v]] >= self.end
+
+    def _kept(self, out: Value) -> str | None:
+        suits = self.keeps and nbytes(out) >= LARGE and out in self.live.fresh and not self._leaves(out)
+        if not suits or sum(map(nbytes, (*self.held, out))) > MOST:
+            return None
+        self.held.append(out)
+        return f"w{len(self.held) - 1}"
+
+    def workspace(self) -> tuple[Callable[[], list[Any]], Callable[[list[Any]], None]]:
+        """How a call takes the arrays that are kept, and gives them back; a call at the same time makes others."""
+        types = [(v.type, self.order.get(v)) for v in self.held]
+        pool: list[list[Any]] = []
+
+        def borrow() -> list[Any]:
+            try:
+                return pool.pop()
+            except IndexError:
+                return [_empty(type_, order) for type_, order in types]
+
+        return borrow, pool.append
+
+    # -- in what order --------------------------------------------------------------------------------------------
+
+    def ordered(self, v: Value, order: Axes | None) -> None:
+        """Note the order of a value; None is C's."""
+        if order is not None and order != tuple(range(len(order))):
+            self.order[v] = order
+
+    def follow(self, node: Node, reads: Sequence[Value]) -> list[tuple[Value, Axes]]:
+        """Note the order of a result: NumPy follows the operands, and where they are all smaller, us.
+
+        The operands that are to be copied into another order first, and that order.
+        """
+        out, op = node.results[0], node.op
+        if op.name == "transpose":
+            axes = node.params["axes"]
+            before = self.order.get(reads[0], range(len(axes)))
+            self.ordered(out, tuple(axes.index(a) for a in before))
+        if not isinstance(op, kinds.Elementwise) or len(out.type.shape) < 2:
+            return []
+        whole = [v for v in reads if v.type.shape == out.type.shape]
+        order = next((self.order[v] for v in whole if v in self.order), None) if whole else self._turned(out)
+        if order is None:
+            return []
+        self.ordered(out, order)
+        return [(v, axes) for v in dict.fromkeys(reads) if (axes := self._copied(v, out, order)) is not None]
+
+    def _turned(self, out: Value) -> Axes | None:
+        """The order with the longest axis last, where the last one is so short that NumPy is slow at it."""
+        shape = out.type.shape
+        longest = max(range(len(shape)), key=lambda a: shape[a])
+        if nbytes(out) < LARGE or shape[-1] > NARROW or shape[longest] < 4 * shape[-1] or self._leaves(out):
+            return None
+        return (*(a for a in range(len(shape)) if a != longest), longest)
+
+    def _copied(self, v: Value, out: Value, order: Axes) -> Axes | None:
+        """The order that a small operand is to have, where it has another."""
+        shape = v.type.shape
+        axes = tuple(a - len(order) + len(shape) for a in order if a >= len(order) - len(shape))
+        moved = [a for a in axes if shape[a] > 1]
+        return None if v in self.order or moved == sorted(moved) or 4 * v.type.size > out.type.size else axes
+
+    def product(self, out: Value, node: Node) -> tuple[matmul.MatmulPlan, Axes | None]:
+        """How a contraction is done, and in which order its result lies then."""
+        subscripts, shapes = node.params["subscripts"], [v.type.shape for v in node.operands]
+        found: list[tuple[matmul.MatmulPlan, Axes | None]] = []
+        for turned in (False, True):
+            plan = matmul.plan(subscripts, *shapes, turned=turned)
+            axes = plan.out_axes
+            found.append((plan, None if axes is None else tuple(axes.index(a) for a in range(len(axes)))))
+        wanted = self._turned(out) if len(out.type.shape) > 1 else None
+        copies = [(p.x_shape is not None) + (p.y_shape is not None) + (p.out_shape is not None) for p, _ in found]
+        return found[wanted is not None and found[1][1] == wanted and copies[1] <= copies[0]]
+
+
+def nbytes(v: Value) -> int:
+    """The size of an array."""
+    return v.type.size * v.type.dtype.itemsize
+
+
+def _empty(type_: ArrayType, order: Axes | None) -> Any:
+    if order is None:
+        return np.empty(type_.shape, type_.dtype)
+    return np.empty([type_.shape[a] for a in order], type_.dtype).transpose(np.argsort(order))

@@ -1,0 +1,63 @@
+"""Gathers for scatters: what was taken at known indices, no two alike, goes back to them, and of that parts are read.
+
+Each part is taken from what is scattered.  A zero to which it would have been added makes 0.0 of -0.0, so this is for
+derivatives alone.
+"""
+
+from __future__ import annotations
+
+from typing import Any
+
+import numpy as np
+
+from wengert.ir.build import Builder
+from wengert.ir.graph import Constant, Graph, Node, Value
+from wengert.ir.ops import OPS
+from wengert.ir.passes.rewriting import rewritten
+
+__all__ = ["gathered_parts"]
+
+
+def gathered_parts(graph: Graph) -> Graph:
+    """The graph of a derivative with parts of scatters to known places as gathers; dead code is left in it."""
+    return rewritten(graph, _Gathering())
+
+
+class _Gathering:
+    def __init__(self) -> None:
+        self.scatters: dict[Value, Node] = {}
+        self.places: dict[Value, Any] = {}
+
+    def __call__(self, b: Builder, node: Node, operands: tuple[Value, ...]) -> tuple[Value, ...]:
+        if node.op is OPS["slice"] and (part := self.part(b, operands[0], node.params)) is not None:
+            return (part,)
+        results = b.keep(node, operands)
+        if node.op is OPS["scatter_add"] and node.result.type.ndim == 1 and isinstance(operands[1], Constant):
+            self.scatters[results[0]] = b.nodes[-1]
+        return results  # type: ignore[no-any-return]
+
+    def part(self, b: Builder, x: Value, params: dict[str, Any]) -> Value | None:
+        """A part of what is scattered, each of whose places is filled once."""
+        if x not in self.scatters:
+            return None
+        updates, indices = self.scatters[x].operands
+        if x not in self.places:
+            self.places[x] = _places(indices.array, x.type.shape[0])  # type: ignore[attr-defined]
+        if self.places[x] is None:
+            return None
+        (start,), (size,), (step,) = params["start"], params["size"], params["step"]
+        here = self.places[x][start + step * np.arange(size)]
+        if (here < 0).any():
+            return None
+        flat = b.emit(OPS["reshape"], (updates,), shape=(updates.type.size,))
+        return b.emit(OPS["take"], (flat, b.constant(here)), axis=0)
+
+
+def _places(indices: Any, size: int) -> Any:
+    """Where what lies at each place comes from, -1 where there is nothing; None where something is added."""
+    flat = indices.ravel()
+    if flat.size and not (flat.min() >= 0 and flat.max() < size):
+        return None
+    found = np.full(size, -1, np.int64)
+    found[flat] = np.arange(flat.size)
+    return found if np.array_equal(found[flat], np.arange(flat.size)) else None
