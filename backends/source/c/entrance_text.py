@@ -159,7 +159,7 @@ static PyObject *attempt(Entrance *e, PyObject *const *args, PyObject *extra, Py
         failed = run(e, inputs, outputs, work);
     PyObject *result = NULL;
     if (!failed && (!e->guarded || holds(e, outputs)))
-        result = results(e, (Ends){e->out, made, outputs});
+        result = results(e, (Ends){e->out, made, outputs}, e->again && out == NULL);
     if (work != NULL && work == e->work)
         e->busy = 0;
     else
