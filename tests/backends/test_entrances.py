@@ -658,6 +658,7 @@ def test_derivatives_are_like_functions(way):
     assert slope.__name__ == "grad_<lambda>" and slope.__name__ in repr(slope) and slope.__call__(3.0) == 12
     assert list(inspect.signature(slope).parameters) == ["args", "kwargs"] == list(
         inspect.signature(type(slope).__call__).parameters)[-2:]  # fmt: skip
+    assert wg.grad(lambda self: self**2)(self=3.0) == 6 and wg.trace(lambda self: self + 1)(self=3.0) == 4
     assert copy.copy(slope) is copy.deepcopy(slope) is slope and callable(slope)
     slope.note = 1
     assert [wg.trace(slope, backend=way)(3.0) for _ in range(3)] == [12] * 3

@@ -48,7 +48,7 @@ typedef struct {
     void *entry, *callback;
     const void *const *constants;
     const void *whole, *real;
-    size_t own, needs;
+    size_t needs;
     char *work;
     int busy, release, writes, flat, guarded, again;
     Py_ssize_t ins, outs, kept;
