@@ -22,13 +22,14 @@ class Called:
     __slots__ = ("_entrances",)
     _entrances: Entrances
 
-    def __call__(self, *args: Any, **kwargs: Any) -> Any:
+    def __call__(self, /, *args: Any, **kwargs: Any) -> Any:
         """Called like the function."""
-        result = self._entrances.first(*args, **kwargs)
+        first = self._entrances.first
+        result = first(*args, **kwargs) if kwargs else first(*args)  # no dictionary is made for nothing
         return self._called(*args, **kwargs) if result is NotImplemented else result
 
     @abstractmethod
-    def _called(self, *args: Any, **kwargs: Any) -> Any:
+    def _called(self, /, *args: Any, **kwargs: Any) -> Any:
         """The way that serves every call."""
 
 
@@ -39,7 +40,7 @@ class Derivative(Called):
         self.__wrapped__, self._entrances = function, entrances
         self.__name__ = function.__name__
 
-    def _called(self, *args: Any, **kwargs: Any) -> Any:
+    def _called(self, /, *args: Any, **kwargs: Any) -> Any:
         return self.__wrapped__(*args, **kwargs)
 
     def __get__(self, instance: Any, owner: type | None = None) -> Any:

@@ -128,7 +128,7 @@ class Program(Called):
 
     # -- running ----------------------------------------------------------------------------------
 
-    def _called(self, *args: Any, **kwargs: Any) -> Any:
+    def _called(self, /, *args: Any, **kwargs: Any) -> Any:
         if "out" in kwargs and self.takes_out():
             return written(self(*args, **{k: v for k, v in kwargs.items() if k != "out"}), kwargs["out"])
         leaves = self.leaves(args, kwargs)

@@ -24,13 +24,14 @@ from wengert.ir.types import ArrayType
 from wengert.tools.bench import table
 
 ROOT = Path(__file__).parent.parent
-OF_LIBM = {op.libm: op.name for op in OPS.values() if getattr(op, "libm", None)} | {"pow": "power"}
+OF_LIBM = {op.libm: op.name for op in OPS.values() if getattr(op, "libm", None)} | {"pow": "power", "sech2": "sech2"}
 NAMES = {name: OF_LIBM[name] for name in FUNCTIONS}  # libm's name to NumPy's
 DTYPES = {"float64": np.dtype(np.float64), "float32": np.dtype(np.float32)}
 MPMATH = {
     "pow": mpmath.power,
     "exp2": lambda x: mpmath.power(2, x),
     "log2": lambda x: mpmath.log(x, 2),
+    "sech2": lambda x: mpmath.sech(x) ** 2,
     **{name: getattr(mpmath, name) for name in ("expm1", "log1p", "log10")},
 }
 #: Where something begins or ends: overflow, underflow, a turn, a change of formula.
@@ -72,6 +73,11 @@ def exponents(dtype, count, seed):
     return np.where(kind == 1, rng.permutation(points(dtype, count, seed)), some).astype(dtype)
 
 
+def function(xp, name):
+    """A function of C as an operation, or of NumPy."""
+    return (lambda x: xp.square(1 / xp.cosh(x))) if name == "sech2" else getattr(xp, NAMES[name])
+
+
 def arity(name):
     return 2 if name in OF_TWO else 1
 
@@ -82,7 +88,7 @@ def program(count):
     builder = Builder("accuracy")
     xp = Namespace(builder)
     inputs = [[xp.wrap(builder.input(ArrayType(dtype, (count,)))) for _ in "xy"] for dtype in DTYPES.values()]
-    results = [xp.lift(getattr(xp, NAMES[f])(*xy[: arity(f)])) for xy in inputs for f in NAMES]
+    results = [xp.lift(function(xp, f)(*xy[: arity(f)])) for xy in inputs for f in NAMES]
     run = BACKEND.compile(builder.graph(results))
 
     def values(pairs):
@@ -111,8 +117,8 @@ def ulps(got, exact):
 def by_mpmath(name, got, *xy):
     """The errors against mpmath at 50 digits; points that it has no answer for are compared with NumPy's."""
     with mpmath.workdps(50), np.errstate(all="ignore"):
-        function = MPMATH.get(name) or getattr(mpmath, name)
-        reference = getattr(np, NAMES[name])(*(x.astype(np.float64) for x in xy))
+        exactly = MPMATH.get(name) or getattr(mpmath, name)
+        reference = function(np, name)(*(x.astype(np.float64) for x in xy))
         near = reference.astype(got.dtype)
         plain = np.isfinite(reference) & np.all([np.isfinite(x) & (x != 0) for x in xy], axis=0)
         errors = ulps(got, reference)
@@ -120,7 +126,7 @@ def by_mpmath(name, got, *xy):
         for k in np.flatnonzero(plain):
             unit = mpmath.mpf(float(np.spacing(np.minimum(abs(near[k]), np.finfo(got.dtype).max))))
             have = mpmath.mpf(float(got[k])) if np.isfinite(got[k]) else top if got[k] > 0 else -top
-            exact = function(*(mpmath.mpf(float(x[k])) for x in xy))
+            exact = exactly(*(mpmath.mpf(float(x[k])) for x in xy))
             within = np.isinf(got[k]) and abs(exact) >= top
             errors[k] = 0.0 if within else float(abs(have - mpmath.re(exact)) / unit)
     return errors
@@ -130,7 +136,7 @@ def by_long_double(name, got, *xy):
     """The errors against the same function of C's in a wider format."""
     wider = np.longdouble if got.dtype == np.float64 else np.float64
     with np.errstate(all="ignore"):
-        return ulps(got, getattr(np, NAMES[name])(*(x.astype(wider) for x in xy)))
+        return ulps(got, function(np, name)(*(x.astype(wider) for x in xy)))
 
 
 def worst(count, rounds):

@@ -63,7 +63,7 @@ class Traced(Called):
         """A method: bound to its instance, which is a static argument."""
         return self if instance is None else BoundMethod(self, instance)
 
-    def _called(self, *args: Any, **kwargs: Any) -> Any:
+    def _called(self, /, *args: Any, **kwargs: Any) -> Any:
         if current_trace() is not None:
             if self.stabilize or self.call:
                 from wengert.tracer.stabilizing import run_within  # it stands above: it records and inlines

@@ -83,7 +83,7 @@ def test_loops_are_vectorised(tmp_path):
     report = ask(*found.flags, *threads, "-fopt-info-vec-optimized", "-o", os.devnull, str(path), "-lm").stderr
     vectorised = {int(n) for n in re.findall(r"program\.c:(\d+):\d+: optimized: loop vectorized", report)}
     lines = text.splitlines()
-    calls = [n for n, line in enumerate(lines, 1) if re.search(r"= (log1p|tanh)_f64\(v", line)]
+    calls = [n for n, line in enumerate(lines, 1) if re.search(r"= (log1p|tanh|sech2)_f64\(v", line)]
     start = max(n for n, line in enumerate(lines, 1) if re.match(r"static void k\d+\(", line))  # not of the careful one
     heads = {max(k for k in range(1, n) if lines[k - 1].lstrip().startswith("for (")) for n in calls if n > start}
     assert heads

@@ -626,6 +626,20 @@ def test_results_that_someone_has_stay_as_they_are(way, kept):
                 "all but the value": slopes}[kept])  # fmt: skip
 
 
+def test_numbers_written_into_arrays_that_are_given(way):
+    program = wg.trace(lambda a, b: (a + b) * (b + 1)).graph(2.0, 1.0).on(way)
+    call, x, y = wg.value_and_grad(program, (0, 1)), np.empty(()), np.empty(())
+    opened(call, 2.0, 1.0)
+    for b in map(float, range(1, 9)):  # results with and without in turn
+        want = (2 + b) * (b + 1), (np.float64(b + 1), np.float64(2 * b + 3))
+        same(call(2.0, b), want)
+        value, (left, right) = call(2.0, b, out=(None, (x, y)))
+        assert value == want[0] and left is x and right is y and (x, y) == want[1]
+        value, (left, right) = call(2.0, b, out=(None, (None, y)))
+        assert right is y and (left, y) == want[1] and type(left) is np.float64
+        same(call(2.0, b), want)
+
+
 def test_derivatives_are_like_functions(way):
     """Whether their call is the extension's or not: names, parameters, methods, copies, attributes; keywords and errors."""
 
@@ -644,6 +658,7 @@ def test_derivatives_are_like_functions(way):
     assert slope.__name__ == "grad_<lambda>" and slope.__name__ in repr(slope) and slope.__call__(3.0) == 12
     assert list(inspect.signature(slope).parameters) == ["args", "kwargs"] == list(
         inspect.signature(type(slope).__call__).parameters)[-2:]  # fmt: skip
+    assert wg.grad(lambda self: self**2)(self=3.0) == 6 and wg.trace(lambda self: self + 1)(self=3.0) == 4
     assert copy.copy(slope) is copy.deepcopy(slope) is slope and callable(slope)
     slope.note = 1
     assert [wg.trace(slope, backend=way)(3.0) for _ in range(3)] == [12] * 3

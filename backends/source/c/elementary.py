@@ -149,12 +149,20 @@ static inline double cosh_f64(double x)
 /* With u = expm1(2 |x|), u / (u + 2), both times 2^-n; then once more with what the division left. */
 static inline double tanh_f64(double x)
 {
-    double p, l;
-    const double n = expm1_parts_f64(fabs(x) > 20.0 ? 40.0 : 2 * fabs(x), &p, &l), i = two_to_f64(-n), j = 2 * i;
-    const double a = 1 - i, u = a + p, low = ((a - u) + p) + l;
-    const double big = j > u ? j : u, small = j > u ? u : j, d = big + small, e = ((big - d) + small) + low;
-    const double w = 1 / d, v = u * w;
+    double p, l, i, q, k, d, e;
+    tanh_parts_f64(x, &p, &l, &i, &q, &k, &d, &e);
+    const double a = 1 - i, u = a + p, low = ((a - u) + p) + (((1 - a) - i) + l), w = 1 / d, v = u * w;
     return copysign(fma(fma(-v, d, u) + fma(-v, e, low), w, v), x);
+}
+""",
+    "sech2": """\
+/* 1 / cosh(x)^2 = 4 2^-n (q + k) / (d + e)^2, with what the inverse and its square round off. */
+static inline double sech2_f64(double x)
+{
+    double p, l, i, q, k, d, e;
+    const double n = tanh_parts_f64(x, &p, &l, &i, &q, &k, &d, &e), w = 1 / d, rest = fma(-w, d, 1) - w * e;
+    const double m = w * w, more = fma(w, w, -m);
+    return scaled_f64(4 * fma(q, m, fma(q, fma(2 * m, rest, more), k * m)), -n);
 }
 """,
     "asin": """\
@@ -224,6 +232,16 @@ _HEAD = """\
    Elsewhere the names are libm's. */
 #if defined __STRICT_ANSI__ && (defined __FMA__ || defined __aarch64__ || defined FP_FAST_FMA)
 """
+#: What is not libm's.
+_WITHOUT = {
+    "sech2": """\
+static inline double sech2_f64(double x)
+{
+    const double i = 1 / cosh(x);
+    return i * i;
+}
+"""
+}
 _SINGLE = """\
 static inline float {name}_f32({taken})
 {{
@@ -278,7 +296,7 @@ class Elementary:
         """Their definitions."""
         if not self.doubles:
             return "".join(self.others.values())
-        libm = "".join(f"#define {name}_f64 {name}\n" for name in self.doubles)
+        libm = "".join(_WITHOUT.get(name, f"#define {name}_f64 {name}\n") for name in self.doubles)
         lines = (_HEAD, *self.parts.values(), "#else\n", libm, "#endif\n", *self.others.values())
         return "".join(lines).replace("static inline", "static INLINED")
 

@@ -86,6 +86,20 @@ static inline double expm1_parts_f64(double x, double *high, double *low)
     return n;
 }
 """,
+    "tanh_parts": """\
+/* exp(2 |x|) = 2^n (1 + p + l) = 2^n (q + k), and 1 more than that is 2^n (d + e); i is 2^-n, as far as 1 notices. */
+static inline double tanh_parts_f64(double x, double *p, double *l, double *i, double *q, double *k,
+    double *d, double *e)
+{
+    const double n = expm1_parts_f64(fabs(x) > 374.0 ? 748.0 : 2 * fabs(x), p, l);
+    *i = two_to_f64(n > 64 ? -64 : -n);
+    *q = 1 + *p;
+    *k = ((1 - *q) + *p) + *l;
+    *d = *q + *i;
+    *e = ((*q - *d) + *i) + *k;
+    return n;
+}
+""",
     "log_tail": """\
 /* (log((1 + s) / (1 - s)) - 2 s) / s^3 of z = s^2 where |s| <= 0.1716, to 2^-58. */
 static inline double log_tail_f64(double z)

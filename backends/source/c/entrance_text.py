@@ -159,7 +159,7 @@ static PyObject *attempt(Entrance *e, PyObject *const *args, PyObject *extra, Py
         failed = run(e, inputs, outputs, work);
     PyObject *result = NULL;
     if (!failed && (!e->guarded || holds(e, outputs)))
-        result = results(e, (Ends){e->out, made, outputs});
+        result = results(e, (Ends){e->out, made, outputs}, e->again && out == NULL);
     if (work != NULL && work == e->work)
         e->busy = 0;
     else
@@ -248,7 +248,6 @@ static PyObject *entrance_new(PyTypeObject *type, PyObject *args, PyObject *Py_U
     e->real = (void *)(uintptr_t)real;
     e->constants = (const void *const *)(uintptr_t)constants;
     e->callback = (void *)(uintptr_t)callback;
-    e->own = (size_t)own;
     e->release = release;
     e->writes = writes;
 #define KEEP(name) Py_INCREF(name); e->name = name
@@ -266,7 +265,7 @@ static PyObject *entrance_new(PyTypeObject *type, PyObject *args, PyObject *Py_U
     for (Py_ssize_t k = 0; k < PyTuple_GET_SIZE(arguments); k++)
         e->flat &= PyTuple_GET_ITEM(arguments, k) == Py_None;
     e->again = is_reusable(nest, e->out, e->outs) && finish == Py_None;
-    e->needs = e->own;
+    e->needs = (size_t)own;
     for (Py_ssize_t k = 0; k < e->outs; k++) {
         e->kept += e->out[k].how < DROPPED;
         e->guarded |= e->out[k].how > DROPPED;

@@ -48,7 +48,7 @@ typedef struct {
     void *entry, *callback;
     const void *const *constants;
     const void *whole, *real;
-    size_t own, needs;
+    size_t needs;
     char *work;
     int busy, release, writes, flat, guarded, again;
     Py_ssize_t ins, outs, kept;
@@ -291,9 +291,11 @@ static int refill(PyObject *nest, PyObject *tuple, Ends *next)
     return 1;
 }
 
-/* The result of a run. */
-static PyObject *results(Entrance *e, Ends next)
+/* The result of a run; not ``again`` where arrays were given for it. */
+static PyObject *results(Entrance *e, Ends next, int again)
 {
+    if (!again)
+        return build(e->nest, &next);
     if (e->last != NULL && Py_REFCNT(e->last) == 1) {
         if (refill(e->nest, e->last, &next)) {
             Py_INCREF(e->last);
@@ -303,7 +305,7 @@ static PyObject *results(Entrance *e, Ends next)
         return NULL;
     }
     PyObject *made = build(e->nest, &next);
-    if (e->again && made != NULL) {
+    if (made != NULL) {
         Py_INCREF(made);
         Py_XSETREF(e->last, made);
     }

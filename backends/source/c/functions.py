@@ -14,6 +14,7 @@ from wengert.backends.source.c.memory import SLOT, layout
 from wengert.backends.source.c.outer import outer_products
 from wengert.backends.source.c.plan import Plan, Unit
 from wengert.backends.source.c.scalars import Kernel
+from wengert.backends.source.c.slopes import slopes
 from wengert.backends.source.c.spelling import stored
 from wengert.backends.source.c.trusting import trusting
 from wengert.ir import kinds
@@ -74,7 +75,7 @@ class Function:
         graph = inline_stacks(graph)
         if program.hosted and not cold:
             graph = trusting(graph)
-        graph = _by_name(outer_products(graph))
+        graph = _by_name(slopes(outer_products(graph)))
         outputs = _unshaped(graph, outputs)
         self.program, self.graph, self.outputs = program, graph, outputs
         #: Whether steps of a loop are written here, and whether they are seldom run.

@@ -21,7 +21,7 @@ from wengert.ir.graph import Node
 __all__ = ["elementwise"]
 
 #: Elements from which on a second version of a loop is worth its text.
-LONG = 4096
+LONG = 512
 #: Elements from which on terms of a sum go through a buffer.
 MANY = 8
 #: In how many parts.

@@ -24,7 +24,7 @@ if TYPE_CHECKING:
 __all__ = ["merged"]
 
 #: Elements below which loops are left alone: their arrays stay in the cache.
-LARGE = 1024
+LARGE = 256
 #: By how much shapes may differ along an axis.
 APART = 8
 #: Of the loops that read an array, so many are asked to take another in.

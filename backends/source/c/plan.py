@@ -21,6 +21,7 @@ from wengert.backends.source.c.joining import joined
 from wengert.backends.source.c.merging import merged
 from wengert.backends.source.c.recompute import recompute
 from wengert.backends.source.c.scalars import weight
+from wengert.backends.source.c.slopes import twins
 from wengert.backends.source.c.splits import bases, split_movements
 from wengert.backends.source.c.views import View, box, compose, covers, pieces_of, whole
 from wengert.ir.graph import Graph, Node, Value
@@ -95,6 +96,8 @@ class Plan:
         self._find_views()
         self._hand_over()
         self.uses = self._count_uses()
+        self.twins = twins(self.nodes)
+        self.arrays.update(node.result for node in self.twins)
         units = split_movements(self, self._merge_reductions(self._groups()), LIMIT)
         self._mark_stored(units)
         self.units = joined(self, self._ordered(added(self, merged(self, recompute(self, units, LIMIT), limit))))
@@ -253,6 +256,9 @@ class Plan:
             for operand in node.operands:
                 if self._fusable(operand, node) and level[self.producer[operand]] == level[node]:
                     parent[root(self.producer[operand])] = root(node)
+        for node, twin in self.twins.items():
+            if level[node] == level[twin]:
+                parent[root(node)] = root(twin)
         for node in filter(self.is_unit, self.nodes):
             if not isinstance(node.op, Elementwise):
                 units.append(Unit([node]))

@@ -47,10 +47,15 @@ def _body(op: Elementwise, dtypes: DTypes) -> Graph:
     return builder.graph([builder.cast(out, wanted)])
 
 
+def _function(op: Elementwise) -> str:
+    """The name that an op has among the elementary functions, if it is one."""
+    return "pow" if op.symbol == "**" else op.libm or op.name
+
+
 @functools.lru_cache(maxsize=4096)
 def _weight(op: Elementwise, dtypes: DTypes) -> int:
-    if op.body is None or op.name in BODIES:
-        return INLINED if op.libm in FUNCTIONS else 1
+    if op.body is None or op.name in BODIES or op.name in FUNCTIONS:
+        return INLINED if _function(op) in FUNCTIONS else 1
     return sum(weight(node) for node in _body(op, dtypes).nodes)
 
 
@@ -182,11 +187,10 @@ class Kernel:
             return self.define(out, spell("*", self.helpers, out, dtypes, atoms))
         if op.name in BODIES:
             return self.define(out, f"{self.helpers.need(op.name, out)}({', '.join(atoms)})")
+        if (function := _function(op)) in FUNCTIONS and out.kind == "f" and self._vectorises():
+            return self._elementary(function, out, ", ".join(atoms))
         if op.body is not None:
             return self._inline(_body(op, dtypes), atoms, where)
-        function = "pow" if op.symbol == "**" else op.libm
-        if function in FUNCTIONS and out.kind == "f" and self._vectorises():
-            return self._elementary(function, out, ", ".join(atoms))
         if op.libm is not None:
             return self.define(out, library(op.libm, self.helpers, out, atoms))
         assert op.symbol is not None
