@@ -59,7 +59,10 @@ class Sharing(Builder):
         return self._seen[key]
 
     def _folded(self, op: kinds.Op, operands: tuple[Value, ...], type_: ArrayType) -> Value | None:
-        """Exact arithmetic on constants."""
+        """Exact arithmetic on constants, and the branch that a known condition takes."""
+        if op.name == "where" and (known := number(operands[0], self.made)) is not None:
+            branch = operands[1 if known else 2]
+            return branch if branch.type == type_ else None
         if not (isinstance(op, kinds.Elementwise) and op.symbol in _EXACT):
             return None
         numbers = [number(v, self.made) for v in operands]

@@ -152,10 +152,14 @@ class Walk:
             return xp.lift(xp.reshape(flat, full))
         wide = (*shape, 1) if last else (1, *shape)
         numbers = np.arange(n) if last else np.arange(n).reshape(n, *(1,) * len(shape))
-        if count * n <= KNOWN and (known := number(unit.value, xp.builder.made)) is not None:  # type: ignore[attr-defined]
-            return self.xp.builder.constant(np.where(unit.lane.reshape(wide) == numbers, known, value.dtype.type(0)))
-        here = xp.equal(unit.lane.reshape(wide), numbers)
-        return xp.lift(xp.where(here, xp.reshape(value, wide), value.dtype.type(0)))
+        lane, zero = unit.lane.reshape(wide), value.dtype.type(0)
+        if count * n > KNOWN:
+            here = xp.equal(lane, numbers)
+        elif (known := number(unit.value, xp.builder.made)) is not None:  # type: ignore[attr-defined]
+            return xp.builder.constant(np.where(lane == numbers, known, zero))
+        else:
+            here = lane == numbers
+        return xp.lift(xp.where(here, xp.reshape(value, wide), zero))
 
     def placed(self, lines: Value, start: int, step: int) -> Dense:
         """A value of which some lanes are given, in all of them: the others are zero."""

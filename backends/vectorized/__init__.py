@@ -28,10 +28,8 @@ from wengert.ir.types import is_inexact
 
 __all__ = ["BACKEND", "NumpyBackend"]
 
-#: So many lanes of small arrays are better as arrays of so many numbers, one for each element.
-LANES = 1024
-#: How many, and how many for each of the nodes that they come from: each is a call.
-PARTS = 4000, 8
+#: When lanes of small arrays are better as arrays of so many numbers, one for each element: each of these is a call.
+APART = {"lanes": 1024, "gains": 4, "parts": 4000, "mean": 8}
 
 
 def straight(graph: Graph, checked: Sequence[int] = (), instead: Any = None) -> Run:
@@ -109,7 +107,7 @@ class NumpyBackend:
         return None
 
     def compile(self, graph: Graph) -> Run:
-        exact = settled(inline_calls(components(graph, LANES, *PARTS)))
+        exact = settled(inline_calls(components(graph, **APART)))
         plain, told = plain_where_told(exact)
         if not told:
             return straight(exact)

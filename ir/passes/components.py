@@ -35,12 +35,12 @@ PRODUCTS = 12
 Parts: TypeAlias = tuple[Value, ...]
 
 
-def components(graph: Graph, fewest: int, most: int, mean: int) -> Graph:
+def components(graph: Graph, *, lanes: int, gains: int, parts: int, mean: int) -> Graph:
     """The graph with small axes taken apart, if it has enough of them behind one of so many lanes; else itself.
 
-    Of the numbers of a lane, no more than ``most`` may come about, and ``mean`` for each node.
+    There is to be a gain at so many nodes; so many parts may come about, and so many for each node in the mean.
     """
-    n = _lanes(graph, fewest, most, mean)
+    n = _lanes(graph, lanes, gains, min(parts, mean * len(graph.nodes)))
     return graph if n is None else taken_apart(graph, n)
 
 
@@ -49,7 +49,7 @@ def taken_apart(graph: Graph, n: int) -> Graph:
     return _Apart(graph, n).graph()
 
 
-def _lanes(graph: Graph, fewest: int, most: int, mean: int) -> int | None:
+def _lanes(graph: Graph, fewest: int, least: int, most: int) -> int | None:
     """The size of the long axis; None where taking apart would be no gain, or too much of it."""
     shapes = [v.type.shape for node in graph.nodes for v in node.results if v.type.ndim > 1]
     count = Counter(shape[0] for shape in shapes if shape[0] >= fewest)
@@ -59,7 +59,7 @@ def _lanes(graph: Graph, fewest: int, most: int, mean: int) -> int | None:
     here = [node for node in graph.nodes if node.results[0].type.ndim > 1 and _small(node.results[0].type, n)]
     gains = sum(_mixes(node, n) for node in here)
     total = sum(node.results[0].type.size // n for node in here)
-    return n if gains >= 4 and 8 * gains >= len(here) and total <= min(most, mean * len(here)) else None
+    return n if gains >= least and 8 * gains >= len(here) and total <= most else None
 
 
 def _mixes(node: Node, n: int) -> bool:

@@ -9,13 +9,14 @@ from strategies import programs
 
 import wengert as wg
 from wengert.backends import protocol
-from wengert.backends.vectorized import LANES, PARTS
+from wengert.backends.vectorized import APART
 from wengert.ir.batching import batch
 from wengert.ir.passes.components import components, taken_apart
 
 RNG = np.random.default_rng(0)
 EXAMPLES = 400 if os.environ.get("WENGERT_SOAK") else 20
 N = 50  # more than any other size
+LANES = APART["lanes"]
 
 
 def turned(r, x):
@@ -64,6 +65,6 @@ def test_only_where_it_is_a_gain():
     network = lambda x: np.tanh(np.tanh(x @ W) @ W.T)
     for f, arguments in ((network, (x,)), (np.sin, (x,)), (turned, (x[:100], x[:100])), (np.cumsum, (x,))):
         graph = wg.trace(f).graph(*arguments).graph
-        assert components(graph, LANES, *PARTS) is graph
+        assert components(graph, **APART) is graph
     graph = wg.trace(turned).graph(x, x).graph
-    assert components(graph, LANES, *PARTS) is not graph
+    assert components(graph, **APART) is not graph

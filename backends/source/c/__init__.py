@@ -31,13 +31,13 @@ from wengert.ir.symbolic.witnesses import FEWEST, larger
 
 __all__ = ["BACKEND", "CBackend"]
 
-#: So many lanes of small arrays are better as so many numbers, one for each element, if compilers can still take it.
-LANES, PARTS = 256, (3000, 40)
+#: When lanes of small arrays are better as so many numbers, one for each element: compilers have to take them all.
+APART = {"lanes": 256, "gains": 2, "parts": 3000, "mean": 12}
 
 
 def _small(graph: Graph) -> Graph:
     """The graph with numbers for small arrays, of many lanes or in the steps of loops."""
-    apart = components(graph, LANES, *PARTS)
+    apart = components(graph, **APART)
     return small_steps(graph if apart is graph else simplify(apart))
 
 

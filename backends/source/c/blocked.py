@@ -76,8 +76,8 @@ class Blocks:
             k.open(loop)
             env: dict[View, str] = {}
             for view, node, operands in steps:
-                given = zip(operands, node.operands, strict=True)
-                env[view] = k.apply(node, [at(env, o, v.type.dtype) for o, v in given])
+                atoms = [at(env, o, v.type.dtype) for o, v in zip(operands, node.operands, strict=True)]
+                env[view] = k.apply(node, atoms)
                 for target in self.stores.get(view, ()):
                     if not self._apart(target):
                         self.nest.store(target, env[view])

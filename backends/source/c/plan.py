@@ -100,7 +100,7 @@ class Plan:
         self.arrays.update(node.result for node in self.twins)
         units = split_movements(self, self._merge_reductions(self._groups()), LIMIT)
         self._mark_stored(units)
-        self.units = joined(self, self._ordered(added(self, merged(self, recompute(self, units, LIMIT), limit))))
+        self.units = joined(self, added(self, merged(self, recompute(self, units, LIMIT), limit)))
         #: Arrays that are parts of others, joined from them: which one, and from which element on.
         self.homes: dict[Value, tuple[Value, int]] = {}
         self._find_homes()
@@ -291,7 +291,7 @@ class Plan:
 
     # -- order ------------------------------------------------------------------------------
 
-    def _ordered(self, units: list[Unit]) -> list[Unit]:
+    def ordered(self, units: list[Unit]) -> list[Unit]:
         """Topological, and otherwise the program's order: it keeps the arrays alive at once few."""
         position = {node: k for k, node in enumerate(self.nodes)}
         home = {v: k for k, unit in enumerate(units) for v in unit.stored}
