@@ -74,6 +74,15 @@ def test_threads_share_the_tiles_of_a_program(shared, monkeypatch):
             np.testing.assert_allclose(got, want, rtol=1e-11, atol=1e-11)
 
 
+def test_a_loop_that_may_fail_is_not_shared(shared):
+    x, y = np.arange(40).reshape(8, 5), np.arange(40).reshape(8, 5) % 3
+    program = wg.trace(lambda x, y: (x**y, np.sum(1.5 * x**y))).graph(x, y).on("c")
+    for got, want in zip(program(x, y), (x**y, np.sum(1.5 * x**y)), strict=True):
+        np.testing.assert_array_equal(got, want)
+    with pytest.raises(ValueError, match="negative integer powers"):
+        program(x, -y)
+
+
 @pytest.mark.skipif(not hasattr(os, "fork"), reason="needs fork")
 def test_a_forked_child_runs_alone(shared):
     x = RNG.normal(size=5000)

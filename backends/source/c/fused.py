@@ -189,8 +189,11 @@ class _Loop:
         tree.totals(sums)
 
     def _many(self) -> bool:
-        """Whether there is work for several threads."""
-        cost = sum(cost_of(node) for _, node, _ in self.body.steps)
+        """Whether there is work for several threads, in a loop that runs to its end: a power of integers may fail."""
+        nodes = [node for _, node, _ in self.body.steps]
+        if any(node.op.name == "power" and node.result.type.dtype.kind == "i" for node in nodes):
+            return False
+        cost = sum(map(cost_of, nodes))
         return self.kernel.parallel and bool(self.nest.shape) and math.prod(self.nest.shape) * cost >= work.WORK
 
     def _parallel(self) -> str:
