@@ -142,7 +142,8 @@ def _is_same_memory(x: Array, chosen: np.ndarray[Any, Any], new: Any) -> bool:
 def _take(x: Array, key: Any) -> Array:
     """A key with traced integers in it."""
     xp = namespace_of(x, *_items(key))
-    items = _full(key, x.ndim)
+    every = _full(key, x.ndim)
+    items = [k for k in every if k is not Ellipsis]
     traced = [axis for axis, k in enumerate(items) if isinstance(k, Array)]
     if any(items[axis].dtype.kind not in "iu" for axis in traced):
         message = "arrays used as indices must be of integer (or boolean) type."
@@ -151,11 +152,14 @@ def _take(x: Array, key: Any) -> Array:
     if len(traced) == 1 and whole == len(items) - 1:
         (axis,) = traced
         return xp.take(x, normal_indices(xp, items[axis], x.shape[axis]), axis=axis)
-    return _computed(xp, x, items)
+    return _computed(xp, x, every)
 
 
 def _full(key: Any, ndim: int) -> list[Any]:
-    """The items of a key, one for each axis (and None for new ones), without ellipsis and masks."""
+    """The items of a key, one for each axis (and None for new ones), without masks.
+
+    An ellipsis stays where it is for no axis: it sets apart what is left and right of it.
+    """
     items: list[Any] = []
     for item in _items(key):
         mask = isinstance(item, np.ndarray) and item.dtype.kind == "b"
@@ -166,33 +170,52 @@ def _full(key: Any, ndim: int) -> list[Any]:
     if used > ndim:
         message = f"too many indices: the array has {ndim} axes, but {used} were indexed."
         raise IndexError(message)
-    return items + rest if at is None else items[:at] + rest + items[at + 1 :]
+    return items + rest if at is None else items[:at] + (rest or [Ellipsis]) + items[at + 1 :]
 
 
 def _computed(xp: Any, x: Array, items: list[Any]) -> Array:
     """Traced integers among other keys: the flat position is the sum over axes of index times stride.
 
-    NumPy itself says which entry of each index array an element of the result takes: it is asked with arrays that
-    count their own entries, on an array with one axis for each of them.
+    NumPy itself says which entry of the index arrays, broadcast together, an element of the result takes: it is asked
+    with one array that counts them, on an array with an axis for them, of which nothing is there but its shape.
     """
-    counted = [np.arange(k.size).reshape(k.shape) if isinstance(k, Array) else k for k in items]
-    keys = [k for k in items if k is not None]  # one for each axis
-    sizes = tuple(k.size if isinstance(k, Array) else n for k, n in zip(keys, x.shape, strict=True))
-    chosen = positions(sizes, tuple(counted))
-    entries = np.unravel_index(chosen, sizes) if chosen.size else (chosen,) * len(sizes)
-    plain, terms, inside, stride = np.zeros(chosen.shape, np.int64), [], [], 1
-    for k, entry, n in reversed(list(zip(keys, entries, x.shape, strict=True))):
+    traced = [k for k in items if isinstance(k, Array)]
+    shape = _together(traced)
+    count = np.arange(math.prod(shape)).reshape(shape)
+    asked = tuple((count if k is traced[0] else 0) if isinstance(k, Array) else k for k in items)
+    keys = [k for k in items if k is not None and k is not Ellipsis]  # one for each axis
+    first = next(axis for axis, k in enumerate(keys) if k is traced[0])
+    sizes = tuple(
+        (count.size if axis == first else 1) if isinstance(k, Array) else n
+        for axis, (k, n) in enumerate(zip(keys, x.shape, strict=True))
+    )
+    entry = [
+        np.asarray(np.broadcast_to(np.arange(n).reshape(n, *(1,) * (len(sizes) - axis - 1)), sizes)[asked])
+        for axis, n in enumerate(sizes)
+    ]
+    plain, terms, inside, stride = np.zeros(entry[first].shape, np.int64), [], [], 1
+    for axis, (k, n) in reversed(list(enumerate(zip(keys, x.shape, strict=True)))):
         if isinstance(k, Array):
-            index = gathered(xp, normal_indices(xp, k, n), entry)
+            own = np.broadcast_to(np.arange(k.size).reshape(k.shape), shape).reshape(-1)
+            index = gathered(xp, normal_indices(xp, k, n), own[entry[first]])
             inside.append(xp.logical_and(xp.greater_equal(index, 0), xp.less(index, n)))
             terms.append(xp.multiply(index, stride))
         else:
-            plain += entry * stride
+            plain += entry[axis] * stride
         stride *= n
     flat = functools.reduce(xp.add, terms, xp.constant(plain))
     # beyond the end: an IndexError when run, never another element
     flat = xp.where(functools.reduce(xp.logical_and, inside), flat, x.size)
     return xp.take(xp.reshape(x, (x.size,)), flat, axis=0)
+
+
+def _together(traced: list[Any]) -> tuple[int, ...]:
+    try:
+        return np.broadcast_shapes(*(k.shape for k in traced))
+    except ValueError:
+        shapes = " ".join(str(k.shape) for k in traced)
+        message = f"shape mismatch: indexing arrays could not be broadcast together with shapes {shapes}"
+        raise IndexError(message) from None
 
 
 def normal_indices(xp: Any, index: Any, size: int) -> Array:

@@ -80,7 +80,8 @@ def test_threads_share_the_tiles_of_a_program(shared, monkeypatch):
 @pytest.mark.parametrize(("alone", "by_all", "share"), [(3, 2, 0.97), (2, 3, 0.03), (2, 20, 0.03), (300, 200, 1)])
 def test_a_program_runs_as_takes_less_time(alone, by_all, share):
     """Of 1,000 runs, some of which someone else holds up; one that takes long is not tried in the other way."""
-    exports = f"int shared(void) {{ return shares(); }}\nvoid took(int s, double t) {{ learn(s, t); }}\nint own_library = {by_all};\n"
+    exports = "int shared(void) { return shares(); }\nvoid took(int s, double t) { learn(s, t); }\n"
+    exports += f"int own_library = {by_all};\n"
     library = load(threads.PACE + exports)
     library.took.argtypes, library.took.restype = [ctypes.c_int, ctypes.c_double], None
     ctypes.c_int.in_dll(library, threads.MOST).value = 2
@@ -98,7 +99,8 @@ def blas_has():
     source = blas.find()
     if source is None or not source.threads:
         pytest.skip("a BLAS that cannot be told")
-    get, tell = ctypes.CFUNCTYPE(ctypes.c_int)(source.threads[0]), ctypes.CFUNCTYPE(None, ctypes.c_int)(source.threads[1])
+    get = ctypes.CFUNCTYPE(ctypes.c_int)(source.threads[0])
+    tell = ctypes.CFUNCTYPE(None, ctypes.c_int)(source.threads[1])
     before = get()
     tell(5)
     yield get
@@ -140,6 +142,15 @@ def test_products_of_python_threads_leave_blas_its_threads(shared, blas_has):
         for found in pool.map(run, [x] * 100):
             np.testing.assert_allclose(found, wanted, rtol=1e-10, atol=1e-10)
     assert blas_has() == 5
+
+
+def test_a_loop_that_may_fail_is_not_shared(shared):
+    x, y = np.arange(40).reshape(8, 5), np.arange(40).reshape(8, 5) % 3
+    program = wg.trace(lambda x, y: (x**y, np.sum(1.5 * x**y))).graph(x, y).on("c")
+    for got, want in zip(program(x, y), (x**y, np.sum(1.5 * x**y)), strict=True):
+        np.testing.assert_array_equal(got, want)
+    with pytest.raises(ValueError, match="negative integer powers"):
+        program(x, -y)
 
 
 @pytest.mark.skipif(not hasattr(os, "fork"), reason="needs fork")

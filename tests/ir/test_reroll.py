@@ -14,7 +14,8 @@ from wengert.ir.build import Builder
 from wengert.ir.graph import Guard
 from wengert.ir.kinds import Movement
 from wengert.ir.ops import OPS
-from wengert.ir.passes.reroll import repeats, reroll, steps
+from wengert.ir.passes import inline_calls
+from wengert.ir.passes.reroll import repeats, reroll, rolled, steps
 from wengert.ir.passes.reroll.guards import gathered, joined
 from wengert.ir.types import ArrayType
 from wengert.ir.verify import called_graphs, verify
@@ -372,6 +373,21 @@ def test_programs_as_people_write_them(name):
     found, report = check(graph, backends=("numpy", "reference"))
     assert report.loops, report
     assert len(joined(found).nodes) < len(graph.nodes) / 3 or name == "columns", report
+
+
+def predators(x, p):
+    a, b = x[:, 0], x[:, 1]
+    for _ in range(16):
+        a, b = a + 0.05 * (p[0] * a - p[1] * a * b), b + 0.05 * (p[3] * a * b - p[2] * b)
+    return np.mean(a**2 + b)
+
+
+def test_what_steps_move_in_ways_of_their_own():
+    """A gradient takes parts of what was there before the loop, in some steps as others do not."""
+    graph = inline_calls(traced(lambda x, p: wg.grad(predators, (0, 1))(x, p), X[:5, :2], np.ones(4)))
+    found = rolled(graph, 100)
+    assert len(found.nodes) < len(graph.nodes)
+    same_meaning(graph, found)
 
 
 # ----- Programs drawn at random -----

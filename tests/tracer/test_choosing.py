@@ -131,3 +131,33 @@ def test_an_index_outside_its_line_is_an_error():
     same(lambda m, i: np.take_along_axis(m, i, 1), M, np.array([[2]]))
     same(lambda m, i: np.take_along_axis(m[:1], i, 1), M, np.array([[2], [1]]))
     same(lambda m, i: np.take_along_axis(m, i, 1), M, np.array([2]))
+
+
+I, J = np.array([[0, -1, 2]]), np.array([[1], [0]])
+KEYS = {
+    "together": lambda x, i, j: x[i, j], "beside a slice": lambda x, i, j: x[i, :, j], "apart": lambda x, i, j: x[:, i, None, j],
+    "known among them": lambda x, i, j: x[i, j, [[1, 0, 1]]], "one number": lambda x, i, j: x[i, j[0, 0], ::-1],
+    "no axis between": lambda x, i, j: x[:, i, ..., np.array([1])], "an axis between": lambda x, i, j: x[i, ..., j],
+    "none of them": lambda x, i, j: x[i, j[:0]],
+}  # fmt: skip
+
+
+@pytest.mark.parametrize("name", KEYS)
+def test_indices_that_are_arguments(name):
+    x, f = np.arange(24.0).reshape(3, 4, 2), KEYS[name]
+    np.testing.assert_array_equal(wg.trace(f)(x, I, J), f(x, I, J), strict=True)
+    slope = wg.grad(lambda x: np.sum(np.sin(f(x, I, J))))(x)
+    wanted = np.zeros(x.shape)
+    np.add.at(wanted, np.unravel_index(f(np.arange(24).reshape(3, 4, 2), I, J), x.shape), np.cos(f(x, I, J)))
+    np.testing.assert_allclose(slope, wanted, rtol=1e-13)
+
+
+def test_indices_that_are_arguments_do_not_fit():
+    with pytest.raises(IndexError, match="shape mismatch"):
+        wg.trace(lambda x, i, j: x[i, j])(np.ones((3, 3)), np.arange(2), np.arange(3))
+
+
+def test_many_indices_that_are_arguments():
+    """Nothing is made of as many elements as there are pairs of them."""
+    x, i = np.arange(9.0).reshape(3, 3), np.arange(60_000) % 3
+    np.testing.assert_array_equal(wg.trace(lambda x, i, j: x[i, j])(x, i, i[::-1].copy()), x[i, i[::-1]])

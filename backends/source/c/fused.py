@@ -214,9 +214,11 @@ class _Loop:
         k.close()
 
     def _many(self) -> bool:
-        """Whether there is work for several threads."""
-        cost = sum(cost_of(node) for _, node, _ in self.body.steps)
-        return bool(self.nest.shape) and math.prod(self.nest.shape) * cost >= self.kernel.grain
+        """Whether there is work for several threads, in a loop that runs to its end: a power of integers may fail."""
+        nodes = [node for _, node, _ in self.body.steps]
+        if any(node.op.name == "power" and node.result.type.dtype.kind == "i" for node in nodes):
+            return False
+        return bool(self.nest.shape) and math.prod(self.nest.shape) * sum(map(cost_of, nodes)) >= self.kernel.grain
 
     def _parallel(self) -> str:
         clause = f" reduction(|:{self.flag})" if self.watched else ""

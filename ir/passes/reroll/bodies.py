@@ -78,24 +78,28 @@ class _Body:
             self.entries[x] = array
         return self.body.cast(x, type_.dtype, weak=type_.weak)
 
-    def outside(self, values: Sequence[Value], depth: int = 0) -> Value:
+    def outside(self, values: Sequence[Value]) -> Value:
         """What is computed before the loop, a value for each step."""
-        key = tuple(values)
-        if key not in self._read:
-            self._read[key] = self._outside(values, depth)
-        found = self._read[key]
+        found = self._found(values, 0)
         assert found is not None
         return found
 
-    def _outside(self, values: Sequence[Value], depth: int) -> Value:
-        first, type_ = values[0], values[0].type
-        if all(v is first for v in values):
+    def _found(self, values: Sequence[Value], depth: int) -> Value | None:
+        key = tuple(values)
+        if self._read.get(key) is None:
+            self._read[key] = self._outside(values, depth)
+        return self._read[key]
+
+    def _outside(self, values: Sequence[Value], depth: int) -> Value | None:
+        """None where steps themselves move these, each in its own way."""
+        first, type_, there = values[0], values[0].type, self.inner.isdisjoint(values)
+        if there and all(v is first for v in values):
             return self.const(self.given.at(first))
         if not all(isinstance(v, Constant) for v in values) and depth < _DEPTH:
             moved = self._moved(values, depth)
             if moved is not None:
                 return moved
-        return self.along(stacked(self.b, [self.given.at(v) for v in values]), type_)
+        return self.along(stacked(self.b, [self.given.at(v) for v in values]), type_) if there else None
 
     def _moved(self, values: Sequence[Value], depth: int) -> Value | None:
         """Movements that are alike but for where slices begin: of one array, or of what is read in the step."""
@@ -115,11 +119,13 @@ class _Body:
                 return None
             return self._slices(first, [node.params["start"] for node in makers])  # type: ignore[union-attr]
         columns = [[node.operands[i] for node in makers] for i in range(len(first.operands))]  # type: ignore[union-attr]
-        operands = [self.outside(column, depth + 1) for column in columns]
-        return self.body.emit(first.op, operands, **first.params)
+        operands = [self._found(column, depth + 1) for column in columns]
+        return None if None in operands else self.body.emit(first.op, operands, **first.params)  # type: ignore[arg-type]
 
     def _slices(self, node: Node, starts: list[tuple[int, ...]]) -> Value | None:
         """Slices of an array that is the same in each step."""
+        if node.operands[0] in self.inner:
+            return None
         array = self.given.at(node.operands[0])
         rows = sliced(self.b, array, starts, node.params["size"], node.params["step"])
         return None if rows is None else self.along(rows, node.result.type)
