@@ -255,6 +255,7 @@ PLAIN: dict[str, Callable[..., Any]] = {
         "reshape", "transpose", "broadcast_to", "concatenate", "slice", "place", "take", "scatter_add", *CONTROL)},
     "sort": lambda x, axis: np.sort(x, axis=axis),
 }  # fmt: skip
+_eighs = matrixwise(_eigh)
 #: Those of vectors that are known up to a sign.
 ALIGNED: dict[str, Callable[..., Any]] = {
     "qr": matrixwise(_qr), "svd": matrixwise(_svd), "eig": matrixwise(_eig),

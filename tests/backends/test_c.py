@@ -797,9 +797,9 @@ def test_a_long_chain_compiles(shape):
     for k in range(2500):
         x = xp.sin(x) + (k / 2500)
     graph = builder.graph([xp.lift(x)])
-    begin = time.perf_counter()
+    begin = sum(os.times()[:4])  # of the processor, compilers' too: a busy machine is not a bug
     (out,) = BACKEND.build(graph)([np.full(shape, 0.3)])
-    assert time.perf_counter() - begin < 60
+    assert sum(os.times()[:4]) - begin < 60
     same(out, numpy_run(graph, [np.full(shape, 0.3)])[0], rtol=1e-9)
     assert start is not x
 
