@@ -18,6 +18,7 @@ from wengert.ir.types import is_inexact
 
 mp = mpmath.mp
 DIGITS, STEP = 40, "1e-13"
+KEPT = 200  # matrices, of each function
 
 
 def jacobian(sample: Sample) -> np.ndarray:
@@ -102,13 +103,22 @@ def _running(op: Any, *operands: Any, axis: int, reverse: bool) -> Any:
 
 
 def matrixwise(function: Callable[..., Any]) -> Callable[..., Any]:
-    """A function of matrices, which gives one result or several, on stacks of them; ``like`` are what NumPy found."""
+    """A function of matrices, which gives one result or several, on stacks of them; ``like`` are what NumPy found.
+
+    Of a stack one matrix is moved at a time: what was found of the others is kept.
+    """
+    found: dict[Any, Any] = {}
 
     def stacked(*operands: Any, like: tuple[np.ndarray, ...] | None = None, **params: Any) -> Any:
         stack = operands[0].shape[:-2]
         if not stack:
-            made = function(*map(_matrix, operands), **params, **({} if like is None else {"like": like}))
-            return tuple(map(_array, made)) if isinstance(made, tuple) else _array(made)
+            key = (mp.prec, repr(params), *((x.shape, *x.ravel().tolist()) for x in operands), *(x.tobytes() for x in like or ()))
+            if key not in found:
+                made = function(*map(_matrix, operands), **params, **({} if like is None else {"like": like}))
+                found[key] = tuple(map(_array, made)) if isinstance(made, tuple) else _array(made)
+                if len(found) > KEPT:
+                    del found[next(iter(found))]
+            return found[key]
         each = [stacked(*(x[i] for x in operands), **params, **({} if like is None else {"like": tuple(x[i] for x in like)}))
                 for i in range(stack[0])]  # fmt: skip
         return tuple(map(np.stack, zip(*each, strict=True))) if isinstance(each[0], tuple) else np.stack(each)
@@ -245,10 +255,11 @@ PLAIN: dict[str, Callable[..., Any]] = {
         "reshape", "transpose", "broadcast_to", "concatenate", "slice", "place", "take", "scatter_add", *CONTROL)},
     "sort": lambda x, axis: np.sort(x, axis=axis),
 }  # fmt: skip
+_eighs = matrixwise(_eigh)
 #: Those of vectors that are known up to a sign.
 ALIGNED: dict[str, Callable[..., Any]] = {
     "qr": matrixwise(_qr), "svd": matrixwise(_svd), "eig": matrixwise(_eig),
-    "eigh": lambda a, like: matrixwise(_eigh)(a, like=like), "eigh_evr": lambda a, like: matrixwise(_eigh)(a, like=like),
+    "eigh": lambda a, like: _eighs(a, like=like), "eigh_evr": lambda a, like: _eighs(a, like=like),
 }  # fmt: skip
 FORMULAS: dict[str, Callable[..., Any]] = {
     **PLAIN, **ALIGNED,

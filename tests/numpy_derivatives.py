@@ -3,6 +3,7 @@
 A chapter is a table of calls.  They are traced side by side as one function, so that a backend compiles once.
 """
 
+import functools
 from typing import Any
 
 import numpy as np
@@ -36,6 +37,7 @@ class Chapter:
         self.calls = calls
         self.args = [np.asarray(x, np.float64) for _, *args in calls.values() for x in args]
         self.owners = [(name, k) for name, (_, *args) in calls.items() for k in range(len(args))]
+        self.traced = wg.trace(lambda *args: self(*args))  # once for all backends
 
     def __call__(self, *args: Any) -> Any:
         args, value = list(args), 0.0
@@ -44,6 +46,7 @@ class Chapter:
             value = value + total(f, taken)
         return value
 
+    @functools.cached_property
     def differences(self) -> list[np.ndarray]:
         """The gradient in every argument, without the tracer."""
         found = []
@@ -64,20 +67,20 @@ class Chapter:
 
     def check(self, backend: str) -> None:
         """Reverse and forward against the differences, each argument by name."""
-        want = self.differences()
+        want = self.differences
         with wg.backend(backend):
-            value, got = wg.value_and_grad(self, argnums=tuple(range(len(self.args))))(*self.args)
+            value, got = wg.value_and_grad(self.traced, argnums=tuple(range(len(self.args))))(*self.args)
             np.testing.assert_allclose(value, self(*self.args), rtol=1e-12)
             for (name, k), g, w in zip(self.owners, got, want, strict=True):
                 np.testing.assert_allclose(g, w, rtol=2e-9, atol=2e-9 * max(1, abs(w).max(initial=0)), err_msg=f"{name}, argument {k}")
             directions = [np.sin(1.0 + np.arange(x.size)).reshape(x.shape) for x in self.args]
-            _, tangent = wg.jvp(self, tuple(self.args), tuple(directions))
+            _, tangent = wg.jvp(self.traced, tuple(self.args), tuple(directions))
         slope = sum(np.vdot(d, g) for d, g in zip(directions, got, strict=True))
         np.testing.assert_allclose(tangent, slope, rtol=1e-11)
 
     def check_second_order(self) -> None:
         """Forward over reverse, along one direction, against differences of the gradient."""
-        gradient = wg.grad(self, argnums=tuple(range(len(self.args))))
+        gradient = wg.grad(self.traced, argnums=tuple(range(len(self.args))))
         ways = [np.sin(1.0 + np.arange(x.size)).reshape(x.shape) for x in self.args]
         slope = [np.zeros(x.shape) for x in self.args]
         for step, weight in STEPS:

@@ -313,12 +313,13 @@ def sample(shape, short):
 
 @pytest.mark.parametrize("shape", SHAPES, ids=str)
 def test_reductions(shape):
+    builder, xs, outputs, single = Builder(), [], [], []
     for short in ("f64", "f32", "i8", "u16", "i64", "bool"):
         x = sample(shape, short)
         if x.dtype.kind == "f" and x.size > 3:
             x.flat[2] = np.nan if short == "f32" else -0.0
-        builder = Builder()
-        value, outputs = builder.input(type_of(x)), []
+        xs.append(x)
+        value = builder.input(type_of(x))
         for op in OPS.values():
             if not isinstance(op, kinds.Reduction) or (op.name in ("any", "all") and short != "bool"):
                 continue
@@ -329,9 +330,10 @@ def test_reductions(shape):
                         # the same fold of what the loop computes
                         if short == "f64":
                             outputs.append(builder.emit(op, [builder.emit(OPS["negative"], [value])], axes=axes))
-        graph = builder.graph(outputs)
-        for ours, theirs in zip(run(graph, x), numpy_run(graph, [x]), strict=True):
-            same(ours, theirs, rtol=1e-4 if short == "f32" else 1e-10)
+        single += [short == "f32"] * (len(outputs) - len(single))
+    graph = builder.graph(outputs)
+    for ours, theirs, rough in zip(run(graph, *xs), numpy_run(graph, xs), single, strict=True):
+        same(ours, theirs, rtol=1e-4 if rough else 1e-10)
 
 
 def test_sums_are_pairwise():
@@ -358,15 +360,10 @@ def test_folds_of_a_loop_with_other_results():
 
 @pytest.mark.parametrize("shape", [s for s in SHAPES if s], ids=str)
 def test_running_sums(shape):
-    for short in ("f64", "i8", "bool"):
-        x = sample(shape, short)
-        for axis in range(len(shape)):
-            if short != "bool":
-                check(
-                    lambda xp, x, a=axis: (xp.cumsum(x, a), xp.cumsum(x, a, reverse=True)),
-                    x,
-                    rtol=1e-12,
-                )
+    def f(xp, *xs):
+        return tuple(xp.cumsum(x, axis, reverse=reverse) for x in xs for axis in range(len(shape)) for reverse in (False, True))
+
+    check(f, sample(shape, "f64"), sample(shape, "i8"), rtol=1e-12)
 
 
 def test_movements_alone_and_read_through():
@@ -574,7 +571,7 @@ def test_random_programs(seed):
         same(ours, theirs, rtol=1e-9)
 
 
-@pytest.mark.parametrize("seed", range(8))
+@pytest.mark.parametrize("seed", range(8 if os.environ.get("WENGERT_SOAK") else 4))  # tests/test_agreement.py has more
 def test_derivatives_agree_with_the_numpy_backend(seed):
     graph, arrays = random_graph(seed)
     rng, active, other = np.random.default_rng(seed), (0, 1, 3), protocol.get("numpy")
@@ -845,9 +842,9 @@ def test_a_long_chain_compiles(shape):
     for k in range(2500):
         x = xp.sin(x) + (k / 2500)
     graph = builder.graph([xp.lift(x)])
-    begin = time.perf_counter()
+    begin = sum(os.times()[:4])  # of the processor, compilers' too: a busy machine is not a bug
     (out,) = BACKEND.build(graph)([np.full(shape, 0.3)])
-    assert time.perf_counter() - begin < 60
+    assert sum(os.times()[:4]) - begin < 60
     same(out, numpy_run(graph, [np.full(shape, 0.3)])[0], rtol=1e-9)
     assert start is not x
 

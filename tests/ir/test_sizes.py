@@ -74,10 +74,10 @@ def test_equal_sizes_are_one(words, normal):
      "-" * 100 + "n", "(a+b+c+d+e)*(a+b+c+d+e)*(a+b+c+d+e)*(a+b+c+d+e)*(a+b+c+d+e)*(a+b+c+d+e)", "n+" * 600 + "n", 3, None],
 )  # fmt: skip
 def test_what_is_no_size_is_refused_at_once(words):
-    start = time.perf_counter()
+    start = time.process_time()
     with pytest.raises(SizeError):
         parse_size(words)
-    assert time.perf_counter() - start < 1
+    assert time.process_time() - start < 1
 
 
 def test_values_beyond_64_bits_and_divisions_by_zero_are_refused():
@@ -209,12 +209,12 @@ WRONG = {
 
 @pytest.mark.parametrize("what", WRONG)
 def test_a_symbolic_graph_that_is_wrong_is_refused(what):
-    start = time.perf_counter()
+    start = time.process_time()
     with pytest.raises(VerifyError):
         verify(WRONG[what])
     with pytest.raises(GraphFileError):
         wire.to_bytes(WRONG[what])
-    assert time.perf_counter() - start < 2
+    assert time.process_time() - start < 2
 
 
 def test_elements_of_a_formula():
@@ -276,11 +276,11 @@ def test_damaged_text_says_what_is_wrong(old, new, message):
 def test_damaged_files_are_refused_or_are_other_graphs():
     body = wire.to_bytes(sample())[50:]
     rng = np.random.default_rng(0)
-    start = time.perf_counter()
+    start = time.process_time()
     for _ in range(300):
         damaged = bytearray(body)
         for at in rng.integers(0, len(body), 2):
             damaged[at] = rng.integers(0, 256)
         with contextlib.suppress(GraphFileError):
             verify(wire.unpack(bytes(damaged)))
-    assert time.perf_counter() - start < 20
+    assert time.process_time() - start < 20

@@ -104,8 +104,14 @@ def plain(ufunc, operands):
     return outcome(ufunc, operands)
 
 
+SOAK = bool(os.environ.get("WENGERT_SOAK"))
+
+
 def whole(ufunc, every):
-    """All cases in one traced function; in two more, one operand of each is plain."""
+    """All cases in one traced function; in two more, one operand of each is plain.
+
+    That operand becomes one of the graph before the ufunc has its say: every third ufunc stands for the others.
+    """
     flat = [x for operands in every for x in operands]
     n = len(every[0])
 
@@ -114,12 +120,12 @@ def whole(ufunc, every):
         return [ufunc(*row) for row in rows]
 
     yield "traced", wg.trace(f)(*flat)
-    if n > 1:
+    if n > 1 and (SOAK or UFUNCS.index(ufunc) % 9 == 0):
         yield "first traced", wg.trace(lambda *xs: [ufunc(x, *o[1:]) for x, o in zip(xs, every, strict=True)])(*(o[0] for o in every))
         yield "last traced", wg.trace(lambda *xs: [ufunc(*o[:-1], x) for x, o in zip(xs, every, strict=True)])(*(o[-1] for o in every))
 
 
-@pytest.mark.parametrize("ufunc", UFUNCS if os.environ.get("WENGERT_SOAK") else UFUNCS[::3], ids=lambda u: u.__name__)
+@pytest.mark.parametrize("ufunc", UFUNCS if SOAK else UFUNCS[::3], ids=lambda u: u.__name__)
 def test_every_dtype(ufunc):
     wrong, batch = [], {}
     for names, operands in cases(ufunc).items():

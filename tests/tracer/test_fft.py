@@ -142,9 +142,12 @@ DIFFERENTIABLE = {
 }  # fmt: skip
 
 
+CHAPTER = Chapter(DIFFERENTIABLE)
+
+
 @pytest.mark.parametrize("backend", BACKENDS)
 def test_slopes(backend):
-    Chapter(DIFFERENTIABLE).check(backend)
+    CHAPTER.check(backend)
 
 
 def test_second_order():

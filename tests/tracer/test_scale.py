@@ -48,9 +48,9 @@ def test_a_chain_of_20_000_operations_forward():
 
 def test_a_loop_of_3_000_guards():
     f = wg.trace(climb)
-    start = time.perf_counter()
+    start = time.process_time()
     assert f(0.0) == 3000.0
-    assert time.perf_counter() - start < 10.0  # 0.2 s on a quiet machine; 20 s where each guard walks every node
+    assert time.process_time() - start < 10.0  # 0.2 s on a quiet machine; 20 s where each guard walks every node
     assert f(0.5) == climb(0.5)
     assert wg.grad(f)(0.0) == 1.0
 
@@ -86,10 +86,10 @@ def test_tracing_is_fast(x):
             x = np.sin(x) * 1.01
         return x
 
-    start = time.perf_counter()
+    start = time.process_time()
     nodes = len(wg.trace(f).graph(x).graph.nodes)
     assert nodes >= 10_000
-    assert nodes / (time.perf_counter() - start) > 5_000
+    assert nodes / (time.process_time() - start) > 5_000
 
 
 # ----- Recursion: every transform of a chain of twice as many nodes as frames are allowed -----

@@ -104,9 +104,12 @@ def alike(got, want):
     np.testing.assert_allclose(got, want, rtol=1e-11, atol=1e-12)
 
 
+CHAPTER = Chapter(CALLS)
+
+
 @pytest.mark.parametrize("backend", BACKENDS)
 def test_slopes(backend):
-    Chapter(CALLS).check(backend)
+    CHAPTER.check(backend)
 
 
 def test_second_order():
