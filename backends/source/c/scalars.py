@@ -54,8 +54,10 @@ def _function(op: Elementwise) -> str:
 
 @functools.lru_cache(maxsize=4096)
 def _weight(op: Elementwise, dtypes: DTypes) -> int:
-    if op.body is None or op.name in BODIES or op.name in FUNCTIONS:
-        return INLINED if _function(op) in FUNCTIONS else 1
+    if _function(op) in FUNCTIONS:
+        return INLINED
+    if op.body is None or op.name in BODIES:
+        return 1
     return sum(weight(node) for node in _body(op, dtypes).nodes)
 
 
