@@ -166,7 +166,7 @@ def _full(key: Any, ndim: int) -> list[Any]:
         items.extend(np.nonzero(item) if mask else [np.asarray(item)] if isinstance(item, list) else [item])
     used = sum(k is not None and k is not Ellipsis for k in items)
     at = next((i for i, k in enumerate(items) if k is Ellipsis), None)
-    rest = [slice(None)] * (ndim - used)
+    rest: list[Any] = [slice(None)] * (ndim - used)
     if used > ndim:
         message = f"too many indices: the array has {ndim} axes, but {used} were indexed."
         raise IndexError(message)

@@ -142,7 +142,7 @@ class Product:
             given = getattr(self, which)
             return given and evolve(given, offset=given.offset + sum(getattr(a, which) * place[a.name] for a in fixed))
 
-        views = {which: view(which) for which in ("x", "y", "out", "start")}
+        views: Any = {which: view(which) for which in ("x", "y", "out", "start")}
         return evolve(self, **views, free=free, summed=summed)
 
 

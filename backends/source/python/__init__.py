@@ -39,8 +39,8 @@ class PythonBackend(SourceBackend):
         return self._run(graph)
 
     def _run(self, graph: Graph, checked: Sequence[int] = (), instead: Callable[[Any], Any] | None = None) -> Run:
-        """The graph; with ``instead``, what that says where there is a NaN in a checked output."""
-        program = emit(graph, standalone=False)
+        """The graph; with ``instead``, what that says where there is a NaN in a checked output, which are derivatives."""
+        program = emit(graph, standalone=False, derived=checked)
         scope: dict[str, Any] = dict(program.globals)
         # The text is ours: names come from counters or a strict pattern, literals from repr of numbers.
         exec(compile(program.text, f"<wengert {program.name}>", "exec"), scope)

@@ -40,7 +40,7 @@ class Program:
 
 
 def emit(
-    graph: Graph, name: str | None = None, *, standalone: bool = True, derived: range = range(0)
+    graph: Graph, name: str | None = None, *, standalone: bool = True, derived: Sequence[int] = ()
 ) -> Program:
     """Print a graph; with ``standalone``, every constant is spelled out and nothing else is needed but NumPy.
 
@@ -96,7 +96,7 @@ class Printer:
     """The text of one graph; the printers of the graphs in it, ``within`` it, share what stands above the functions."""
 
     def __init__(
-        self, graph: Graph, *, standalone: bool, within: Printer | None = None, derived: range = range(0)
+        self, graph: Graph, *, standalone: bool, within: Printer | None = None, derived: Sequence[int] = ()
     ) -> None:
         self.graph = graph
         self.standalone = standalone
