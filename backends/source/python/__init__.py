@@ -39,7 +39,7 @@ class PythonBackend(SourceBackend):
         return self._run(graph)
 
     def _run(self, graph: Graph, checked: Sequence[int] = (), instead: Callable[[Any], Any] | None = None) -> Run:
-        """The graph; with ``instead``, what that says where there is a NaN in a checked output, which are derivatives."""
+        """The graph; with ``instead``, what that says where a checked output, which is a derivative, has a NaN."""
         program = emit(graph, standalone=False, derived=checked)
         scope: dict[str, Any] = dict(program.globals)
         # The text is ours: names come from counters or a strict pattern, literals from repr of numbers.
