@@ -124,7 +124,7 @@ def _with_tests(part: Sequence[Step], tests: Mapping[View, Step]) -> list[Step]:
 
     def add(step: Step) -> None:
         for operand in step[2]:
-            if operand in tests and operand not in made:
+            if operand is not None and operand in tests and operand not in made:
                 add(tests[operand])
         made[step[0]] = step
 
