@@ -46,7 +46,8 @@ def components(graph: Graph, *, lanes: int, gains: int, parts: int, mean: int) -
         return graph
     n = count.most_common(1)[0][0]
     here = [node for node in graph.nodes if node.results[0].type.ndim > 1 and _small(node.results[0].type, n)]
-    gained, others = sum(_mixes(node, n) for node in here), sum(not isinstance(node.op, kinds.Movement) for node in here)
+    gained = sum(_mixes(node, n) for node in here)
+    others = sum(not isinstance(node.op, kinds.Movement) for node in here)
     total = sum(node.results[0].type.size // n for node in here)
     if gained < gains or 8 * gained < others or total > min(parts, mean * len(here)):
         return graph
