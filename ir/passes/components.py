@@ -38,28 +38,27 @@ Parts: TypeAlias = tuple[Value, ...]
 def components(graph: Graph, *, lanes: int, gains: int, parts: int, mean: int) -> Graph:
     """The graph with small axes taken apart, if it has enough of them behind one of so many lanes; else itself.
 
-    There is to be a gain at so many nodes; so many parts may come about, and so many for each node in the mean.
+    There is to be a gain at so many nodes; so many parts may come about, and so many for each node on average.
     """
-    n = _lanes(graph, lanes, gains, min(parts, mean * len(graph.nodes)))
-    return graph if n is None else taken_apart(graph, n)
+    shapes = [v.type.shape for node in graph.nodes for v in node.results if v.type.ndim > 1]
+    count = Counter(shape[0] for shape in shapes if shape[0] >= lanes)
+    if not count:
+        return graph
+    n = count.most_common(1)[0][0]
+    here = [node for node in graph.nodes if node.results[0].type.ndim > 1 and _small(node.results[0].type, n)]
+    gained = sum(_mixes(node, n) for node in here)
+    others = sum(not isinstance(node.op, kinds.Movement) for node in here)
+    total = sum(node.results[0].type.size // n for node in here)
+    if gained < gains or 8 * gained < others or total > min(parts, mean * len(here)):
+        return graph
+    apart = _Apart(graph, n)
+    made = apart.graph()
+    return made if 2 * apart.joined <= gained else graph
 
 
 def taken_apart(graph: Graph, n: int) -> Graph:
     """The graph with the elements of each of n lanes as values, wherever there are few."""
     return _Apart(graph, n).graph()
-
-
-def _lanes(graph: Graph, fewest: int, least: int, most: int) -> int | None:
-    """The size of the long axis; None where taking apart would be no gain, or too much of it."""
-    shapes = [v.type.shape for node in graph.nodes for v in node.results if v.type.ndim > 1]
-    count = Counter(shape[0] for shape in shapes if shape[0] >= fewest)
-    if not count:
-        return None
-    n = count.most_common(1)[0][0]
-    here = [node for node in graph.nodes if node.results[0].type.ndim > 1 and _small(node.results[0].type, n)]
-    gains = sum(_mixes(node, n) for node in here)
-    total = sum(node.results[0].type.size // n for node in here)
-    return n if gains >= least and 8 * gains >= len(here) and total <= most else None
 
 
 def _mixes(node: Node, n: int) -> bool:
@@ -81,6 +80,8 @@ class _Apart:
         self.xp = Namespace(self.b)
         self.whole: dict[Value, Value] = Renamed(self.b.adopt)
         self.parts: dict[Value, Parts] = {}
+        #: How many values were made whole again within the program.
+        self.joined = 0
 
     def graph(self) -> Graph:
         self.b.inputs.extend(self.given.inputs)
@@ -91,7 +92,12 @@ class _Apart:
             found = self.apart(node) if len(node.results) == 1 and _small(node.result.type, self.n) else None
             if found is not None:
                 self.parts[node.result] = found
+            elif node.op.name == "sum" and not node.result.type.shape and self.is_apart(node.operands[0], node.result):
+                total = self.total(self.parts[node.operands[0]])
+                self.whole[node.result] = self.b.emit(node.op, (total,), axes=(0,))
             else:
+                apart = (v for v in node.operands if v in self.parts and v not in self.whole)
+                self.joined += sum(v.type.ndim > 1 for v in apart)
                 operands = [self.of(v) for v in node.operands]
                 self.whole.update(zip(node.results, self.b.emit_all(node.op, operands, **node.params), strict=True))
         for guard in self.given.guards:
@@ -100,6 +106,10 @@ class _Apart:
         return dead_code(self.given.evolve(nodes=made.nodes, outputs=made.outputs, guards=made.guards))
 
     # -- whole and parts -------------------------------------------------------------------------------
+
+    def is_apart(self, value: Value, like: Value) -> bool:
+        """Whether a value of the dtype of another is there in parts alone."""
+        return value in self.parts and value not in self.whole and value.type.dtype == like.type.dtype
 
     def of(self, value: Value) -> Value:
         """A value as a whole."""

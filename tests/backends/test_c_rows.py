@@ -62,6 +62,16 @@ def test_blocks_of_a_jacobian():
             np.testing.assert_allclose(got, want[:2], rtol=1e-12, atol=1e-12)
 
 
+def test_a_loss_and_its_gradient_are_one_loop():
+    def loss(cameras, points):
+        return np.sum(np.tanh(wg.vmap(seen)(cameras, points)) ** 2)
+
+    graph = wg.trace(wg.value_and_grad(loss, argnums=(0, 1))).graph(CAMERAS, POINTS).graph
+    assert len(re.findall(r"static void k\d+\(", BACKEND.emit(graph))) == 1
+    near = CAMERAS * ([1.0] * 7 + [1e-3])
+    same_as_numpy(graph, [near, POINTS])
+
+
 def joined(x, y):
     """Rows of what is computed, given, the same in every row, and there twice; and a sum of what is computed."""
     r = np.sqrt(x[:, 0] ** 2 + x[:, 3] ** 2)

@@ -12,7 +12,7 @@ from wengert.backends.source.c.loops import Nest, run_body
 from wengert.backends.source.c.plan import Plan, Unit
 from wengert.backends.source.c.scalars import PARALLEL, Kernel, cheap
 from wengert.backends.source.c.spelling import local, part
-from wengert.backends.source.c.splits import Box, boxes, inside, place_in, roots
+from wengert.backends.source.c.splits import Box, boxes, roots, summed
 from wengert.backends.source.c.trusting import KEEPING
 from wengert.backends.source.c.views import View
 from wengert.backends.source.c.work import cost_of
@@ -92,8 +92,7 @@ class _Loop:
         self.stores = {view: [view] for view in roots(unit, box)}
         for target, source in unit.joined:
             self.stores.setdefault(source, []).append(target)
-        terms = {node: node.operands[0] for node in unit.sums}
-        self.summed = {node: place_in(v, box) for node, v in terms.items() if inside(box, v.type.shape)}
+        self.summed = summed(unit, box)
         self.body = Body(plan, unit.nodes, [*self.stores, *self.summed.values()])
         places = [place for places in self.stores.values() for place in places]
         self.nest = Nest(kernel, box[1], [*self.body.leaves, *self.stores, *places])
@@ -283,9 +282,9 @@ class _Loop:
         for view, node, operands in reversed(self.body.steps):
             shown = at.get(view, set())
             if node.op.name == "scale" and not any(end in shown for end in ends):
-                summed = [end for end in shown if end in self.summed.values()]
+                sums = [end for end in shown if end in self.summed.values()]
                 if shown:
-                    ends[(summed or sorted(shown, key=order.index))[0]] = None
+                    ends[(sums or sorted(shown, key=order.index))[0]] = None
                 else:
                     rest.append(view)
             if node.op.name in KEEPING and node.result.type.dtype.kind == "f":

@@ -14,7 +14,7 @@ from attrs import define, evolve
 
 from wengert.backends.source.c.bodies import Body, CannotComposeError
 from wengert.backends.source.c.scalars import weight
-from wengert.backends.source.c.splits import boxes, inside, place_in, roots
+from wengert.backends.source.c.splits import boxes, roots, summed
 from wengert.ir.graph import Value
 from wengert.ir.kinds import Elementwise
 
@@ -124,11 +124,10 @@ class _Merging:
         return facts.total
 
     def _statements(self, unit: Unit) -> int | None:
-        total, terms = 0, [node.operands[0] for node in unit.sums]
+        total = 0
         try:
             for box in boxes(self.plan, unit):
-                summed = [place_in(v, box) for v in terms if inside(box, v.type.shape)]
-                steps = Body(self.plan, unit.nodes, [*roots(unit, box), *summed]).steps
+                steps = Body(self.plan, unit.nodes, [*roots(unit, box), *summed(unit, box).values()]).steps
                 total += sum(weight(node) for _, node, _ in steps)
         except CannotComposeError:
             return None

@@ -83,6 +83,8 @@ class _Recomputation:
             return False
         made = {node.result for node in tree}
         nodes, total = self._joined(unit, tree)[: -1 if unit.folds else None], 0
+        if len(nodes) > self.limit:
+            return False
         if unit.folds and self._axes(unit, nodes) != self._axes(unit, unit.nodes[:-1]):
             return False  # the terms would be added in another order
         for box in boxes(self.plan, unit):

@@ -19,7 +19,7 @@ from wengert.ir.kinds import Elementwise, Movement, c_strides
 if TYPE_CHECKING:
     from wengert.backends.source.c.plan import Plan, Unit
 
-__all__ = ["Box", "bases", "boxes", "inside", "place_in", "roots", "split_movements"]
+__all__ = ["Box", "bases", "boxes", "roots", "split_movements", "summed"]
 
 #: Where a loop begins, and how far it goes, along each axis.
 Box = tuple[tuple[int, ...], tuple[int, ...]]
@@ -32,11 +32,6 @@ def boxes(plan: Plan, unit: Unit) -> list[Box]:
     shapes = dict.fromkeys(node.operands[0].type.shape for node in unit.sums)
     fewer = [((0,) * len(shape), shape, whole(unit.sums[0].result)) for shape in shapes if shape != unit.shape]
     return list(_cut(unit.shape, [*parts, *fewer]))
-
-
-def inside(box: Box, shape: tuple[int, ...]) -> bool:
-    """Whether a box lies in an array of this shape."""
-    return all(i + n <= m for i, n, m in zip(*box, shape, strict=True))
 
 
 def _cut(
@@ -53,7 +48,7 @@ def _cut(
         yield from _cut(shape, met, (*start, low), (*size, high - low))
 
 
-def place_in(value: Value, box: Box) -> View:
+def _within(value: Value, box: Box) -> View:
     """The elements of an array that lie in a box."""
     strides = c_strides(value.type.shape)
     return View(value, box[1], sum(s * i for s, i in zip(strides, box[0], strict=True)), strides)
@@ -61,8 +56,15 @@ def place_in(value: Value, box: Box) -> View:
 
 def roots(unit: Unit, box: Box) -> list[View]:
     """What the elementwise nodes of a unit are for: what is stored, and what is folded."""
-    kept = [place_in(v, box) for v in unit.kept]
+    kept = [_within(v, box) for v in unit.kept]
     return [*kept, whole(unit.last.operands[0])] if unit.folds else kept
+
+
+def summed(unit: Unit, box: Box) -> dict[Node, View]:
+    """The terms of the sums on the way, of those whose terms reach to the end of a box."""
+    terms = {node: node.operands[0] for node in unit.sums}
+    inside = lambda v: all(i + n <= m for i, n, m in zip(*box, v.type.shape, strict=True))
+    return {node: _within(v, box) for node, v in terms.items() if inside(v)}
 
 
 def split_movements(plan: Plan, units: list[Unit], limit: int) -> list[Unit]:
