@@ -11,6 +11,8 @@ import math
 from collections.abc import Callable
 from typing import Any, TypeAlias
 
+import numpy as np
+
 from wengert.ir.build import Builder
 from wengert.ir.graph import Graph, Node, Value
 from wengert.ir.kinds import Contraction
@@ -42,6 +44,25 @@ class _Made:
         value = self.builder.emit(OPS[op], operands, **params)
         self.nodes[value] = self.builder.nodes[-1]
         return value
+
+
+    def times(self, x: Value, c: float, like: Value) -> Value | None:
+        """c * x, if c is a number of that type."""
+        number = like.type.dtype.type(c)
+        if not np.isfinite(number):
+            return None
+        filled: Value = self.builder.constant(number)
+        if x.type.shape:
+            filled = self.emit("broadcast_to", filled, shape=x.type.shape)
+        return self.emit("multiply", filled, x)
+
+    def factors(self, v: Value) -> tuple[Value, float] | None:
+        """x and the number c, of x * c or c * x."""
+        node = self.nodes.get(v)
+        for x, y in (node.operands, node.operands[::-1]) if node is not None and node.op.name == "multiply" else ():
+            if (c := self.number(y)) is not None and math.isfinite(c):
+                return x, c
+        return None
 
 
 Rewrite: TypeAlias = Callable[..., Value | None]
@@ -123,6 +144,25 @@ def _one_by(m: _Made, x: Value, y: Value) -> Value | None:
     return _by_one(m, y, x)
 
 
+def _by_two_numbers(m: _Made, x: Value, y: Value) -> Value | None:
+    """x * 2 * c is x * 2c where |c| >= 1: the first product is exact, or both overflow.  -x * c is x * -c."""
+    for one, other in ((x, y), (y, x)):
+        if (c := m.number(other)) is None or not math.isfinite(c):
+            continue
+        if (inner := m.of(one, "negative")) is not None:
+            return m.times(inner, -c, other)
+        found = m.factors(one)
+        if found is not None and abs(c) >= 1 <= abs(found[1]) and abs(math.frexp(found[1])[0]) == 0.5:
+            return m.times(found[0], found[1] * c, other)
+    return None
+
+
+def _negative_product(m: _Made, x: Value) -> Value | None:
+    """-(x * c) is x * -c."""
+    found = m.factors(x)
+    return None if found is None else m.times(found[0], -found[1], x)
+
+
 def _both_negative(op: str) -> Rewrite:
     """-x * -y is x * y."""
 
@@ -136,7 +176,7 @@ def _both_negative(op: str) -> Rewrite:
 def _scale_by_number(m: _Made, x: Value, y: Value) -> Value | None:
     """By a number that is neither 0 nor infinite, scale is a product: no zero meets an infinity."""
     plain = any(n is not None and n != 0 and math.isfinite(n) for n in (m.number(x), m.number(y)))
-    return m.emit("multiply", x, y) if plain else None
+    return (_by_two_numbers(m, x, y) or m.emit("multiply", x, y)) if plain else None
 
 
 def _product_with_one(m: _Made, x: Value, y: Value, *, subscripts: str) -> Value | None:
@@ -162,13 +202,13 @@ def _turned(m: _Made, c: Value, x: Value, y: Value) -> Value | None:
 
 #: By op, in the order in which they are tried.
 ROWS: dict[str, tuple[Rewrite, ...]] = {
-    "negative": (_twice,),
+    "negative": (_twice, _negative_product),
     "positive": (_itself,),
     "absolute": (_even("absolute"),),
     "square": (_even("square"),),
     "add": (_plus_zero, _plus_negative),
     "subtract": (_less_zero, _less_negative),
-    "multiply": (_by_one, _one_by, _both_negative("multiply")),
+    "multiply": (_by_one, _one_by, _both_negative("multiply"), _by_two_numbers),
     "divide": (_by_one, _both_negative("divide")),
     "scale": (_by_one, _one_by, _both_negative("scale"), _scale_by_number),
     "einsum": (_product_with_one,),

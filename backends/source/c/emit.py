@@ -135,7 +135,7 @@ class Program:
         if self.hosted:
             parts.append("typedef int call_t(int, const void *const *, void *const *);\n")
             parts.append(_OUTLINED)
-        parts += [_COLD] * any(not self.called[text] or "_careful(" in text for text in self.kernels)
+        parts += [_COLD] * ("COLD " in bodies or "SELDOM " in bodies or 0 in self.called.values())
         parts += [text for text in (self.helpers.elementary.text(), *self.helpers.texts.values()) if text]
         parts += [GROW] * grows
         parts += [_table(name, constant) for name, constant in self.constants.values()]

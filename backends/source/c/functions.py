@@ -14,6 +14,7 @@ from wengert.backends.source.c.memory import SLOT, layout
 from wengert.backends.source.c.outer import outer_products
 from wengert.backends.source.c.plan import Plan, Unit
 from wengert.backends.source.c.scalars import Kernel
+from wengert.backends.source.c.slices import slices_alone
 from wengert.backends.source.c.slopes import slopes
 from wengert.backends.source.c.spelling import stored
 from wengert.backends.source.c.trusting import trusting
@@ -73,6 +74,9 @@ class Function:
         self, program: Program, graph: Graph, outputs: tuple[Value, ...], *, inner: bool, cold: bool = False
     ) -> None:
         graph = inline_stacks(graph)
+        cut = slices_alone(graph) if program.helpers.alone else graph
+        found = dict(zip(graph.guarded_outputs, cut.guarded_outputs, strict=True))
+        graph, outputs = cut, tuple(found[v] for v in outputs)
         if program.hosted and not cold:
             graph = trusting(graph)
         graph = _by_name(slopes(outer_products(graph)))
@@ -157,7 +161,7 @@ class Function:
 
     def _kernel(self, unit: Unit, *, careful: bool = False) -> Kernel:
         op = unit.last.op
-        kernel = Kernel(self.program.helpers, grain=self.program.grain, careful=careful)
+        kernel = Kernel(self.program.helpers, grain=self.program.grain, careful=careful or self.cold)
         emitter = HANDLERS[type(op)]
         if isinstance(op, Indexing) and not op.gather:
             emitter = loops.scatter
@@ -212,6 +216,7 @@ class Function:
         if self.stacks:
             statements = self._freeing(name, statements)
         static = "" if name == self.program.name and not self.program.hosted else "static "
+        static += "COLD " if self.cold else ""
         definition = self._definition(f"{static}int {name}", [*self.parameters.values()], "void *workspace", statements)
         self.program.functions.append(definition)
 

@@ -8,7 +8,7 @@ from collections.abc import Mapping
 from wengert.backends.source.c.blocked import Blocks
 from wengert.backends.source.c.bodies import Body
 from wengert.backends.source.c.helpers import BLOCK, SHORT
-from wengert.backends.source.c.loops import Nest, run_body
+from wengert.backends.source.c.loops import VECTOR, Nest, run_body
 from wengert.backends.source.c.plan import Plan, Unit
 from wengert.backends.source.c.scalars import PARALLEL, Kernel, cheap
 from wengert.backends.source.c.spelling import local, part
@@ -47,31 +47,38 @@ def elementwise(kernel: Kernel, plan: Plan, unit: Unit) -> None:
 
 
 class _Trees:
-    """Sums in the making: a buffer of terms for each, and the sums of blocks of them in a tree."""
+    """Sums in the making: a buffer of terms for each, or lanes that terms are added to, and the sums of these in a
+    tree."""
 
-    def __init__(self, kernel: Kernel, views: list[View], size: int, *, several: bool) -> None:
-        self.kernel, self.several = kernel, several
-        self.block = {view: kernel.name("block") for view in views}
+    def __init__(self, kernel: Kernel, views: list[View], size: int, *, several: bool, lanes: bool = False) -> None:
+        self.kernel, self.several, self.lanes, self.size = kernel, several, lanes, size
+        self.block = {view: kernel.name("lanes" if lanes else "block") for view in views}
         self.level = {view: kernel.name("level") for view in views if several}
         self.count = kernel.name("n")
-        for view, name in self.block.items():
-            kernel.line(f"{local(view.base.type.dtype)} {name}[{size}];")
+        if not lanes:
+            self.begin()
         for view, name in self.level.items():
             kernel.line(f"{local(view.base.type.dtype)} {name}[64];")
         if several:
             kernel.line(f"uint64_t {self.count} = 0;")
 
+    def begin(self) -> None:
+        """An empty block."""
+        for view, name in self.block.items():
+            self.kernel.line(f"{local(view.base.type.dtype)} {name}[{self.size}]{' = {0}' if self.lanes else ''};")
+
     def put(self, values: dict[View, str], place: str) -> None:
         """One term of each."""
         for view, value in values.items():
-            self.kernel.line(f"{self.block[view]}[{place}] = {value};")
+            self.kernel.line(f"{self.block[view]}[{place}] {'+=' if self.lanes else '='} {value};")
 
     def push(self, size: str, sums: dict[View, str]) -> None:
         """A block is full."""
         k = self.kernel
         for view, block in self.block.items():
-            add = f"{k.helpers.need('block_sum', view.base.type.dtype)}({block}, {size}, 1)"
-            push = k.helpers.need("push", view.base.type.dtype) if self.several else ""
+            dtype = view.base.type.dtype
+            add = f"{k.helpers.need('block_sum', dtype)}({block}, {self.size if self.lanes else size}, 1)"
+            push = k.helpers.need("push", dtype) if self.several else ""
             k.line(f"{push}({self.level[view]}, {self.count}, {add});" if push else f"{sums[view]} = {add};")
         if self.several:
             k.line(f"++{self.count};")
@@ -101,6 +108,9 @@ class _Loop:
         self.parts: dict[View, str] = {}
         #: While strong-zero products are trusted: what says that one is NaN, and by what values.
         self.flag, self.watched = "", list[View]()
+        #: In how many lanes the terms of a long sum are added up, which are whole vectors; 0 if they go into a buffer.
+        sizes = [view.base.type.dtype.itemsize for view in self.summed.values()]
+        self.lanes = 2 * VECTOR // max(sizes) if sizes and kernel.helpers.alone and not self.blocks.pay else 0
 
     def declare(self) -> None:
         """The sums, before the loops."""
@@ -147,10 +157,11 @@ class _Loop:
 
     def _in_chunks(self, axis: int) -> None:
         """The first axis in as many parts whatever the number of threads, so that a sum is the same on all machines."""
-        k, n = self.kernel, self.nest.shape[0]
+        k, rest = self.kernel, 0 if axis else self._rest(axis)
+        n, count = self.nest.shape[0] - rest, CHUNKS + bool(rest)
         sums = {view: k.name("chunk") for view in self.parts}
         for view, name in sums.items():
-            k.line(f"{local(view.base.type.dtype)} {name}[{CHUNKS}];")
+            k.line(f"{local(view.base.type.dtype)} {name}[{count}];")
         step = -(-n // CHUNKS) if axis else -(-n // (CHUNKS * BLOCK)) * BLOCK
         low, high = k.name("low"), k.name("high")
         k.line(self._parallel())
@@ -161,14 +172,20 @@ class _Loop:
         self._in_blocks(axis, {view: f"{name}[chunk]" for view, name in sums.items()})
         del self.nest.bounds[0]
         k.close()
+        if rest:
+            tree = _Trees(k, list(sums), self.lanes, several=False, lanes=True)
+            self._add_rest(axis, tree, {view: f"{name}[{CHUNKS}]" for view, name in sums.items()})
         for view, name in sums.items():
             add = k.helpers.need("block_sum", view.base.type.dtype)
-            k.line(f"{self.parts[view]} = {add}({name}, {CHUNKS}, 1);")
+            k.line(f"{self.parts[view]} = {add}({name}, {count}, 1);")
 
     def _in_blocks(self, axis: int, sums: dict[View, str]) -> None:
         k, nest = self.kernel, self.nest
         low, high = nest.bounds.get(axis, ("0", str(nest.shape[axis])))
         whole = nest.shape[axis] <= SHORT and axis not in nest.bounds
+        if self.lanes and not whole:
+            self._in_lanes(axis, sums)
+            return
         tree = _Trees(k, list(sums), nest.shape[axis] if whole else BLOCK, several=axis > 0 or not whole)
         nest.enter(range(axis))
         i, start, end = nest.names[axis], low, high
@@ -185,32 +202,76 @@ class _Loop:
 
             self.blocks.run(start, end, put)
         else:
-            self._in_a_line(axis, start, end, tree, place, sums)
+            self._in_a_line(axis, start, end, tree, place)
         tree.push(end if whole else f"{end} - {start}", sums)
         if not whole:
             k.close()
         nest.leave(axis)
         tree.totals(sums)
 
-    def _in_a_line(self, axis: int, start: str, end: str, tree: _Trees, place: str, sums: dict[View, str]) -> None:
-        """One loop of terms; what is behind its axis is added up for each."""
+    def _in_a_line(self, axis: int, start: str, end: str, tree: _Trees, place: str) -> None:
+        """One loop of terms."""
         k, nest, i = self.kernel, self.nest, self.nest.names[axis]
-        inner = range(axis + 1, len(nest.shape))
         if place == i:
-            nest.enter([axis], again=not inner)
+            nest.enter([axis], again=axis == len(nest.shape) - 1)
         else:
             k.open(f"for (ptrdiff_t {i} = {start}; {i} < {end}; ++{i})")
-        if inner:
-            short = {view: k.name("r") for view in sums}
-            for view, name in short.items():
-                k.line(f"{local(view.base.type.dtype)} {name} = 0;")
-            nest.enter(inner)
-            self._add_terms(short)
-            nest.leave(len(inner))
-            tree.put(short, place)
-        else:
-            tree.put(self._statements(), place)
+        self._put(axis, tree, place)
         k.close()
+
+    def _put(self, axis: int, tree: _Trees, place: str) -> None:
+        """The terms at one place of an axis; what is behind it is added up for each."""
+        k, nest = self.kernel, self.nest
+        if not (inner := range(axis + 1, len(nest.shape))):
+            tree.put(self._statements(), place)
+            return
+        short = {view: k.name("r") for view in tree.block}
+        for view, name in short.items():
+            k.line(f"{local(view.base.type.dtype)} {name} = 0;")
+        nest.enter(inner)
+        self._add_terms(short)
+        nest.leave(len(inner))
+        tree.put(short, place)
+
+    def _in_lanes(self, axis: int, sums: dict[View, str]) -> None:
+        """By loops over whole vectors: what is added up stays in registers.  What is left over comes last."""
+        k, nest, i, lanes = self.kernel, self.nest, self.nest.names[axis], self.lanes
+        low, high = nest.bounds.get(axis, ("0", str(nest.shape[axis] - self._rest(axis))))
+        tree = _Trees(k, list(sums), lanes, several=True, lanes=True)
+        flag, flags = self.flag, k.name("nans") if self.watched else ""
+        if flags:
+            k.line(f"{self._bits()} {flags}[{lanes}] = {{0}};")
+        nest.enter(range(axis))
+        start, end, at, j = map(k.name, ("start", "end", "at", "j"))
+        k.open(f"for (ptrdiff_t {start} = {low}; {start} < {high}; {start} += {BLOCK})")
+        k.line(f"const ptrdiff_t {end} = {start} + {BLOCK} < {high} ? {start} + {BLOCK} : {high};")
+        tree.begin()
+        vectors = f"for (ptrdiff_t {at} = {start}; {at} < {end}; {at} += {lanes})"
+        k.open(f"{vectors} for (ptrdiff_t {j} = 0; {j} < {lanes}; ++{j})")
+        k.line(f"const ptrdiff_t {i} = {at} + {j};")
+        self.flag = flags and f"{flags}[{j}]"
+        self._put(axis, tree, j)
+        self.flag = flag
+        k.close()
+        tree.push("", sums)
+        k.close()
+        if self._rest(axis) and axis not in nest.bounds:
+            self._add_rest(axis, tree, sums)
+        nest.leave(axis)
+        tree.totals(sums)
+        if flags:
+            k.line(f"for (ptrdiff_t {j} = 0; {j} < {lanes}; ++{j}) {flag} |= {flags}[{j}];")
+
+    def _rest(self, axis: int) -> int:
+        """How many elements of an axis are left when all lanes have as many."""
+        return self.nest.shape[axis] % self.lanes if self.lanes else 0
+
+    def _add_rest(self, axis: int, tree: _Trees, sums: dict[View, str]) -> None:
+        n, i = self.nest.shape[axis], self.nest.names[axis]
+        first = n - self._rest(axis)
+        tree.begin()
+        self._in_a_line(axis, str(first), str(n), tree, f"{i} - {first}")
+        tree.push("", sums)
 
     def _many(self) -> bool:
         """Whether there is work for several threads, in a loop that runs to its end: a power of integers may fail."""
