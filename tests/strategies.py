@@ -432,8 +432,8 @@ STEPS = [
 # ----- What people write out, and map -----
 
 
-def _within(m: _Maker, types: list[ArrayType], steps: int) -> _Maker:
-    inner = _Maker(m.draw, Builder("body"), m.depth + 1, of_complex=m.of_complex)
+def _within(m: Maker, types: list[ArrayType], steps: int) -> Maker:
+    inner = Maker(m.draw, Builder("body"), m.depth + 1, of_complex=m.of_complex)
     for type_ in types:
         inner.add(inner.xp.wrap(inner.builder.input(type_)))
     for _ in range(m.draw(st.integers(1, steps))):
@@ -445,7 +445,7 @@ def _plain(e: Expr, shape: tuple[int, ...]) -> ArrayType:
     return ArrayType(e.dtype, shape)
 
 
-def written_out(m: _Maker) -> Expr | None:
+def written_out(m: Maker) -> Expr | None:
     """A loop that Python has unrolled: each step takes an entry, what is carried and a value; its results are joined."""
     x = m.pick(lambda e: e.shape and 2 <= e.shape[0] <= 9 and e.dtype.kind in "fc")
     c = x and m.pick(lambda e: e.dtype.kind in "fc")
@@ -465,7 +465,7 @@ def written_out(m: _Maker) -> Expr | None:
     return m.xp.concatenate(made, axis=0)
 
 
-def in_parts(m: _Maker) -> Expr | None:
+def in_parts(m: Maker) -> Expr | None:
     """Many parts of one array, some of them again, joined."""
     x = m.pick(lambda e: e.shape and 0 not in e.shape)
     if x is None:
@@ -480,7 +480,7 @@ def in_parts(m: _Maker) -> Expr | None:
     return m.xp.concatenate(made, axis)
 
 
-def mapped(m: _Maker) -> Expr | None:
+def mapped(m: Maker) -> Expr | None:
     """A function, its Jacobian or its gradient, for each entry of an array at once."""
     x = m.pick(lambda e: e.shape and e.shape[0] and e.dtype.kind == "f")
     if x is None or m.depth == 2:
