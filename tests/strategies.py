@@ -9,8 +9,10 @@ import oracles
 from hypothesis import strategies as st
 
 from wengert.ir import autodiff
+from wengert.ir.batching import batch
 from wengert.ir.build import Builder, Expr, Namespace
 from wengert.ir.graph import Constant, Graph, Value
+from wengert.ir.jacobians import jacobian_graph
 from wengert.ir.kinds import Control, Elementwise, Movement, Reduction
 from wengert.ir.ops import OPS
 from wengert.ir.types import ArrayType, is_inexact
@@ -425,6 +427,79 @@ STEPS = [
     Maker.cast, Maker.stop, *[Maker.reduce] * 3, *[Maker.along] * 2, *[Maker.move] * 4, *[Maker.product] * 2,
     Maker.take, Maker.scatter, Maker.call, Maker.divisors, *[Maker.matrix] * 2, Maker.transform,
 ]  # fmt: skip
+
+
+# ----- What people write out, and map -----
+
+
+def _within(m: Maker, types: list[ArrayType], steps: int) -> Maker:
+    inner = Maker(m.draw, Builder("body"), m.depth + 1, of_complex=m.of_complex)
+    for type_ in types:
+        inner.add(inner.xp.wrap(inner.builder.input(type_)))
+    for _ in range(m.draw(st.integers(1, steps))):
+        inner.step()
+    return inner
+
+
+def _plain(e: Expr, shape: tuple[int, ...]) -> ArrayType:
+    return ArrayType(e.dtype, shape)
+
+
+def written_out(m: Maker) -> Expr | None:
+    """A loop that Python has unrolled: each step takes an entry, what is carried and a value; its results are joined."""
+    x = m.pick(lambda e: e.shape and 2 <= e.shape[0] <= 9 and e.dtype.kind in "fc")
+    c = x and m.pick(lambda e: e.dtype.kind in "fc")
+    if c is None or m.depth == 2:
+        return None
+    k = m.pick(lambda e: True)
+    inner = _within(m, [_plain(c, c.shape), _plain(x, x.shape[1:]), _plain(k, k.shape)], 5)
+    carry = next(e for e in (*inner.pool[:2:-1], inner.pool[0]) if e.dtype == c.dtype)
+    if carry.shape != c.shape:
+        carry = inner.xp.broadcast_to(inner.xp.sum(carry, axis=None), c.shape)
+    y = inner.pick(lambda e: e.dtype == x.dtype) or carry
+    graph, made, now = inner.builder.graph([carry.value, y.value]), [], m.xp.lift(c)
+    for i in range(x.shape[0])[:: m.choose([1, -1])]:
+        now, out = m.builder.inline(graph, [now, m.xp.lift(x[i]), k.value])
+        made.append(m.xp.reshape(m.xp.wrap(out), (1, *out.type.shape)))
+    m.add(m.xp.wrap(now))
+    return m.xp.concatenate(made, axis=0)
+
+
+def in_parts(m: Maker) -> Expr | None:
+    """Many parts of one array, some of them again, joined."""
+    x = m.pick(lambda e: e.shape and 0 not in e.shape)
+    if x is None:
+        return None
+    axis = m.draw(st.integers(0, x.ndim - 1))
+    made = []
+    for _ in range(m.draw(st.integers(2, 6))):
+        start, step = m.draw(st.integers(0, x.shape[axis] - 1)), m.choose([1, 1, 2, -1])
+        stop = start + step * m.draw(st.integers(0, 3))
+        part = x[(*(slice(None),) * axis, slice(start, stop if stop >= 0 else None, step))]
+        made.append(part * part if m.draw(st.booleans()) else part)
+    return m.xp.concatenate(made, axis)
+
+
+def mapped(m: Maker) -> Expr | None:
+    """A function, its Jacobian or its gradient, for each entry of an array at once."""
+    x = m.pick(lambda e: e.shape and e.shape[0] and e.dtype.kind == "f")
+    if x is None or m.depth == 2:
+        return None
+    k = m.pick(lambda e: e.dtype.kind in "fc")
+    inner = _within(m, [_plain(x, x.shape[1:]), _plain(k, k.shape)], 3)
+    y = inner.pick(lambda e: e.dtype.kind == "f")
+    graph, how = inner.builder.graph([y.value]), m.choose(["value", "value", "forward", "reverse"])
+    if how != "value":
+        graph = jacobian_graph(graph, (0,), forward=how == "forward")
+        graph = graph.evolve(outputs=graph.outputs[1:])
+    if math.prod(graph.outputs[0].type.shape) * x.shape[0] > LARGEST:
+        return None
+    lanes, _ = batch(graph, (0, None), x.shape[0], (0,))
+    return m.xp.wrap(m.builder.inline(lanes, [x.value, k.value])[0])
+
+
+#: What takes several nodes: beside ``STEPS``, where programs are to be long.
+LONGER = [*[written_out] * 4, *[in_parts] * 4, *[mapped] * 4]
 
 
 # ----- Loops and branches -----
