@@ -111,22 +111,6 @@ def test_lanes_lie_last_where_lines_are_short():
         assert (scan.operands[-1].type.shape[-1] == rows) == last
 
 
-def test_left_alone_where_nothing_is_gained():
-    for name, (function, args) in CASES.items():
-        graph = wg.trace(function).graph(*args).graph
-        assert tiled(graph) is graph, name
-
-
-def test_lanes_lie_last_where_lines_are_short():
-    """In three dimensions the lines of samples are longer; in a hundred, lines are long as they are."""
-    for width, last in ((3, True), (100, False)):
-        a, m, L, x = normal(8), normal(8, width), normal(8, width, width), np.zeros((5000, width))
-        graph = autodiff.vjp(wg.trace(lambda *v: mixture(*v)[0]).graph(a, m, L, x).graph, (0, 1, 2))
-        (scan,) = (node for node in tiled(graph).nodes if node.op.name == "scan")
-        rows = 5000 // scan.params["length"]
-        assert (scan.operands[-1].type.shape[-1] == rows) == last
-
-
 def test_left_alone_where_all_rows_are_the_same(eager):
     program = lambda w, V: np.sum(np.tanh(np.broadcast_to(w, (60, 3)) @ V) ** 2, axis=0)
     graph = wg.trace(program).graph(normal(3), normal(3, 5)).graph
