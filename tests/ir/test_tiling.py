@@ -101,6 +101,12 @@ def test_infinities_stay_where_they_are(eager):
             np.testing.assert_array_equal(np.isnan(got), np.isnan(wanted))
 
 
+def test_left_alone_where_nothing_is_gained():
+    for name, (function, args) in CASES.items():
+        graph = wg.trace(function).graph(*args).graph
+        assert tiled(graph) is graph, name
+
+
 def test_lanes_lie_last_where_lines_are_short():
     """In three dimensions the lines of samples are longer; in a hundred, lines are long as they are."""
     for width, last in ((3, True), (100, False)):

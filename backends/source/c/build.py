@@ -155,8 +155,8 @@ class Trusting:
 
     def direct(self, plan: Plan) -> Any:
         """The entrance of the program: where the guard fails, it answers as for a call of another kind."""
-        guard = {"outputs": (*plan.outputs, ArrayType(np.dtype(bool))), "hands": (*plan.hands, IS_TRUE)}
-        return self.program.direct(evolve(plan, **guard))
+        outputs, hands = (*plan.outputs, ArrayType(np.dtype(bool))), (*plan.hands, IS_TRUE)
+        return self.program.direct(evolve(plan, outputs=outputs, hands=hands))
 
 
 def _error(failure: Failure) -> Exception:
