@@ -47,9 +47,10 @@ def dense(p: Product) -> bool:
     dots = term.x == term.y == 1 and min(row.size, column.size) < 4  # BLAS takes twice as long
     if size >= least and not dots and _by_blas(p, "gemm", [row, column, term]):
         return True
-    if kind and size >= OWN:
-        _by_own(p, kind, row, column, term)
-    return bool(kind) and size >= OWN
+    if not kind or size < OWN:
+        return False
+    _by_own(p, kind, row, column, term)
+    return True
 
 
 def _own(p: Product, row: Axis, column: Axis, term: Axis) -> str:
@@ -66,21 +67,21 @@ def _own(p: Product, row: Axis, column: Axis, term: Axis) -> str:
 
 
 def _by_own(p: Product, kind: str, row: Axis, column: Axis, term: Axis) -> None:
-    inner, helpers = [row, column, term], p.kernel.helpers
-    again = len(p.summed) > 1 or (p.start is not None and column.start != 1)  # to what is there, else to what is given
-    add, added = int(again or p.start is not None), row.out if again or p.start is None else row.start
-    steps = (row.x, column.y) if kind == "gram" else (row.x, term.x, term.y, column.y)
-    sizes = row.size, column.size, term.size
-    name = "_".join(str(n).replace("-", "m") for n in (kind, *sizes, *steps, row.out, added, add))
-    helpers.need("gram" if kind == "gram" else "slabs", p.dtype)
-    text = (PACKED if kind == "packed" else PRODUCT).format(
-        name=name, kind=kind, m=row.size, n=column.size, p=term.size, rows=-(-row.size // -(-row.size // ROWS[kind])),
-        xi=row.x, xs=row.x if kind == "gram" else f"{row.x}, {term.x}", ys=column.y if kind == "gram" else term.y,
-        xk=term.x, yk=term.y, yj=column.y, oi=row.out, bi=added, add=add)  # fmt: skip
-    function = helpers.write(name, p.dtype, text)
+    """A call of a function for just these sizes."""
+    inner, several = [row, column, term], len(p.summed) > 1
     x, y, out = p.firsts(inner)
-    before = out if again or p.start is None else p.first("start", inner)
-    p.around(inner, f"{function}({x}, {y}, {before}, {out});", add=again)
+    given = p.start is not None and column.start == 1 and not several  # what is added: is it read where it lies,
+    begun = not given and (several or p.start is not None)  # or first written to the result?
+    before, step = (p.first("start", inner), row.start) if given else (out, row.out)
+    rows, add = -(-row.size // -(-row.size // ROWS[kind])), int(given or begun)
+    sizes = {"m": row.size, "n": column.size, "p": term.size, "xi": row.x, "xk": term.x, "yk": term.y, "yj": column.y,
+             "oi": row.out, "bi": step, "add": add}  # fmt: skip
+    name = "_".join(str(n).replace("-", "m") for n in (kind, *sizes.values()))
+    xs, ys = (row.x, column.y) if kind == "gram" else (f"{row.x}, {term.x}", term.y)
+    p.kernel.helpers.need("gram" if kind == "gram" else "slabs", p.dtype)
+    text = (PACKED if kind == "packed" else PRODUCT).format(name=name, kind=kind, rows=rows, xs=xs, ys=ys, **sizes)
+    function = p.kernel.helpers.write(name, p.dtype, text)
+    p.around(inner, f"{function}({x}, {y}, {before}, {out});", add=begun)
 
 
 def _by_blas(p: Product, name: str, inner: Sequence[Axis]) -> bool:

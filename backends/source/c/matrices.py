@@ -108,6 +108,7 @@ FUSED INLINE void slabs_S(const ptrdiff_t m, const ptrdiff_t n, const ptrdiff_t 
         }
 }
 """
+#: The same of half vectors, without the comments.
 _HALF = (_BLOCK.partition("*/\n")[2] + _ROWS.partition("*/\n")[2]).replace("VECTOR", "half")
 _SLAB = "\n".join(((_BLOCK + _ROWS).replace("VECTOR", "lanes"), _HALF, _SLABS))
 _GRAM = """\

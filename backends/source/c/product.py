@@ -138,12 +138,12 @@ class Product:
         free, summed = ([a for a in axes if a.name not in place] for axes in (self.free, self.summed))
         fixed = [a for a in (*self.free, *self.summed) if a.name in place]
 
-        def view(which: str) -> View | None:
+        def view(which: str) -> Any:
             given = getattr(self, which)
             return given and evolve(given, offset=given.offset + sum(getattr(a, which) * place[a.name] for a in fixed))
 
-        views: Any = {which: view(which) for which in ("x", "y", "out", "start")}
-        return evolve(self, **views, free=free, summed=summed)
+        x, y, out, start = map(view, ("x", "y", "out", "start"))
+        return Product(self.kernel, x, y, out, start, free, summed)
 
 
 def product_of(kernel: Kernel, plan: Plan, unit: Unit) -> Product:
