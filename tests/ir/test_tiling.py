@@ -101,6 +101,16 @@ def test_infinities_stay_where_they_are(eager):
             np.testing.assert_array_equal(np.isnan(got), np.isnan(wanted))
 
 
+def test_lanes_lie_last_where_lines_are_short():
+    """In three dimensions the lines of samples are longer; in a hundred, lines are long as they are."""
+    for width, last in ((3, True), (100, False)):
+        a, m, L, x = normal(8), normal(8, width), normal(8, width, width), np.zeros((5000, width))
+        graph = autodiff.vjp(wg.trace(lambda *v: mixture(*v)[0]).graph(a, m, L, x).graph, (0, 1, 2))
+        (scan,) = (node for node in tiled(graph).nodes if node.op.name == "scan")
+        rows = 5000 // scan.params["length"]
+        assert (scan.operands[-1].type.shape[-1] == rows) == last
+
+
 def test_left_alone_where_nothing_is_gained():
     for name, (function, args) in CASES.items():
         graph = wg.trace(function).graph(*args).graph
