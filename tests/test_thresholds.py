@@ -20,6 +20,7 @@ from wengert.backends import protocol
 from wengert.backends.source.c import compiler
 from wengert.ir import autodiff
 from wengert.ir.passes import inline_calls
+from wengert.ir.passes.components import taken_apart
 from wengert.ir.types import is_inexact
 
 SOAK = bool(os.environ.get("WENGERT_SOAK"))
@@ -39,6 +40,7 @@ THRESHOLDS = {
     f"{C}.work": {"WORK": 1}, f"{C}.emit": {"WORK": 1, "PRINTED": 2}, f"{C}.merging": {"LARGE": 1}, f"{C}.functions": {"PART": 3},
     f"{C}.fused": {"LONG": 1, "MANY": 2, "CHUNKS": 3, "BLOCK": 4, "SHORT": 2}, f"{C}.folds": {"BLOCK": 4, "SHORT": 2},
     f"{C}.products": {"DOT": 2}, f"{C}.dense": {"OWN": 1, "MATVEC": 1}, f"{C}.joining": {"INNER": 1}, f"{C}.blocked": {"PART": 40},
+    f"{C}.slices": {"LEAST": 1},
 }  # fmt: skip
 #: Programs share an axis of many elements, for their size.
 SHAPES = [(), (24,), (24, 3), (3, 24), (24, 2, 2), (2, 24, 1), (24, 1), (3,), (1, 3), (3, 3), (24, 2), (24, 3), (72,)]
@@ -53,7 +55,8 @@ def eager(monkeypatch):
     for module, values in THRESHOLDS.items():
         for name, value in values.items():
             monkeypatch.setattr(place(module), name, value)
-    monkeypatch.setattr(place("ir.passes.components"), "_lanes", most_lanes)
+    for module in ("backends.vectorized", C):
+        monkeypatch.setattr(place(module), "components", apart)
     monkeypatch.setattr(compiler, "FLAGS", tuple("-O0" if flag == "-O3" else flag for flag in compiler.FLAGS))
     for name in BACKENDS:
         monkeypatch.setattr(protocol.get(name), "least", 4)
@@ -65,10 +68,11 @@ def eager(monkeypatch):
     wg.threads(before)
 
 
-def most_lanes(graph, *_):
+def apart(graph, **_):
     """Lanes are taken apart wherever there are some."""
     count = Counter(v.type.shape[0] for node in graph.nodes for v in node.results if v.type.ndim > 1)
-    return next((n for n, _ in count.most_common() if n > 1), None)
+    n = next((n for n, _ in count.most_common() if n > 1), None)
+    return graph if n is None else taken_apart(graph, n)
 
 
 NEVER = {"matrix", "transform", "call"}
