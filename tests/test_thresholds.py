@@ -38,7 +38,7 @@ THRESHOLDS = {
     "ir.passes.early": {"LEAST": 1},
     "backends.vectorized.lines": {"SHORT": 2}, "backends.vectorized.places": {"NARROW": 2, "LARGE": 1},
     f"{C}.work": {"WORK": 1}, f"{C}.emit": {"WORK": 1, "PRINTED": 2}, f"{C}.merging": {"LARGE": 1}, f"{C}.functions": {"PART": 3},
-    f"{C}.fused": {"LONG": 1, "MANY": 2, "CHUNKS": 3, "BLOCK": 4, "SHORT": 2}, f"{C}.folds": {"BLOCK": 4, "SHORT": 2},
+    f"{C}.fused": {"LONG": 1, "MANY": 2, "CHUNKS": 3, "BLOCK": 32, "SHORT": 2}, f"{C}.folds": {"BLOCK": 32, "SHORT": 2},
     f"{C}.products": {"DOT": 2}, f"{C}.dense": {"OWN": 1, "MATVEC": 1}, f"{C}.joining": {"INNER": 1}, f"{C}.blocked": {"PART": 40},
     f"{C}.slices": {"LEAST": 1},
 }  # fmt: skip

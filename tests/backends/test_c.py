@@ -14,6 +14,7 @@ import numpy as np
 import oracles
 import pytest
 
+import wengert as wg
 from wengert.backends import protocol
 from wengert.backends.reference import BACKEND as REFERENCE
 from wengert.backends.source.c import BACKEND, cache, compiler
@@ -971,3 +972,16 @@ def test_long_programs_and_calls_compile_without_warnings(tmp_path):
     text = BACKEND.emit(graph)
     assert "f0_part1(" in text
     compiled(text, tmp_path, "-Wall", "-Wextra", "-Werror")
+
+
+def test_a_result_of_a_loop_that_is_only_sliced():
+    def turned(x):
+        def step(c, row):
+            c = np.tanh(c + row)
+            return c, c * row
+
+        c, ys = wg.scan(step, np.zeros(2), x)
+        return np.sum(c[:1] * c[1:]) + np.sum(ys)
+
+    x = np.linspace(0, 1, 10).reshape(5, 2)
+    np.testing.assert_allclose(wg.grad(turned, backend="c")(x), wg.grad(turned, backend="numpy")(x), rtol=1e-13)
