@@ -2,7 +2,7 @@
 
 Nothing is looked up when it runs: ufuncs, views and literals are where they are used.  An array that nothing reads
 again is let go, or written to: by the ufunc that read it last, or by a later one of its type.  Inputs, constants and
-what may be a view of another array are never written to; every array of a call belongs to that call alone.
+what may be a view of another array are never written to; what a call hands out belongs to its caller alone.
 """
 
 from __future__ import annotations

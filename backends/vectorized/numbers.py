@@ -24,7 +24,7 @@ from wengert.ir.graph import Constant, Graph, Node, Value
 from wengert.ir.ops import OPS
 from wengert.ir.passes import dead_code, inline_bodies
 
-__all__ = ["RAISED", "Written", "elements", "numbers", "tuple_of", "written"]
+__all__ = ["Names", "Written", "elements", "later", "numbers", "tuple_of", "written"]
 
 _BINARY = {
     **{symbol: symbol for symbol in ("+", "-", "*", "/", "<", "<=", ">", ">=", "==", "!=")},
@@ -118,9 +118,7 @@ class Written:
 
 
 class _Writer:
-    def __init__(
-        self, graph: Graph, inputs: Sequence[Names], prefix: str, exact: set[Value], *, careful: bool
-    ) -> None:
+    def __init__(self, graph: Graph, inputs: Sequence[Names], prefix: str, exact: set[Value], *, careful: bool) -> None:
         self.graph, self.prefix, self.exact, self.careful = graph, prefix, exact, careful
         self.scope = dict(_SCOPE)
         self.terms: dict[str, Term] = {}
