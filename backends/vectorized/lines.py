@@ -216,7 +216,7 @@ class Lines:
         outer = least > 1 and shape[-1] == 1  # which is no work for BLAS; and dot costs less than matmul
         call = f"{left}.dot({right}" if most <= 2 and not outer else (
             f"{self._ufunc(np.multiply if outer else np.matmul)}({left}, {right}")
-        host = self.places.elsewhere(out)
+        host = self.places.elsewhere(out, surely=True)
         self.names[out] = name = host or f"v{len(self.names)}"
         if host is not None:
             turn = "" if order is None else f".transpose({order})"
