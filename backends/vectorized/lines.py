@@ -2,7 +2,7 @@
 
 Nothing is looked up when it runs: ufuncs, views and literals are where they are used.  An array that nothing reads
 again is let go, or written to: by the ufunc that read it last, or by a later one of its type.  Inputs, constants and
-what may be a view of another array are never written to; every array of a call belongs to that call alone.
+what may be a view of another array are never written to; what a call hands out belongs to its caller alone.
 """
 
 from __future__ import annotations
@@ -216,7 +216,7 @@ class Lines:
         outer = least > 1 and shape[-1] == 1  # which is no work for BLAS; and dot costs less than matmul
         call = f"{left}.dot({right}" if most <= 2 and not outer else (
             f"{self._ufunc(np.multiply if outer else np.matmul)}({left}, {right}")
-        host = self.places.elsewhere(out)
+        host = self.places.elsewhere(out, surely=True)
         self.names[out] = name = host or f"v{len(self.names)}"
         if host is not None:
             turn = "" if order is None else f".transpose({order})"

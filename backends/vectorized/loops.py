@@ -14,6 +14,7 @@ import numpy as np
 from wengert.backends.assembled import assembled
 from wengert.backends.vectorized import number_loops
 from wengert.backends.vectorized.lines import Lines
+from wengert.backends.vectorized.numbers import tuple_of
 from wengert.ir.graph import Constant, Graph, Node, Value
 from wengert.ir.ops import OPS
 from wengert.ir.types import STEPS, is_inexact
@@ -27,10 +28,6 @@ _TAKEN_AGAIN = ("broadcast_to", "reshape", "transpose")
 def has_length(node: Node) -> bool:
     """Whether a node is a loop whose number of steps is known."""
     return node.op is OPS["scan"] and node.params["length"] != STEPS
-
-
-def _comma(names: Sequence[str]) -> str:
-    return "".join(f"{name}, " for name in names)
 
 
 class _Text:
@@ -73,7 +70,7 @@ class _Text:
 
     def function(self, arguments: Sequence[str], call: Sequence[str], results: Sequence[str]) -> Callable[..., Any]:
         body = [*call, *self.within] or ["pass"]
-        made = results[0] if len(results) == 1 else f"({_comma(results)})"
+        made = results[0] if len(results) == 1 else f"({tuple_of(results)})"
         lines = [*self.before, "for i in order:", *(f"    {line}" for line in body), f"return {made}"]
         return assembled("loop", arguments, lines, self.scope)
 
@@ -92,8 +89,8 @@ def _forward(node: Node, graph: Graph, *, keeps: bool) -> Callable[..., Any]:
         text.before.append("kept = []")
         text.within.append("kept.append(saved)")
         results.append("kept")
-    given = _comma([*names, *(f"{x}[i]" for x in columns)])
-    targets = _comma([*carry, *ys, *(["saved"] if keeps else [])])
+    given = tuple_of([*names, *(f"{x}[i]" for x in columns)])
+    targets = tuple_of([*carry, *ys, *(["saved"] if keeps else [])])
     return text.function([*names, *columns], [f"{targets}= step({given})"] if targets else [], results)
 
 
@@ -165,9 +162,9 @@ class Loop:
             if self.live[i]:
                 results.append(
                     text.adds(f"a{i}", share, v) if i < c else share if i < c + m else text.gathers(share, v))
-        given = _comma([*held, *saved, *(name if i < m else f"{name}[i]" for i, name in zip(ends, gs, strict=True))])
-        call = [f"{_comma(saved)}= kept.pop()"] if saved else []
-        call += [f"{_comma(shares)}= step({given})"]
+        given = tuple_of([*held, *saved, *(name if i < m else f"{name}[i]" for i, name in zip(ends, gs, strict=True))])
+        call = [f"{tuple_of(saved)}= kept.pop()"] if saved else []
+        call += [f"{tuple_of(shares)}= step({given})"]
         return text.function(["kept", *held, *gs], call, results)
 
 

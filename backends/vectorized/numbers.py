@@ -24,7 +24,7 @@ from wengert.ir.graph import Constant, Graph, Node, Value
 from wengert.ir.ops import OPS
 from wengert.ir.passes import dead_code, inline_bodies
 
-__all__ = ["RAISED", "Written", "elements", "numbers", "tuple_of", "written"]
+__all__ = ["Names", "Written", "elements", "later", "numbers", "tuple_of", "written"]
 
 _BINARY = {
     **{symbol: symbol for symbol in ("+", "-", "*", "/", "<", "<=", ">", ">=", "==", "!=")},
@@ -118,9 +118,7 @@ class Written:
 
 
 class _Writer:
-    def __init__(
-        self, graph: Graph, inputs: Sequence[Names], prefix: str, exact: set[Value], *, careful: bool
-    ) -> None:
+    def __init__(self, graph: Graph, inputs: Sequence[Names], prefix: str, exact: set[Value], *, careful: bool) -> None:
         self.graph, self.prefix, self.exact, self.careful = graph, prefix, exact, careful
         self.scope = dict(_SCOPE)
         self.terms: dict[str, Term] = {}
@@ -238,6 +236,20 @@ def _written_out(op: kinds.Elementwise) -> bool:
     return op is not OPS["scale"] and (not isinstance(op.function, np.ufunc) or op.name in ("square", "isnan"))
 
 
+def _price(node: Node) -> int:
+    """The operations that a node is on numbers."""
+    op, size = node.op, sum(v.type.size for v in node.results)
+    if isinstance(op, kinds.Elementwise):
+        return size if op.symbol else CALL * size
+    if isinstance(op, kinds.Reduction):
+        return node.operands[0].type.size
+    if isinstance(op, kinds.Contraction):
+        terms = kinds.Contraction.split(node.params["subscripts"])
+        sizes = {c: n for v, t in zip(node.operands, terms, strict=False) for c, n in zip(t, v.type.shape, strict=True)}
+        return math.prod(sizes.values())
+    return size
+
+
 def written(
     graph: Graph, inputs: Sequence[Names], prefix: str = "v", *, derived: Sequence[int] = (), careful: bool = False
 ) -> Written | None:
@@ -253,9 +265,7 @@ def written(
     if any(v.type.dtype not in (np.float64, np.bool_) for v in every):
         return None
     if any(v.type.shape for v in every):
-        calls = {v for node in graph.nodes for v in node.results
-                 if isinstance(node.op, kinds.Elementwise) and not node.op.symbol}  # fmt: skip
-        price = sum(v.type.size * (CALL if v in calls else 1) for v in made)
+        price = sum(map(_price, graph.nodes)) + sum(v.type.size for v in graph.inputs if v.type.shape)
         if price > ARRAY * len(made) or not all(v.type.size for v in every):
             return None
     exact = {v for i, v in enumerate(graph.guarded_outputs) if i not in derived}

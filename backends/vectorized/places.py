@@ -45,10 +45,12 @@ class Places:
                 return names[v]
         return None
 
-    def elsewhere(self, out: Value) -> str | None:
-        """An array that nothing reads any more, or one that is kept."""
+    def elsewhere(self, out: Value, *, surely: bool = False) -> str | None:
+        """An array that nothing reads any more, or one that is kept; ``surely`` in the order that is noted: what NumPy
+        has made may be in another."""
         waiting = self.free.get(self._memory(out), [])
-        i = next((i for i in reversed(range(len(waiting))) if self._may(waiting[i][0], out)), None)
+        suits = lambda name: self._may(name, out) and (self.is_kept(name) or not surely)
+        i = next((i for i in reversed(range(len(waiting))) if suits(waiting[i][0])), None)
         return self._kept(out) if i is None else waiting.pop(i)[0]
 
     def dies(self, v: Value, name: str, line: int) -> None:

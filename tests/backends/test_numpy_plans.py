@@ -113,6 +113,14 @@ def test_tangents_written_down_are_exact_where_plain_products_give_nan():
                 np.testing.assert_allclose(got, want, rtol=1e-14)
 
 
+def test_products_are_written_where_memory_is_known():
+    a, b = np.arange(6.0).reshape(3, 2), np.arange(6.0).reshape(3, 2) + 1.0
+    joined = lambda a, b: np.concatenate([a.T, b.T])  # as NumPy has it, columns first
+    f = lambda a, b: (np.sum(joined(a, b)), np.concatenate([a, a[:1]]) @ (b.T @ a) @ a.T)
+    for got, want in zip(straight(graph_of(f, a, b))([a, b]), f(a, b), strict=True):
+        np.testing.assert_allclose(got, want, rtol=1e-13)
+
+
 def test_sums_come_before_products_where_all_is_finite():
     rng = np.random.default_rng(4)
     x, m, w, c = rng.normal(size=(40, 20)), rng.normal(size=20), rng.normal(size=(20, 20)), rng.normal(size=(40, 20))
@@ -291,9 +299,10 @@ def test_small_arrays_in_loops_are_numbers():
     graph = graph_of(small_arrays, xs, w)
     node = next(n for n in graph.nodes if n.op.name == "scan")
     assert number_loops.forward(node, node.params["graph"], keeps=False) is not None
-    wide = graph_of(lambda x: wg.scan(lambda c, x: (c, np.tanh(x)), 0.0, x)[1], np.ones((2, 14)))
-    node = next(n for n in wide.nodes if n.op.name == "scan")
-    assert number_loops.forward(node, node.params["graph"], keeps=False) is None, "better as an array"
+    for step in (lambda c, x: (c, np.tanh(x)), lambda c, x: (c + x @ x, c)):
+        wide = graph_of(lambda x, step=step: wg.scan(step, 0.0, x)[1], np.ones((2, 50)))
+        node = next(n for n in wide.nodes if n.op.name == "scan")
+        assert number_loops.forward(node, node.params["graph"], keeps=False) is None, "better as an array"
 
 
 @pytest.mark.parametrize("n", [0, 1, 5])
