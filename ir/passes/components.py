@@ -29,6 +29,8 @@ __all__ = ["components", "taken_apart"]
 
 #: Elements of a lane that are taken apart, of one value.
 MOST = 40
+#: Elements of a constant that is computed at once.
+KNOWN = 256
 #: Products of a lane with what is the same in all, up to which a matrix product is none.
 PRODUCTS = 12
 
@@ -92,6 +94,8 @@ class _Apart:
             found = self.apart(node) if len(node.results) == 1 and _small(node.result.type, self.n) else None
             if found is not None:
                 self.parts[node.result] = found
+            elif (known := self.known(node)) is not None:
+                self.whole[node.result] = known
             elif node.op.name == "sum" and not node.result.type.shape and self.is_apart(node.operands[0], node.result):
                 total = self.total(self.parts[node.operands[0]])
                 self.whole[node.result] = self.b.emit(node.op, (total,), axes=(0,))
@@ -150,6 +154,20 @@ class _Apart:
         return [full(flat[k]) for k in range(value.type.size)]
 
     # -- nodes ------------------------------------------------------------------------------------------
+
+    def known(self, node: Node) -> Value | None:
+        """The few numbers that come of constants, as the zeros and ones of unit vectors do."""
+        op, type_ = node.op, node.results[0].type
+        given = [v if isinstance(v, Constant) else self.whole.get(v) for v in node.operands]
+        arrays = [v.array for v in given if isinstance(v, Constant)]
+        if not arrays or len(arrays) < len(given) or type_.size > KNOWN or type_.weak:
+            return None
+        if isinstance(op, kinds.Movement):
+            flat = np.concatenate([*(x.ravel() for x in arrays), np.zeros(1, type_.dtype)])
+            return self.b.constant(flat[sources(node, [x.shape for x in arrays])].astype(type_.dtype))
+        if op.name in ("equal", "where"):
+            return self.b.constant(np.asarray(op.function(*arrays), type_.dtype))  # type: ignore[attr-defined]
+        return None
 
     def apart(self, node: Node) -> Parts | None:
         """The parts of a node's result; None where it cannot be taken apart."""
