@@ -29,6 +29,8 @@ __all__ = ["components", "taken_apart"]
 
 #: Elements of a lane that are taken apart, of one value.
 MOST = 40
+#: Nodes at which there is a gain, for each value that has to be put together again.
+JOINED = 2
 #: Elements of a constant that is computed at once.
 KNOWN = 256
 #: Products of a lane with what is the same in all, up to which a matrix product is none.
@@ -42,20 +44,26 @@ def components(graph: Graph, *, lanes: int, gains: int, parts: int, mean: int) -
 
     There is to be a gain at so many nodes; so many parts may come about, and so many for each node on average.
     """
-    shapes = [v.type.shape for node in graph.nodes for v in node.results if v.type.ndim > 1]
-    count = Counter(shape[0] for shape in shapes if shape[0] >= lanes)
-    if not count:
+    n = _lanes(graph, lanes, gains, parts, mean)
+    if n is None:
         return graph
+    apart = _Apart(graph, n)
+    made = apart.graph()
+    return made if JOINED * apart.joined <= sum(_mixes(node, n) for node in graph.nodes) else graph
+
+
+def _lanes(graph: Graph, fewest: int, gains: int, parts: int, mean: int) -> int | None:
+    """The size of the long axis; None where taking apart would be no gain, or too much of it."""
+    shapes = [v.type.shape for node in graph.nodes for v in node.results if v.type.ndim > 1]
+    count = Counter(shape[0] for shape in shapes if shape[0] >= fewest)
+    if not count:
+        return None
     n = count.most_common(1)[0][0]
     here = [node for node in graph.nodes if node.results[0].type.ndim > 1 and _small(node.results[0].type, n)]
     gained = sum(_mixes(node, n) for node in here)
     others = sum(not isinstance(node.op, kinds.Movement) for node in here)
     total = sum(node.results[0].type.size // n for node in here)
-    if gained < gains or 8 * gained < others or total > min(parts, mean * len(here)):
-        return graph
-    apart = _Apart(graph, n)
-    made = apart.graph()
-    return made if 2 * apart.joined <= gained else graph
+    return n if gained >= gains and 8 * gained >= others and total <= min(parts, mean * len(here)) else None
 
 
 def taken_apart(graph: Graph, n: int) -> Graph:
@@ -65,6 +73,8 @@ def taken_apart(graph: Graph, n: int) -> Graph:
 
 def _mixes(node: Node, n: int) -> bool:
     """Whether a node does what arrays are slow at: repeats or joins elements of lanes, or multiplies lane by lane."""
+    if node.results[0].type.ndim < 2 or not _small(node.results[0].type, n):
+        return False
     lanes = [v.type.shape[:1] == (n,) for v in node.operands]
     return all(lanes) and (node.op.name in ("broadcast_to", "concatenate") or isinstance(node.op, kinds.Contraction))
 
