@@ -57,9 +57,6 @@ class Scaled:
 
 Form: TypeAlias = Unit | Dense | Scaled
 
-#: Elements of a constant, up to which zeros and ones are written down.
-KNOWN = 256
-
 
 class Walk:
     """One pass over the nodes of a derivative; the lanes are to be along a last axis in forward mode, else a first."""
@@ -152,14 +149,8 @@ class Walk:
             return xp.lift(xp.reshape(flat, full))
         wide = (*shape, 1) if last else (1, *shape)
         numbers = np.arange(n) if last else np.arange(n).reshape(n, *(1,) * len(shape))
-        lane, zero = unit.lane.reshape(wide), value.dtype.type(0)
-        if count * n > KNOWN:
-            here = xp.equal(lane, numbers)
-        elif (known := number(unit.value, xp.builder.made)) is not None:  # type: ignore[attr-defined]
-            return xp.builder.constant(np.where(lane == numbers, known, zero))
-        else:
-            here = lane == numbers
-        return xp.lift(xp.where(here, xp.reshape(value, wide), zero))
+        here = xp.equal(unit.lane.reshape(wide), numbers)
+        return xp.lift(xp.where(here, xp.reshape(value, wide), value.dtype.type(0)))
 
     def placed(self, lines: Value, start: int, step: int) -> Dense:
         """A value of which some lanes are given, in all of them: the others are zero."""

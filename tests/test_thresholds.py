@@ -28,7 +28,7 @@ CHUNKS, PER_CHUNK, C_SHARE = (60, 20, 2) if SOAK else (2, 6, 4)
 C = "backends.source.c"
 THRESHOLDS = {
     "ir.passes.tiling": {"LEAST": 1, "GAIN": np.inf, "FEWEST": 2, "SMALL": 8, "START": 0},
-    "ir.passes.components": {"PRODUCTS": 40},
+    "ir.passes.components": {"PRODUCTS": 40, "JOINED": 0},
     "ir.passes.steps": {"MOVED": 0, "MOST": 18, "MEAN": 100},
     "ir.passes.reroll": {"FEWEST": 3}, "ir.passes.reroll.repeats": {"FEWEST": 3}, "ir.passes.reroll.steps": {"FEWEST": 3},
     "ir.passes.reroll.guards": {"_FEWEST": 2}, "ir.passes.reroll.joining": {"_FEWEST": 2},
@@ -39,8 +39,8 @@ THRESHOLDS = {
     "backends.vectorized.lines": {"SHORT": 2}, "backends.vectorized.places": {"NARROW": 2, "LARGE": 1},
     f"{C}.work": {"WORK": 1}, f"{C}.emit": {"WORK": 1, "PRINTED": 2}, f"{C}.merging": {"LARGE": 1}, f"{C}.functions": {"PART": 3},
     f"{C}.fused": {"LONG": 1, "MANY": 2, "CHUNKS": 3, "BLOCK": 32, "SHORT": 2}, f"{C}.folds": {"BLOCK": 32, "SHORT": 2},
-    f"{C}.products": {"DOT": 2}, f"{C}.dense": {"OWN": 1, "MATVEC": 1}, f"{C}.joining": {"INNER": 1}, f"{C}.blocked": {"PART": 40},
-    f"{C}.slices": {"LEAST": 1},
+    f"{C}.products": {"DOT": 2}, f"{C}.dense": {"OWN": 1, "MATVEC": 1}, f"{C}.joining": {"INNER": 1}, f"{C}.plan": {"ROWS": 5},
+    f"{C}.blocked": {"PART": 12, "ROWS": 5, "EACH": 0}, f"{C}.slices": {"LEAST": 1},
 }  # fmt: skip
 #: Programs share an axis of many elements, for their size.
 SHAPES = [(), (24,), (24, 3), (3, 24), (24, 2, 2), (2, 24, 1), (24, 1), (3,), (1, 3), (3, 3), (24, 2), (24, 3), (72,)]

@@ -29,6 +29,10 @@ __all__ = ["components", "taken_apart"]
 
 #: Elements of a lane that are taken apart, of one value.
 MOST = 40
+#: Nodes at which there is a gain, for each value that has to be put together again.
+JOINED = 2
+#: Elements of a constant that is computed at once.
+KNOWN = 256
 #: Products of a lane with what is the same in all, up to which a matrix product is none.
 PRODUCTS = 12
 
@@ -40,20 +44,26 @@ def components(graph: Graph, *, lanes: int, gains: int, parts: int, mean: int) -
 
     There is to be a gain at so many nodes; so many parts may come about, and so many for each node on average.
     """
-    shapes = [v.type.shape for node in graph.nodes for v in node.results if v.type.ndim > 1]
-    count = Counter(shape[0] for shape in shapes if shape[0] >= lanes)
-    if not count:
+    n = _lanes(graph, lanes, gains, parts, mean)
+    if n is None:
         return graph
+    apart = _Apart(graph, n)
+    made = apart.graph()
+    return made if JOINED * apart.joined <= sum(_mixes(node, n) for node in graph.nodes) else graph
+
+
+def _lanes(graph: Graph, fewest: int, gains: int, parts: int, mean: int) -> int | None:
+    """The size of the long axis; None where taking apart would be no gain, or too much of it."""
+    shapes = [v.type.shape for node in graph.nodes for v in node.results if v.type.ndim > 1]
+    count = Counter(shape[0] for shape in shapes if shape[0] >= fewest)
+    if not count:
+        return None
     n = count.most_common(1)[0][0]
     here = [node for node in graph.nodes if node.results[0].type.ndim > 1 and _small(node.results[0].type, n)]
     gained = sum(_mixes(node, n) for node in here)
     others = sum(not isinstance(node.op, kinds.Movement) for node in here)
     total = sum(node.results[0].type.size // n for node in here)
-    if gained < gains or 8 * gained < others or total > min(parts, mean * len(here)):
-        return graph
-    apart = _Apart(graph, n)
-    made = apart.graph()
-    return made if 2 * apart.joined <= gained else graph
+    return n if gained >= gains and 8 * gained >= others and total <= min(parts, mean * len(here)) else None
 
 
 def taken_apart(graph: Graph, n: int) -> Graph:
@@ -63,6 +73,8 @@ def taken_apart(graph: Graph, n: int) -> Graph:
 
 def _mixes(node: Node, n: int) -> bool:
     """Whether a node does what arrays are slow at: repeats or joins elements of lanes, or multiplies lane by lane."""
+    if node.results[0].type.ndim < 2 or not _small(node.results[0].type, n):
+        return False
     lanes = [v.type.shape[:1] == (n,) for v in node.operands]
     return all(lanes) and (node.op.name in ("broadcast_to", "concatenate") or isinstance(node.op, kinds.Contraction))
 
@@ -92,6 +104,8 @@ class _Apart:
             found = self.apart(node) if len(node.results) == 1 and _small(node.result.type, self.n) else None
             if found is not None:
                 self.parts[node.result] = found
+            elif (known := self.known(node)) is not None:
+                self.whole[node.result] = known
             elif node.op.name == "sum" and not node.result.type.shape and self.is_apart(node.operands[0], node.result):
                 total = self.total(self.parts[node.operands[0]])
                 self.whole[node.result] = self.b.emit(node.op, (total,), axes=(0,))
@@ -150,6 +164,20 @@ class _Apart:
         return [full(flat[k]) for k in range(value.type.size)]
 
     # -- nodes ------------------------------------------------------------------------------------------
+
+    def known(self, node: Node) -> Value | None:
+        """The few numbers that come of constants, as the zeros and ones of unit vectors do."""
+        op, type_ = node.op, node.results[0].type
+        given = [v if isinstance(v, Constant) else self.whole.get(v) for v in node.operands]
+        arrays = [v.array for v in given if isinstance(v, Constant)]
+        if not arrays or len(arrays) < len(given) or type_.size > KNOWN or type_.weak:
+            return None
+        if isinstance(op, kinds.Movement):
+            flat = np.concatenate([*(x.ravel() for x in arrays), np.zeros(1, type_.dtype)])
+            return self.b.constant(flat[sources(node, [x.shape for x in arrays])].astype(type_.dtype))
+        if op.name in ("equal", "where"):
+            return self.b.constant(np.asarray(op.function(*arrays), type_.dtype))  # type: ignore[attr-defined]
+        return None
 
     def apart(self, node: Node) -> Parts | None:
         """The parts of a node's result; None where it cannot be taken apart."""
