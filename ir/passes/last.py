@@ -14,7 +14,16 @@ from wengert.ir.kinds import Contraction, Cumulative, Indexing, Movement, Reduct
 from wengert.ir.ops import OPS
 from wengert.ir.passes.lanes import Strand
 
-__all__ = ["emit_last", "moved"]
+__all__ = ["emit_last", "moved", "narrowed"]
+
+
+def narrowed(node: Node, axis: int, rows: int) -> dict[str, Any]:
+    """The parameters of a node for fewer rows."""
+    name = {"reshape": "shape", "broadcast_to": "shape", "place": "shape", "slice": "size"}.get(node.op.name)
+    if name is None:
+        return node.params
+    shape = node.params[name]
+    return {**node.params, name: (*shape[:axis], rows, *shape[axis + 1 :])}
 
 
 def moved(b: Builder, value: Value, axis: int, to: int) -> Value:

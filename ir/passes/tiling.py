@@ -11,7 +11,6 @@ from __future__ import annotations
 import math
 from collections import Counter, defaultdict
 from collections.abc import Iterable, Sequence
-from typing import Any
 
 from attrs import define, evolve, field
 
@@ -20,7 +19,7 @@ from wengert.ir.graph import Constant, Graph, Node, Renamed, Value
 from wengert.ir.kinds import Contraction, Elementwise, Movement, Reduction
 from wengert.ir.ops import OPS
 from wengert.ir.passes.lanes import Lanes, Strand, together
-from wengert.ir.passes.last import emit_last, moved
+from wengert.ir.passes.last import emit_last, moved, narrowed
 
 __all__ = ["tiled"]
 
@@ -43,8 +42,9 @@ SHORT, WORTH, EVEN = 16, 8, 8
 FEWEST = 8
 #: What starting a tile costs, in weighed bytes.
 START = 4096
-#: Bytes of a sum that each tile gives on its own, to be added in pairs; larger ones are carried from tile to tile.
-SMALL = 4096
+#: Bytes of a sum that each tile gives on its own, to be added in pairs, and of those of all tiles: threads can share
+#: these.  Larger ones are carried from tile to tile.
+SMALL, SHARED = 4096, 1 << 20
 
 
 def tiled(graph: Graph, parts: int = 1) -> Graph:
@@ -140,9 +140,15 @@ class _Plan:
         """Whether a node of a region gives a sum over the lanes."""
         return self.strands[node].result is None
 
-    def tiles(self, rows: int) -> int:
+    def carries(self, size: int, tiles: int) -> bool:
+        """Whether a sum of so many bytes is carried from tile to tile."""
+        return size > max(SMALL, SHARED // tiles)
+
+    def tiles(self, region: Region, rows: int) -> int:
         """How many whole tiles of so many rows, the same number in each part."""
-        return self.length // rows // self.parts * self.parts
+        tiles = self.length // rows
+        carry = any(self.summed(node) and self.carries(_bytes(node.result), tiles) for node in region.nodes)
+        return tiles // self.parts * self.parts if carry else tiles
 
     # -- does it pay ------------------------------------------------------------------------------
 
@@ -179,7 +185,7 @@ class _Plan:
         turned = sum(_bytes(v) for v in outer if self.lanes[v] or last)
 
         def after(rows: int) -> float:
-            rest = n - self.tiles(rows) * rows
+            rest = n - self.tiles(region, rows) * rows
             joined = 2 * copied + _weighed(traffic * rest / n, traffic * rest / n) if rest else 0
             each = _weighed(whole, whole) + _weighed(2 * sums, sums) + START
             total = n / rows * each + joined + _weighed(traffic, traffic * rows / n)
@@ -255,8 +261,8 @@ class _Tiling:
     # -- a region ---------------------------------------------------------------------------------
 
     def _scan(self, region: Region) -> None:
-        b, rows, tiles = self.builder, region.rows, self.plan.tiles(region.rows)
-        part = _Part(self.plan, region)
+        b, rows, tiles = self.builder, region.rows, self.plan.tiles(region, region.rows)
+        part = _Part(self.plan, region, tiles)
         b.location = region.nodes[0].location
         consts = [self._at(v) for v in part.consts]
         lanes = [moved(b, self._at(v), self.plan.lanes[v], 0) for v in part.given]
@@ -306,7 +312,7 @@ def _loop(b: Builder, part: _Part, rows: int, consts: Sequence[Value], entries: 
 class _Part:
     """The nodes of a region, as a graph of some rows."""
 
-    def __init__(self, plan: _Plan, region: Region) -> None:
+    def __init__(self, plan: _Plan, region: Region, tiles: int) -> None:
         self.plan, self.region, nodes = plan, region, region.nodes
         made = {v for node in nodes for v in node.results}
         operands = dict.fromkeys(v for node in nodes for v in node.operands if v not in made)
@@ -317,8 +323,8 @@ class _Part:
         self.consts = [v for v in consts if not isinstance(v, Constant)]
         self.given = [v for v in operands if v in plan.lanes and v not in plan.sources]
         sums = [node.result for node in nodes if plan.summed(node)]
-        self.carried = [v for v in sums if _bytes(v) > SMALL]
-        self.paired = [v for v in sums if _bytes(v) <= SMALL]
+        self.carried = [v for v in sums if plan.carries(_bytes(v), tiles)]
+        self.paired = [v for v in sums if v not in self.carried]
         self.leaving = [v for node in nodes for v in node.results if v in plan.leaving]
 
     def _roots(self, value: Value) -> Iterable[Value]:
@@ -349,7 +355,7 @@ class _Part:
         def emit(node: Node) -> None:
             operands = tuple(map(at, node.operands))
             b.location = node.location
-            params = node.params if node.result not in plan.lanes else _narrowed(node, plan.lanes[node.result], rows)
+            params = node.params if node.result not in plan.lanes else narrowed(node, plan.lanes[node.result], rows)
             if last and node in plan.strands:
                 env[node.result] = emit_last(b, node, operands, plan.strands[node], params)
                 return
@@ -364,15 +370,6 @@ class _Part:
             sums = [b.emit(OPS["add"], pair) for pair in zip(before, sums, strict=True)]
         ends = [env[v] if last else moved(b, env[v], plan.lanes[v], 0) for v in self.leaving]
         return b.graph([*sums, *(env[v] for v in self.paired), *ends])
-
-
-def _narrowed(node: Node, axis: int, rows: int) -> dict[str, Any]:
-    """The parameters of a node for fewer rows."""
-    name = {"reshape": "shape", "broadcast_to": "shape", "place": "shape", "slice": "size"}.get(node.op.name)
-    if name is None:
-        return node.params
-    shape = node.params[name]
-    return {**node.params, name: (*shape[:axis], rows, *shape[axis + 1 :])}
 
 
 def _rows(b: Builder, value: Value, start: int, count: int) -> Value:
