@@ -697,6 +697,8 @@ def test_what_is_only_sliced_is_computed_in_slices():
     sliced = [made.get(node.operands[0], "input") for node in nodes if node.op.name == "slice"]
     assert set(sliced) == {"input", "broadcast_to", "exp", "concatenate"}
     assert [node.op.name for node in nodes].count("concatenate") == 1 and sliced.count("concatenate") == 2
+    svd = graph_of(lambda xp, x: xp.wrap(xp.builder.emit_all(OPS["svd"], [xp.lift(x)])[0])[:1], sample((9, 2), "f64"))
+    assert slices_alone(svd) is svd
 
 
 @pytest.mark.parametrize("shape", [(129,), (144,), (1000,), (3, 600), (600, 3), (2, 130, 5)], ids=str)

@@ -43,7 +43,7 @@ def slices_alone(graph: Graph) -> Graph:
     def expand(b: Builder, node: Node, operands: tuple[Value, ...]) -> Sequence[Value] | None:
         if node.op.name == "slice" and node.operands[0] in wanted:
             return [parts[node.operands[0], _key(node)]]
-        keys = wanted.get(node.results[0]) if node.results else None
+        keys = wanted.get(node.result) if len(node.results) == 1 else None
         if keys is None:
             return None
         for key in keys:
@@ -59,7 +59,7 @@ def _wanted(graph: Graph) -> dict[Value, dict[_Slice, None]]:
     found: dict[Value, dict[_Slice, None]] = {}
     read, wanted = set(graph.guarded_outputs), {}
     for node in reversed(graph.nodes):
-        keys = found.pop(node.results[0], {}) if node.results else {}
+        keys = found.pop(node.result, {}) if len(node.results) == 1 else {}
         if keys and node.result not in read and _pays(node, keys):
             wanted[node.result] = keys
             for key in keys:
