@@ -19,6 +19,7 @@ from wengert.backends import protocol
 from wengert.backends.reference import BACKEND as REFERENCE
 from wengert.backends.source.c import BACKEND, cache, compiler
 from wengert.backends.source.c.emit import Program
+from wengert.backends.source.c.slices import slices_alone
 from wengert.backends.source.c.spelling import CLASSES, SPELLING
 from wengert.backends.source.c.trusting import trusting
 from wengert.ir import autodiff, kinds
@@ -26,6 +27,7 @@ from wengert.ir.build import Builder, Namespace
 from wengert.ir.errors import BackendError, GraphTypeError
 from wengert.ir.graph import Constant, Location
 from wengert.ir.ops import OPS
+from wengert.ir.passes import dead_code
 from wengert.ir.types import DTYPES, ArrayType, type_of
 
 needs_compiler = pytest.mark.skipif(BACKEND.unavailable() is not None, reason=str(BACKEND.unavailable()))
@@ -676,6 +678,39 @@ def test_short_loops_in_whole_vectors(short):
     check(each, *(v for pair in zip(xs, ys, strict=True) for v in pair))
     hosted = Program(graph_of(lambda xp, x: xp.exp(x), sample((14,), short)), "program", hosted=True).text()
     assert ("p0 < 6" if short == "f64" else "++i0") in hosted
+
+
+def gates(xp, x, h, w):
+    whole = xp.concatenate([x, h, x], 0) * w + 0.25
+    across = xp.concatenate([x, h], 0) - 1.0
+    neighbours = xp.exp(w)
+    return (
+        xp.exp(whole[:9]) + whole[9:18], whole[26:17:-1], across[4:13] * x, neighbours[1:] - neighbours[:-1], across[:9],
+    )  # fmt: skip
+
+
+def test_what_is_only_sliced_is_computed_in_slices():
+    """But not where slices overlap, nor from two arrays that were joined."""
+    x, h, w = sample((9,), "f64"), sample((9,), "f64"), sample((27,), "f64")
+    graph = check(gates, x, h, w, rtol=1e-12)
+    nodes = dead_code(slices_alone(graph)).nodes
+    made = {node.result: node.op.name for node in nodes}
+    sliced = [made.get(node.operands[0], "input") for node in nodes if node.op.name == "slice"]
+    assert set(sliced) == {"input", "broadcast_to", "exp", "concatenate"}
+    assert [node.op.name for node in nodes].count("concatenate") == 1 and sliced.count("concatenate") == 2
+    svd = graph_of(lambda xp, x: xp.wrap(xp.builder.emit_all(OPS["svd"], [xp.lift(x)])[0])[:1], sample((9, 2), "f64"))
+    assert slices_alone(svd) is svd
+
+
+@pytest.mark.parametrize("shape", [(129,), (144,), (1000,), (3, 600), (600, 3), (2, 130, 5)], ids=str)
+def test_sums_in_lanes(shape):
+    """Whole vectors, and what is left over; a NaN is seen in all of them."""
+    p, t = sample(shape, "f64"), sample(shape, "f64")
+    graph = check(lambda xp, p, t: (xp.sum(p * p + 1.0), xp.scale(p, t) + 1.0), p, t, rtol=1e-12)
+    for place in (0, p.size // 2, -1):
+        zero, inf = p.copy(), t.copy()
+        zero.flat[place], inf.flat[place] = 0, np.inf
+        np.testing.assert_array_equal(run(graph, zero, inf)[1].flat[place], 1.0)
 
 
 @pytest.mark.parametrize(("rows", "columns"), [(5, 3), (5, 4), (5, 5), (5, 16), (40, 3), (40, 4), (600, 5)])

@@ -7,6 +7,7 @@ the function gives back when it ends.
 
 from __future__ import annotations
 
+import math
 from collections.abc import Callable, Sequence
 from typing import TYPE_CHECKING
 
@@ -162,11 +163,8 @@ def _switch(w: _Writer) -> str:
     return _lines([f"switch (*({w.operands[0]})) {{", *cases, f"default: return {code};", "}"])
 
 
-def _per_step(value: Value, lead: int = 1) -> int:
-    size = 1
-    for n in value.type.shape[lead:]:
-        size *= n
-    return size
+def _per_step(value: Value) -> int:
+    return math.prod(value.type.shape[1:])
 
 
 def _scan(w: _Writer) -> str:
@@ -248,6 +246,8 @@ def _while(w: _Writer) -> str:
         w.call(params["graph"], [*given, *carry.writes, *ys]), *carry.swap,
     ]  # fmt: skip
     go = stored(w.node.params["condition"].outputs[0].type.dtype)
-    lines = [*carry.begin, "int64_t i;", "for (i = 0;; i++) {", f"    {go} go;", *(f"    {x}" for x in body), "}",
-             *carry.end, f"*({w.results[m]}) = i;"]  # fmt: skip
+    lines = [
+        *carry.begin, "int64_t i;", "for (i = 0;; i++) {", *_deeper([f"{go} go;", *body]), "}", *carry.end,
+        f"*({w.results[m]}) = i;",
+    ]  # fmt: skip
     return _lines(_block(lines))

@@ -59,7 +59,7 @@ def _wanted(graph: Graph) -> dict[Value, dict[_Slice, None]]:
     found: dict[Value, dict[_Slice, None]] = {}
     read, wanted = set(graph.guarded_outputs), {}
     for node in reversed(graph.nodes):
-        keys = found.pop(node.results[0], {}) if len(node.results) == 1 else {}
+        keys = found.pop(node.result, {}) if len(node.results) == 1 else {}
         if keys and node.result not in read and _pays(node, keys):
             wanted[node.result] = keys
             for key in keys:
