@@ -300,6 +300,7 @@ class Lines:
         self.lines.append(f"{add}(part, {self.name(place.operands[0])}, part)")
         self.lines.append("del part")
         self.names[node.result] = name
+        self.places.ordered(node.result, self.places.order.get(whole))
         self.last[whole] = -1
         return True
 
@@ -338,7 +339,8 @@ class Lines:
         if kept := self.places.held:
             self.scope["borrow"], self.scope["give"] = self.places.workspace()
             names = "".join(f"w{i}, " for i in range(len(kept)))
-            self.lines = ["work = borrow()", f"{names}= work", *self.lines, "give(work)"]
+            self.lines = ["work = borrow()", f"{names}= work", *self.lines, f"made = ({''.join(texts)})", "give(work)"]
+            return assembled(name, self.arguments, [*self.lines, "return made"], self.scope)
         return assembled(name, self.arguments, [*self.lines, f"return ({''.join(texts)})"], self.scope)
 
     def _owned(self, v: Value, own: object) -> str:

@@ -33,6 +33,7 @@ class Places:
         self.live, self.end, self.keeps = live, len(rows), keeps
         self.order: dict[Value, Axes] = {}
         self.held: list[Value] = []
+        self.laid: list[Axes | None] = []  # the order in which each of them is made
         self.free: dict[Any, list[tuple[str, int]]] = {}  # dead arrays by memory: name and line
 
     # -- which array ----------------------------------------------------------------------------------------------
@@ -76,11 +77,12 @@ class Places:
         if not suits or sum(map(nbytes, (*self.held, out))) > MOST:
             return None
         self.held.append(out)
+        self.laid.append(self.order.get(out))
         return f"w{len(self.held) - 1}"
 
     def workspace(self) -> tuple[Callable[[], list[Any]], Callable[[list[Any]], None]]:
         """How a call takes the arrays that are kept, and gives them back; a call at the same time makes others."""
-        types = [(v.type, self.order.get(v)) for v in self.held]
+        types = [(v.type, order) for v, order in zip(self.held, self.laid, strict=True)]
         pool: list[list[Any]] = []
 
         def borrow() -> list[Any]:

@@ -9,7 +9,7 @@ import pytest
 import wengert as wg
 from wengert.backends.program import Program
 from wengert.backends.source.python.emit import emit
-from wengert.backends.vectorized import number_loops, one_pulled, straight
+from wengert.backends.vectorized import number_loops, one_pulled, places, straight
 from wengert.backends.vectorized.adjoint import sweep
 from wengert.backends.vectorized.lines import Lines
 from wengert.backends.vectorized.numbers import numbers
@@ -79,6 +79,36 @@ def test_large_arrays_are_kept_and_never_handed_out():
     slopes = [wg.grad(g)(p) for p in (x, y, x)]
     np.testing.assert_array_equal(slopes[0], slopes[2])
     np.testing.assert_allclose(slopes[1], wg.grad(g, backend="python")(y), rtol=1e-13, atol=1e-13)
+
+
+def test_a_product_is_written_to_arrays_of_certain_order_alone():
+    """A sum lies in memory as NumPy chooses: seen in another shape it would be a copy, and the product be lost."""
+    x, w, v = np.linspace(0.0, 1.0, 48).reshape(3, 4, 4), np.linspace(1.0, 2.0, 24).reshape(4, 3, 2), np.ones((2, 4))
+
+    def f(x, w, v):
+        folded = np.sum(np.transpose(np.stack([x, x]), (2, 1, 3, 0)), axis=3)
+        return np.einsum("abk,kj->abj", w * np.sum(folded**2), v), np.sum(np.transpose(x, (1, 0, 2)))
+
+    def g(x, w, v):
+        folded = np.sum(np.transpose(x[..., None] * v[0], (1, 0, 2, 3)), axis=3)
+        return (np.einsum("abk,kj->abj", w * np.sum(folded**2), v) * 1.0,)
+
+    for function in (f, g):
+        for got, want in zip(straight(graph_of(function, x, w, v))([x, w, v]), function(x, w, v), strict=True):
+            np.testing.assert_allclose(got, want, rtol=1e-13)
+
+
+def test_arrays_that_are_kept_are_given_back_when_nothing_reads_them_any_more(monkeypatch):
+    workspace = places.Places.workspace
+
+    def spoilt(self):
+        borrow, give = workspace(self)
+        return borrow, lambda work: (*(a.fill(-77) for a in work), give(work))
+
+    monkeypatch.setattr(places.Places, "workspace", spoilt)  # as another thread may
+    m, c = np.arange(10_000).reshape(100, 100), np.ones((98, 96), int)
+    f = lambda m, c: m * 2 + np.pad(c, ((1, 1), (3, 1)))
+    np.testing.assert_array_equal(straight(graph_of(f, m, c))([m, c])[0], f(m, c))
 
 
 def test_long_axes_lie_last_in_memory():
@@ -241,6 +271,11 @@ def test_plain_numbers_answer_as_ieee_does(f, at):
             np.testing.assert_array_equal(traced(at), expected)
             g = wg.grad(traced, backend=backend)(at)
             np.testing.assert_allclose(g, wg.grad(traced, backend="reference")(at), rtol=1e-14)
+            with wg.backend(backend):
+                function, slope = wg.trace(f), wg.grad(wg.trace(f))
+                for _ in range(4):  # by an entrance, and told nothing of
+                    np.testing.assert_array_equal(function(np.float64(at)), expected)
+                    np.testing.assert_array_equal(slope(np.float64(at)), g)
 
 
 def test_exact_products_where_plain_ones_give_nan():
