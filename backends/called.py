@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import functools
 import types
 from abc import abstractmethod
 from collections.abc import Callable
@@ -37,8 +38,8 @@ class Derivative(Called):
     """What is made of a function by ``wg.grad`` and the like; like a function, also as a method."""
 
     def __init__(self, function: Callable[..., Any], entrances: Entrances) -> None:
-        self.__wrapped__, self._entrances = function, entrances
-        self.__name__ = function.__name__
+        self._entrances = entrances
+        functools.update_wrapper(self, function)
 
     def _called(self, /, *args: Any, **kwargs: Any) -> Any:
         return self.__wrapped__(*args, **kwargs)

@@ -656,6 +656,7 @@ def test_derivatives_are_like_functions(way):
     opened(slope, 3.0)
     assert slope(3.0) == slope(x=3.0) == slope(3.0, k=2.0) == 12 and slope(3.0, k=1.0) == 6
     assert slope.__name__ == "grad_<lambda>" and slope.__name__ in repr(slope) and slope.__call__(3.0) == 12
+    assert slope.__doc__ is None and slope.__module__ == wg.grad.__module__  # nothing of ours for functools.wraps
     assert list(inspect.signature(slope).parameters) == ["args", "kwargs"] == list(
         inspect.signature(type(slope).__call__).parameters)[-2:]  # fmt: skip
     assert wg.grad(lambda self: self**2)(self=3.0) == 6 and wg.trace(lambda self: self + 1)(self=3.0) == 4

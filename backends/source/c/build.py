@@ -25,7 +25,7 @@ from wengert.ir.types import STEPS, ArrayType
 __all__ = ["Trusting", "build"]
 
 Array = np.ndarray[Any, Any]
-WIDEST = 1000  # inputs: an entrance keeps what it knows of each on the stack
+WIDEST = 1000  # inputs, and outputs: an entrance keeps what it knows of each on the stack
 _Callback = ctypes.CFUNCTYPE(
     ctypes.c_int, ctypes.c_int, ctypes.POINTER(ctypes.c_void_p), ctypes.POINTER(ctypes.c_void_p)
 )
@@ -112,7 +112,8 @@ class Runner:
         shapes = [(t.shape, t.dtype) for t in plan.inputs]
         known = all(t.dtype.str[1:] in ("f8", "i8", "c16") for t, h in zip(plan.outputs, plan.hands, strict=True)
                     if h == AS_ITEM)  # fmt: skip
-        if self._callback is not None or not known or shapes != self._types or len(shapes) > WIDEST:
+        if self._callback is not None or not known or shapes != self._types or len(shapes) > WIDEST or (
+            len(plan.outputs) > WIDEST):
             return None
         if [(t.shape, t.dtype) for t in plan.outputs] != self._results or (make := entrance_type()) is None:
             return None

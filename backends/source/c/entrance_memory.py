@@ -35,7 +35,13 @@ static void *keeping_malloc(void *Py_UNUSED(context), size_t bytes)
     for (int k = PIECES - 1; k >= 0; k--)
         if (pieces[k].data != NULL && pieces[k].bytes == bytes)
             return take_out(k);
-    return plain->allocator.malloc(plain->allocator.ctx, bytes);
+    void *data = plain->allocator.malloc(plain->allocator.ctx, bytes);
+    while (data == NULL && kept) { /* before there is none, what is kept */
+        const size_t its = pieces[0].bytes;
+        plain->allocator.free(plain->allocator.ctx, take_out(0), its);
+        data = plain->allocator.malloc(plain->allocator.ctx, bytes);
+    }
+    return data;
 }
 
 static void *keeping_calloc(void *Py_UNUSED(context), size_t count, size_t bytes)

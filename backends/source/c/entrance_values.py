@@ -296,15 +296,15 @@ static PyObject *results(Entrance *e, Ends next, int again)
 {
     if (!again)
         return build(e->nest, &next);
-    if (e->last != NULL && Py_REFCNT(e->last) == 1) {
-        if (refill(e->nest, e->last, &next)) {
-            Py_INCREF(e->last);
-            return e->last;
-        }
-        Py_CLEAR(e->last);
+    PyObject *made = e->last;
+    if (made != NULL && Py_REFCNT(made) == 1) {
+        Py_INCREF(made); /* now it is ours: where memory is made, a finalizer may call this entrance */
+        if (refill(e->nest, made, &next))
+            return made;
+        Py_DECREF(made);
         return NULL;
     }
-    PyObject *made = build(e->nest, &next);
+    made = build(e->nest, &next);
     if (made != NULL) {
         Py_INCREF(made);
         Py_XSETREF(e->last, made);
