@@ -48,7 +48,8 @@ class _Made:
 
     def times(self, x: Value, c: float, like: Value) -> Value | None:
         """c * x, if c is a number of that type."""
-        number = like.type.dtype.type(c)
+        with np.errstate(over="ignore"):
+            number = like.type.dtype.type(c)
         if not np.isfinite(number):
             return None
         filled: Value = self.builder.constant(number)

@@ -1,6 +1,7 @@
 """The algebra that every derived graph goes through gives the same bits, and the same derivatives."""
 
 import itertools
+import warnings
 
 import numpy as np
 import pytest
@@ -115,3 +116,11 @@ def test_complex_numbers_are_left_alone():
 
 def test_every_row_has_its_case():
     assert {"negative", "positive", "absolute", "square", "add", "subtract", "multiply", "divide", "scale", "einsum", "scale_einsum", "where", "logical_not"} == set(ROWS)
+
+
+def test_a_number_too_large_for_its_type_is_not_told_of():
+    f = graph(lambda xp, x, y: x * xp.cast(2.0**127, np.float32) * xp.cast(3.0, np.float32), np.float32)
+    with warnings.catch_warnings():
+        warnings.simplefilter("error")
+        kept = algebra(f)
+    assert [n.op for n in kept.nodes] == [n.op for n in f.nodes]

@@ -88,8 +88,9 @@ def threads(count: int | None = None) -> int:
     """How many threads share a long loop of a compiled program (backend ``c``); with ``count``, from now on.
 
     Short loops run in the caller's thread alone, whatever the number, and so do programs whose threads are seen to be
-    kept waiting.  No sum or product depends on how many there were.  At first it is $WENGERT_THREADS, else the number
-    of processors that the process may use.  Matrix products have at most as many as the BLAS library may have
+    kept waiting.  No sum or product depends on how many there were; tiles that carry sums are laid out for as many
+    as there may be when the program is compiled.  At first it is $WENGERT_THREADS, else the number of processors that
+    the process may use.  Matrix products have at most as many as the BLAS library may have
     ($OPENBLAS_NUM_THREADS).  After a fork it is 1 in the child, whose parent has the threads.
 
     Parameters
