@@ -140,12 +140,12 @@ class _Writer:
                 )
             else:
                 usual = "float" if takes & FLOAT and type_.dtype == np.float64 else self.bind(type_.dtype.type)
-                known, made = (f"if type({x}) is not {usual}: ", "None") if self.plain else ("", "array")
-                if self.plain and usual != "float":  # a NumPy scalar would tell of errors
-                    known = f"{x} = {x}.item() if type({x}) is {usual} else "
-                    self.lines.append(f"{known}number({x}, {dtype}, {takes}, None)")
-                else:
-                    self.lines.append(f"{known}{x} = number({x}, {dtype}, {takes}, {made})")
+                begin, made = f"{x} = ", "array"
+                if self.plain:  # of Python's numbers: NumPy's would tell of errors
+                    begin = f"if type({x}) is not float: {x} = " if usual == "float" else (
+                        f"{x} = {x}.item() if type({x}) is {usual} else ")
+                    made = "None"
+                self.lines.append(f"{begin}number({x}, {dtype}, {takes}, {made})")
                 self.unless(f"{x} is None")
 
     def run(self, run: Callable[..., Any]) -> list[str]:
