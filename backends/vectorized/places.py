@@ -6,6 +6,7 @@ result is larger than what it is made of, it is laid out with its longest axis l
 
 from __future__ import annotations
 
+import weakref
 from collections.abc import Callable, Mapping, Sequence
 from typing import Any, TypeAlias
 
@@ -22,8 +23,44 @@ __all__ = ["Axes", "Places"]
 Axes: TypeAlias = tuple[int, ...]
 #: The last axis of an array is short up to here.
 NARROW = 64
-#: Arrays of so many bytes are kept from call to call (they come from the system page by page), so many bytes in all.
-LARGE, MOST = 1 << 16, 1 << 26
+#: Arrays of so many bytes are kept from call to call (they come from the system page by page), so many bytes in all by
+#: one program, and by all programs.
+LARGE, MOST, ALL = 1 << 16, 1 << 26, 1 << 28
+
+
+class _Pool:
+    """The arrays of these types and orders that a program keeps, once for each call that was under way at a time."""
+
+    def __init__(self, types: Sequence[tuple[ArrayType, Axes | None]], size: int) -> None:
+        self.types, self.size, self.ref = types, size, weakref.ref(self)
+        self.waiting: list[list[Any]] = []
+
+    def borrow(self) -> list[Any]:
+        try:
+            return self.waiting.pop()
+        except IndexError:
+            _make_room(self.size)
+            return [_empty(type_, order) for type_, order in self.types]
+
+    def give(self, work: list[Any]) -> None:
+        self.waiting.append(work)
+        _pools.pop(self.ref, None)
+        _pools[self.ref] = None
+
+
+#: Those of all programs in which arrays may wait, the latest last.
+_pools: dict[weakref.ref[_Pool], None] = {}
+
+
+def _make_room(size: int) -> None:
+    """Let go of what has waited longest, so that no more than ``ALL`` is kept with so much more."""
+    for ref in reversed(list(_pools)):
+        if (pool := ref()) is not None:
+            size += pool.size * len(pool.waiting)
+            if size <= ALL:
+                continue
+            pool.waiting.clear()
+        _pools.pop(ref, None)
 
 
 class Places:
@@ -83,15 +120,8 @@ class Places:
     def workspace(self) -> tuple[Callable[[], list[Any]], Callable[[list[Any]], None]]:
         """How a call takes the arrays that are kept, and gives them back; a call at the same time makes others."""
         types = [(v.type, order) for v, order in zip(self.held, self.laid, strict=True)]
-        pool: list[list[Any]] = []
-
-        def borrow() -> list[Any]:
-            try:
-                return pool.pop()
-            except IndexError:
-                return [_empty(type_, order) for type_, order in types]
-
-        return borrow, pool.append
+        pool = _Pool(types, sum(map(nbytes, self.held)))
+        return pool.borrow, pool.give
 
     # -- in what order --------------------------------------------------------------------------------------------
 

@@ -1,5 +1,6 @@
 """Plans of the numpy target: memory that is used again, plain numbers, loops, and products that are plain at first."""
 
+import gc
 import threading
 import warnings
 
@@ -109,6 +110,22 @@ def test_arrays_that_are_kept_are_given_back_when_nothing_reads_them_any_more(mo
     m, c = np.arange(10_000).reshape(100, 100), np.ones((98, 96), int)
     f = lambda m, c: m * 2 + np.pad(c, ((1, 1), (3, 1)))
     np.testing.assert_array_equal(straight(graph_of(f, m, c))([m, c])[0], f(m, c))
+
+
+def test_all_programs_together_keep_so_much_and_no_more(monkeypatch):
+    monkeypatch.setattr(places, "ALL", 500_000)
+    f = lambda x: np.sum(np.exp(x) * x)
+    xs = [np.linspace(0.0, 1.0, n) for n in range(20_000, 20_010)]  # some 160 kB each
+    runs = [straight(graph_of(f, x)) for x in xs]
+    for _ in range(2):
+        for run, x in zip(runs, xs, strict=True):
+            np.testing.assert_allclose(run([x])[0], f(x), rtol=1e-13)
+    pools = [pool for ref in list(places._pools) if (pool := ref()) is not None]
+    assert 300_000 < sum(pool.size * len(pool.waiting) for pool in pools) <= 500_000
+    refs = [pool.ref for pool in pools]
+    del runs, run, pools, pool
+    gc.collect()
+    assert not any(ref() for ref in refs)
 
 
 def test_long_axes_lie_last_in_memory():
