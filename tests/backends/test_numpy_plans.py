@@ -82,23 +82,6 @@ def test_large_arrays_are_kept_and_never_handed_out():
     np.testing.assert_allclose(slopes[1], wg.grad(g, backend="python")(y), rtol=1e-13, atol=1e-13)
 
 
-def test_a_product_is_written_to_arrays_of_certain_order_alone():
-    """A sum lies in memory as NumPy chooses: seen in another shape it would be a copy, and the product be lost."""
-    x, w, v = np.linspace(0.0, 1.0, 48).reshape(3, 4, 4), np.linspace(1.0, 2.0, 24).reshape(4, 3, 2), np.ones((2, 4))
-
-    def f(x, w, v):
-        folded = np.sum(np.transpose(np.stack([x, x]), (2, 1, 3, 0)), axis=3)
-        return np.einsum("abk,kj->abj", w * np.sum(folded**2), v), np.sum(np.transpose(x, (1, 0, 2)))
-
-    def g(x, w, v):
-        folded = np.sum(np.transpose(x[..., None] * v[0], (1, 0, 2, 3)), axis=3)
-        return (np.einsum("abk,kj->abj", w * np.sum(folded**2), v) * 1.0,)
-
-    for function in (f, g):
-        for got, want in zip(straight(graph_of(function, x, w, v))([x, w, v]), function(x, w, v), strict=True):
-            np.testing.assert_allclose(got, want, rtol=1e-13)
-
-
 def test_arrays_that_are_kept_are_given_back_when_nothing_reads_them_any_more(monkeypatch):
     workspace = places.Places.workspace
 
