@@ -37,6 +37,9 @@ class Called:
 class Derivative(Called):
     """What is made of a function by ``wg.grad`` and the like; like a function, also as a method."""
 
+    __name__: str
+    __wrapped__: Callable[..., Any]
+
     def __init__(self, function: Callable[..., Any], entrances: Entrances) -> None:
         self._entrances = entrances
         functools.update_wrapper(self, function)
