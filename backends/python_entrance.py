@@ -5,6 +5,7 @@ A run of a backend may offer more than the protocol asks for, as ``straight``: a
 
 from __future__ import annotations
 
+import math
 from collections.abc import Callable, Iterator, Sequence
 from typing import Any
 
@@ -30,7 +31,8 @@ class Straight:
     """What a run does without its wrapping: ``call(*inputs)`` gives the outputs, those without axes as scalars.
 
     ``plain`` says that it takes and gives Python's numbers, ``loud`` that NumPy would tell of errors in it.  Where
-    there is ``instead``, one more output comes last; if that is NaN, ``instead(inputs)`` has the answer.
+    there is ``instead``, one more output comes last; if that is NaN, or an error comes (an index may be made of a NaN),
+    ``instead(inputs)`` has the answer.
     """
 
     call: Callable[..., Sequence[Any]]
@@ -44,9 +46,14 @@ class Straight:
         scalars = [not t.shape for t in types]
 
         def run(inputs: Any) -> tuple[Any, ...]:
-            made = call(*[x.item() for x in inputs]) if plain else call(*inputs)
-            if instead is not None:
-                *made, check = made
+            given = [x.item() for x in inputs] if plain else inputs
+            if instead is None:
+                made = call(*given)
+            else:
+                try:
+                    *made, check = call(*given)
+                except Exception:  # noqa: BLE001 (if it was no NaN's, it comes again)
+                    check = math.nan
                 if check != check:
                     return tuple(instead(inputs))
             return tuple([np.array(x) if scalar else x for x, scalar in zip(made, scalars, strict=True)])
@@ -159,7 +166,8 @@ class _Writer:
             lines = [f"{got}, = {self.bind(straight.call)}({given})"]
         else:
             arrays = ", ".join(f"array({x})" for x in self.leaves) if self.plain else given
-            lines = [f"{', '.join([*names, 'check'])}, = {self.bind(straight.call)}({given})",
+            lines = [f"try: {', '.join([*names, 'check'])}, = {self.bind(straight.call)}({given})",
+                     f"except Exception: check = {self.bind(math.nan)}",
                      f"if check != check: {got}, = {self.bind(straight.instead)}([{arrays}])"]  # fmt: skip
         if straight is not None and straight.loud:
             quiet = QUIET

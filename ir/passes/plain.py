@@ -9,7 +9,7 @@ from __future__ import annotations
 from collections.abc import Sequence
 
 from wengert.ir.graph import Graph, Node, Value
-from wengert.ir.kinds import Contraction, Elementwise, Movement, Reduction
+from wengert.ir.kinds import Contraction, Control, Elementwise, Movement, Reduction
 from wengert.ir.ops import OPS
 from wengert.ir.types import STEPS
 
@@ -24,11 +24,17 @@ def plain_products(graph: Graph, moving: Sequence[int]) -> Graph:
 
 
 def plain_where_told(graph: Graph) -> tuple[Graph, list[int]]:
-    """The graph with plain products wherever a NaN of theirs reaches an output, and those outputs."""
+    """The graph with plain products wherever a NaN of theirs reaches an output, and those outputs.
+
+    What a loop reads stays exact: with a NaN it might not end.
+    """
     ends = {v for v in graph.outputs if v.type.dtype.kind in "fc"}
-    told, reached, nodes = set(ends), set[Value](), []
+    told, reached, looped, nodes = set(ends), set[Value](), set[Value](), []
     for node in reversed(graph.nodes):
-        if told.isdisjoint(node.results):
+        loops = isinstance(node.op, Control) or not looped.isdisjoint(node.results)
+        if loops:
+            looped.update(node.operands)
+        if told.isdisjoint(node.results) or (loops and node.op in _PLAIN):
             nodes.append(node)
             continue
         if node.op in _PLAIN:

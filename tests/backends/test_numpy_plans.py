@@ -278,6 +278,30 @@ def test_plain_numbers_answer_as_ieee_does(f, at):
                     np.testing.assert_array_equal(slope(np.float64(at)), g)
 
 
+@pytest.mark.parametrize("backend", ["numpy", "python"])
+def test_an_error_of_a_nan_of_plain_products_is_nobodys(backend):
+    def f(x):
+        g = wg.grad(lambda x: np.sum(np.where(x > 1.0, np.sqrt(x), 0.0 * x)))(x)
+        return g, np.take(x * 1.0, g.astype(int)), np.linalg.eigvalsh(g[:, None] * g)
+
+    x = np.array([0.0, 4.0, 0.5])
+    (slope, taken, values) = wg.trace(f).graph(x).on("reference")(x)
+    traced = wg.trace(f, backend=backend)
+    for _ in range(4):
+        got = traced(x)
+        np.testing.assert_array_equal(got[0], slope)
+        np.testing.assert_array_equal(got[1], taken)
+        np.testing.assert_allclose(got[2], values, atol=1e-15)
+
+    def halved(x):  # until it is small: a NaN never is
+        g = f(x)[0]
+        return g, wg.while_loop(lambda c: np.logical_not(np.sum(c) < 0.1), lambda c: c / 2, g)
+
+    np.testing.assert_array_equal(wg.trace(halved, backend=backend)(x)[1], slope / 4)
+    with pytest.raises(IndexError, match="out of bounds"):
+        wg.trace(lambda x: (f(x)[0], np.take(x, (f(x)[0] + 7.0).astype(int))), backend=backend)(x)
+
+
 def test_exact_products_where_plain_ones_give_nan():
     def f(x):
         return np.sum(np.where(x > 0, np.log(x), 0.0)) + np.sum(np.sqrt(x) * 0)
