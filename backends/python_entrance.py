@@ -50,6 +50,7 @@ class Straight:
             if instead is None:
                 made = call(*given)
             else:
+                made = ()
                 try:
                     *made, check = call(*given)
                 except Exception:  # noqa: BLE001 (if it was no NaN's, it comes again)

@@ -2,6 +2,7 @@
 
 import difflib
 import gc
+import itertools
 import os
 from pathlib import Path
 
@@ -14,6 +15,7 @@ from wengert.backends.source.c import compiler
 GOLDEN = Path(__file__).parent / "golden"
 SOAK = bool(os.environ.get("WENGERT_SOAK"))
 FLAGS = compiler.FLAGS
+_RAN = itertools.count(1)
 UNOPTIMISED = tuple("-O0" if flag == "-O3" else flag for flag in FLAGS)
 
 # By default a run is repeatable; `make soak` looks for what the fixed examples miss. Nothing is
@@ -43,6 +45,13 @@ def pytest_collection_finish():
     """The tests themselves, by the ten thousand, are no garbage, and need not be looked through for it again and again."""
     gc.collect()
     gc.freeze()
+
+
+def pytest_runtest_logfinish(nodeid, location):
+    """Nor need what tests keep for others: looking through it all takes seconds in the end."""
+    if next(_RAN) % 200 == 0:
+        gc.collect(1)
+        gc.freeze()
 
 
 class _RootIsTheProduct:

@@ -233,7 +233,8 @@ def test_a_pass_leaves_alone_what_it_does_not_change():
         assert all(a is b for a, b in zip(graph.nodes, each(graph).nodes, strict=True))
 
 
-def test_costs_against_size():
+def test_costs_against_size(monkeypatch):
+    monkeypatch.setattr(bench_scale.gc, "collect", lambda: None)  # of all the tests' objects
     times = bench_scale.measured(bench_scale.reads, (8, 16))
     assert list(times)[:4] == ["trace", "derive", "save", "load"]
     assert all(len(row) == 2 for row in times.values())
