@@ -13,9 +13,15 @@ from wengert.ir.kinds import Contraction, Control, Elementwise, Movement, Reduct
 from wengert.ir.ops import OPS
 from wengert.ir.types import STEPS
 
-__all__ = ["plain_products", "plain_where_told"]
+__all__ = ["PLAIN", "plain_products", "plain_where_told", "plainly"]
 
-_PLAIN = {OPS["scale"]: OPS["multiply"], OPS["scale_einsum"]: OPS["einsum"]}
+#: Products in which an exact zero is zero, and those without.
+PLAIN = {OPS["scale"]: OPS["multiply"], OPS["scale_einsum"]: OPS["einsum"]}
+
+
+def plainly(node: Node) -> Node:
+    """The node of such a product, with a plain one."""
+    return Node(PLAIN[node.op], node.operands, node.params, node.results, node.location)
 
 
 def plain_products(graph: Graph, moving: Sequence[int]) -> Graph:
@@ -34,12 +40,12 @@ def plain_where_told(graph: Graph) -> tuple[Graph, list[int]]:
         loops = isinstance(node.op, Control) or not looped.isdisjoint(node.results)
         if loops:
             looped.update(node.operands)
-        if told.isdisjoint(node.results) or (loops and node.op in _PLAIN):
+        if told.isdisjoint(node.results) or (loops and node.op in PLAIN):
             nodes.append(node)
             continue
-        if node.op in _PLAIN:
+        if node.op in PLAIN:
             reached.update(node.results)
-            node = Node(_PLAIN[node.op], node.operands, node.params, node.results, node.location)
+            node = plainly(node)
         if _tells(node):
             told.update(v for v in node.operands if v.type.dtype.kind in "fc")
         nodes.append(node)
@@ -69,8 +75,8 @@ def _plain(graph: Graph, moving: set[Value]) -> tuple[Graph, list[bool]]:
     for node in graph.nodes:
         flags = [v in moving for v in node.operands]
         made = [any(flags)] * len(node.results)
-        if any(flags) and node.op in _PLAIN:
-            node = Node(_PLAIN[node.op], node.operands, node.params, node.results, node.location)
+        if any(flags) and node.op in PLAIN:
+            node = plainly(node)
         elif any(flags) and node.op.name in ("call", "scan"):
             node, made = _nested(node, flags)
         moving.update(v for v, flag in zip(node.results, made, strict=True) if flag)

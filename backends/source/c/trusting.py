@@ -11,14 +11,13 @@ from attrs import evolve
 
 from wengert.ir.graph import Graph, Node, Value
 from wengert.ir.kinds import Cumulative, Elementwise, Indexing, Movement, Op, Reduction
-from wengert.ir.ops import OPS
+from wengert.ir.passes.plain import PLAIN, plainly
 
 __all__ = ["KEEPING", "trusting"]
 
 #: Ops that give NaN where any operand is NaN.
 KEEPING = {"add", "subtract", "multiply", "divide", "negative", "square", "scale", "absolute", "cast",
            "einsum", "scale_einsum"}  # fmt: skip
-_PLAIN = {OPS["scale"]: OPS["multiply"], OPS["scale_einsum"]: OPS["einsum"]}
 
 
 def trusting(graph: Graph) -> Graph:
@@ -32,15 +31,14 @@ def trusting(graph: Graph) -> Graph:
 
 def _scan(node: Node) -> Node:
     body, c, m = node.params["graph"], node.params["consts"], node.params["carries"]
-    if not any(inner.op in _PLAIN for inner in body.nodes):
+    if not any(inner.op in PLAIN for inner in body.nodes):
         return node
     carried = dict(zip(body.inputs[c : c + m], body.outputs[:m], strict=True))
     hidden = _hidden(body, carried)
     nodes = tuple(
-        evolve(inner, op=_PLAIN[inner.op])
-        if inner.op in _PLAIN and inner.result not in hidden and _real(inner.result) else inner
+        plainly(inner) if inner.op in PLAIN and inner.result not in hidden and _real(inner.result) else inner
         for inner in body.nodes
-    )  # fmt: skip
+    )
     reached = {new.result for new, old in zip(nodes, body.nodes, strict=True) if new is not old}
     if not reached:
         return node
