@@ -11,20 +11,6 @@ from typing import Any
 __all__ = ["Watch", "duration", "interleaved", "settle", "table", "turns"]
 
 
-def interleaved(calls: Sequence[Callable[[], Any]], *, seconds: float = 1.0, least: int = 5) -> list[float]:
-    """The median time of each call, run in turns, so that a busy moment touches all alike."""
-    times: list[list[float]] = [[] for _ in calls]
-    for call in calls:
-        call()  # compile, and fill the caches
-    end = time.perf_counter() + seconds
-    while time.perf_counter() < end or len(times[0]) < least:
-        for call, own in zip(calls, times, strict=True):
-            start = time.perf_counter()
-            call()
-            own.append(time.perf_counter() - start)
-    return [statistics.median(own) for own in times]
-
-
 def duration(seconds: float) -> str:
     """A time in the unit that suits it."""
     for unit, size in (("us", 1e-6), ("ms", 1e-3), ("s", 1.0)):
@@ -85,3 +71,10 @@ def turns(watches: Sequence[Watch], *, seconds: float, rounds: int = 5) -> None:
         for watch in watches:
             settle()
             watch.turn(seconds / rounds)
+
+
+def interleaved(calls: Sequence[Callable[[], Any]], *, seconds: float = 1.0) -> list[float]:
+    """The median time of each call, in turns, so that a busy moment touches all alike; so many seconds for all."""
+    watches = [Watch(call, ()) for call in calls]
+    turns(watches, seconds=seconds / len(watches))
+    return [watch.found()["median"] for watch in watches]
