@@ -10,45 +10,58 @@
 
 from __future__ import annotations
 
-from typing import Any
+from importlib import import_module
+from typing import TYPE_CHECKING, Any
 
-from wengert.backends.program import Program
-from wengert.backends.protocol import available as available_backends, current as default_backend, using as backend
-from wengert.ir.errors import (
-    BackendError,
-    ConvergenceError,
-    DerivativeError,
-    GraphFileError,
-    GraphTypeError,
-    GuardError,
-    SizeError,
-    TextError,
-    TraceError,
-    VerifyError,
-    WengertError,
-)
-from wengert.ir.graph import Graph
-from wengert.tracer.batching import vmap
-from wengert.tracer.control import cond, fori_loop, map_ as map, scan, switch, while_loop
-from wengert.tracer.custom import checkpoint, custom, primitive
-from wengert.tracer.decorator import trace
-from wengert.tracer.derivatives import grad, jvp, linearize, stop_gradient, value_and_grad, vjp
-from wengert.tracer.gradients import clip_gradient, inspect_gradient, scale_gradient, straight_through
-from wengert.tracer.implicit.linear import linear_solve
-from wengert.tracer.implicit.minima import least_squares, minimize
-from wengert.tracer.implicit.odes import solve_ivp
-from wengert.tracer.implicit.roots import fixed_point, root
-from wengert.tracer.matrices import hessian, jacobian
-from wengert.tracer.prefixes import associative_scan
-from wengert.tracer.products import fisher_product, gauss_newton_product, hvp
-from wengert.tracer.random import key
-from wengert.tracer.rerolling import reroll
-from wengert.tracer.series import jet, taylor
-from wengert.tracer.sparse_matrices import sparsity
-from wengert.tracer.sparse_programs import sparse_hessian, sparse_jacobian
-from wengert.tracer.stabilizing import stabilize
-from wengert.tracer.structured import curl, divergence, hessian_diagonal, jacobian_blocks, jacobian_diagonal, laplacian
-from wengert.tracer.symbolic import spec
+if TYPE_CHECKING:
+    from wengert.backends.program import Program, load, parse, source
+    from wengert.backends.protocol import available as available_backends, current as default_backend, using as backend
+    from wengert.backends.source.c.threads import threads
+    from wengert.ir.errors import (
+        BackendError,
+        ConvergenceError,
+        DerivativeError,
+        GraphFileError,
+        GraphTypeError,
+        GuardError,
+        SizeError,
+        TextError,
+        TraceError,
+        VerifyError,
+        WengertError,
+    )
+    from wengert.ir.graph import Graph
+    from wengert.tools.cost import cost
+    from wengert.tools.derivatives import check
+    from wengert.tools.explain import explain
+    from wengert.tracer.batching import vmap
+    from wengert.tracer.control import cond, fori_loop, map_ as map, scan, switch, while_loop
+    from wengert.tracer.custom import checkpoint, custom, primitive
+    from wengert.tracer.decorator import trace
+    from wengert.tracer.derivatives import grad, jvp, linearize, stop_gradient, value_and_grad, vjp
+    from wengert.tracer.gradients import clip_gradient, inspect_gradient, scale_gradient, straight_through
+    from wengert.tracer.implicit.linear import linear_solve
+    from wengert.tracer.implicit.minima import least_squares, minimize
+    from wengert.tracer.implicit.odes import solve_ivp
+    from wengert.tracer.implicit.roots import fixed_point, root
+    from wengert.tracer.matrices import hessian, jacobian
+    from wengert.tracer.prefixes import associative_scan
+    from wengert.tracer.products import fisher_product, gauss_newton_product, hvp
+    from wengert.tracer.random import key
+    from wengert.tracer.rerolling import reroll
+    from wengert.tracer.series import jet, taylor
+    from wengert.tracer.sparse_matrices import sparsity
+    from wengert.tracer.sparse_programs import sparse_hessian, sparse_jacobian
+    from wengert.tracer.stabilizing import stabilize
+    from wengert.tracer.structured import (
+        curl,
+        divergence,
+        hessian_diagonal,
+        jacobian_blocks,
+        jacobian_diagonal,
+        laplacian,
+    )
+    from wengert.tracer.symbolic import spec
 
 __version__ = "0.1.0"
 
@@ -64,51 +77,51 @@ __all__ = [
     "switch", "taylor", "threads", "trace", "value_and_grad", "vjp", "vmap", "while_loop",
 ]  # fmt: skip
 
-
-def load(path: Any) -> Program:
-    """Read a graph that :meth:`Program.save` wrote; GraphFileError if it is not one."""
-    from wengert.ir.wire import load as read
-
-    return Program(read(path))
-
-
-def parse(text: str) -> Program:
-    """Read the text of a graph (:meth:`Program.text`); TextError, with the line, if it is not one."""
-    from wengert.ir.text import parse as read
-
-    return Program(read(text))
-
-
-def source(program: Any, backend: str = "python", *, mode: str = "value", argnums: Any = None) -> str:
-    """The text of a generated program; see :func:`wengert.backends.program.source`."""
-    from wengert.backends.program import source as generate
-
-    return generate(program, backend, mode=mode, argnums=argnums)
-
-
-def explain(f: Any) -> Any:
-    """``explain(f)(*args)``: every value and derivative on the graph; see :mod:`wengert.tools.explain`."""
-    from wengert.tools.explain import explain as explained
-
-    return explained(f)
-
-
-def cost(f: Any, argnums: Any = None) -> Any:
-    """``cost(f)(*args)``: operations, bytes and peak memory of value and both modes; see :mod:`wengert.tools.cost`."""
-    from wengert.tools.cost import cost as counted
-
-    return counted(f, argnums)
-
-
-def threads(count: int | None = None) -> int:
-    """How many threads share a long loop of a program in C; see :func:`wengert.backends.source.c.threads.threads`."""
-    from wengert.backends.source.c import threads as of_c
-
-    return of_c.threads(count)
+#: Where each name lives: it is imported from there when it is first asked for, and called there as after the ``=``.
+_HOMES = {
+    "backends.program": "Program load parse source",
+    "backends.protocol": "available_backends=available backend=using default_backend=current",
+    "backends.source.c.threads": "threads",
+    "ir.errors": "BackendError ConvergenceError DerivativeError GraphFileError GraphTypeError GuardError SizeError "
+                 "TextError TraceError VerifyError WengertError",
+    "ir.graph": "Graph",
+    "tools.cost": "cost",
+    "tools.derivatives": "check",
+    "tools.explain": "explain",
+    "tracer.batching": "vmap",
+    "tracer.control": "cond fori_loop map=map_ scan switch while_loop",
+    "tracer.custom": "checkpoint custom primitive",
+    "tracer.decorator": "trace",
+    "tracer.derivatives": "grad jvp linearize stop_gradient value_and_grad vjp",
+    "tracer.gradients": "clip_gradient inspect_gradient scale_gradient straight_through",
+    "tracer.implicit.linear": "linear_solve",
+    "tracer.implicit.minima": "least_squares minimize",
+    "tracer.implicit.odes": "solve_ivp",
+    "tracer.implicit.roots": "fixed_point root",
+    "tracer.matrices": "hessian jacobian",
+    "tracer.prefixes": "associative_scan",
+    "tracer.products": "fisher_product gauss_newton_product hvp",
+    "tracer.random": "key",
+    "tracer.rerolling": "reroll",
+    "tracer.series": "jet taylor",
+    "tracer.sparse_matrices": "sparsity",
+    "tracer.sparse_programs": "sparse_hessian sparse_jacobian",
+    "tracer.stabilizing": "stabilize",
+    "tracer.structured": "curl divergence hessian_diagonal jacobian_blocks jacobian_diagonal laplacian",
+    "tracer.symbolic": "spec",
+}  # fmt: skip
 
 
-def check(f: Any, backends: Any = None, *, limit: int | None = None) -> Any:
-    """``check(f)(*args)``: a report on every derivative before it is used; see :mod:`wengert.tools.derivatives`."""
-    from wengert.tools import derivatives
+def __getattr__(name: str) -> Any:
+    for home, names in _HOMES.items():
+        for each in names.split():
+            public, _, original = each.partition("=")
+            if public == name:
+                found = globals()[name] = getattr(import_module(f"wengert.{home}"), original or name)
+                return found
+    message = f"module {__name__!r} has no attribute {name!r}"
+    raise AttributeError(message)
 
-    return derivatives.check(f, backends, limit=derivatives.LIMIT if limit is None else limit)
+
+def __dir__() -> list[str]:
+    return sorted({*globals(), *__all__})

@@ -21,16 +21,15 @@ from wengert.backends.direct import (
     pushed_run,
     resulting,
     written,
-)
+)  # fmt: skip
 from wengert.ir.build import Expr
 from wengert.ir.errors import GuardError
 from wengert.ir.graph import Graph
 from wengert.ir.ops.random import is_generator
 from wengert.ir.structure import Structure, flatten, leaf_paths, unflatten
-from wengert.ir.symbolic.schema import Spec, instantiate, solve
-from wengert.ir.types import ArrayType, KnownSize, is_inexact, type_of
+from wengert.ir.types import ArrayType, KnownSize, Spec, is_inexact, type_of
 
-__all__ = ["Program", "as_input", "check_guards", "is_leaf", "results_of"]
+__all__ = ["Program", "as_input", "check_guards", "is_leaf", "load", "parse", "results_of", "source"]
 
 #: Compiled forms kept per program: value, forward and reverse, per backend and choice of active inputs.
 CACHE_SIZE = 64
@@ -200,6 +199,8 @@ class Program(Called):
 
     def at(self, **sizes: int) -> Program:
         """The ordinary program that a symbolic one is where its sizes are these; SizeError if it is none there."""
+        from wengert.ir.symbolic.schema import instantiate
+
         key = ("sizes", self.backend, tuple(sorted(sizes.items())))
         return self.derived(key, lambda: Program(instantiate(self.graph, sizes), self.backend, _shared=self._shared))  # type: ignore[no-any-return]
 
@@ -207,6 +208,8 @@ class Program(Called):
         """The program for flat arguments of these shapes: of a symbolic graph, the one at their sizes."""
         if self.graph.sizes is None:
             return self
+        from wengert.ir.symbolic.schema import solve
+
         return self.at(**solve(self.graph, [np.shape(x) for x in leaves], self.names()))
 
     def names(self) -> list[str]:
@@ -343,9 +346,21 @@ def describe(structure: Structure) -> str:
     return f"{structure.name or structure.kind}({inside})"
 
 
-def source(
-    program: Program | Graph, backend: str = "python", *, mode: str = "value", argnums: Any = None
-) -> str:
+def load(path: str | os.PathLike[str]) -> Program:
+    """Read a graph that :meth:`Program.save` wrote; GraphFileError if it is not one."""
+    from wengert.ir.wire import load as read
+
+    return Program(read(path))
+
+
+def parse(text: str) -> Program:
+    """Read the text of a graph (:meth:`Program.text`); TextError, with the line, if it is not one."""
+    from wengert.ir.text import parse as read
+
+    return Program(read(text))
+
+
+def source(program: Program | Graph, backend: str = "python", *, mode: str = "value", argnums: Any = None) -> str:
     """The text of a generated program.
 
     Parameters
@@ -364,6 +379,7 @@ def source(
         If the backend generates no source, or none for an op of this graph.
     """
     from wengert.ir import autodiff
+    from wengert.ir.symbolic.schema import instantiate
 
     graph = program.graph if isinstance(program, Program) else program
     if not isinstance(graph, Graph):

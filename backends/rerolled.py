@@ -4,14 +4,15 @@ from __future__ import annotations
 
 import functools
 from collections.abc import Callable
-from typing import Any, TypeVar
+from typing import TYPE_CHECKING, Any, TypeVar
 
 from attrs import frozen
 
 from wengert.backends.protocol import Forward, Reverse, Run
 from wengert.ir.graph import Graph
-from wengert.ir.passes.reroll import rolled
-from wengert.ir.passes.reroll.guards import Gathered, gathered
+
+if TYPE_CHECKING:
+    from wengert.ir.passes.reroll.guards import Gathered
 
 __all__ = ["rerolling"]
 
@@ -56,6 +57,9 @@ class _Rerolled:
 @functools.lru_cache(maxsize=4)
 def _rerolled(graph: Graph, least: int) -> _Rerolled:
     """A graph with its loops, the last few of which are remembered; itself where there are none."""
+    from wengert.ir.passes.reroll import rolled
+    from wengert.ir.passes.reroll.guards import gathered
+
     loops = rolled(graph, least)
     if loops is graph or not loops.guards:
         return _Rerolled(loops)

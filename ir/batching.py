@@ -9,7 +9,6 @@ batched again.
 from __future__ import annotations
 
 import math
-import string
 from collections.abc import Callable, Sequence
 from typing import Any, TypeAlias
 
@@ -220,7 +219,9 @@ def _contraction(lanes: Lanes, node: Node, mapped: Sequence[bool]) -> Sequence[V
     """One more letter, which is that of the lanes; where none is left, letters of one role become one."""
     xp, terms = lanes.xp, kinds.Contraction.split(node.params["subscripts"])
     x, y, out = ("*" * has + term for has, term in zip((*mapped, True), terms, strict=True))
-    letter = next((c for c in string.ascii_letters if c not in x + y), None)
+    from string import ascii_letters  # costs as much as all of this file, and few programs need one
+
+    letter = next((c for c in ascii_letters if c not in x + y), None)
     if letter is not None:
         return lanes.emit(node.op, node.operands, subscripts=f"{x},{y}->{out}".replace("*", letter))
     stack, left = ([c for c in out if c in x and (c in y) is both] for both in (True, False))

@@ -6,7 +6,6 @@ as the function it came from, without that function's source.
 
 from __future__ import annotations
 
-import dataclasses
 import functools
 import inspect
 from collections.abc import Callable, Iterator, Sequence
@@ -48,7 +47,9 @@ def _fields(obj: Any) -> tuple[str, tuple[str, ...]] | None:
     """The kind and field names of a record (named tuple, dataclass, attrs class); and what else was set on it."""
     if isinstance(obj, tuple) and hasattr(obj, "_fields"):
         return "namedtuple", tuple(obj._fields)
-    if dataclasses.is_dataclass(obj):
+    if hasattr(type(obj), "__dataclass_fields__"):
+        import dataclasses
+
         kind, names = "dataclass", tuple(f.name for f in dataclasses.fields(obj))
     elif attrs.has(type(obj)):
         kind, names = "attrs", tuple(f.name for f in attrs.fields(type(obj)))
@@ -111,6 +112,8 @@ def _stand_in(structure: Structure) -> type:
         import collections
 
         return collections.namedtuple(structure.name, structure.keys)  # noqa: PYI024 (made from data)
+    import dataclasses
+
     return dataclasses.make_dataclass(structure.name, structure.keys)
 
 

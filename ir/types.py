@@ -13,8 +13,8 @@ import numpy as np
 from attrs import field, frozen
 
 __all__ = [
-    "DTYPES", "SHORT_NAMES", "STEPS", "WEAK", "ArrayType", "KnownSize", "dtype_class", "is_inexact", "is_stack",
-    "shared", "type_of",
+    "DTYPES", "SHORT_NAMES", "STEPS", "WEAK", "ArrayType", "KnownSize", "Spec", "cotangent_type", "dtype_class",
+    "is_inexact", "is_stack", "shared", "type_of",
 ]  # fmt: skip
 
 #: The first size of a stack: one entry for each step that a loop will have taken.  Loops make and read stacks, and
@@ -87,6 +87,22 @@ class ArrayType:  # noqa: PLW1641 (attrs makes the hash)
     __repr__ = __str__
 
 
+@frozen
+class Spec:
+    """What an argument will be: its shape, in which axes may be named, and its dtype."""
+
+    shape: tuple[Any, ...]
+    dtype: np.dtype[Any]
+
+    @property
+    def type(self) -> ArrayType:
+        """The type of such an argument."""
+        return ArrayType(self.dtype, self.shape)
+
+    def __array__(self, dtype: Any = None, copy: bool | None = None) -> Any:
+        raise TypeError("A wg.spec stands for no numbers: it is an argument of f.graph(...) alone.")
+
+
 class KnownSize(int):
     """A size of an axis as a function that is traced for any size sees it: an int at each of several sizes."""
 
@@ -110,6 +126,11 @@ def type_of(value: Any) -> ArrayType:
     """The type of a Python scalar (weak), NumPy scalar or array."""
     weak = WEAK.get(type(value))
     return weak if weak is not None else ArrayType(value.dtype, value.shape)
+
+
+def cotangent_type(type_: ArrayType) -> ArrayType:
+    """The type of a tangent or cotangent of a value of this type."""
+    return ArrayType(type_.dtype, type_.shape)
 
 
 def dtype_class(dtype: np.dtype[Any]) -> str:

@@ -10,12 +10,11 @@ import numpy as np
 from attrs import frozen
 
 from wengert.backends.program import Program
-from wengert.ir.autodiff.forward import cotangent_type
 from wengert.ir.errors import DerivativeError
 from wengert.ir.sparsity import Found, pattern
 from wengert.ir.sparsity.compression import Compression
 from wengert.ir.sparsity.patterns import LIMIT
-from wengert.ir.types import ArrayType
+from wengert.ir.types import ArrayType, cotangent_type
 from wengert.tracer.callee import Call
 
 __all__ = ["Plan", "blocks_of", "entries", "given_to", "planned", "sparse_array"]

@@ -18,8 +18,7 @@ from wengert.ir.graph import Graph
 from wengert.ir.ops.random import is_generator
 from wengert.ir.passes import stabilise
 from wengert.ir.structure import Signature, Structure, flatten, leaf_paths, unflatten
-from wengert.ir.symbolic.schema import Spec
-from wengert.ir.types import ArrayType, type_of
+from wengert.ir.types import ArrayType, Spec, type_of
 from wengert.tracer.array import Array, TraceNamespace
 from wengert.tracer.context import Trace, current_trace, inner_trace
 from wengert.tracer.entrances import Path, ends_of

@@ -12,7 +12,6 @@ from attrs import frozen
 
 from wengert.backends import protocol
 from wengert.backends.program import Program
-from wengert.ir.autodiff.forward import cotangent_type
 from wengert.ir.bottleneck import Cut, narrowest
 from wengert.ir.build import Builder, Namespace
 from wengert.ir.errors import DerivativeError
@@ -22,7 +21,7 @@ from wengert.ir.passes import simplify
 from wengert.ir.sparsity import Found, pattern
 from wengert.ir.sparsity.compression import Compression, compress
 from wengert.ir.sparsity.graphs import entries_graph
-from wengert.ir.types import ArrayType
+from wengert.ir.types import ArrayType, cotangent_type
 from wengert.tracer.callee import Recorded
 from wengert.tracer.compressed import entries, planned
 from wengert.tracer.sweeps import scalar_of

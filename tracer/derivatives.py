@@ -14,13 +14,11 @@ import numpy as np
 
 from wengert.backends.direct import written
 from wengert.backends.program import Program, results_of
-from wengert.ir import autodiff
 from wengert.ir.errors import DerivativeError
 from wengert.ir.graph import Graph
 from wengert.ir.ops import OPS
 from wengert.ir.structure import Structure
 from wengert.ir.types import ArrayType, is_inexact, is_stack
-from wengert.tracer import symbolic
 from wengert.tracer.array import Array, namespace_of
 from wengert.tracer.callee import Callee, Recorded, Selection, matched
 from wengert.tracer.entrances import Along, gradient_ends, pushed_ends
@@ -210,6 +208,8 @@ def linearize(f: Any, *primals: Any, backend: str | None = None) -> tuple[Any, C
         return value, lambda *tangents: jvp(f, primals, tangents)[1]
 
     def action(program: Program, inputs: list[Any]) -> Any:
+        from wengert.ir import autodiff
+
         parts = autodiff.linearize(program.graph, chosen.active)
         ours = "numpy" if any(is_stack(v.type) for v in parts.primal.outputs) else callee.backend
         values = Program(parts.primal, ours).run(inputs)
@@ -260,8 +260,11 @@ def vjp(f: Any, *primals: Any, backend: str | None = None) -> Any:
     if not primals and isinstance(f, (Graph, Program)):
         graph = f if isinstance(f, Graph) else f.graph
         if graph.inputs:
+            from wengert.ir import autodiff
+            from wengert.tracer.symbolic import lifted as at_any_size
+
             active = tuple(i for i, v in enumerate(graph.inputs) if is_inexact(v.type.dtype))
-            return Program(symbolic.lifted(lambda g: autodiff.vjp(g, active), graph), backend)
+            return Program(at_any_size(lambda g: autodiff.vjp(g, active), graph), backend)
     callee = Callee(f, backend)
     call = callee.call(primals, {})
     chosen = call.select(None, strict=False)

@@ -24,10 +24,9 @@ from wengert.backends.direct import (
     resulting,
 )
 from wengert.backends.program import Program
-from wengert.ir.autodiff.forward import cotangent_type
 from wengert.ir.graph import Graph
 from wengert.ir.structure import Structure, only
-from wengert.ir.types import ArrayType, is_inexact, type_of
+from wengert.ir.types import ArrayType, cotangent_type, is_inexact, type_of
 from wengert.tracer.context import under_way
 from wengert.tracer.environment import read
 from wengert.tracer.variants import Bound, Variant

@@ -14,7 +14,7 @@ import operator
 import sys
 import threading
 from collections.abc import Iterator
-from typing import Any
+from typing import TYPE_CHECKING, Any
 
 import numpy as np
 
@@ -23,11 +23,13 @@ from wengert.ir.errors import SizeError
 from wengert.ir.graph import Value
 from wengert.ir.kinds import Op
 from wengert.ir.symbolic.sizes import Size, greatest, least
-from wengert.ir.symbolic.witnesses import Note
 from wengert.ir.types import WEAK, ArrayType, KnownSize
 from wengert.tracer.array import Array
 from wengert.tracer.context import Trace, current_trace
 from wengert.tracer.location import here, is_machinery, refuse
+
+if TYPE_CHECKING:
+    from wengert.ir.symbolic.witnesses import Note
 
 __all__ = ["LARGE", "SymbolicTrace", "TracedSize", "builtins_in_place"]
 
@@ -210,6 +212,8 @@ class SymbolicTrace(Trace):
     def note(self, left: Any, relation: str, right: Any, outcome: bool) -> None:
         """Remember a comparison."""
         if left != right and len(self.notes) < MAX_NOTES:
+            from wengert.ir.symbolic.witnesses import Note
+
             self.notes.append(Note(left, relation, right, outcome, here()))
 
 

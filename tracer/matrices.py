@@ -10,13 +10,12 @@ import numpy as np
 from wengert.backends.direct import written
 from wengert.backends.program import Program
 from wengert.ir import autodiff
-from wengert.ir.autodiff.forward import cotangent_type
 from wengert.ir.batching import directions
 from wengert.ir.errors import DerivativeError
 from wengert.ir.graph import Graph, Value
 from wengert.ir.ops import OPS
 from wengert.ir.passes import dead_code, inline_calls
-from wengert.ir.types import ArrayType, is_inexact
+from wengert.ir.types import ArrayType, cotangent_type, is_inexact
 from wengert.tracer.callee import Callee, Recorded, Selection
 from wengert.tracer.compressed import given_to
 from wengert.tracer.dense import (

@@ -8,14 +8,13 @@ from typing import Any
 from attrs import frozen
 
 from wengert.backends.program import Program
-from wengert.ir.autodiff.forward import cotangent_type
 from wengert.ir.errors import DerivativeError
 from wengert.ir.graph import Graph
 from wengert.ir.sparsity import Found
 from wengert.ir.sparsity.compression import Compression, compress, compress_symmetric
 from wengert.ir.sparsity.graphs import gradient_graph
 from wengert.ir.sparsity.patterns import united
-from wengert.ir.types import ArrayType, is_inexact
+from wengert.ir.types import ArrayType, cotangent_type, is_inexact
 from wengert.tracer.callee import Call, Callee, Selection
 from wengert.tracer.compressed import blocks_of, entries, given_to, planned, sparse_array
 from wengert.tracer.derivatives import Argnums, check_scalar

@@ -12,7 +12,6 @@ from typing import Any
 import numpy as np
 
 from wengert.backends.program import Program
-from wengert.ir.autodiff.forward import cotangent_type
 from wengert.ir.autodiff.laplacians import has_laplacian, laplacian as forward_laplacian
 from wengert.ir.errors import DerivativeError
 from wengert.ir.graph import Constant, Graph
@@ -20,7 +19,7 @@ from wengert.ir.sparsity import Found, pattern
 from wengert.ir.sparsity.compression import Compression, compress
 from wengert.ir.sparsity.graphs import entries_graph, gradient_graph, seeds_of
 from wengert.ir.sparsity.patterns import Ints, Pattern
-from wengert.ir.types import ArrayType
+from wengert.ir.types import ArrayType, cotangent_type
 from wengert.tracer.callee import Call, Callee, Recorded
 from wengert.tracer.compressed import entries, given_to, planned
 from wengert.tracer.dense import basis

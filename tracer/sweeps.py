@@ -9,13 +9,11 @@ import numpy as np
 
 from wengert.backends.called import Derivative
 from wengert.backends.direct import Entrances
-from wengert.ir import autodiff
-from wengert.ir.autodiff.forward import cotangent_type
 from wengert.ir.graph import Constant, Graph, Value
 from wengert.ir.passes import simplify
 from wengert.ir.passes.rewriting import substitute
 from wengert.ir.structure import Structure, only, unflatten
-from wengert.ir.types import ArrayType, is_inexact
+from wengert.ir.types import ArrayType, cotangent_type, is_inexact
 from wengert.tracer.array import Array, TraceNamespace, namespace_of
 from wengert.tracer.callee import Call, Recorded, Selection, matched
 
@@ -49,6 +47,8 @@ def wrap_outputs(recorded: Recorded, values: Sequence[Value]) -> Any:
 
 def pull_within(recorded: Recorded, chosen: Selection, cotangents: Sequence[Value]) -> tuple[list[Value], list[Array]]:
     """Inline the vjp graph: the output values, and the cotangents of the active inputs."""
+    from wengert.ir import autodiff
+
     xp, graph = recorded.xp, recorded.graph
     xp.trace.locate()
     derived = _seeded(autodiff.vjp(graph, chosen.active), cotangents)
@@ -68,6 +68,8 @@ def _seeded(graph: Graph, seeds: Sequence[Value]) -> Graph:
 
 def push_within(recorded: Recorded, chosen: Selection, tangents: Sequence[Value]) -> tuple[list[Value], list[Any]]:
     """Inline the jvp graph: the output values, and one tangent per output (None where not inexact)."""
+    from wengert.ir import autodiff
+
     xp, graph = recorded.xp, recorded.graph
     xp.trace.locate()
     outputs = xp.builder.inline(autodiff.jvp(graph, chosen.active), [*recorded.operands, *tangents])

@@ -13,11 +13,10 @@ from wengert.backends import protocol
 from wengert.ir.errors import SizeError, WengertError
 from wengert.ir.graph import Graph
 from wengert.ir.symbolic.generalising import ConstantError
-from wengert.ir.symbolic.schema import Spec
 from wengert.ir.symbolic.size_text import parse_size
 from wengert.ir.symbolic.sizes import Size, names_in, replace
 from wengert.ir.symbolic.witnesses import Run, lift, symbolic
-from wengert.ir.types import ArrayType
+from wengert.ir.types import ArrayType, Spec
 from wengert.ir.verify import called_graphs
 from wengert.tracer.context import Trace
 from wengert.tracer.known_sizes import LARGE, SymbolicTrace, builtins_in_place

@@ -18,7 +18,6 @@ from wengert.backends.vectorized.arrays import Products, swept
 from wengert.backends.vectorized.lines import Check, Lines
 from wengert.backends.vectorized.modes import Pulling, Pushing, active_nodes, owned
 from wengert.backends.vectorized.numbers import numbers
-from wengert.ir.autodiff import jvp
 from wengert.ir.errors import BackendError
 from wengert.ir.graph import Constant, Graph, Value
 from wengert.ir.passes import early_sums, inline_calls, plain_products, plain_where_told
@@ -157,6 +156,8 @@ class NumpyBackend:
     def pushed(self, graph: Graph, active: tuple[int, ...], given: int) -> Run:
         """Along one direction, whose tangents come after so many inputs: the outputs, their tangents and the guards.
         Of the graph of both, which is worth writing once a function is called again and again."""
+        from wengert.ir.autodiff import jvp
+
         both, n = jvp(graph, active), len(graph.inputs)
         exact = both.evolve(inputs=(*both.inputs[:given], *both.inputs[n:], *both.inputs[given:n]))
         plain = plain_products(exact, range(given, given + len(active)))

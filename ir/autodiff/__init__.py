@@ -8,13 +8,12 @@ from __future__ import annotations
 
 from attrs import frozen
 
-from wengert.ir.autodiff.forward import cotangent_type
 from wengert.ir.autodiff.subgraphs import cotangents_of, dual, split, start, zeros
 from wengert.ir.autodiff.taylor import taylor
 from wengert.ir.autodiff.transposition import pull
 from wengert.ir.graph import Constant, Graph
 from wengert.ir.passes import dead_code, simplify
-from wengert.ir.types import is_inexact
+from wengert.ir.types import cotangent_type, is_inexact
 
 __all__ = ["Linearized", "jvp", "linearize", "taylor", "vjp"]
 

@@ -16,16 +16,11 @@ from wengert.ir import kinds
 from wengert.ir.build import Builder, Namespace
 from wengert.ir.graph import Graph, Node, Renamed, Value
 from wengert.ir.ops import OPS
-from wengert.ir.types import ArrayType, is_inexact
+from wengert.ir.types import ArrayType, cotangent_type, is_inexact
 
-__all__ = ["Tangent", "along", "cotangent_type", "push"]
+__all__ = ["Tangent", "along", "push"]
 
 Tangent = Value | None
-
-
-def cotangent_type(type_: ArrayType) -> ArrayType:
-    """The type of a tangent or cotangent of a value of this type."""
-    return ArrayType(type_.dtype, type_.shape)
 
 
 #: What a control node and its tangents become: (xp, node, operands, tangents) to results and their tangents.

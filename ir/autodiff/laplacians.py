@@ -14,12 +14,11 @@ from collections.abc import Sequence
 
 from wengert.ir import kinds
 from wengert.ir.autodiff import jvp
-from wengert.ir.autodiff.forward import cotangent_type
 from wengert.ir.batching import directions
 from wengert.ir.build import Builder, Namespace
 from wengert.ir.graph import Graph, Node, Renamed, Value
 from wengert.ir.passes import dead_code, inline_calls, simplify
-from wengert.ir.types import is_inexact
+from wengert.ir.types import cotangent_type, is_inexact
 
 __all__ = ["has_laplacian", "laplacian"]
 

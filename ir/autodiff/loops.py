@@ -5,14 +5,13 @@ from __future__ import annotations
 from collections.abc import Callable, Sequence
 from typing import Any
 
-from wengert.ir.autodiff.forward import cotangent_type
 from wengert.ir.autodiff.pushing import Pushed, Scan, Tangent, emit, positions, reading, spread, there
 from wengert.ir.autodiff.residuals import bytes_of
 from wengert.ir.autodiff.subgraphs import dual, parted, zeros
 from wengert.ir.build import Builder
 from wengert.ir.graph import Graph, Node, Value
 from wengert.ir.ops import OPS
-from wengert.ir.types import SHORT_NAMES, STEPS
+from wengert.ir.types import SHORT_NAMES, STEPS, cotangent_type
 
 #: From so many bytes on, which no longer stay in a processor's cache, cheap work is done again rather than kept.
 _LARGE = 2**18

@@ -12,13 +12,14 @@ from typing import Any
 from attrs import frozen
 
 from wengert.ir import kinds
-from wengert.ir.autodiff.forward import Tangent, cotangent_type, push
+from wengert.ir.autodiff.forward import Tangent, push
 from wengert.ir.autodiff.residuals import again
 from wengert.ir.autodiff.transposition import pull
 from wengert.ir.build import Builder
 from wengert.ir.graph import Constant, Graph, Node, Value
 from wengert.ir.ops import OPS
 from wengert.ir.passes import dead_code, enclose_stacks, simplify
+from wengert.ir.types import cotangent_type
 
 __all__ = [
     "Dual", "Parted", "Split", "cotangents_of", "dual", "linear_part", "named", "parted", "split",

@@ -25,7 +25,6 @@ from attrs import frozen
 
 from wengert.ir import kinds
 from wengert.ir.autodiff import control, forward
-from wengert.ir.autodiff.forward import cotangent_type
 from wengert.ir.autodiff.taylor_control import RULES as CONTROL, Orders
 from wengert.ir.autodiff.taylor_rules import Rule, short_way
 from wengert.ir.build import Namespace
@@ -33,7 +32,7 @@ from wengert.ir.graph import Constant, Graph, Node, Value
 from wengert.ir.ops import OPS
 from wengert.ir.passes import dead_code, simplify
 from wengert.ir.sharing import Sharing
-from wengert.ir.types import is_inexact
+from wengert.ir.types import cotangent_type, is_inexact
 
 __all__ = ["taylor"]
 

@@ -11,13 +11,11 @@ from wengert.ir.passes.early import early_sums
 from wengert.ir.passes.loops import prune_loops
 from wengert.ir.passes.plain import plain_products, plain_where_told
 from wengert.ir.passes.shapes import merge_shapes
-from wengert.ir.passes.stabilise import rewrite_forms
-from wengert.ir.passes.tiling import tiled
 
 __all__ = [
     "algebra", "common_subexpressions", "dead_code", "early_sums", "enclose_stacks", "fold_constants", "inline_bodies",
     "inline_calls", "inline_stacks", "merge_shapes", "plain_products", "plain_where_told", "prune_loops",
-    "rewrite_forms", "simplify", "stabilise", "tiled",
+    "simplify", "stabilise",
 ]  # fmt: skip
 
 
@@ -29,4 +27,6 @@ def simplify(graph: Graph) -> Graph:
 
 def stabilise(graph: Graph) -> Graph:
     """With known forms that lose digits or overflow replaced: see :mod:`wengert.ir.passes.stabilise`."""
+    from wengert.ir.passes.stabilise import rewrite_forms
+
     return simplify(rewrite_forms(dead_code(graph)))

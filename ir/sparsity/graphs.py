@@ -8,7 +8,6 @@ from typing import Any
 import numpy as np
 
 from wengert.ir import autodiff
-from wengert.ir.autodiff.forward import cotangent_type
 from wengert.ir.batching import directions
 from wengert.ir.build import Builder, Namespace
 from wengert.ir.graph import Graph, Value
@@ -16,7 +15,7 @@ from wengert.ir.passes import simplify
 from wengert.ir.sparsity.compression import Compression
 from wengert.ir.sparsity.patterns import Ints
 from wengert.ir.structure import LEAF, Structure
-from wengert.ir.types import ArrayType
+from wengert.ir.types import ArrayType, cotangent_type
 
 __all__ = ["entries_graph", "gradient_graph", "seeds_of", "with_places"]
 

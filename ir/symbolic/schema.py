@@ -11,7 +11,6 @@ import itertools
 from collections.abc import Iterator, Mapping, Sequence
 from typing import Any
 
-import numpy as np
 from attrs import evolve, field, frozen
 
 from wengert.ir.errors import GraphTypeError, SizeError
@@ -21,7 +20,7 @@ from wengert.ir.symbolic.sizes import NAME, RESERVED, Dim, Size, is_symbolic, na
 from wengert.ir.types import ArrayType
 
 __all__ = [
-    "RELATIONS", "Constraint", "Sizes", "Spec", "broken", "has_sizes", "instantiate", "sizes_complaints", "solve",
+    "RELATIONS", "Constraint", "Sizes", "broken", "has_sizes", "instantiate", "sizes_complaints", "solve",
     "unsolved",
 ]  # fmt: skip
 
@@ -65,22 +64,6 @@ class Sizes:
     def names(self) -> tuple[str, ...]:
         """The names, in order of first use."""
         return tuple(name for name, _ in self.witness)
-
-
-@frozen
-class Spec:
-    """What an argument will be: its shape, in which axes may be named, and its dtype."""
-
-    shape: tuple[Dim, ...]
-    dtype: np.dtype[Any]
-
-    @property
-    def type(self) -> ArrayType:
-        """The type of such an argument."""
-        return ArrayType(self.dtype, self.shape)  # type: ignore[arg-type]
-
-    def __array__(self, dtype: Any = None, copy: bool | None = None) -> Any:
-        raise TypeError("A wg.spec stands for no numbers: it is an argument of f.graph(...) alone.")
 
 
 def has_sizes(graph: Graph) -> bool:

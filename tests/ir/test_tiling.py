@@ -6,7 +6,8 @@ import pytest
 import wengert as wg
 from wengert.backends import protocol
 from wengert.ir import autodiff
-from wengert.ir.passes import tiled, tiling
+from wengert.ir.passes import tiling
+from wengert.ir.passes.tiling import tiled
 from wengert.ir.verify import verify
 
 RNG = np.random.default_rng(5)

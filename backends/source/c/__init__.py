@@ -22,10 +22,11 @@ from wengert.ir.errors import BackendError
 from wengert.ir.graph import Graph
 from wengert.ir.kinds import Elementwise
 from wengert.ir.ops import OPS
-from wengert.ir.passes import early_sums, simplify, tiled
+from wengert.ir.passes import early_sums, simplify
 from wengert.ir.passes.components import components
 from wengert.ir.passes.reroll import rolled
 from wengert.ir.passes.steps import small_steps
+from wengert.ir.passes.tiling import tiled
 from wengert.ir.symbolic.schema import Sizes
 from wengert.ir.symbolic.witnesses import FEWEST, larger
 
