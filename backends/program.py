@@ -26,7 +26,7 @@ from wengert.ir.build import Expr
 from wengert.ir.errors import GuardError
 from wengert.ir.graph import Graph
 from wengert.ir.ops.random import is_generator
-from wengert.ir.structure import Structure, flatten, leaf_paths, unflatten
+from wengert.ir.structure import describe, flatten, leaf_paths, unflatten
 from wengert.ir.types import ArrayType, KnownSize, Spec, is_inexact, type_of
 
 __all__ = ["Program", "as_input", "check_guards", "is_leaf", "load", "parse", "results_of", "source"]
@@ -333,17 +333,6 @@ class Program(Called):
         nodes = len(self.graph.nodes)
         inputs, backend = len(self.graph.inputs), self.backend or "default"
         return f"<Program {self.graph.name}: {inputs} inputs, {nodes} nodes, on {backend}>"
-
-
-def describe(structure: Structure) -> str:
-    """A structure in a few words: ``dict(w: array, b: array)``."""
-    if structure.kind == "leaf":
-        return "array"
-    if structure.kind == "static":
-        return repr(structure.static)
-    keys = structure.keys or range(len(structure.children))
-    inside = ", ".join(f"{k}: {describe(c)}" for k, c in zip(keys, structure.children, strict=True))
-    return f"{structure.name or structure.kind}({inside})"
 
 
 def load(path: str | os.PathLike[str]) -> Program:

@@ -14,7 +14,7 @@ from typing import Any
 import attrs
 from attrs import field, frozen
 
-__all__ = ["LEAF", "Signature", "Structure", "flatten", "leaf_paths", "only", "unflatten"]
+__all__ = ["LEAF", "Signature", "Structure", "describe", "flatten", "leaf_paths", "only", "unflatten"]
 
 
 @frozen(slots=True)
@@ -115,6 +115,17 @@ def _stand_in(structure: Structure) -> type:
     import dataclasses
 
     return dataclasses.make_dataclass(structure.name, structure.keys)
+
+
+def describe(structure: Structure) -> str:
+    """A structure in a few words: ``dict(w: array, b: array)``."""
+    if structure.kind == "leaf":
+        return "array"
+    if structure.kind == "static":
+        return repr(structure.static)
+    keys = structure.keys or range(len(structure.children))
+    inside = ", ".join(f"{k}: {describe(c)}" for k, c in zip(keys, structure.children, strict=True))
+    return f"{structure.name or structure.kind}({inside})"
 
 
 def only(structure: Structure, keep: Sequence[bool]) -> Structure:

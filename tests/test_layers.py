@@ -144,7 +144,7 @@ def violations(files):
         if length > LONGEST:
             broken.append(f"{path}: {length} lines, and {LONGEST} are the most")
         for line, there, level, lazy, typing in imports(files[path], modules):
-            wrong = "imports are absolute" if level else complaint(here, there, lazy, packages)
+            wrong = "imports are absolute" if level else complaint(here, there, lazy or typing, packages)
             if wrong:
                 broken.append(f"{path}:{line}: imports {'.' * level}{there}, but {wrong}")
             if not (level or lazy or typing) and there in modules:

@@ -10,12 +10,12 @@ from typing import Any, TypeAlias
 import numpy as np
 from attrs import frozen
 
-from wengert.backends.program import Program, describe, results_of
+from wengert.backends.program import Program, results_of
 from wengert.ir.batching import batch
 from wengert.ir.errors import GuardError, TraceError
 from wengert.ir.graph import Graph, Guard, Value
 from wengert.ir.ops import OPS
-from wengert.ir.structure import LEAF, Structure, flatten, leaf_paths
+from wengert.ir.structure import LEAF, Structure, describe, flatten, leaf_paths
 from wengert.ir.types import ArrayType
 from wengert.tracer.array import Array, TraceNamespace
 from wengert.tracer.callee import Call, Callee, Recorded

@@ -22,7 +22,7 @@ def stabilize(f: Any) -> Any:
     """``f`` with known forms that lose digits or overflow written as those that do not.
 
     log(1 + exp(x)), log of a sigmoid, logsumexp, softmax and its cross-entropy, exp(x) - 1, log(1 + x), 1 - cos(x),
-    sqrt(x**2 + y**2): the rows of :data:`wengert.ir.passes.stabilise.ROWS`.  Where the forms as written are fine,
+    sqrt(x**2 + y**2): the rows of :data:`wengert.ir.passes.stabilising.ROWS`.  Where the forms as written are fine,
     values and derivatives are the same but for rounding; elsewhere they become right.  Nothing else is touched.
 
     Parameters

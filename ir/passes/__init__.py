@@ -26,7 +26,7 @@ def simplify(graph: Graph) -> Graph:
 
 
 def stabilise(graph: Graph) -> Graph:
-    """With known forms that lose digits or overflow replaced: see :mod:`wengert.ir.passes.stabilise`."""
-    from wengert.ir.passes.stabilise import rewrite_forms
+    """With known forms that lose digits or overflow replaced: see :mod:`wengert.ir.passes.stabilising`."""
+    from wengert.ir.passes.stabilising import rewrite_forms
 
     return simplify(rewrite_forms(dead_code(graph)))

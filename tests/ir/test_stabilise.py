@@ -8,7 +8,7 @@ from attrs import evolve, frozen
 import wengert as wg
 from wengert.ir import autodiff
 from wengert.ir.passes import simplify, stabilise
-from wengert.ir.passes.stabilise import ROWS, rewrite_forms
+from wengert.ir.passes.stabilising import ROWS, rewrite_forms
 
 mp = mpmath.mp
 T = np.linspace(-4.0, 4.0, 9) + 0.3
