@@ -35,7 +35,7 @@ bench: .venv/ready  ## what gradients cost here, beside those of C by hand and o
 	$(PY) -m wengert.tools.bench
 
 bench-scale: .venv/ready  ## what large graphs cost, stage by stage, and how it grows
-	$(PY) -m wengert.tools.bench_scale --write docs/scale.md
+	$(PY) -m wengert.tools.bench.scale --write docs/scale.md
 
 clean:  ## everything that was made, .venv too
 	rm -rf .venv build demo dist wengert.egg-info .pytest_cache .mypy_cache .ruff_cache .hypothesis

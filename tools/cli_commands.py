@@ -238,14 +238,17 @@ def bench(*, which: str | None, write: Path | None, options: tuple[str, ...]) ->
     loops keep in memory, and a recurrent network trained; with "scale", cost against size. Further options, after --,
     are those of python -m wengert.tools.bench.
     """
+    if not Path(__file__).with_name("bench").exists():
+        message = "The benchmarks are not installed with wengert: clone its repository, and say `make bench` there."
+        raise MisuseError(message)
     if which == "scale":
-        from wengert.tools import bench_scale
+        from wengert.tools.bench import scale
 
-        bench_scale.run_all(write=write)
+        scale.run_all(write=write)
         return
     if which in ("bundle", "loops"):
-        from wengert.tools.bundle import bundle
-        from wengert.tools.loops import loops
+        from wengert.tools.bench.bundle import bundle
+        from wengert.tools.bench.loops import loops
 
         text = bundle() if which == "bundle" else loops()
         print(text)

@@ -6,7 +6,7 @@ import scipy.sparse
 from batches import BACKENDS
 
 import wengert as wg
-from wengert.tools import bundle
+from wengert.tools.bench import bundle
 
 ARGS = bundle.problem(4, 12, 30)
 

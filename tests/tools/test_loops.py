@@ -4,7 +4,7 @@ import numpy as np
 import pytest
 
 import wengert as wg
-from wengert.tools import loops
+from wengert.tools.bench import loops
 
 
 def test_a_schedule_keeps_less_and_gives_the_same_gradient():

@@ -13,7 +13,7 @@ from wengert.ir import autodiff, batching, passes, wire
 from wengert.ir.parser import parse
 from wengert.ir.text import dump
 from wengert.ir.verify import verify
-from wengert.tools import bench_scale
+from wengert.tools.bench import scale as bench_scale
 
 
 def chain(x):

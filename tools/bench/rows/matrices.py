@@ -7,7 +7,7 @@ from typing import Any
 import numpy as np
 
 from wengert.tools.bench.rows.row import Row
-from wengert.tools.bundle import problem, project
+from wengert.tools.bench.bundle import problem, project
 
 __all__ = ["ROWS"]
 

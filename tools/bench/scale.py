@@ -214,7 +214,7 @@ def run_all(sizes: Sequence[int] = SIZES, write: Path | None = None) -> None:
 
 def main() -> None:
     """The costs, as a program."""
-    parser = argparse.ArgumentParser(description=__doc__, prog="python -m wengert.tools.bench_scale")
+    parser = argparse.ArgumentParser(description=__doc__, prog="python -m wengert.tools.bench.scale")
     parser.add_argument("--sizes", type=float, nargs="+", default=SIZES, help="about how many nodes")
     parser.add_argument("--write", type=Path, help="write the tables into this file, too")
     given = parser.parse_args()

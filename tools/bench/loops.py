@@ -59,7 +59,7 @@ def workspace(schedule: str | int | None, steps: int) -> int:
 def _in_a_process(schedule: str | int | None, steps: int) -> tuple[float, float, list[float]]:
     """The same in a process of its own, whose memory nobody else has grown."""
     code = (
-        "import json; from wengert.tools.loops import measured; "
+        "import json; from wengert.tools.bench.loops import measured; "
         f"s, b, g = measured({schedule!r}, {steps}); print(json.dumps([s, b, g.ravel().tolist()]))"
     )
     import json

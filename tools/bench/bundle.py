@@ -87,7 +87,7 @@ and {m * n * 8 / 2**30:.3g} GiB."""
 
 def main() -> None:
     """The benchmark, as a program."""
-    parser = argparse.ArgumentParser(description=__doc__, prog="python -m wengert.tools.bundle")
+    parser = argparse.ArgumentParser(description=__doc__, prog="python -m wengert.tools.bench.bundle")
     for name, default in (("cameras", 49), ("points", 7776), ("observations", 31843)):
         parser.add_argument(f"--{name}", type=int, default=default)
     print(bundle(**vars(parser.parse_args())))
