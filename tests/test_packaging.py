@@ -108,3 +108,9 @@ def test_the_command_is_installed(installed):
     done = subprocess.run(command, capture_output=True, text=True, check=False)
     assert "Traceback" not in done.stderr, done.stderr
     assert done.stdout or done.stderr
+
+
+def test_the_benchmarks_are_a_clone_s(installed):
+    script = "from wengert.tools.cli_commands import bench; bench(which=None, write=None, options=())"
+    done = subprocess.run([installed, "-I", "-c", script], capture_output=True, text=True, check=False)
+    assert "clone its repository, and say `make bench` there" in done.stderr

@@ -6,8 +6,8 @@ from typing import Any
 
 import numpy as np
 
-from wengert.tools.bench.rows.row import Row
 from wengert.tools.bench.bundle import problem, project
+from wengert.tools.bench.rows.row import Row
 
 __all__ = ["ROWS"]
 
