@@ -222,6 +222,8 @@ class Array(Convertible):
         if self.is_plain and not is_traced((args, *kwargs.values())):
             return _above().natively(function, args, kwargs)
         implementation = _above().FUNCTIONS.get(function)
+        if implementation is None and function.__module__.startswith("numpy.polynomial."):
+            implementation = function.__wrapped__  # what NumPy dispatches of it is itself written in NumPy's terms
         if implementation is None:
             from wengert.tracer.numpy_api.refused import refusal
 

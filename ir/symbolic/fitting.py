@@ -17,7 +17,7 @@ from typing import Any
 import numpy as np
 
 from wengert.ir.errors import SizeError
-from wengert.ir.symbolic.sizes import Dim, Size, greatest, least, replace, size
+from wengert.ir.symbolic.sizes import Dim, greatest, least, replace, size
 
 __all__ = ["Fitter"]
 
@@ -215,8 +215,3 @@ def as_text(values: Sequence[Any]) -> str:
     """A few of the values, for a message."""
     shown = ", ".join(map(str, values[:4]))
     return f"{shown}, ..." if len(values) > 4 else shown
-
-
-def is_size(dim: Any) -> bool:
-    """Whether a dimension depends on a name."""
-    return type(dim) is Size

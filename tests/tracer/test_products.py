@@ -27,7 +27,7 @@ CHAPTER = Chapter({
     "polyval": (np.polyval, B, X), "polyval, plain": (lambda x: np.polyval([1.0, -2.0, 0.5], x), 0.3), "poly1d": (lambda x: np.poly1d([1.0, -2.0, 0.5])(x), X),
     "polyadd": (np.polyadd, A, B), "polysub": (np.polysub, B, A), "polymul": (np.polymul, A, B), "polydiv": (np.polydiv, A, B), "polyder": (lambda c: np.polyder(c, 2), A), "polyint": (lambda c: np.polyint(c, 2, [1.0, 2.0]), A),
     **{f.__name__: (f, *points, [[1.0, -2.0, 0.5], [0.25, 1.0, -1.0]]) for f, points in (
-        (np.polynomial.polynomial.polyval2d, (X, X + 1)), (np.polynomial.polynomial.polygrid2d, (B, A))) if f in FUNCTIONS},
+        (np.polynomial.polynomial.polyval2d, (X, X + 1)), (np.polynomial.polynomial.polygrid2d, (B, A))) if type(f) is type(np.polyval)},
     "poly": (np.poly, ROOTS),
     "sinc": (np.sinc, [0.0, 0.1, -0.49, 0.5, 0.51, -2.3, 7.7]), "i0": (np.i0, [0.0, 0.1, -3.0, 7.9, 8.1, -9.0]),
     **{f"emath {name}": (getattr(np.emath, name), [0.3, 0.7]) for name in ("sqrt", "log", "log2", "log10", "arcsin", "arccos", "arctanh")},

@@ -129,6 +129,3 @@ TABLE = {
     np.polyval: polyval, np.polyadd: _aligned(False), np.polysub: _aligned(True), np.polymul: polymul,
     np.polydiv: polydiv, np.polyder: polyder, np.polyint: polyint, np.poly: poly,
 }  # fmt: skip
-for _two in (np.polynomial.polynomial.polyval2d, np.polynomial.polynomial.polygrid2d):
-    if isinstance(_two, type(np.polyval)):  # what NumPy dispatches, from 2.1 on, is itself written in NumPy's terms
-        TABLE[_two] = _two.__wrapped__

@@ -10,7 +10,7 @@ import numpy as np
 from wengert.tracer.array import Array, TraceNamespace, converted, find_arrays, namespace_of, refuse
 
 __all__ = [
-    "NO", "array_of", "arrays_of", "as_array", "axis_of", "converted", "deliver", "lines", "only_defaults",
+    "NO", "array_of", "arrays_of", "as_array", "axis_of", "converted", "deliver", "lines",
     "plain_or_array", "promote", "refuse_plain_out", "restored",
 ]  # fmt: skip
 
@@ -96,10 +96,3 @@ def refuse_plain_out(out: Any) -> None:
                 "Leave out= away and use the result (y = y + x instead of y += x), or make the array with "
                 "np.zeros_like(traced).",
             )
-
-
-def only_defaults(function: str, **options: Any) -> None:
-    """Raise for an option that is given but not traced; its default is None or NumPy's no-value."""
-    for name, value in options.items():
-        if value is not None and value is not np._NoValue:  # noqa: SLF001 (the default of NumPy's own options)
-            raise refuse(f"{function}: the option {name}= is not traced yet.", f"Leave {name}= away.")
