@@ -111,6 +111,8 @@ _HOMES = {
     "tracer.symbolic": "spec",
 }  # fmt: skip
 
+_LAYERS = ("backends", "ir", "tools", "tracer")
+
 
 def __getattr__(name: str) -> Any:
     for home, names in _HOMES.items():
@@ -119,9 +121,11 @@ def __getattr__(name: str) -> Any:
             if public == name:
                 found = globals()[name] = getattr(import_module(f"wengert.{home}"), original or name)
                 return found
+    if name in _LAYERS:
+        return import_module(f"wengert.{name}")
     message = f"module {__name__!r} has no attribute {name!r}"
     raise AttributeError(message)
 
 
 def __dir__() -> list[str]:
-    return sorted({*globals(), *__all__})
+    return sorted({*globals(), *__all__, *_LAYERS})

@@ -58,6 +58,10 @@ def test_import_alone_loads_nothing():
     assert modules.isdisjoint({"attrs", "msgpack", "numpy"})
 
 
+def test_folders_are_attributes():
+    assert {"wengert.ir", "wengert.backends"} <= modules_after("import wengert; wengert.ir, wengert.backends")
+
+
 def test_a_first_gradient_loads_what_it_needs():
     modules = modules_after("import wengert as wg; assert wg.grad(wg.trace(lambda x: x * x))(2.0) == 4.0")
     assert [m for m in modules if any(f"{m}.".startswith(f"wengert.{late}.") for late in LATER)] == []
