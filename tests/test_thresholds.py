@@ -27,7 +27,7 @@ SOAK = bool(os.environ.get("WENGERT_SOAK"))
 CHUNKS, PER_CHUNK, C_SHARE = (60, 20, 2) if SOAK else (2, 6, 4)
 C = "backends.source.c"
 THRESHOLDS = {
-    "ir.passes.tiling": {"LEAST": 1, "GAIN": np.inf, "FEWEST": 2, "SMALL": 8, "SHARED": 8, "START": 0},
+    "ir.passes.tiles": {"LEAST": 1, "GAIN": np.inf, "FEWEST": 2, "SMALL": 8, "SHARED": 8, "START": 0},
     "ir.passes.components": {"PRODUCTS": 40, "JOINED": 0},
     "ir.passes.steps": {"MOVED": 0, "MOST": 18, "MEAN": 100},
     "ir.passes.reroll": {"FEWEST": 3}, "ir.passes.reroll.repeats": {"FEWEST": 3}, "ir.passes.reroll.steps": {"FEWEST": 3},

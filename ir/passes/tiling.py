@@ -3,232 +3,39 @@
 A program that treats 100,000 samples writes each intermediate array to memory and reads it again.  Where samples are
 treated side by side (:mod:`wengert.ir.passes.lanes`), the same nodes run on a tile of samples, then on the next: a
 ``scan`` whose steps are tiles.  What is summed over the samples is summed over a tile, and then over tiles.
-No value changes but by the order of such sums.
+No value changes but by the order of such sums.  Where a tile is too large for the nearest caches, work on it
+is cut along another axis again.
 """
 
 from __future__ import annotations
 
-import math
-from collections import Counter, defaultdict
 from collections.abc import Iterable, Sequence
 
-from attrs import define, evolve, field
+from attrs import evolve
 
 from wengert.ir.build import Builder
 from wengert.ir.graph import Constant, Graph, Node, Renamed, Value
-from wengert.ir.kinds import Contraction, Elementwise, Movement, Reduction
 from wengert.ir.ops import OPS
-from wengert.ir.passes.lanes import Lanes, Strand, together
 from wengert.ir.passes.last import emit_last, moved, narrowed
+from wengert.ir.passes.tiles import Plan, Region, bytes_of, planned
 
 __all__ = ["tiled"]
 
-#: Bytes: what stays in the nearest caches, and what stays in any.
-NEAR, FAR = 1 << 19, 1 << 23
-#: How much a byte costs from a near cache, from a far one, and from memory.
-COSTS = (0.1, 0.3, 1.0)
-#: Traffic, in weighed bytes, below which nothing is worth a loop more.
-LEAST = 1 << 20
-#: How much of the traffic may be left.
-GAIN = 0.7
-#: How much better tiles that leave rows over have to be: these are a second program to compile.
-REST = 1.5
-#: What a byte costs that is copied into another order.
-TURNED = 6
-#: Elements after the lanes below which lines are short; how much work on such lines there is for each element that is
-#: copied into another order, if the lanes are to lie last; the lanes of a vector: then they come in so many.
-SHORT, WORTH, EVEN = 16, 8, 8
-#: The least rows of a tile.
-FEWEST = 8
-#: What starting a tile costs, in weighed bytes.
-START = 4096
-#: Bytes of a sum that each tile gives on its own, to be added in pairs, and of those of all tiles: threads can share
-#: these.  Larger ones are carried from tile to tile.
-SMALL, SHARED = 4096, 1 << 20
 
-
-def tiled(graph: Graph, parts: int = 1) -> Graph:
+def tiled(graph: Graph, parts: int = 1, times: int = 1) -> Graph:
     """The graph with its long stretches of work on samples as scans over tiles, where that saves enough traffic.
 
     A scan that carries sums from tile to tile is in ``parts``, which can run at once: scans in a scan, each with sums
-    of its own.
+    of its own.  The graph runs so many ``times``, as a part of another.
     """
-    if sum(_bytes(v) for node in graph.nodes for v in node.results) < LEAST or graph.sizes is not None:
-        return graph
-    plans = [_Plan(graph, lanes, parts) for lanes in Lanes(graph).classes() if sum(map(_bytes, lanes)) >= LEAST]
-    paying = [plan for plan in plans if any(region.rows for region in plan.regions.values())]
-    return _Tiling(graph, max(paying, key=lambda plan: plan.saved)).run() if paying else graph
-
-
-def _bytes(value: Value) -> int:
-    return max(value.type.size, 0) * value.type.dtype.itemsize
-
-
-def _weighed(traffic: float, size: float) -> float:
-    """Traffic to and from something of this size that is used again and again: what is too much comes from further."""
-    near, far = min(size, NEAR), min(max(size - NEAR, 0), FAR - NEAR)
-    return traffic * sum(c * part for c, part in zip(COSTS, (near, far, size - near - far), strict=True)) / (size or 1)
-
-
-@define
-class Region:
-    """Nodes that can run tile by tile, the rows of a tile, 0 where that does not pay, and whether lanes lie last."""
-
-    nodes: list[Node] = field(factory=list)
-    rows: int = 0
-    last: bool = False
-
-    def place(self, value: Value, first: int) -> int:
-        """Where the lanes are of a value whose other axes in a tile come after the first ones."""
-        return value.type.ndim - 1 if self.last else first
-
-
-class _Plan:
-    """What can be tiled along one class of axes.
-
-    The nodes outside of phase k run before region k: all that they need of the lanes is from the regions before.
-    """
-
-    def __init__(self, graph: Graph, lanes: dict[Value, int], parts: int) -> None:
-        self.lanes, self.parts = lanes, parts
-        self.length = next(v.type.shape[axis] for v, axis in lanes.items())
-        self.producer = {v: node for node in graph.nodes for v in node.results}
-        self.uses = Counter(graph.used_values())
-        self.outside: dict[int, list[Node]] = defaultdict(list)
-        self.regions: dict[int, Region] = defaultdict(Region)
-        self.strands: dict[Node, Strand] = {}
-        #: What is the same for every lane: made where it is needed.
-        self.sources: dict[Value, Node] = {}
-        self._phase: dict[Value, int] = {}
-        for node in graph.nodes:
-            self._enlist(node)
-        region_of = {node: region for region in self.regions.values() for node in region.nodes}
-        #: The values of lanes that are needed beyond their region.
-        self.leaving = {v for v in graph.guarded_outputs if v in self.lanes}
-        for node in graph.nodes:
-            for v in node.operands:
-                if v in lanes and region_of.get(self.producer.get(v)) is not region_of.get(node):  # type: ignore[arg-type]
-                    self.leaving.add(v)
-        self.saved = sum(map(self._choose, self.regions.values()))
-
-    def _enlist(self, node: Node) -> None:
-        strand = self._follow(node)
-        phase = max((self._phase.get(v, 0) for v in node.operands), default=0)
-        if strand is None:
-            phase += any(self.producer.get(v) in self.strands and self._phase[v] == phase for v in node.operands)
-            self.outside[phase].append(node)
-        elif not strand.operands:
-            self.sources[node.result] = node
-        else:
-            self.strands[node] = strand
-            self.regions[phase].nodes.append(node)
-            phase += strand.result is None
-        self._phase.update(dict.fromkeys(node.results, phase))
-
-    def _follow(self, node: Node) -> Strand | None:
-        """The strand of the lanes, if all that the node has of them is in it."""
-        given = {k: self.lanes[v] for k, v in enumerate(node.operands) if v in self.lanes}
-        result = next((self.lanes[v] for v in node.results if v in self.lanes), None)
-        if not given and result is None:
-            return None
-        for strand in together(node):
-            if strand.result == result and strand.operands == given:
-                return strand if result is not None or node.result.type.dtype.kind in "fc" else None
-        return None
-
-    def summed(self, node: Node) -> bool:
-        """Whether a node of a region gives a sum over the lanes."""
-        return self.strands[node].result is None
-
-    def carries(self, size: int, tiles: int) -> bool:
-        """Whether a sum of so many bytes is carried from tile to tile."""
-        return size > max(SMALL, SHARED // tiles)
-
-    def tiles(self, region: Region, rows: int) -> int:
-        """How many whole tiles of so many rows, the same number in each part."""
-        tiles = self.length // rows
-        carry = any(self.summed(node) and self.carries(_bytes(node.result), tiles) for node in region.nodes)
-        return tiles // self.parts * self.parts if carry else tiles
-
-    # -- does it pay ------------------------------------------------------------------------------
-
-    def _choose(self, region: Region) -> float:
-        """Choose the rows of a tile; the traffic that this saves."""
-        made = {v for node in region.nodes for v in node.results}
-        read = {v for node in region.nodes for v in node.operands}
-        given = {v for v in read - made if v in self.lanes and v not in self.sources}
-        if not given:  # every lane is the same
-            return 0.0
-        stored, whole, sums = 0, 0, 0
-        readers: dict[Value, int] = defaultdict(int)
-        for node in region.nodes:
-            if isinstance(node.op, (Elementwise, Movement)) or self._folds(node):
-                continue
-            if self.summed(node):
-                sums += _bytes(node.result)
-            elif node.result in read:
-                stored += _bytes(node.result)
-            for value in node.operands:
-                if value in self.lanes:
-                    readers[self._origin(value)] += 1
-                else:
-                    whole += _bytes(value)
-        stored += sum(_bytes(v) for v in readers if v in made and isinstance(self.producer[v].op, Elementwise))
-        again = sum(_bytes(v) * (count - (v not in made)) for v, count in readers.items())
-        traffic, n = stored + again, self.length
-        before = _weighed(traffic, traffic)
-        leaving = self.leaving & made
-        copied = sum(map(_bytes, leaving))
-        outer = leaving | given
-        last = self._short(region) > WORTH * sum(v.type.size for v in outer if self.lanes[v] < v.type.ndim - 1)
-        #: Where the lanes do not lie outside as in a tile, an array is copied, element by element.
-        turned = sum(_bytes(v) for v in outer if self.lanes[v] or last)
-
-        def after(rows: int) -> float:
-            rest = n - self.tiles(region, rows) * rows
-            joined = 2 * copied + _weighed(traffic * rest / n, traffic * rest / n) if rest else 0
-            each = _weighed(whole, whole) + _weighed(2 * sums, sums) + START
-            total = n / rows * each + joined + _weighed(traffic, traffic * rows / n)
-            odd = -(-rows // EVEN) * EVEN / rows if last else 1
-            return total * odd * (REST if rest else 1) + TURNED * _weighed(turned, turned)
-
-        most = min(n // (4 * self.parts), 1 << 16)
-        rows = {b for b in range(FEWEST, most + 1) if n % b == 0 or b & (b - 1) == 0}
-        rows.update(b for k in range(1, 65) if FEWEST <= (b := n // (k * self.parts)) <= most)
-        best = min(sorted(rows), key=after, default=0)
-        if before < LEAST or not best or after(best) > GAIN * before:
-            return 0.0
-        region.rows, region.last = best, last
-        return before - after(best)
-
-    def _short(self, region: Region) -> int:
-        """Elements that are treated in short lines: products, sums over them and what is the same along them."""
-        count = 0
-        for node in region.nodes:
-            value = node.operands[0] if isinstance(node.op, Reduction) else node.result
-            line = math.prod(value.type.shape[self.lanes[value] + 1 :]) if value in self.lanes else 1
-            if 1 < line < SHORT and (isinstance(node.op, (Reduction, Contraction)) or node.op.name == "broadcast_to"):
-                count += value.type.size
-        return count
-
-    def _folds(self, node: Node) -> bool:
-        """Whether it sums what one loop computes for it alone."""
-        if not isinstance(node.op, Reduction):
-            return False
-        made = self.producer.get(node.operands[0])
-        return made is not None and isinstance(made.op, Elementwise) and self.uses[node.operands[0]] == 1
-
-    def _origin(self, value: Value) -> Value:
-        """What a loop that reads this has to load: views are looked through."""
-        while (node := self.producer.get(value)) and isinstance(node.op, Movement) and len(node.operands) == 1:
-            value = node.operands[0]
-        return value
+    plan = planned(graph, parts, times)
+    return _Tiling(graph, plan).run() if plan is not None else graph
 
 
 class _Tiling:
     """The graph written again, by a plan."""
 
-    def __init__(self, graph: Graph, plan: _Plan) -> None:
+    def __init__(self, graph: Graph, plan: Plan) -> None:
         self.graph, self.plan = graph, plan
         self.builder = Builder(graph.name)
         self.builder.inputs.extend(graph.inputs)
@@ -243,7 +50,8 @@ class _Tiling:
                 self._scan(plan.regions[k])
             else:
                 for node in plan.regions[k].nodes:
-                    self._copy(node)
+                    if node.result not in self.env:
+                        self._copy(node)
         for guard in self.graph.guards:
             b.guard(self._at(guard.value), guard.expected, guard.location)
         outputs = tuple(map(self._at, self.graph.outputs))
@@ -312,7 +120,7 @@ def _loop(b: Builder, part: _Part, rows: int, consts: Sequence[Value], entries: 
 class _Part:
     """The nodes of a region, as a graph of some rows."""
 
-    def __init__(self, plan: _Plan, region: Region, tiles: int) -> None:
+    def __init__(self, plan: Plan, region: Region, tiles: int) -> None:
         self.plan, self.region, nodes = plan, region, region.nodes
         made = {v for node in nodes for v in node.results}
         operands = dict.fromkeys(v for node in nodes for v in node.operands if v not in made)
@@ -323,7 +131,7 @@ class _Part:
         self.consts = [v for v in consts if not isinstance(v, Constant)]
         self.given = [v for v in operands if v in plan.lanes and v not in plan.sources]
         sums = [node.result for node in nodes if plan.summed(node)]
-        self.carried = [v for v in sums if plan.carries(_bytes(v), tiles)]
+        self.carried = [v for v in sums if plan.carries(bytes_of(v), tiles)]
         self.paired = [v for v in sums if v not in self.carried]
         self.leaving = [v for node in nodes for v in node.results if v in plan.leaving]
 
@@ -369,7 +177,8 @@ class _Part:
         if carried:
             sums = [b.emit(OPS["add"], pair) for pair in zip(before, sums, strict=True)]
         ends = [env[v] if last else moved(b, env[v], plan.lanes[v], 0) for v in self.leaving]
-        return b.graph([*sums, *(env[v] for v in self.paired), *ends])
+        body = b.graph([*sums, *(env[v] for v in self.paired), *ends])
+        return tiled(body, times=plan.length // rows if carried else 1)
 
 
 def _rows(b: Builder, value: Value, start: int, count: int) -> Value:

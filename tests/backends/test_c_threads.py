@@ -11,7 +11,7 @@ import wengert as wg
 from wengert.backends.source.c import BACKEND, blas, emit, threads, work
 from wengert.backends.source.c.cache import load
 from wengert.ir import autodiff
-from wengert.ir.passes import tiling
+from wengert.ir.passes import tiled, tiles
 
 pytestmark = pytest.mark.skipif(BACKEND.unavailable() is not None, reason="needs a C compiler")
 RNG = np.random.default_rng(0)
@@ -64,12 +64,12 @@ def test_a_loop_that_trusts_is_run_again(shared):
 
 def test_threads_share_the_tiles_of_a_program(shared, monkeypatch):
     for name, value in (("SMALL", 8), ("LEAST", 0), ("GAIN", np.inf)):
-        monkeypatch.setattr(tiling, name, value)
+        monkeypatch.setattr(tiles, name, value)
     X, W = RNG.normal(size=(200, 6)), RNG.normal(size=(6, 5))
     program = wg.trace(lambda X, W: np.sum(np.tanh(X @ W) ** 2)).graph(X, W)
     wg.threads(3)
     compiled = wg.grad(program.on("c"), argnums=(0, 1))
-    assert "THREAD *" in emit.Program(tiling.tiled(autodiff.vjp(program.graph, (0, 1)), 3), "p", hosted=True).text()
+    assert "THREAD *" in emit.Program(tiled(autodiff.vjp(program.graph, (0, 1)), 3), "p", hosted=True).text()
     wanted = wg.grad(program.on("numpy"), argnums=(0, 1))(X, W)
     for count in (3, 1, 2):
         wg.threads(count)

@@ -6,7 +6,7 @@ import pytest
 import wengert as wg
 from wengert.backends import protocol
 from wengert.ir import autodiff
-from wengert.ir.passes import tiling
+from wengert.ir.passes import tiles
 from wengert.ir.passes.tiling import tiled
 from wengert.ir.verify import verify
 
@@ -66,18 +66,18 @@ CASES = {
 @pytest.fixture
 def eager(monkeypatch):
     """Tiles whatever can be tiled."""
-    monkeypatch.setattr(tiling, "LEAST", 0)
-    monkeypatch.setattr(tiling, "GAIN", np.inf)
-    monkeypatch.setattr(tiling, "FEWEST", 3)
+    monkeypatch.setattr(tiles, "LEAST", 0)
+    monkeypatch.setattr(tiles, "GAIN", np.inf)
+    monkeypatch.setattr(tiles, "FEWEST", 3)
 
 
 @pytest.mark.parametrize(("parts", "last"), [(1, False), (3, False), (3, True)])
 @pytest.mark.parametrize("derived", ["value", "vjp", "jvp"])
 @pytest.mark.parametrize("name", CASES)
 def test_same_values(name, derived, parts, last, eager, monkeypatch):
-    monkeypatch.setattr(tiling, "SMALL", 4096 if parts == 1 else 8)
-    monkeypatch.setattr(tiling, "SHARED", 1024 if last else 0)
-    monkeypatch.setattr(tiling, "WORTH", -1 if last else 1 << 60)
+    monkeypatch.setattr(tiles, "SMALL", 4096 if parts == 1 else 8)
+    monkeypatch.setattr(tiles, "SHARED", 1024 if last else 0)
+    monkeypatch.setattr(tiles, "WORTH", -1 if last else 1 << 60)
     function, args = CASES[name]
     graph = wg.trace(function).graph(*args).graph
     active = tuple(i for i, v in enumerate(graph.inputs) if v.type.dtype.kind == "f")

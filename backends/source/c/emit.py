@@ -17,7 +17,7 @@ from wengert.backends.source.c.functions import ENVIRONMENT, Function, comment
 from wengert.backends.source.c.helpers import Helpers
 from wengert.backends.source.c.scalars import PARALLEL
 from wengert.backends.source.c.spelling import literal, part, stored
-from wengert.backends.source.c.work import WORK, calls_back, grain, work
+from wengert.backends.source.c.work import WITHIN, WORK, calls_back, grain, work
 from wengert.ir.graph import Constant, Graph, Guard, Node, Value
 from wengert.ir.types import SHORT_NAMES
 
@@ -56,12 +56,12 @@ class Program:
         self.failures: list[Failure] = []
         self.calls: list[Node] = []
         self.functions: list[str] = []
-        self._graphs: dict[tuple[Graph, bool], tuple[str, int]] = {}
+        self._graphs: dict[tuple[Graph, bool, float], tuple[str, int]] = {}
         self.workspace = self._function(graph, graph.guarded_outputs, name)
 
     def shares(self, node: Node) -> bool:
         """Whether threads share the steps of a scan: they carry nothing, call nobody back, and there is much to do."""
-        if not (self.hosted and self.parallel and node.op.name == "scan") or node.params["carries"]:
+        if not self.hosted or self.grain >= WITHIN or node.op.name != "scan" or node.params["carries"]:
             return False
         plain = node.params["length"] > 1 and not node.params["reverse"]
         return plain and work(node) >= WORK and not calls_back(node.params["graph"])
@@ -77,13 +77,19 @@ class Program:
         function.write(name)
         return function.workspace
 
-    def subgraph(self, graph: Graph, *, cold: bool = False) -> tuple[str, int]:
-        """The function of a called graph, written once, and the workspace it needs; ``cold`` if it is seldom run."""
-        key = graph, cold
+    def subgraph(self, graph: Graph, *, cold: bool = False, shared: bool = False) -> tuple[str, int]:
+        """The function of a called graph, written once, and the workspace it needs; ``cold`` if it is seldom run.
+
+        Where threads share what calls it, each runs it alone.
+        """
+        grain = WITHIN if shared else self.grain
+        key = graph, cold, grain
         if key not in self._graphs:
             name = f"f{len(self._graphs)}"
             self._graphs[key] = (name, 0)
+            before, self.grain = self.grain, grain
             self._graphs[key] = (name, self._function(graph, graph.outputs, name, cold=cold))
+            self.grain = before
         return self._graphs[key]
 
     def kernel(self, key: str, *, inner: bool, cold: bool) -> str:

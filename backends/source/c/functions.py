@@ -90,9 +90,10 @@ class Function:
         self._place_parameters()
         units = [u for u in self.plan.units if isinstance(u.last.op, Control)]
         self.called = {
-            u: {g: program.subgraph(g, cold=cold or g is u.last.params.get("careful")) for g in control.called(u.last)}
+            u: {g: program.subgraph(g, cold=cold or g is u.last.params.get("careful"), shared=program.shares(u.last))
+                for g in control.called(u.last)}
             for u in units
-        }
+        }  # fmt: skip
         sizes = {u: {g: size for g, (_, size) in called.items()} for u, called in self.called.items()}
         scratch = {u: control.scratch(u.last, sizes[u], program.shared_by(u.last)) for u in units}
         self.stacks = [v for u in units for v in u.last.results if is_stack(v.type)]

@@ -7,11 +7,14 @@ of them depends on.
 
 from __future__ import annotations
 
+from collections.abc import Sequence
+
 from attrs import evolve
 
 from wengert.ir.graph import Graph, Node, Value
 from wengert.ir.kinds import Cumulative, Elementwise, Indexing, Movement, Op, Reduction
 from wengert.ir.passes.plain import PLAIN, plainly
+from wengert.ir.types import STEPS
 
 __all__ = ["KEEPING", "trusting"]
 
@@ -30,22 +33,41 @@ def trusting(graph: Graph) -> Graph:
 
 
 def _scan(node: Node) -> Node:
-    body, c, m = node.params["graph"], node.params["consts"], node.params["carries"]
-    if not any(inner.op in PLAIN for inner in body.nodes):
+    body = node.params["graph"]
+    if not any(inner.op in PLAIN or inner.op.name == "scan" for inner in body.nodes):
         return node
-    carried = dict(zip(body.inputs[c : c + m], body.outputs[:m], strict=True))
+    carried = _carried(node)
     hidden = _hidden(body, carried)
-    nodes = tuple(
-        plainly(inner) if inner.op in PLAIN and inner.result not in hidden and _real(inner.result) else inner
-        for inner in body.nodes
-    )
-    reached = {new.result for new, old in zip(nodes, body.nodes, strict=True) if new is not old}
+    nodes, reached = [], set[Value]()
+    for inner in body.nodes:
+        plain, made = _plain(inner)
+        trusted = made and all(_real(v) and v not in hidden for v in made)
+        nodes.append(plain if trusted else inner)
+        reached.update(made if trusted else ())
     if not reached:
         return node
     while (more := _reached(body, carried, reached)) != reached:
         reached = more
     shown = tuple(k for k, v in enumerate(body.outputs) if v in reached)
-    return evolve(node, params={**node.params, "graph": body.evolve(nodes=nodes), "careful": body, "shown": shown})
+    plainer = body.evolve(nodes=tuple(nodes))
+    return evolve(node, params={**node.params, "graph": plainer, "careful": body, "shown": shown})
+
+
+def _plain(node: Node) -> tuple[Node, Sequence[Value]]:
+    """A node with plain products, and the results that tell of their NaN."""
+    if node.op in PLAIN:
+        return plainly(node), node.results
+    params = _scan(node).params if node.op.name == "scan" else {}
+    if "careful" not in params:
+        return node, ()
+    made = [node.results[k] for k in params["shown"]]
+    return evolve(node, params={**node.params, "graph": params["graph"]}), made
+
+
+def _carried(node: Node) -> dict[Value, Value]:
+    """What a step reads of the step before, and what it gives the next for it."""
+    body, c, m = node.params["graph"], node.params["consts"], node.params["carries"]
+    return dict(zip(body.inputs[c : c + m], body.outputs[:m], strict=True))
 
 
 def _real(value: Value) -> bool:
@@ -55,12 +77,18 @@ def _real(value: Value) -> bool:
 def _hidden(body: Graph, carried: dict[Value, Value]) -> set[Value]:
     """The values a NaN of which may be lost before it comes to a result."""
     hidden: set[Value] = {v for v in (*body.inputs, *body.outputs) if not _real(v)}
+    keeps: dict[Node, set[int]] = {}  # the operands of a scan a NaN of which comes to a result
+    for node in body.nodes:
+        if node.op.name == "scan" and node.params["length"] not in (0, STEPS):
+            within = _hidden(node.params["graph"], _carried(node))
+            keeps[node] = {k for k, v in enumerate(node.params["graph"].inputs) if v not in within}
     while True:
         before = len(hidden)
         hidden.update(after for v, after in carried.items() if v in hidden)
         for node in reversed(body.nodes):
             kept = all(_real(v) and v not in hidden for v in node.results)
-            hidden.update(v for k, v in enumerate(node.operands) if not (kept and _keeps(node.op, k)))
+            hidden.update(v for k, v in enumerate(node.operands) if not (kept and (
+                k in keeps[node] if node in keeps else _keeps(node.op, k))))
         if len(hidden) == before:
             return hidden
 

@@ -10,13 +10,15 @@ from wengert.ir.graph import Graph, Node
 from wengert.ir.kinds import Contraction, Control, Elementwise, Library, Movement
 from wengert.ir.storable import graphs_in
 
-__all__ = ["WORK", "calls_back", "cost_of", "grain", "work"]
+__all__ = ["WITHIN", "WORK", "calls_back", "cost_of", "grain", "work"]
 
 #: From how much work on several threads share a loop, in simple statements: some tenths of a millisecond, as it takes
 #: a thread that sleeps a tenth to wake.
 WORK = 1 << 21
 #: Of a program that does so much in all, a loop of this part of it: threads that are awake take a microsecond.
 AWAKE = 1 / 16
+#: In what one of several threads runs: no loop is worth it.
+WITHIN = 1e300
 #: What the call of a function counts.
 CALL = 16
 
