@@ -158,7 +158,10 @@ def _gathered(xp: Any, parts: Parts, kinds: Positions, source: Positions, offset
     for which in kinds.tolist():
         if which == PLAIN:
             assert parts.numbers is not None  # an element is plain
-            piece = xp.constant(parts.numbers)
+            numbers = parts.numbers
+            if numbers.tobytes() == numbers[:1].tobytes() * len(numbers):  # one is enough
+                numbers, offset = numbers[:1], np.where(source == PLAIN, 0, offset)
+            piece = xp.constant(numbers)
         else:
             piece = xp.reshape(xp.wrap(parts.values[which]), (parts.values[which].type.size,))
         pieces.append(piece)

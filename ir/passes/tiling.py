@@ -9,6 +9,7 @@ is cut along another axis again.
 
 from __future__ import annotations
 
+import functools
 from collections.abc import Iterable, Sequence
 
 from attrs import evolve
@@ -20,6 +21,9 @@ from wengert.ir.passes.last import emit_last, moved, narrowed
 from wengert.ir.passes.tiles import Plan, Region, bytes_of, planned
 
 __all__ = ["tiled"]
+
+#: How many parts are added at once.
+FEW = 8
 
 
 def tiled(graph: Graph, parts: int = 1, times: int = 1) -> Graph:
@@ -81,7 +85,7 @@ class _Tiling:
         made = _loop(b, part, rows, consts, entries)
         m, p = len(part.carried), len(part.paired)
         if several > 1:
-            made = [*(_sum(b, v) for v in made[:m]), *(_reshaped(b, v, (tiles, *v.type.shape[2:])) for v in made[m:])]
+            made = [*(_added(b, v) for v in made[:m]), *(_reshaped(b, v, (tiles, *v.type.shape[2:])) for v in made[m:])]
         sums = [*made[:m], *(_sum(b, v) for v in made[m : m + p])]
         left = [moved(b, v, region.place(v, 1), 1) for v in made[m + p :]]
         left = [_reshaped(b, v, (tiles * rows, *v.type.shape[2:])) for v in left]
@@ -196,6 +200,14 @@ def _reshaped(b: Builder, value: Value, shape: tuple[int, ...]) -> Value:
 def _zeros(b: Builder, value: Value) -> Value:
     zero = b.constant(value.type.dtype.type(0))
     return b.emit(OPS["broadcast_to"], (zero,), shape=value.type.shape)
+
+
+def _added(b: Builder, value: Value) -> Value:
+    """The sum over the first axis; of few as one loop that reads all of them."""
+    if (count := value.type.shape[0]) > FEW:
+        return _sum(b, value)
+    rows = (_reshaped(b, _rows(b, value, k, 1), value.type.shape[1:]) for k in range(count))
+    return functools.reduce(lambda x, y: b.emit(OPS["add"], (x, y)), rows)
 
 
 def _sum(b: Builder, value: Value) -> Value:

@@ -663,6 +663,29 @@ def test_a_scan_that_trusts_its_products_is_run_again(n, carries, reverse):
             np.testing.assert_array_equal(made, expected)
 
 
+def test_a_scan_in_a_scan_is_trusted_by_the_outer_one():
+    """Which runs again where a NaN of the inner one's products shows in what comes of it."""
+    p, ts = np.array([0.0, 1.0]), np.ones((3, 2))
+    b = Builder("outer")
+    c, t = b.input(type_of(p)), b.input(type_of(ts))
+    step = graph_of(lambda xp, p, c, t: c + xp.scale(p, t), p, p, p)
+    given, made = b.input(type_of(p)), {"graph": step, "length": 3, "consts": 1, "carries": 1, "reverse": False}
+    body = b.graph([b.emit(OPS["negative"], (b.emit_all(OPS["scan"], (given, c, t), **made)[0],))])
+    body = body.evolve(inputs=(given, t, c))
+    b = Builder("loop")
+    x, start, s = (b.input(type_of(v)) for v in (p, p, ts))
+    params = {"graph": body.evolve(inputs=(given, t, c)), "length": 2, "consts": 2, "carries": 1, "reverse": False}
+    graph = b.graph(b.emit_all(OPS["scan"], (x, s, start), **params))
+    (node,) = trusting(graph).nodes
+    (inner,) = (n for n in node.params["graph"].nodes if n.op.name == "scan")
+    assert "careful" not in inner.params
+    assert "scale" not in [n.op.name for n in inner.params["graph"].nodes]
+    ours, theirs = BACKEND.compile(graph), REFERENCE.compile(graph)
+    for bad in (1.0, np.inf, np.nan):
+        ts[1, 0] = bad
+        np.testing.assert_array_equal(ours([p, p, ts])[0], theirs([p, p, ts])[0])
+
+
 @pytest.mark.parametrize("short", ["f64", "f32"])
 def test_short_loops_in_whole_vectors(short):
     """Elements that lie in two vectors are computed twice, and counted once."""

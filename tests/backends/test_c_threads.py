@@ -35,8 +35,14 @@ def field(x):
     return np.sum(np.sin(x[:, 1:] * x[:, :-1]) * x[0, 0]) + np.sum(x[:, ::-1] ** 3)
 
 
+def moved(x):  # gathers, copies in another order, many small products
+    y = x[np.arange(len(x))[::-1] // 2].reshape(-1, 4, 9)
+    return np.cumsum(y @ y.transpose(0, 2, 1), axis=2) + (y @ np.arange(9.0))[:, None]
+
+
 @pytest.mark.parametrize(
-    ("f", "shape"), [(energy, (5000,)), (energy, (70,)), (field, (3, 700)), (field, (900, 4)), (np.exp, (300,))]
+    ("f", "shape"),
+    [(energy, (5000,)), (energy, (70,)), (field, (3, 700)), (field, (900, 4)), (np.exp, (300,)), (moved, (12, 36))],
 )
 def test_the_same_bits_however_many(f, shape, shared):
     x = RNG.normal(size=shape)

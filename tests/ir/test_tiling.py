@@ -130,3 +130,15 @@ def test_a_large_program_is_tiled():
     graph = autodiff.vjp(wg.trace(logistic).graph(w, X, y).graph, (0,))
     (scan,) = (node for node in tiled(graph).nodes if node.op.name == "scan")
     assert 100 * 8 * (20_000 // scan.params["length"]) <= 1 << 20  # a tile of X stays in the cache
+
+
+def test_a_large_tile_is_cut_again():
+    """Along the components; what is made of a sample and a mean is made again, and not kept for the reverse sweep."""
+    args = normal(50), normal(50, 64), normal(50, 64, 64), np.zeros((1000, 64))
+    graph = autodiff.vjp(wg.trace(lambda *v: mixture(*v)[0]).graph(*args).graph, (0, 1, 2))
+    (samples,) = (node for node in tiled(graph).nodes if node.op.name == "scan")
+    components = [node for node in samples.params["graph"].nodes if node.op.name == "scan"]
+    made = [[inner.op.name for inner in node.params["graph"].nodes] for node in components]
+    assert len(made) > 1
+    assert sum("subtract" in names and any("einsum" in name for name in names) for names in made) > 1
+    assert sum(v.type.ndim == 4 and v.type.shape[-1] == 64 for node in components for v in node.results) < 3

@@ -24,6 +24,7 @@ from wengert.ir.kinds import Elementwise
 from wengert.ir.ops import OPS
 from wengert.ir.passes import early_sums, simplify
 from wengert.ir.passes.components import components
+from wengert.ir.passes.gathers import gathered_parts
 from wengert.ir.passes.reroll import rolled
 from wengert.ir.passes.steps import small_steps
 from wengert.ir.passes.tiling import tiled
@@ -63,6 +64,14 @@ class CBackend(SourceBackend):
         exact = lambda: build(tiled(graph, threads.threads()))
         early = early_sums(graph)
         return exact() if early is None else Trusting(build(tiled(early, threads.threads())), exact)
+
+    def derivative(
+        self, derived: Graph, moving: range, ends: range, then: Callable[[Graph], Graph] | None = None
+    ) -> Run:
+        """A derived graph, built; what goes back to known places is taken from there."""
+        graph = derived if then is None else then(derived)
+        lean = gathered_parts(graph)
+        return self.build(graph if lean is graph else simplify(lean))
 
     def abandon(self) -> None:
         """End the compilers that run: Python is about to end."""

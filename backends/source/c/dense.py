@@ -98,7 +98,7 @@ def _by_blas(p: Product, name: str, inner: Sequence[Axis]) -> bool:
     begun = found.begun(p.kernel, name, p.dtype, math.prod(a.size for a in inner))
     sizes, beta = ", ".join(str(a.size) for a in inner), literal(int(add), p.dtype)
     given = [begun, sizes, x, *map(str, left), y, *map(str, right), beta, out, str(row.out)]
-    p.around(inner, f"{', '.join(given)});", add=add)
+    p.around(inner, f"{', '.join(given)});", add=add, shared=False)
     return True
 
 

@@ -10,10 +10,10 @@ import numpy as np
 
 from wengert.backends.source.c.bodies import Body
 from wengert.backends.source.c.plan import Plan, Unit
-from wengert.backends.source.c.scalars import Kernel
+from wengert.backends.source.c.scalars import PARALLEL, Kernel
 from wengert.backends.source.c.spelling import literal, spell, stored
 from wengert.backends.source.c.views import View, box, coalesce, pieces_of, whole
-from wengert.ir.graph import Node, Value
+from wengert.ir.graph import Constant, Node, Value
 from wengert.ir.kinds import c_strides
 
 __all__ = ["Nest", "copy", "cumulative", "gather", "open_flat", "run_body", "scatter"]
@@ -146,6 +146,8 @@ def copy(kernel: Kernel, plan: Plan, unit: Unit) -> None:
         if plan.homes.get(source.base) == (node.result, target.offset):
             continue  # it was written there
         nest = Nest(kernel, piece.size, [source, target])
+        if nest.shape and math.prod(piece.size) >= kernel.grain:
+            kernel.line(PARALLEL)
         nest.enter()
         nest.store(target, nest.load(source))
         nest.leave()
@@ -203,17 +205,22 @@ def _turned(view: View, axis: int) -> View:
 
 
 def _indexed(kernel: Kernel, node: Node, size: int, move: Callable[[str], None], shape: tuple[int, int]) -> None:
-    """Check every index, then move line by line: nothing moves before all are known to be good."""
-    indices = kernel.read(node.operands[1])
-    count = node.operands[1].type.size
+    """Check every index that is not known, then move line by line: nothing moves before all are known to be good."""
+    given = node.operands[1]
+    indices, count = kernel.read(given), given.type.size
     lines, inner = shape
-    kernel.open(f"for (ptrdiff_t k = 0; k < {count}; ++k)")
-    kernel.line(f"if ({indices}[k] < 0 || {indices}[k] >= {size}) {kernel.fail('index', node)}")
-    kernel.close()
+    if not (isinstance(given, Constant) and ((given.array >= 0) & (given.array < size)).all()):
+        kernel.open(f"for (ptrdiff_t k = 0; k < {count}; ++k)")
+        kernel.line(f"if ({indices}[k] < 0 || {indices}[k] >= {size}) {kernel.fail('index', node)}")
+        kernel.close()
     if 0 in (lines, inner, count):
         return
-    kernel.open(f"for (ptrdiff_t i = 0; i < {lines}; ++i)")
-    kernel.open(f"for (ptrdiff_t k = 0; k < {count}; ++k)")
+    shared = node.op.gather and lines * count * inner >= kernel.grain  # type: ignore[attr-defined]
+    for name, steps in (("i", lines), ("k", count)):
+        if shared and steps > 1:
+            kernel.line(PARALLEL)
+            shared = False
+        kernel.open(f"for (ptrdiff_t {name} = 0; {name} < {steps}; ++{name})")
     kernel.open(f"for (ptrdiff_t j = 0; j < {inner}; ++j)")
     at = f"(i * {count} + k) * {inner} + j"
     kernel.line(f"const ptrdiff_t there = (i * {size} + {indices}[k]) * {inner} + j;")

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import math
 from collections.abc import Iterable, Sequence
 from typing import Any
 
@@ -10,7 +11,7 @@ from attrs import define, evolve, frozen
 
 from wengert.backends.source.c.loops import fill, index_text, open_flat
 from wengert.backends.source.c.plan import Plan, Unit
-from wengert.backends.source.c.scalars import Kernel
+from wengert.backends.source.c.scalars import PARALLEL, Kernel
 from wengert.backends.source.c.spelling import literal, spell
 from wengert.backends.source.c.views import View, whole
 from wengert.ir.kinds import Contraction
@@ -106,11 +107,15 @@ class Product:
         """The addresses in x, y and the result that the other loops stand at."""
         return [self.first(which, inner) for which in ("x", "y", "out")]
 
-    def around(self, inner: Sequence[Axis], call: str, *, add: bool) -> None:
-        """A call in loops over all other axes.  What it computes is added to the result, or is written there."""
+    def around(self, inner: Sequence[Axis], call: str, *, add: bool, shared: bool = True) -> None:
+        """A call in loops over all other axes, which threads may share.  What it computes is added to the result, or is
+        written there."""
         outer = [a for a in (*self.free, *self.summed) if a not in inner]
         if add:
             self.fill()
+        work = math.prod(a.size for a in (*self.free, *self.summed))
+        if shared and outer and outer[0].out and work >= self.kernel.grain:
+            self.kernel.line(PARALLEL)
         self.enter(outer)
         self.kernel.line(call)
         self.leave(len(outer))
