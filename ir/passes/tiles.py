@@ -76,17 +76,6 @@ def _missing(region: Region) -> set[Value]:
     return {v for node in region.nodes for v in node.operands} - {v for node in region.nodes for v in node.results}
 
 
-def _needed(region: Region, copied: set[Node], read: set[Value]) -> list[Node]:
-    """The nodes of a region without those copied ones of which others alone read the results."""
-    nodes: list[Node] = []
-    own: set[Value] = set()
-    for node in reversed(region.nodes):
-        if node not in copied or not read.isdisjoint(node.results) or not own.isdisjoint(node.results):
-            nodes.append(node)
-            own.update(node.operands)
-    return nodes[::-1]
-
-
 class Plan:
     """What can be tiled along one class of axes.
 
@@ -108,25 +97,22 @@ class Plan:
             self._enlist(node)
         outside = {v for nodes in self.outside.values() for node in nodes for v in node.operands}
         kept = outside.union(graph.guarded_outputs)
-        if copied := {node for region in self.regions.values() for node in self._again(graph, region, kept)}:
-            read = kept.union(*map(_missing, self.regions.values()))
-            for region in self.regions.values():
-                region.nodes = _needed(region, copied, read)
+        for region in self.regions.values():
+            self._again(graph, region, kept)
         #: The values of lanes that are needed beyond their region.
         self.leaving = {v for v in kept.union(*map(_missing, self.regions.values())) if v in lanes}
         self.saved = sum(map(self._choose, self.regions.values()))
 
-    def _again(self, graph: Graph, region: Region, kept: set[Value]) -> list[Node]:
-        """Make in this region, too, what costs less to make than to keep; the nodes that do."""
+    def _again(self, graph: Graph, region: Region, kept: set[Value]) -> None:
+        """Make in this region, too, what costs less to make than to keep."""
         if not (wanted := {v for v in _missing(region) - kept if self._light(v)}):
-            return []
+            return
         copied: list[Node] = []
         for node in reversed(graph.nodes):
             if node in self.strands and wanted.intersection(node.results):
                 copied.insert(0, node)
                 wanted.update(v for v in node.operands if self._origin(v) is not v)
         region.nodes = [*copied, *(node for node in region.nodes if node not in copied)]
-        return copied
 
     def _light(self, value: Value) -> bool:
         """Whether a value is cheap to make, of what is much smaller and of one product at most."""

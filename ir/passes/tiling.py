@@ -17,6 +17,7 @@ from attrs import evolve
 from wengert.ir.build import Builder
 from wengert.ir.graph import Constant, Graph, Node, Renamed, Value
 from wengert.ir.ops import OPS
+from wengert.ir.passes.basic import dead_code
 from wengert.ir.passes.last import emit_last, moved, narrowed
 from wengert.ir.passes.tiles import Plan, Region, bytes_of, planned
 
@@ -59,7 +60,7 @@ class _Tiling:
         for guard in self.graph.guards:
             b.guard(self._at(guard.value), guard.expected, guard.location)
         outputs = tuple(map(self._at, self.graph.outputs))
-        return self.graph.evolve(nodes=tuple(b.nodes), outputs=outputs, guards=tuple(b.guards))
+        return dead_code(self.graph.evolve(nodes=tuple(b.nodes), outputs=outputs, guards=tuple(b.guards)))
 
     def _at(self, value: Value) -> Value:
         if value not in self.env and value in self.plan.sources:
@@ -181,7 +182,7 @@ class _Part:
         if carried:
             sums = [b.emit(OPS["add"], pair) for pair in zip(before, sums, strict=True)]
         ends = [env[v] if last else moved(b, env[v], plan.lanes[v], 0) for v in self.leaving]
-        body = b.graph([*sums, *(env[v] for v in self.paired), *ends])
+        body = dead_code(b.graph([*sums, *(env[v] for v in self.paired), *ends]))
         return tiled(body, times=plan.length // rows if carried else 1)
 
 
