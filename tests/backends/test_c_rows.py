@@ -7,7 +7,7 @@ import pytest
 
 import wengert as wg
 from wengert.backends import protocol
-from wengert.backends.source.c import BACKEND, blocked, fused, work
+from wengert.backends.source.c import BACKEND, blocked, emit, fused, work
 from wengert.backends.source.c.build import build
 from wengert.backends.source.c.plan import ROWS
 from wengert.ir import autodiff
@@ -75,9 +75,9 @@ def test_a_loss_and_its_gradient_are_one_loop():
 def joined(x, y):
     """Rows of what is computed, given, the same in every row, and there twice; and a sum of what is computed."""
     r = np.sqrt(x[:, 0] ** 2 + x[:, 3] ** 2)
-    far = r > 1.0
+    far = r > 1.0 + x[:, 2] * x[:, 4] * x[:, 5] * x[:, 6] * x[:, 7] * x[:, 8]
     bent = np.where(far, np.sin(y) / r, x[:, 1] * y)
-    out = np.stack([bent, r, np.full(len(y), 0.5), x[:, 2], bent, y[::-1]], axis=1)
+    out = np.stack([bent, r, np.full(len(y), 0.5), x[:, 2], bent, y[::-1], x[:, 8], r * r, -bent], axis=1)
     return out, np.sum(bent * r), np.where(far, bent, -bent) + 1.0, np.concatenate([r[:, None], x, y[:, None]], axis=1)
 
 
@@ -88,9 +88,11 @@ def test_rows_in_blocks(n, part, monkeypatch):
     if part < 10:
         monkeypatch.setattr(work, "WORK", 1)
         monkeypatch.setattr(fused, "LONG", 1)
-    x, y = RNG.normal(size=(n, 5)), RNG.normal(size=n)
+    x, y = RNG.normal(size=(n, 9)), RNG.normal(size=n)
     graph = wg.trace(joined).graph(x, y).graph
+    text = emit.Program(graph, "p", hosted=True).text()
     assert f"+ {ROWS} <" in BACKEND.emit(graph)
+    assert all(f"turn_f64({to_rows}, " in text for to_rows in (0, 1))  # rows of eight numbers and more
     for values in ((), (0.0, np.nan, np.inf, 1e300)):
         x[: len(values), 0], y[len(y) - len(values) :] = values, values
         same_as_numpy(graph, [x, y])

@@ -7,12 +7,13 @@ the other, with buffers for what goes from one to the next, and what is to lie i
 
 from __future__ import annotations
 
+import itertools
 from collections.abc import Callable, Iterable, Mapping, Sequence
 
 import numpy as np
 
 from wengert.backends.source.c.bodies import Body, Step
-from wengert.backends.source.c.loops import Nest
+from wengert.backends.source.c.loops import Nest, index_text
 from wengert.backends.source.c.plan import ROWS, in_blocks
 from wengert.backends.source.c.scalars import Kernel, weight
 from wengert.backends.source.c.spelling import literal, local
@@ -20,6 +21,69 @@ from wengert.backends.source.c.views import View
 
 __all__ = ["Blocks"]
 
+_TURN = """\
+/* Rows of at least TILE numbers from columns, or the other way round: so many of each at a time, in registers. */
+#ifndef __has_builtin
+#define __has_builtin(x) 0
+#endif
+#if !__has_builtin(__builtin_shufflevector)
+#elif __BIGGEST_ALIGNMENT__ == 64
+#define TILE 8
+#elif __BIGGEST_ALIGNMENT__ == 32
+#define TILE 4
+#endif
+#ifdef TILE
+#define MIXED __builtin_shufflevector
+typedef T tile_S __attribute__((vector_size(__BIGGEST_ALIGNMENT__), aligned(sizeof(T)), may_alias));
+static inline __attribute__((always_inline)) void exchanged_S(tile_S *x, tile_S *y)
+{
+#if TILE == 8
+    for (int k = 0; k < 8; k += 2) {
+        y[k] = MIXED(x[k], x[k + 1], 0, 8, 2, 10, 4, 12, 6, 14);
+        y[k + 1] = MIXED(x[k], x[k + 1], 1, 9, 3, 11, 5, 13, 7, 15);
+    }
+    for (int j = 0; j < 8; j += 4)
+        for (int k = j; k < j + 2; ++k) {
+            x[k] = MIXED(y[k], y[k + 2], 0, 1, 8, 9, 4, 5, 12, 13);
+            x[k + 2] = MIXED(y[k], y[k + 2], 2, 3, 10, 11, 6, 7, 14, 15);
+        }
+    for (int k = 0; k < 4; ++k) {
+        y[k] = MIXED(x[k], x[k + 4], 0, 1, 2, 3, 8, 9, 10, 11);
+        y[k + 4] = MIXED(x[k], x[k + 4], 4, 5, 6, 7, 12, 13, 14, 15);
+    }
+#else
+    const tile_S a = MIXED(x[0], x[1], 0, 4, 2, 6), b = MIXED(x[0], x[1], 1, 5, 3, 7);
+    const tile_S c = MIXED(x[2], x[3], 0, 4, 2, 6), d = MIXED(x[2], x[3], 1, 5, 3, 7);
+    y[0] = MIXED(a, c, 0, 1, 4, 5), y[1] = MIXED(b, d, 0, 1, 4, 5);
+    y[2] = MIXED(a, c, 2, 3, 6, 7), y[3] = MIXED(b, d, 2, 3, 6, 7);
+#endif
+}
+#endif
+static void turn_S(int to_rows, ptrdiff_t m, ptrdiff_t n, T *const *columns, T *rows, ptrdiff_t step)
+{
+    ptrdiff_t i = 0;
+#ifdef TILE
+    for (; i + TILE <= m; i += TILE)
+        for (ptrdiff_t j = 0; j < n; j += TILE) {
+            const ptrdiff_t at = j + TILE <= n ? j : n - TILE;
+            tile_S x[TILE], y[TILE];
+            for (int k = 0; k < TILE; ++k)
+                x[k] = *(tile_S *)(to_rows ? columns[at + k] + i : rows + (i + k) * step + at);
+            exchanged_S(x, y);
+            for (int k = 0; k < TILE; ++k)
+                *(tile_S *)(to_rows ? rows + (i + k) * step + at : columns[at + k] + i) = y[k];
+        }
+#endif
+    for (; i < m; ++i)
+        for (ptrdiff_t j = 0; j < n; ++j)
+            if (to_rows)
+                rows[i * step + j] = columns[j][i];
+            else
+                columns[j][i] = rows[i * step + j];
+}
+"""
+#: Numbers side by side, from which on rows are turned in registers.
+TURNED = 8
 #: Statements in one loop.
 PART = 250
 #: Statements for each column that is copied, from which on that pays.
@@ -67,9 +131,9 @@ class Blocks:
             return env[view]
 
         loop = f"for (ptrdiff_t {i} = {top}; {i} < {end}; ++{i})"
-        if self.columns:
+        if columns := self._turn([(view, view) for view in self.columns], buffers, top, end, to_rows=0):
             k.open(loop)
-            for view in self.columns:
+            for view, _ in columns:
                 k.line(f"{buffers[view]} = {self.nest.load(view)};")
             k.close()
         for steps in parts:
@@ -85,13 +149,46 @@ class Blocks:
                     k.line(f"{buffers[view]} = {env[view]};")
             then(env)
             k.close()
-        if self.rows:
+        if rows := self._turn(self.rows, buffers, top, end, to_rows=1):
             k.open(loop)
             env = {}
-            for view, target in sorted(self.rows, key=lambda pair: pair[1].offset):
+            for view, target in rows:
                 self.nest.store(target, at(env, view, view.base.type.dtype))
             k.close()
         k.close()
+
+    def _turn(
+        self, pairs: Sequence[tuple[View, View]], buffers: Mapping[View, str], top: str, end: str, *, to_rows: int
+    ) -> list[tuple[View, View]]:
+        """Turn columns, in buffers, into what lies side by side in rows, or these into columns; which pairs are left.
+
+        Among them is what has no buffer: there, something else is written first.
+        """
+        bases = list(dict.fromkeys(place.base for _, place in pairs))
+        left, run = [], list[tuple[View, View]]()
+        ordered = sorted(pairs, key=lambda pair: (bases.index(pair[1].base), pair[1].offset))
+        for pair, after in itertools.zip_longest(ordered, ordered[1:]):
+            run.append(pair)
+            place, others = pair[1], after and after[1]
+            step = self.nest.strides[place]
+            if others and others.base is place.base and others.offset == place.offset + 1 and (
+                self.nest.strides[others] == step):
+                continue
+            kept = [buffers[view].partition("[")[0] for view, _ in run if view in buffers]
+            first = run[0][1]
+            dtype = first.base.type.dtype
+            if dtype == np.float64 and self.kernel.helpers.hosted and len(run) >= TURNED and 2 * len(kept) > len(run):
+                k, columns, turn = self.kernel, self.kernel.name("t"), self.kernel.helpers.write("turn", dtype, _TURN)
+                names = (buffers[view].partition("[")[0] if view in buffers else kept[0] for view, _ in run)
+                k.line(f"double *const {columns}[] = {{{', '.join(names)}}};")
+                base = k.write(first.base) if to_rows else k.read(first.base)
+                at = f"(double *)&{base}[{index_text(first.offset, step, [top])}]"
+                k.line(f"{turn}({to_rows}, {end} - {top}, {len(run)}, {columns}, {at}, {step[0]});")
+                left += [(view, target) for view, target in run if view not in buffers]
+            else:
+                left += run
+            run = []
+        return left
 
     def _kept(self, parts: Sequence[Sequence[Step]]) -> Iterable[View]:
         """What has a buffer: columns, and what is read by a later loop than the one that computes it."""
