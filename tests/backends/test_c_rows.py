@@ -85,6 +85,7 @@ def joined(x, y):
 def test_rows_in_blocks(n, part, monkeypatch):
     """In loops of few statements too, shared by threads, with zeros, NaN, infinities and huge angles."""
     monkeypatch.setattr(blocked, "PART", part)
+    monkeypatch.setattr(blocked, "EACH", 0)
     if part < 10:
         monkeypatch.setattr(work, "WORK", 1)
         monkeypatch.setattr(fused, "LONG", 1)
