@@ -11,7 +11,8 @@ import wengert as wg
 from wengert.backends.source.c import BACKEND, blas, emit, threads, work
 from wengert.backends.source.c.cache import load
 from wengert.ir import autodiff
-from wengert.ir.passes import tiled, tiles
+from wengert.ir.passes import tiles
+from wengert.ir.passes.tiling import tiled
 
 pytestmark = pytest.mark.skipif(BACKEND.unavailable() is not None, reason="needs a C compiler")
 RNG = np.random.default_rng(0)
