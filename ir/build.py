@@ -18,7 +18,7 @@ from wengert.ir.graph import Constant, Graph, Guard, Location, Node, Renamed, Va
 from wengert.ir.kinds import Cumulative, Elementwise, Op, Reduction
 from wengert.ir.ops import OPS
 from wengert.ir.promotion import PYTHON_SCALAR, inferred, plan
-from wengert.ir.types import SHORT_NAMES, ArrayType, shared
+from wengert.ir.types import SHORT_NAMES, ArrayType, shared, type_of
 
 __all__ = ["Builder", "Expr", "Namespace"]
 
@@ -57,11 +57,20 @@ class Builder:
         return value
 
     def constant(self, value: Any) -> Constant:
-        """The constant for a Python scalar, NumPy scalar or array; equal ones are one."""
+        """The constant for a Python scalar, NumPy scalar or array; equal ones are one.
+
+        A Python int beyond int64 stays one, as an object, until it is cast to the dtype of what it meets.
+        """
         key = (type(value), value) if type(value) in (int, float) and value else None  # 0.0 is not -0.0
         if key is None or key not in self._numbers:
-            self._numbers[key] = self.adopt(Constant.of(value))
+            beyond = type(value) is int and not -(2**63) <= value < 2**63
+            made = Constant(type_of(value), array=np.array(value)) if beyond else self.adopt(Constant.of(value))
+            self._numbers[key] = made
         return self._numbers[key]
+
+    def beyond(self) -> list[Constant]:
+        """The Python ints that int64 does not hold."""
+        return [c for c in self._numbers.values() if c.type.weak and c.array.dtype != c.type.dtype]
 
     def adopt(self, constant: Constant) -> Constant:
         """This constant, or the equal one that is already here."""

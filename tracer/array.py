@@ -228,7 +228,8 @@ class Array(Convertible):
             from wengert.tracer.numpy_api.refused import refusal
 
             raise refusal(function)
-        return implementation(*_above().plainly(implementation, args), **kwargs)
+        args, kwargs = _above().plainly(implementation, args, kwargs)
+        return implementation(*args, **kwargs)
 
     def __array__(self, dtype: Any = None, copy: bool | None = None) -> Any:
         from wengert.tracer.numpy_api import special

@@ -196,6 +196,12 @@ class Trace:
         if frozen:
             graph = substitute(graph, frozen)
         used = set(graph.used_values())
+        for constant in used.intersection(self.builder.beyond()):
+            message = (
+                f"Python integer {constant.array} is beyond int64, and meets no array or float that could hold it. "
+                "Write it as a float, or as np.uint64(...)."
+            )
+            raise OverflowError(message)
         implicit = [(value, source) for value, source in implicit if value in used]
         inputs = (*graph.inputs, *(value for value, _ in implicit))
         graph = graph.evolve(inputs=inputs, outputs=graph.outputs[: len(outputs)])

@@ -25,7 +25,15 @@ from wengert.tracer.entrances import Path, ends_of
 from wengert.tracer.environment import Environment
 from wengert.tracer.location import refuse
 from wengert.tracer.memory import Buffer, View, look_into
-from wengert.tracer.parameters import check_result, kept_defaults, keywords, positional, signature_of, unhashable
+from wengert.tracer.parameters import (
+    check_result,
+    kept_defaults,
+    keywords,
+    left_out,
+    positional,
+    signature_of,
+    unhashable,
+)
 from wengert.tracer.random import Entropy, begin, drawn_from, key_now, replaced, stream_of
 from wengert.tracer.standins import in_place, stood_in_for
 from wengert.tracer.variants import Bound, Variant, with_constants
@@ -305,11 +313,12 @@ def record(
         check_result(function, structure)
         outputs = [xp.lift(leaf) for leaf in leaves]
         trace.drawn = drawn_from(trace)
+        kept = [row for row in zip(parameters, bound.structures, strict=True) if not left_out(*row)]
         return trace.finish(
             outputs, results=structure,
             signature=Signature(
-                tuple((p.name, int(p.kind)) for p in parameters), bound.structures,
-                kept_defaults(parameters),
+                tuple((p.name, int(p.kind)) for p, _ in kept), tuple(s for _, s in kept),
+                kept_defaults([p for p, _ in kept]),
             ),
         )  # fmt: skip
 

@@ -84,10 +84,14 @@ def _compared(op: Any, self: Array, other: Any) -> Array:
     if self.is_plain and not is_traced((other,)):
         return natively(op.function, (self, other), {})
     xp = namespace_of(self, other)
+    whole, far = self.dtype.kind in "iu", type(other) is int and not -(2**63) <= other < 2**64
     try:
-        return xp.apply(op, self, _weak(self, other))
+        if not (whole and (far or (self.type.weak and type(other) is int and other >= 2**63))):
+            return xp.apply(op, self, _weak(self, other))
     except OverflowError:
-        return xp.full(self.shape, bool(op.function(0.0, float(other))), bool)
+        if not whole:
+            raise
+    return xp.full(self.shape, bool(op.function(0, other)), bool)
 
 
 def _order(op: Any) -> Any:

@@ -17,7 +17,8 @@ from wengert.ir.structure import Structure, flatten
 from wengert.tracer.location import described
 
 __all__ = [
-    "by_position", "check_result", "kept_defaults", "keywords", "positional", "signature_of", "statics", "unhashable",
+    "by_position", "check_result", "kept_defaults", "keywords", "left_out", "positional", "signature_of", "statics",
+    "unhashable",
 ]  # fmt: skip
 
 Parameters = Sequence[inspect.Parameter]
@@ -56,9 +57,24 @@ def statics(structure: Structure) -> Iterator[Any]:
         yield from statics(child)
 
 
+def left_out(parameter: inspect.Parameter, structure: Structure) -> bool:
+    """Whether a graph goes without a parameter: it was left to a default that is data to nobody, as a function is."""
+    default = parameter.default
+    return not (structure.leaf_count or _is_kept(default)) and structure == flatten(default, is_leaf, [])
+
+
 def kept_defaults(parameters: Parameters) -> tuple[tuple[str, Any], ...]:
-    """The defaults that a graph keeps, as they are now: numbers, arrays (a model's weights), containers of them."""
-    return tuple((p.name, copy.deepcopy(p.default)) for p in parameters if _is_kept(p.default))
+    """The defaults that a graph keeps, as they are now: numbers, arrays (a model's weights), containers of them.
+
+    Before a parameter that has none, Python allows none.
+    """
+    found: list[tuple[str, Any]] = []
+    for p in reversed(parameters):
+        if _is_kept(p.default):
+            found.insert(0, (p.name, copy.deepcopy(p.default)))
+        elif p.kind in (p.POSITIONAL_ONLY, p.POSITIONAL_OR_KEYWORD):
+            break
+    return tuple(found)
 
 
 def _is_kept(default: Any) -> bool:

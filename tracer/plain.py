@@ -4,7 +4,6 @@ from __future__ import annotations
 
 import functools
 import inspect
-from collections.abc import Iterator
 from typing import Any
 
 import numpy as np
@@ -14,7 +13,7 @@ from wengert.tracer.array import Array, TraceNamespace, find_arrays
 from wengert.tracer.context import current_trace
 from wengert.tracer.memory import View
 
-__all__ = ["adopted", "natively", "plainly"]
+__all__ = ["adopted", "counted", "natively", "plainly"]
 
 
 def natively(function: Any, args: Any, kwargs: dict[str, Any], *, making: bool = True) -> Any:
@@ -66,10 +65,30 @@ def _up(result: Any, held: dict[int, tuple[Any, Array]]) -> Any:
     return adopted(result, [array for _, array in held.values()])
 
 
-def plainly(implementation: Any, args: tuple[Any, ...]) -> Iterator[Any]:
+#: Options that say how, not of what: an integer that is traced is a plain one there, and a guard that it stays so.
+_COUNTS = frozenset("""
+    M N axes axis dimensions indices_or_sections k kth obj pad_width repeats reps shape shift window_shape
+""".split())
+
+
+def plainly(
+    implementation: Any, args: tuple[Any, ...], kwargs: dict[str, Any]
+) -> tuple[list[Any], dict[str, Any]]:
     """Arguments in which arrays of plain numbers, made while tracing, are plain ones; but for what is written into."""
-    written = _written(implementation)
-    return (x if i in written else _plainly(x) for i, x in enumerate(args))
+    written, counts = _places(implementation)
+    given = [
+        x if i in written else counted(x) if i in counts else _plainly(x) for i, x in enumerate(args)
+    ]
+    return given, {name: counted(x) if name in _COUNTS else x for name, x in kwargs.items()} if kwargs else kwargs
+
+
+def counted(item: Any) -> Any:
+    """A count, or counts in tuples and lists, that are known; anything else as it is."""
+    if type(item) in (list, tuple):
+        return type(item)(map(counted, item))
+    if type(item) is Array and not item.is_plain and not item.shape and item.dtype.kind in "iu":
+        return int(item)
+    return _plainly(item)
 
 
 def _plainly(item: Any) -> Any:
@@ -79,13 +98,14 @@ def _plainly(item: Any) -> Any:
 
 
 @functools.lru_cache(maxsize=4096)
-def _written(implementation: Any) -> tuple[int, ...]:
-    """The positions of arguments that may be written into: the first one, and ``out``."""
+def _places(implementation: Any) -> tuple[tuple[int, ...], tuple[int, ...]]:
+    """The positions of arguments that may be written into, the first one and ``out``, and of counts."""
     try:
         names = list(inspect.signature(implementation).parameters)
     except ValueError:
-        return (0,)
-    return (0, names.index("out")) if "out" in names else (0,)
+        return (0,), ()
+    counts = tuple(i for i, name in enumerate(names) if name in _COUNTS)
+    return (0,) * (0 not in counts) + ((names.index("out"),) if "out" in names else ()), counts
 
 
 def adopted(result: Any, sources: Any = ()) -> Any:

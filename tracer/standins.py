@@ -136,8 +136,10 @@ def traced_call(function: Any, args: tuple[Any, ...], kwargs: dict[str, Any]) ->
     if isinstance(owner, np.ufunc):
         return ufuncs.call(owner, function.__name__, args, kwargs)
     implementation = TRACED.get(function) or FUNCTIONS.get(function) or MATH.get(function) or function
+    given, named = plainly(implementation, args, kwargs)
+    traced = implementation is not function or is_traced((*given, *named.values()))
     # without one, NumPy's own asks us, or is refused the numbers
-    return implementation(*plainly(implementation, args), **kwargs)
+    return implementation(*given, **named) if traced else natively(function, given, named)
 
 
 class ModuleStandIn(types.ModuleType):
@@ -161,15 +163,12 @@ class ModuleStandIn(types.ModuleType):
         return importlib.import_module, (self.__name__,)
 
 
-_DISPATCHED = type(np.sum)
-
-
 @functools.cache
 def _of_numpy() -> dict[int, Any]:
     """What of NumPy and math is stood in for."""
     found: dict[int, Any] = {}
     making = {getattr(np, name) for name in _MAKING}
-    kinds = (np.ufunc, types.FunctionType, types.BuiltinFunctionType, _DISPATCHED)
+    kinds = (np.ufunc, types.FunctionType, types.BuiltinFunctionType, type(np.sum))
     for module in (np, np.linalg, np.fft):
         for name, function in list(vars(module).items()):
             if not name.startswith("_") and isinstance(function, kinds):

@@ -9,7 +9,7 @@ import functools
 import attrs
 import numpy as np
 import pytest
-from numpy_alike import same
+from numpy_alike import alike, same
 
 import wengert as wg
 
@@ -336,3 +336,53 @@ def test_changing_a_container_that_was_given_is_refused(change):
 
     with pytest.raises(wg.TraceError, match=r"changes its argument d \(dict\) in place.*Work on a copy"):
         wg.trace(f)({"x": 1.0, "l": [2.0], "o": Layer(np.ones(3))})
+
+
+@pytest.mark.parametrize("f", [
+    np.add.reduce, np.minimum.reduce, np.maximum.accumulate, np.hypot.accumulate, np.diff, np.sum, np.prod, np.cumsum, np.diag, np.tril, np.roll, np.clip, np.repeat, np.gradient, np.std, np.multiply.outer,
+    functools.partial(np.add.reduce, axis=0), lambda x, n=2, g=np.sin: g(x) * n,
+])  # fmt: skip
+def test_functions_of_numpy_with_their_defaults(f, tmp_path):
+    if f is np.clip and np.lib.NumpyVersion(np.__version__) < "2.1.0":
+        pytest.skip("np.clip needs its limits")
+    x = np.array([[3.0, 1, 2], [0.5, 4, 6]])[: 2 if f is np.tril else 1].squeeze()
+    args = {np.roll: (x, 1), np.repeat: (x, 2), np.multiply.outer: (x, x)}.get(f, (x,))
+    try:
+        traced = wg.trace(f)
+    except TypeError:
+        pytest.skip("a NumPy that does not tell this builtin's parameters")
+    alike(traced(*args), f(*args))
+    p = traced.graph(*args)
+    p.save(tmp_path / "f.wg")
+    alike(wg.load(tmp_path / "f.wg")(*args), f(*args))
+    moved = wg.jvp(traced, args, (np.ones_like(x), *(None if type(a) is int else np.zeros_like(x) for a in args[1:])))[1]
+    np.testing.assert_allclose(moved, (f(x + 1e-6, *args[1:]) - f(x - 1e-6, *args[1:])) / 2e-6, atol=1e-8)
+    np.testing.assert_allclose(np.tensordot(wg.jacobian(p)(*args), np.ones_like(x), x.ndim), moved)
+
+
+def test_a_method_of_a_ufunc_in_every_mode():
+    x = np.array([[3.0, 1, 2], [0.5, 4, 6]])
+    np.testing.assert_array_equal(wg.vmap(lambda r: np.maximum.accumulate(r))(x), np.maximum.accumulate(x, 1))
+    np.testing.assert_array_equal(wg.grad(lambda x, k: np.hypot.reduce(x, k).sum())(x, 0), x / np.hypot(x[0], x[1]))
+    assert wg.trace(lambda x, k: np.add.reduceat(x, [0, k], 1))(x, 2).tolist() == [[4, 2], [4.5, 6]]
+
+
+@pytest.mark.parametrize("f", [
+    lambda x, k: np.roll(x, (k, 1)), lambda x, k: np.tile(x, (k, 2)), lambda x, k: x.repeat(k), lambda x, k: np.array_split(x, k), lambda x, k: np.diag(x, k=-k), lambda x, k: np.tri(4, 4, k) @ x, lambda x, k: np.pad(x, ((k, 0),)),
+    lambda x, k: np.lib.stride_tricks.sliding_window_view(x, k), lambda x, k: np.delete(x, [k, 0]), lambda x, k: np.broadcast_to(x, (k, 4)), lambda x, k: np.outer(x, x)[np.triu_indices(4, k)], lambda x, k: np.hamming(k) * x[0], lambda x, k: _filled(np.tri(4, k=k), x),
+])  # fmt: skip
+def test_counts_among_the_arguments(f):
+    x, g = np.array([3.0, 1.0, 2.0, 5.0]), wg.trace(f)
+    for k in (1, 2, 1):
+        alike(g(x, k), f(x, k))
+
+
+def _filled(a, x):
+    a[0] = x
+    return a
+
+
+def test_out_by_position():
+    made = np.zeros(3)
+    with pytest.raises(wg.TraceError, match="written into a plain array"):
+        wg.trace(lambda x: np.sin(x, made))(X)

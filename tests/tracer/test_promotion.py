@@ -3,6 +3,7 @@
 Python's numbers are weak.  float16, which no program holds, is refused in words.
 """
 
+import math
 import operator
 import os
 
@@ -94,3 +95,26 @@ def test_integers_wrap_and_large_python_integers_overflow_as_in_numpy():
         wg.trace(lambda a: a + 300)(np.uint8(1))
     with pytest.raises(OverflowError):
         wg.trace(lambda a: a + 10**30)(np.int64(1))
+
+
+U, BIG = np.array([1, 2**64 - 1], np.uint64), np.array([1.5, 1e30, -1e31])
+
+
+@pytest.mark.parametrize(("f", "x"), [
+    (lambda x: ((x * 2**63) * 3 + (2**64 - 1), x ^ 0xDEADBEEFDEADBEEF, np.where(x > 1, x, 2**63), x > 2**63, x < 2**64, x == 2**64 - 1, np.append(x, 2**63), np.add(x, 2**63, dtype=np.uint64)), U),
+    (lambda x: (x < 2**64, x > -(2**80), x == 10**30, x * 10**30 - math.factorial(25), np.full_like(x, 2**70) / x + 2**63, x[0].astype("f4") * 2**70), BIG),
+])  # fmt: skip
+def test_python_integers_beyond_int64_are_of_what_they_meet(f, x, tmp_path):
+    with np.errstate(over="ignore"):
+        wanted = f(x)
+    for backend in ("numpy", "python", "c", "reference"):
+        alike(wg.trace(f, backend=backend)(x), wanted)
+    wg.trace(f).graph(x).save(tmp_path / "f.wg")
+    alike(wg.load(tmp_path / "f.wg")(x), wanted)
+
+
+def test_python_integers_beyond_int64_that_meet_nothing():
+    assert wg.grad(lambda x: x * 2**70)(1.5) == 2.0**70
+    assert wg.trace(lambda n: n < 2**63)(3) and wg.trace(lambda n: n > -(10**400))(np.uint8(3))
+    with pytest.raises(OverflowError, match=r"9223372036854775808 is beyond int64"):
+        wg.trace(lambda n: n + 2**63)(3)

@@ -13,6 +13,7 @@ from wengert.tracer.numpy_api.elementwise import result_type
 from wengert.tracer.numpy_api.movement import broadcast_arrays, ravel
 from wengert.tracer.numpy_api.positions import plain_mask, stand_in, within
 from wengert.tracer.numpy_api.support import array_of, as_array, axis_of, deliver, plain_or_array
+from wengert.tracer.plain import counted
 
 
 def select(condlist, choicelist, default=0):
@@ -176,7 +177,7 @@ def _of_shape(function: Any) -> Any:
 
     def of_shape(arr, *args, **kwargs):
         _, x = array_of(arr)
-        return function(stand_in(x), *args, **kwargs)
+        return function(stand_in(x), *counted(args), **kwargs)
 
     return of_shape
 

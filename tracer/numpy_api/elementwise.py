@@ -10,7 +10,7 @@ import numpy as np
 from wengert.tracer.array import Array, namespace_of, refuse
 from wengert.tracer.known_sizes import shown
 from wengert.tracer.memory import share
-from wengert.tracer.numpy_api.support import array_of, axis_of, deliver
+from wengert.tracer.numpy_api.support import NO, array_of, axis_of, deliver
 
 
 def where(condition, x=None, y=None, /):
@@ -39,12 +39,12 @@ def argwhere(a):
 
 
 def clip(a, a_min=None, a_max=None, out=None, *, min=None, max=None, **kwargs):
-    xp, x = array_of(a, a_min, a_max, min, max)
+    low, high = (x if x is not None and x is not NO else y for x, y in ((min, a_min), (max, a_max)))
+    xp, x = array_of(a, low, high)
     x = xp.cast(x, x.dtype)
-    low, high = (a_min if min is None else min), (a_max if max is None else max)
-    if low is not None:
+    if low is not None and low is not NO:
         x = xp.maximum(x, low)
-    if high is not None:
+    if high is not None and high is not NO:
         x = xp.minimum(x, high)
     return deliver(x, out)
 

@@ -12,6 +12,7 @@ from wengert.tracer.array import Array, refuse
 from wengert.tracer.memory import share
 from wengert.tracer.numpy_api.positions import stand_in
 from wengert.tracer.numpy_api.support import array_of, arrays_of, as_array, axis_of, deliver, promote
+from wengert.tracer.plain import counted
 
 
 def reshape(a, /, shape=None, order="C", *, newshape=None, copy=None):
@@ -252,7 +253,7 @@ def tile(A, reps):
 
 def repeat(a, repeats, axis=None):
     xp, x = array_of(a)
-    if isinstance(repeats, Array):
+    if isinstance(repeats := counted(repeats), Array):
         raise refuse("np.repeat with traced counts gives a shape that depends on values.", "Use plain counts.")
     if axis is None:
         x, axis = xp.reshape(x, (x.size,)), 0

@@ -45,7 +45,7 @@ def plain_or_array(xp: TraceNamespace, item: Any) -> Any:
 
 def promote(xp: TraceNamespace, arrays: list[Array]) -> list[Array]:
     """Arrays cast to the dtype they promote to; Python numbers count as arrays here, in NumPy too."""
-    dtype = np.result_type(*(a.dtype for a in arrays))
+    dtype = np.result_type(*(getattr(a.value, "array", a).dtype for a in arrays))  # an int beyond int64 has its own
     return [xp.cast(a, dtype) for a in arrays]
 
 

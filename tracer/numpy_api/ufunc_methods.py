@@ -17,6 +17,7 @@ from wengert.tracer.indexing import known, normal_indices, positions
 from wengert.tracer.numpy_api import movement, reductions
 from wengert.tracer.numpy_api.support import as_array, axis_of, converted, refuse_plain_out
 from wengert.tracer.numpy_api.ufuncs import called, delivered, held
+from wengert.tracer.plain import counted
 
 __all__ = ["METHODS"]
 
@@ -40,6 +41,7 @@ MOST_STEPS = 4096
 def _given(names: str, inputs: tuple[Any, ...], kwargs: dict[str, Any]) -> dict[str, Any]:
     """Positional options by name; those that are None are left to their defaults, except the axis."""
     given = dict(zip(names.split(), inputs, strict=False)) | kwargs
+    given |= {k: counted(given[k]) for k in ("axis", "indices") if k in given}
     return {k: v for k, v in given.items() if k == "axis" or (v is not None and v is not NO)}
 
 

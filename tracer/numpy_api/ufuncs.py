@@ -27,7 +27,9 @@ _PYTHON = {"i": int, "f": float, "c": complex}
 def call(ufunc: Any, method: str, inputs: tuple[Any, ...], kwargs: dict[str, Any]) -> Any:
     """A ufunc method on operands of which one is traced (or ``out`` is)."""
     if method == "__call__":
-        return called(ufunc, inputs, **kwargs)
+        if outs := inputs[ufunc.nin :]:  # by position
+            kwargs = kwargs | {"out": (*outs, *(None,) * (ufunc.nout - len(outs)))}
+        return called(ufunc, inputs[: ufunc.nin], **kwargs)
     from wengert.tracer.numpy_api import ufunc_methods
 
     return ufunc_methods.METHODS[method](ufunc, inputs, kwargs)
