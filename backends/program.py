@@ -309,6 +309,18 @@ class Program(Called):
 
     # -- everything else ----------------------------------------------------------------------------
 
+    @property
+    def __name__(self) -> str:
+        return self.graph.name
+
+    @property
+    def __signature__(self) -> inspect.Signature:
+        given = self.graph.signature
+        return inspect.signature(self._called) if given is None else given.inspected
+
+    def _remade(self) -> Any:
+        return Program, (self.graph, self.backend)
+
     def on(self, backend: str) -> Program:
         """The same program on another backend; BackendError if there is none of that name here."""
         protocol.get(backend)

@@ -149,6 +149,11 @@ class Graph:
             yield from node.operands
         yield from self.guarded_outputs
 
+    def __reduce__(self) -> Any:
+        from wengert.ir.wire import from_bytes, to_bytes  # likewise
+
+        return from_bytes, (to_bytes(self),)
+
     def evolve(self, **changes: Any) -> Graph:
         """A copy with some fields replaced."""
         return evolve(self, **changes)

@@ -167,10 +167,11 @@ class Signature:
     arguments: tuple[Structure, ...]
     defaults: tuple[tuple[str, Any], ...] = ()
 
-    def bind(self, args: tuple[Any, ...], kwargs: dict[str, Any]) -> list[Any]:
-        """The argument of each parameter, in order; raises TypeError as a Python call does."""
+    @property
+    def inspected(self) -> inspect.Signature:
+        """As Python has it."""
         defaults = dict(self.defaults)
-        signature = inspect.Signature(
+        return inspect.Signature(
             [
                 inspect.Parameter(
                     name, inspect._ParameterKind(kind),  # noqa: SLF001 (a Parameter's own kinds have no other name)
@@ -179,7 +180,10 @@ class Signature:
                 for name, kind in self.parameters
             ]
         )
-        bound = signature.bind(*args, **kwargs)
+
+    def bind(self, args: tuple[Any, ...], kwargs: dict[str, Any]) -> list[Any]:
+        """The argument of each parameter, in order; raises TypeError as a Python call does."""
+        bound = self.inspected.bind(*args, **kwargs)
         bound.apply_defaults()
         return [bound.arguments[name] for name, _ in self.parameters]
 

@@ -17,7 +17,7 @@ from wengert.ir.errors import GuardError, TraceError
 from wengert.ir.graph import Graph
 from wengert.ir.ops.random import is_generator
 from wengert.ir.passes import stabilise
-from wengert.ir.structure import Signature, Structure, flatten, leaf_paths, unflatten
+from wengert.ir.structure import Structure, flatten, leaf_paths, unflatten
 from wengert.ir.types import ArrayType, Spec, type_of
 from wengert.tracer.array import Array, TraceNamespace
 from wengert.tracer.context import Trace, current_trace, inner_trace
@@ -25,15 +25,7 @@ from wengert.tracer.entrances import Path, ends_of
 from wengert.tracer.environment import Environment
 from wengert.tracer.location import refuse
 from wengert.tracer.memory import Buffer, View, look_into
-from wengert.tracer.parameters import (
-    check_result,
-    kept_defaults,
-    keywords,
-    left_out,
-    positional,
-    signature_of,
-    unhashable,
-)
+from wengert.tracer.parameters import check_result, kept_signature, keywords, positional, signature_of, unhashable
 from wengert.tracer.random import Entropy, begin, drawn_from, key_now, replaced, stream_of
 from wengert.tracer.standins import in_place, stood_in_for
 from wengert.tracer.variants import Bound, Variant, with_constants
@@ -217,6 +209,9 @@ class Traced(Called):
         protocol.get(backend)
         return Traced(self.function, backend, stabilize=self.stabilize, call=self.call)
 
+    def _remade(self) -> Any:
+        return functools.partial(Traced, stabilize=self.stabilize, call=self.call), (self.function, self.backend)
+
     def __repr__(self) -> str:
         return f"<traced {getattr(self.function, '__qualname__', self.__name__)}>"
 
@@ -234,8 +229,18 @@ class BoundMethod:
         """The plain bound method."""
         return self.traced.function.__get__(self.instance)
 
+    @property
+    def __signature__(self) -> inspect.Signature:
+        return inspect.signature(self.function)
+
     def __call__(self, *args: Any, **kwargs: Any) -> Any:
         return self.traced(self.instance, *args, **kwargs)
+
+    def __reduce__(self) -> Any:
+        return getattr, (self.instance, self.function.__name__)
+
+    def __repr__(self) -> str:
+        return f"<traced {self.function!r}>"
 
     def graph(self, *args: Any, **kwargs: Any) -> Program:
         """The program for arguments like these, the instance's arrays as constants."""
@@ -313,14 +318,7 @@ def record(
         check_result(function, structure)
         outputs = [xp.lift(leaf) for leaf in leaves]
         trace.drawn = drawn_from(trace)
-        kept = [row for row in zip(parameters, bound.structures, strict=True) if not left_out(*row)]
-        return trace.finish(
-            outputs, results=structure,
-            signature=Signature(
-                tuple((p.name, int(p.kind)) for p, _ in kept), tuple(s for _, s in kept),
-                kept_defaults([p for p, _ in kept]),
-            ),
-        )  # fmt: skip
+        return trace.finish(outputs, results=structure, signature=kept_signature(parameters, bound.structures))
 
 
 def _check_unchanged(bound: Bound, parameters: Sequence[Any], values: Sequence[Any], given: Sequence[Any]) -> None:

@@ -9,15 +9,16 @@ from typing import Any
 
 import numpy as np
 
+from wengert.backends.called import Called
 from wengert.backends.program import is_leaf
 from wengert.ir.build import Expr
 from wengert.ir.errors import TraceError
 from wengert.ir.ops.random import is_generator
-from wengert.ir.structure import Structure, flatten
+from wengert.ir.structure import Signature, Structure, flatten
 from wengert.tracer.location import described
 
 __all__ = [
-    "by_position", "check_result", "kept_defaults", "keywords", "left_out", "positional", "signature_of", "statics",
+    "by_position", "check_result", "kept_signature", "keywords", "positional", "signature_of", "statics",
     "unhashable",
 ]  # fmt: skip
 
@@ -30,7 +31,7 @@ def signature_of(function: Callable[..., Any]) -> inspect.Signature:
         names = [f"x{i}" for i in range(1, function.nin + 1)] if function.nin > 1 else ["x"]
         return inspect.Signature([inspect.Parameter(n, inspect.Parameter.POSITIONAL_ONLY) for n in names])
     try:
-        return inspect.signature(function)
+        return inspect.signature(function._called if isinstance(function, Called) else function)  # noqa: SLF001 (ours)
     except ValueError as error:
         name = getattr(function, "__name__", "f")
         message = f"{function!r} does not say what arguments it takes; wrap it: lambda x: {name}(x)."
@@ -57,13 +58,19 @@ def statics(structure: Structure) -> Iterator[Any]:
         yield from statics(child)
 
 
-def left_out(parameter: inspect.Parameter, structure: Structure) -> bool:
-    """Whether a graph goes without a parameter: it was left to a default that is data to nobody, as a function is."""
+def kept_signature(parameters: Parameters, structures: Sequence[Structure]) -> Signature:
+    """What a graph keeps: all but what was left to a default that is data to nobody, as a function is."""
+    kept = [row for row in zip(parameters, structures, strict=True) if not _is_left_out(*row)]
+    names = tuple((p.name, int(p.kind)) for p, _ in kept)
+    return Signature(names, tuple(s for _, s in kept), _kept_defaults([p for p, _ in kept]))
+
+
+def _is_left_out(parameter: inspect.Parameter, structure: Structure) -> bool:
     default = parameter.default
     return not (structure.leaf_count or _is_kept(default)) and structure == flatten(default, is_leaf, [])
 
 
-def kept_defaults(parameters: Parameters) -> tuple[tuple[str, Any], ...]:
+def _kept_defaults(parameters: Parameters) -> tuple[tuple[str, Any], ...]:
     """The defaults that a graph keeps, as they are now: numbers, arrays (a model's weights), containers of them.
 
     Before a parameter that has none, Python allows none.

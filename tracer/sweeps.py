@@ -22,8 +22,11 @@ def named(target: Any, prefix: str, entrances: Entrances | None = None) -> Calla
     """Name a derivative after what it is taken of; its entrances, if it has any, are looked at first."""
 
     def wrap(function: Any) -> Any:
-        function.__name__ = f"{prefix}_{getattr(target, '__name__', 'function')}"
-        return function if entrances is None else Derivative(function, entrances)
+        name, doc = getattr(target, "__name__", None) or "function", getattr(target, "__doc__", None)
+        function.__name__ = function.__qualname__ = f"{prefix}_{name}"
+        function.__module__ = getattr(target, "__module__", None)
+        function.__doc__ = f"wg.{prefix} of {name}." + (f"\n\n{doc}" if doc and doc != type(target).__doc__ else "")
+        return function if entrances is None else Derivative(function, entrances, None if prefix == "hvp" else target)
 
     return wrap
 

@@ -2,9 +2,11 @@
 
 import collections
 import copy
+import functools
 import gc
 import inspect
 import os
+import pickle
 import re
 import sys
 import threading
@@ -656,9 +658,7 @@ def test_derivatives_are_like_functions(way):
     opened(slope, 3.0)
     assert slope(3.0) == slope(x=3.0) == slope(3.0, k=2.0) == 12 and slope(3.0, k=1.0) == 6
     assert slope.__name__ == "grad_<lambda>" and slope.__name__ in repr(slope) and slope.__call__(3.0) == 12
-    assert slope.__doc__ is None and slope.__module__ == wg.grad.__module__  # nothing of ours for functools.wraps
-    assert list(inspect.signature(slope).parameters) == ["args", "kwargs"] == list(
-        inspect.signature(type(slope).__call__).parameters)[-2:]  # fmt: skip
+    assert list(inspect.signature(type(slope).__call__).parameters)[-2:] == ["args", "kwargs"]
     assert wg.grad(lambda self: self**2)(self=3.0) == 6 and wg.trace(lambda self: self + 1)(self=3.0) == 4
     assert copy.copy(slope) is copy.deepcopy(slope) is slope and callable(slope)
     slope.note = 1
@@ -737,3 +737,69 @@ def test_the_page_is_true():
     names = {}
     exec("\n".join(re.findall(r"```python\n(.*?)```", text, re.DOTALL)), names)
     assert names["same"] is names["slope"]
+
+
+def documented(x, k=2.0):
+    """Told."""
+    return k * x**2
+
+
+named = wg.trace(documented)
+documented, plainly = named, documented
+
+
+def test_what_functions_are_asked_for():
+    for slope in (wg.grad(plainly), wg.value_and_grad(named), wg.vmap(wg.grad(named)), wg.grad(named.graph(1.0))):
+        assert str(inspect.signature(slope)) == "(x, k=2.0)" and "documented" in slope.__qualname__
+        if slope.__name__ != "grad_documented" or slope.__module__ == __name__:
+            assert slope.__doc__.startswith("wg.") and slope.__doc__.endswith("Told.") and slope.__module__ == __name__
+        assert repr(slope.__call__).startswith("<bound method Called.__call__ of <function")
+    program = named.graph(1.0)
+    assert str(inspect.signature(program)) == "(x, k=2.0)" and program.__name__ == "documented"
+    assert functools.wraps(program)(lambda: 0).__name__ == "documented"
+
+    class Model:
+        @wg.trace
+        def f(self, x):
+            return x * 2
+
+    method = Model().f
+    assert str(inspect.signature(method)) == "(x)" and "Model.f" in repr(method) and wg.trace(method)(3.0) == 6
+
+
+def test_pickles(way):
+    program = named.graph(1.0).on(way)
+    opened(program, 3.0)
+    again = pickle.loads(pickle.dumps(program))
+    assert again(3.0) == 18 and again.backend == way and wg.grad(again)(3.0) == 12 and repr(again) == repr(program)
+    assert pickle.loads(pickle.dumps(named)) is named and str(again) == str(program)
+    other = pickle.loads(pickle.dumps(wg.trace(np.hypot, backend=way)))
+    assert other(3.0, 4.0) == 5 and other.backend == way
+    with pytest.raises(TypeError, match="grad_documented.*cannot be pickled. Pickle what it is made of"):
+        pickle.dumps(wg.grad(named))
+    assert copy.deepcopy([program])[0] is program and copy.copy(named) is named
+
+
+class Emptying:
+    def __init__(self, held):
+        self.held, self.me = held, self
+
+    def __del__(self):
+        self.held.clear()
+
+
+@C
+def test_a_list_that_is_emptied_while_memory_is_made():
+    n = 20_000
+    program = wg.trace(lambda x: x[0][::-1] * 2 + x[1]).graph([np.ones(n), np.ones(n)]).on("c")
+    opened(program, [np.arange(float(n)), np.ones(n)])
+    threshold = gc.get_threshold()
+    for _ in range(10):
+        args = [np.arange(float(n)), np.ones(n)]
+        Emptying(args)
+        gc.set_threshold(1)
+        try:
+            result = program(args)
+        finally:
+            gc.set_threshold(*threshold)
+        np.testing.assert_array_equal(result, np.arange(n)[::-1] * 2.0 + 1)

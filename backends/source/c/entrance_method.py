@@ -40,6 +40,16 @@ static PyObject *method_get(PyObject *self, PyObject *object, PyObject *Py_UNUSE
     return self;
 }
 
+/* Its name, and all else, is that of the method in Python. */
+static PyObject *method_attribute(PyObject *self, PyObject *name)
+{
+    PyObject *found = PyObject_GenericGetAttr(self, name);
+    if (found != NULL || !PyErr_ExceptionMatches(PyExc_AttributeError))
+        return found;
+    PyErr_Clear();
+    return PyObject_GetAttr(((Method *)self)->wrapped, name);
+}
+
 static int method_traverse(PyObject *self, visitproc visit, void *arg)
 {
     Method *m = (Method *)self;
@@ -71,6 +81,7 @@ static PyMemberDef method_members[] = {
 };
 static PyType_Slot method_slots[] = {
     {Py_tp_call, PyVectorcall_Call}, {Py_tp_members, method_members}, {Py_tp_descr_get, method_get},
+    {Py_tp_getattro, method_attribute},
     {Py_tp_traverse, method_traverse}, {Py_tp_clear, method_clear}, {Py_tp_dealloc, method_free}, {0, NULL},
 };
 static PyType_Spec method_spec = {

@@ -146,17 +146,23 @@ static PyObject *attempt(Entrance *e, PyObject *const *args, PyObject *extra, Py
         e->busy |= work == e->work;
     }
     memset(made, 0, sizeof made);
+    /* while memory is made or other threads run, lists that hold arguments, or places for results, may be emptied */
+    const int held = leaves == found || e->release;
+    for (Py_ssize_t k = 0; held && k < e->ins; k++)
+        Py_INCREF(leaves[k]);
+    for (Py_ssize_t k = 0; out != NULL && k < e->kept; k++)
+        Py_INCREF(given[k]);
     int failed = !prepare(e, inputs, out == NULL ? NULL : given, made, outputs, numbers + e->ins, work);
     if (!failed && e->release) {
-        for (Py_ssize_t k = 0; k < e->ins; k++)
-            Py_INCREF(leaves[k]);
         Py_BEGIN_ALLOW_THREADS
         failed = run(e, inputs, outputs, work);
         Py_END_ALLOW_THREADS
-        for (Py_ssize_t k = 0; k < e->ins; k++)
-            Py_DECREF(leaves[k]);
     } else if (!failed)
         failed = run(e, inputs, outputs, work);
+    for (Py_ssize_t k = 0; out != NULL && k < e->kept; k++)
+        Py_DECREF(given[k]);
+    for (Py_ssize_t k = 0; held && k < e->ins; k++)
+        Py_DECREF(leaves[k]);
     PyObject *result = NULL;
     if (!failed && (!e->guarded || holds(e, outputs)))
         result = results(e, (Ends){e->out, made, outputs}, e->again && out == NULL);
