@@ -182,9 +182,10 @@ def _computed(xp: Any, x: Array, items: list[Any]) -> Array:
     traced = [k for k in items if isinstance(k, Array)]
     shape = _together(traced)
     count = np.arange(math.prod(shape)).reshape(shape)
-    asked = tuple((count if k is traced[0] else 0) if isinstance(k, Array) else k for k in items)
+    at = next(i for i, k in enumerate(items) if isinstance(k, Array))  # one array may be there twice
+    asked = tuple((count if i == at else 0) if isinstance(k, Array) else k for i, k in enumerate(items))
     keys = [k for k in items if k is not None and k is not Ellipsis]  # one for each axis
-    first = next(axis for axis, k in enumerate(keys) if k is traced[0])
+    first = next(axis for axis, k in enumerate(keys) if isinstance(k, Array))
     sizes = tuple(
         (count.size if axis == first else 1) if isinstance(k, Array) else n
         for axis, (k, n) in enumerate(zip(keys, x.shape, strict=True))

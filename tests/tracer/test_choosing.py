@@ -135,7 +135,7 @@ def test_an_index_outside_its_line_is_an_error():
 
 I, J = np.array([[0, -1, 2]]), np.array([[1], [0]])
 KEYS = {
-    "together": lambda x, i, j: x[i, j], "beside a slice": lambda x, i, j: x[i, :, j], "apart": lambda x, i, j: x[:, i, None, j],
+    "together": lambda x, i, j: x[i, j], "one twice": lambda x, i, j: x[j, :, j], "thrice": lambda x, i, j: x[j, j, j], "beside a slice": lambda x, i, j: x[i, :, j], "apart": lambda x, i, j: x[:, i, None, j],
     "known among them": lambda x, i, j: x[i, j, [[1, 0, 1]]], "one number": lambda x, i, j: x[i, j[0, 0], ::-1],
     "no axis between": lambda x, i, j: x[:, i, ..., np.array([1])], "an axis between": lambda x, i, j: x[i, ..., j],
     "none of them": lambda x, i, j: x[i, j[:0]],
