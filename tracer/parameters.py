@@ -33,6 +33,9 @@ def signature_of(function: Callable[..., Any]) -> inspect.Signature:
     try:
         return inspect.signature(function._called if isinstance(function, Called) else function)  # noqa: SLF001 (ours)
     except ValueError as error:
+        inner = getattr(function, "func", function)  # of a partial
+        if getattr(inner, "__module__", "") == "numpy" or isinstance(getattr(inner, "__self__", None), np.ufunc):
+            return inspect.signature(lambda *args, **kwargs: None)  # before NumPy 2.4 these do not say
         name = getattr(function, "__name__", "f")
         message = f"{function!r} does not say what arguments it takes; wrap it: lambda x: {name}(x)."
         raise TypeError(message) from error

@@ -86,7 +86,8 @@ def counted(item: Any) -> Any:
     """A count, or counts in tuples and lists, that are known; anything else as it is."""
     if type(item) in (list, tuple):
         return type(item)(map(counted, item))
-    if type(item) is Array and not item.is_plain and not item.shape and item.dtype.kind in "iu":
+    known = type(item) is not Array or item.is_plain
+    if isinstance(item, np.integer) if known else not item.shape and item.dtype.kind in "iu":
         return int(item)
     return _plainly(item)
 
