@@ -196,7 +196,9 @@ class Trace:
         if frozen:
             graph = substitute(graph, frozen)
         used = set(graph.used_values())
-        for constant in used.intersection(self.builder.beyond()):
+        for constant in self.builder.beyond():
+            if constant not in used:
+                continue
             message = (
                 f"Python integer {constant.array} is beyond int64, and meets no array or float that could hold it. "
                 "Write it as a float, or as np.uint64(...)."
