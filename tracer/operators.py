@@ -84,9 +84,9 @@ def _compared(op: Any, self: Array, other: Any) -> Array:
     if self.is_plain and not is_traced((other,)):
         return natively(op.function, (self, other), {})
     xp = namespace_of(self, other)
-    whole, far = self.dtype.kind in "iu", type(other) is int and not -(2**63) <= other < 2**64
+    whole, beyond = self.dtype.kind in "iu", 2**63 if self.type.weak else 2**64
     try:
-        if not (whole and (far or (self.type.weak and type(other) is int and other >= 2**63))):
+        if not (whole and type(other) is int and not -(2**63) <= other < beyond):
             return xp.apply(op, self, _weak(self, other))
     except OverflowError:
         if not whole:
