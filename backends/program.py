@@ -119,7 +119,7 @@ class Program(Called):
         self, graph: Graph, backend: str | None = None, _compiled: dict[Any, Any] | None = None,
         _shared: dict[str, Any] | None = None, _entrances: Entrances | None = None,
     ) -> None:
-        self.graph = graph
+        self.graph, self.__name__ = graph, graph.name
         self._shared = {} if _shared is None and graph.sizes is not None else _shared  # by programs of other sizes
         self.backend = backend
         self._compiled: dict[Any, Any] = {} if _compiled is None else _compiled
@@ -309,14 +309,7 @@ class Program(Called):
 
     # -- everything else ----------------------------------------------------------------------------
 
-    @property
-    def __name__(self) -> str:
-        return self.graph.name
-
-    @property
-    def __signature__(self) -> inspect.Signature:
-        given = self.graph.signature
-        return inspect.signature(self._called) if given is None else given.inspected
+    __signature__ = property(lambda self: self.graph.signature.inspected)  # without one, that of __call__
 
     def _remade(self) -> Any:
         return Program, (self.graph, self.backend)
