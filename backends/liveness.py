@@ -15,7 +15,7 @@ import numpy as np
 from wengert.ir.graph import Constant, Graph, Node, Value
 from wengert.ir.ops import OPS
 
-__all__ = ["Liveness", "bare", "memory", "sources"]
+__all__ = ["Liveness", "bare", "exactly", "memory", "sources"]
 
 Row = tuple[Node, Sequence[Value]]
 
@@ -59,6 +59,15 @@ def bare(node: Node, source: dict[Value, Value], *, sized: Callable[[Value], boo
 def memory(v: Value) -> Any:
     """What an array must have in common with a value for the value to be written to it."""
     return v.type.shape, v.type.dtype
+
+
+def exactly(rows: Sequence[Row], exact: Sequence[Value]) -> set[Value]:
+    """The floats that these are made of, the signs of their zeros included."""
+    found = set(exact)
+    for node, reads in reversed(rows):
+        if not found.isdisjoint(node.results):
+            found.update(reads)
+    return {v for v in found if v.type.dtype.kind in "fc"}
 
 
 class Liveness:
@@ -106,14 +115,9 @@ class Liveness:
         """
         readers = Counter(v for _, reads in rows for v in reads) + Counter(outputs)
         makers = {v: node for node, _ in rows for v in node.results}
-        exactly = set(exact)
-        for node, reads in reversed(rows):
-            if not exactly.isdisjoint(node.results):
-                exactly.update(reads)
-        found: dict[Value, int] = {}
+        signed, found = exactly(rows, exact), dict[Value, int]()
         for at, (node, reads) in enumerate(rows):
-            signed = node.results[0] in exactly and node.results[0].type.dtype.kind in "fc"
-            for x, y in (reads[::-1], reads) if node.op is OPS["add"] and not signed else ():
+            for x, y in (reads[::-1], reads) if node.op is OPS["add"] and node.results[0] not in signed else ():
                 part = makers.get(y)
                 if part is not None and part.op is OPS["place"] and readers[y] == 1 and x not in found and (
                     memory(x) == memory(y) and self.whole(x, at)):

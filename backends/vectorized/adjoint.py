@@ -26,6 +26,7 @@ from wengert.ir.ops import OPS
 from wengert.ir.ops.reductions import shifted
 from wengert.ir.passes import common_subexpressions, dead_code, inline_calls, simplify
 from wengert.ir.passes.gathers import gathered_parts
+from wengert.ir.sharing import number
 from wengert.ir.types import ArrayType, is_inexact
 
 __all__ = ["Sweep", "settled", "sweep"]
@@ -33,6 +34,15 @@ __all__ = ["Sweep", "settled", "sweep"]
 #: A graph of more nodes is called seldom, and gains least by being simplified.
 LONG = 5000
 _LIBRARY = RULES[kinds.Library]
+#: Movements of which each element is one of the operand's.
+_REPEATS = ("broadcast_to", "reshape")
+#: Arrays of so many numbers are not made into numbers, and NumPy's ``where`` costs more than all else.
+LARGE = 1024
+#: The operand whose share of the larger or smaller one it is, and the other.
+_SHARES = {
+    ("maximum", 0): (0, 1, np.greater, np.less), ("maximum", 1): (1, 0, np.greater, np.less),
+    ("minimum", 0): (0, 1, np.less, np.greater), ("minimum", 1): (1, 0, np.less, np.greater),
+}  # fmt: skip
 #: The type of what is no array: a pullback.
 NO_ARRAY = ArrayType(np.dtype(bool))
 
@@ -63,6 +73,8 @@ class _Writer:
         self.pulls: dict[Node, Value] = {}
         self.loops: dict[Node, Loop] = {}
         self.nodes = active_nodes(graph, active)
+        self.made: dict[Value, Node] = {}
+        self.seen = 0  #: so many nodes of the builder are in it
 
     def written(self, active: Sequence[int], ends: Sequence[int]) -> Sweep:
         graph, b = self.graph, self.b
@@ -125,9 +137,51 @@ class _Writer:
         return [self.xp.wrap(self.adopted[v]) for v in values]
 
     def product(self, partial: Any, g: Value) -> Value:
-        """A partial, an expression or a number, times a cotangent."""
+        """A partial, an expression or a number, times a cotangent.
+
+        Of (c x) (d h) it is x (c d h), and of a cotangent that repeats few numbers these are multiplied by c.
+        """
         p = self.b.convert(self.xp.lift(partial), g.type)
-        return self.b.emit(OPS["multiply"], (p, g))
+        for node in self.b.nodes[self.seen :]:
+            self.made.update(dict.fromkeys(node.results, node))
+        self.seen = len(self.b.nodes)
+        c, x = self._factors(p)
+        root = g
+        while c is not None and (node := self.made.get(root)) is not None and node.op.name in _REPEATS:
+            (root,) = node.operands
+        if c is None or (root.type.size == g.type.size and self._factors(root)[0] is None):
+            return self.b.emit(OPS["multiply"], (p, g))
+        g = self._times(c, g)
+        return g if x is None else self.b.emit(OPS["multiply"], (x, g))
+
+    def _factors(self, v: Value) -> tuple[Any, Value | None]:
+        """c and x, of a product of a modest number c and x; None for c where there is none, for x where it is all."""
+        node, c = self.made.get(v), number(v, self.made)
+        if c is not None:
+            return (c, None) if _modest(c) else (None, v)
+        if node is not None and node.op is OPS["negative"]:
+            c, x = self._factors(node.operands[0])
+            return (np.negative(c), x) if c is not None else (np.array(-1.0), node.operands[0])
+        for x, y in (node.operands, node.operands[::-1]) if node is not None and node.op is OPS["multiply"] else ():
+            if (c := number(y, self.made)) is not None and _modest(c):
+                return c, x
+        return None, v
+
+    def _times(self, c: Any, g: Value) -> Value:
+        """A number times what a cotangent repeats, repeated."""
+        node = self.made.get(g)
+        if node is not None and node.op.name in _REPEATS:
+            return self.b.emit(node.op, (self._times(c, node.operands[0]),), **node.params)
+        d, x = self._factors(g)
+        if d is not None and x is not None:
+            c, g = c * d, x
+        filled = self.b.broadcast_to(self.b.constant(np.asarray(c, g.type.dtype)), g.type.shape)
+        return self.b.emit(OPS["multiply"], (filled, g))
+
+
+def _modest(c: Any) -> bool:
+    """Whether no product with a few such numbers overflows that would not have without them."""
+    return c.dtype.kind == "f" and c.dtype.itemsize > 2 and 1e-6 < abs(c) < 1e6  # type: ignore[no-any-return]
 
 
 def _recorded(node: Node, live: Sequence[bool]) -> Callable[..., Any]:
@@ -161,6 +215,8 @@ def _elementwise(w: _Writer, node: Node, k: int, gs: Sequence[Any]) -> Value:
     end = node.operands[k].type.dtype
     if callable(rule):
         dtype = end if g.type.dtype == end else np.result_type(g.type.dtype, end)
+        if (node.op.name, k) in _SHARES and node.result.type.size >= LARGE and end.kind == "f":
+            rule = _share(w, node, *_SHARES[node.op.name, k])
         (out,) = w.wrapped(node.results)
         g = w.product(rule(w.xp, out, *w.wrapped(node.operands)), b.cast(g, dtype))
     if g.type.dtype.kind == "c" and end.kind != "c":
@@ -168,6 +224,22 @@ def _elementwise(w: _Writer, node: Node, k: int, gs: Sequence[Any]) -> Value:
     g = b.cast(g, end)
     name = "negative" if rule == -1 else "conjugate" if rule == kinds.CONJUGATE else None
     return g if name is None else b.emit(OPS[name], (g,))
+
+
+def _share(w: _Writer, node: Node, one: int, other: int, wins: Any, loses: Any) -> Any:
+    """The partial of a larger or smaller one, as masks."""
+    x, y = (w.adopted[node.operands[i]] for i in (one, other))
+
+    def run(x: Any, y: Any) -> Any:
+        ahead = wins(x, y)
+        if np.count_nonzero(ahead) + np.count_nonzero(loses(x, y)) == ahead.size:
+            return ahead  # no ties, no NaN
+        share = np.add(ahead, np.multiply(np.equal(x, y), x.dtype.type(0.5)))
+        np.copyto(share, np.nan, where=x != x)
+        return share
+
+    share = w.b.emit(RUN, (x, y), run=run, types=(_type(node.result),))
+    return lambda xp, out, *operands: xp.wrap(share)
 
 
 def _reduction(w: _Writer, node: Node, k: int, gs: Sequence[Any]) -> Value | None:

@@ -18,7 +18,7 @@ from wengert.ir import kinds
 from wengert.ir.graph import Node, Value
 from wengert.ir.types import ArrayType
 
-__all__ = ["Axes", "Places"]
+__all__ = ["Axes", "Places", "empty", "nbytes"]
 
 Axes: TypeAlias = tuple[int, ...]
 #: The last axis of an array is short up to here.
@@ -40,7 +40,7 @@ class _Pool:
             return self.waiting.pop()
         except IndexError:
             _make_room(self.size)
-            return [_empty(type_, order) for type_, order in self.types]
+            return [empty(type_, order) for type_, order in self.types]
 
     def give(self, work: list[Any]) -> None:
         self.waiting.append(work)
@@ -113,8 +113,12 @@ class Places:
         suits = self.keeps and nbytes(out) >= LARGE and out in self.live.fresh and not self._leaves(out)
         if not suits or sum(map(nbytes, (*self.held, out))) > MOST:
             return None
-        self.held.append(out)
-        self.laid.append(self.order.get(out))
+        return self.keep(out, self.order.get(out))
+
+    def keep(self, like: Value, order: Axes | None) -> str:
+        """The name of an array that is kept from call to call."""
+        self.held.append(like)
+        self.laid.append(order)
         return f"w{len(self.held) - 1}"
 
     def workspace(self) -> tuple[Callable[[], list[Any]], Callable[[list[Any]], None]]:
@@ -182,7 +186,7 @@ def nbytes(v: Value) -> int:
     return v.type.size * v.type.dtype.itemsize
 
 
-def _empty(type_: ArrayType, order: Axes | None) -> Any:
+def empty(type_: ArrayType, order: Axes | None) -> Any:
     if order is None:
         return np.empty(type_.shape, type_.dtype)
     return np.empty([type_.shape[a] for a in order], type_.dtype).transpose(np.argsort(order))
