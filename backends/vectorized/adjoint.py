@@ -34,8 +34,6 @@ __all__ = ["Sweep", "settled", "sweep"]
 #: A graph of more nodes is called seldom, and gains least by being simplified.
 LONG = 5000
 _LIBRARY = RULES[kinds.Library]
-#: Movements of which each element is one of the operand's.
-_REPEATS = ("broadcast_to", "reshape")
 #: Arrays of so many numbers are not made into numbers, and NumPy's ``where`` costs more than all else.
 LARGE = 1024
 #: The operand whose share of the larger or smaller one it is, and the other.
@@ -139,44 +137,38 @@ class _Writer:
     def product(self, partial: Any, g: Value) -> Value:
         """A partial, an expression or a number, times a cotangent.
 
-        Of (c x) (d h) it is x (c d h), and of a cotangent that repeats few numbers these are multiplied by c.
+        Of (c x) g, with a number c, it is x (c g) if c can be taken into a number, or into few that are repeated.
         """
         p = self.b.convert(self.xp.lift(partial), g.type)
         for node in self.b.nodes[self.seen :]:
             self.made.update(dict.fromkeys(node.results, node))
         self.seen = len(self.b.nodes)
-        c, x = self._factors(p)
-        root = g
-        while c is not None and (node := self.made.get(root)) is not None and node.op.name in _REPEATS:
-            (root,) = node.operands
-        if c is None or (root.type.size == g.type.size and self._factors(root)[0] is None):
+        c, x, node = number(p, self.made), None, self.made.get(p)
+        if node is not None and node.op is OPS["multiply"]:
+            c, x = number(node.operands[0], self.made), node.operands[1]
+        taken = None if c is None or not _modest(c) else self._taken(c, g, g.type.size)
+        if taken is None:
             return self.b.emit(OPS["multiply"], (p, g))
-        g = self._times(c, g)
-        return g if x is None else self.b.emit(OPS["multiply"], (x, g))
+        return taken if x is None else self.b.emit(OPS["multiply"], (x, taken))
 
-    def _factors(self, v: Value) -> tuple[Any, Value | None]:
-        """c and x, of a product of a modest number c and x; None for c where there is none, for x where it is all."""
-        node, c = self.made.get(v), number(v, self.made)
-        if c is not None:
-            return (c, None) if _modest(c) else (None, v)
-        if node is not None and node.op is OPS["negative"]:
-            c, x = self._factors(node.operands[0])
-            return (np.negative(c), x) if c is not None else (np.array(-1.0), node.operands[0])
-        for x, y in (node.operands, node.operands[::-1]) if node is not None and node.op is OPS["multiply"] else ():
-            if (c := number(y, self.made)) is not None and _modest(c):
-                return c, x
-        return None, v
+    def _taken(self, c: Any, g: Value, size: int, *, deep: bool = True) -> Value | None:
+        """A number times a cotangent, if that takes no product of so many numbers more."""
+        d, node, emit = number(g, self.made), self.made.get(g), self.b.emit
+        if d is not None and _modest(d):
+            return self._filled(c * d, g)
+        if node is not None and node.op.name in ("broadcast_to", "reshape", "negative"):
+            negative = node.op is OPS["negative"]
+            x = self._taken(-c if negative else c, node.operands[0], size, deep=deep)
+            if x is not None:
+                return x if negative else emit(node.op, (x,), **node.params)
+        elif node is not None and deep and node.op is OPS["multiply"]:
+            for x, y in (node.operands, node.operands[::-1]):
+                if (taken := self._taken(c, y, y.type.size, deep=False)) is not None:
+                    return emit(OPS["multiply"], (x, taken))
+        return emit(OPS["multiply"], (self._filled(c, g), g)) if d is None and g.type.size < size else None
 
-    def _times(self, c: Any, g: Value) -> Value:
-        """A number times what a cotangent repeats, repeated."""
-        node = self.made.get(g)
-        if node is not None and node.op.name in _REPEATS:
-            return self.b.emit(node.op, (self._times(c, node.operands[0]),), **node.params)
-        d, x = self._factors(g)
-        if d is not None and x is not None:
-            c, g = c * d, x
-        filled = self.b.broadcast_to(self.b.constant(np.asarray(c, g.type.dtype)), g.type.shape)
-        return self.b.emit(OPS["multiply"], (filled, g))
+    def _filled(self, c: Any, like: Value) -> Value:
+        return self.b.broadcast_to(self.b.constant(np.asarray(c, like.type.dtype)), like.type.shape)
 
 
 def _modest(c: Any) -> bool:
