@@ -9,8 +9,9 @@ from __future__ import annotations
 
 import functools
 import itertools
+import math
 from collections import Counter
-from collections.abc import Callable, Iterator, Sequence
+from collections.abc import Iterator, Sequence
 from typing import TYPE_CHECKING, Any
 
 import numpy as np
@@ -18,6 +19,7 @@ from attrs import define, field
 
 from wengert.backends.liveness import Row, exactly
 from wengert.backends.vectorized import arrays
+from wengert.backends.vectorized.nodes import kind
 from wengert.backends.vectorized.places import Axes, empty, nbytes
 from wengert.ir.graph import Node, Value
 from wengert.ir.ops import OPS
@@ -50,10 +52,8 @@ class Block:
 
 
 class _Gathering:
-    """``kind`` says what a row may be in a block: "map", "fold", "place" or none of these."""
-
-    def __init__(self, rows: list[Row], ends: Sequence[Value], exact: Sequence[Value], kind: Any) -> None:
-        self.kind, self.ends = kind, set(ends)
+    def __init__(self, rows: list[Row], ends: Sequence[Value], exact: Sequence[Value]) -> None:
+        self.ends = set(ends)
         self.readers = Counter(itertools.chain(ends, *(reads for _, reads in rows)))
         self.signed = exactly(rows, exact)
         self.rows: list[Row] = []
@@ -65,7 +65,7 @@ class _Gathering:
         at, tried = 0, set[Value]()
         while at < len(rows):
             node, v, shape = rows[at][0], rows[at][0].results[0], rows[at][0].results[0].type.shape
-            if shape and LEAST <= nbytes(v) <= LINE * shape[0] and v not in tried and self.kind(node) == "map":
+            if shape and LEAST <= nbytes(v) <= LINE * shape[0] and v not in tried and kind(node) == "map":
                 block, before, after = self.drawn(rows[at:], shape)
                 tried |= block.inner
                 if any(v in block.inner for _, reads in block.rows for v in reads):
@@ -96,15 +96,15 @@ class _Gathering:
 
     def joins(self, block: Block, row: Row) -> bool:
         """Whether a row runs in these blocks; noted if so."""
-        (node, reads), kind = row, self.kind(row[0])
-        if kind is None:
+        (node, reads), what = row, kind(row[0])
+        if what is None:
             return False
         v = node.result
-        if kind == "map" and v.type.shape == block.shape and block.whole.isdisjoint(reads):
+        if what == "map" and v.type.shape == block.shape and block.whole.isdisjoint(reads):
             block.inner.add(v)
             return True
-        if kind in ("fold", "place") and reads[0] in block.inner:
-            if kind == "place":
+        if what in ("fold", "place") and reads[0] in block.inner:
+            if what == "place":
                 block.sums[v] = [node]
         elif parts := self.added(block, node, reads):
             for read in reads:
@@ -126,12 +126,12 @@ class _Gathering:
 
 
 def gathered(
-    rows: list[Row], ends: Sequence[Value], exact: Sequence[Value], kind: Callable[[Node], str | None]
+    rows: list[Row], ends: Sequence[Value], exact: Sequence[Value]
 ) -> tuple[list[Row], dict[int, Block]]:
     """The rows, those of each block side by side, and the blocks by where they begin."""
     if len(rows) > MOST or all(nbytes(v) < LEAST for node, _ in rows for v in node.results):
         return rows, {}
-    found = _Gathering(rows, ends, exact, kind)
+    found = _Gathering(rows, ends, exact)
     return found.rows, found.blocks
 
 
@@ -168,7 +168,7 @@ class Writer:
         self.last = {v: k for k, (_, reads) in enumerate(block.rows) for v in reads}
         for v, parts in block.sums.items():
             k = next(k for k, (node, _) in enumerate(block.rows) if node.results[0] is v)
-            self.last.update(dict.fromkeys((part.operands[0] for part in parts), k))
+            self.last.update((part.operands[0], max(k, self.last[part.operands[0]])) for part in parts)
         self.parts = {v: [*map(self.part, itertools.repeat(self.whole(v)), parts)] for v, parts in block.sums.items()}
         reads = Counter(v for _, reads in block.rows for v in reads)
         self.hosts = {parts[0].operands[0]: self.parts[v][0] for v, parts in block.sums.items()
@@ -185,7 +185,8 @@ class Writer:
     def whole(self, v: Value, at: int = 0, reads: Sequence[Value] = ()) -> str:
         """An array for all of a value, in which there are zeros where no part of a sum will be written first."""
         root, places = self.lines.root, self.lines.places
-        alone = [x for x in reads if x not in self.block.inner and {y for _, others in self.block.rows for y in others if root[y] is root[x]} == {x}]
+        read = {(root[x], x) for _, others in self.block.rows for x in others}
+        alone = [x for x in reads if x not in self.block.inner and [y for r, y in read if r is root[x]] == [x]]
         name = places.over(self.start + at, v, alone, self.lines.names) or places.elsewhere(v)
         if name is None:
             name, make = self.new("v"), functools.partial(empty, v.type, self.lines.places.order.get(v))
@@ -295,8 +296,8 @@ class Writer:
     def loop(self) -> None:
         """Write down the loop, and that what has been read in it is read no more."""
         lines, shape = self.lines, self.block.shape
-        n, width = shape[0], sum(nbytes(Value(type_)) for _, type_, _ in self.buffers) or nbytes(Value(ArrayType(np.dtype(float), shape)))
-        most = max(1, NEAR * n // width)
+        n, width = shape[0], sum(type_.dtype.itemsize for _, type_, _ in self.buffers) or 8
+        most = max(1, NEAR // (width * math.prod(shape[1:])))
         ends = halves(0, n, most)
         cut = max(j - i for i, j in ends)
         head = []

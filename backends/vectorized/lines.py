@@ -19,34 +19,21 @@ from wengert.backends.liveness import Liveness, sources
 from wengert.backends.vectorized import arrays
 from wengert.backends.vectorized.blocks import gathered, write
 from wengert.backends.vectorized.evaluate import bare_operands, lower
+from wengert.backends.vectorized.nodes import FOLDS, VIEWS, axes_of, is_number, makes, same, shares
 from wengert.backends.vectorized.places import Axes, Places
+from wengert.backends.vectorized.stacks import stacked
 from wengert.ir import kinds
 from wengert.ir.graph import Constant, Graph, Node, Value
-from wengert.ir.ops import OPS
 
 __all__ = ["Check", "Lines"]
 
 #: Operators that do for two NumPy scalars what the ufunc does, at a tenth of its price.
 _OPERATORS = {"+", "-", "*", "/", "<", "<=", ">", ">=", "==", "!="}
-#: Movements that give a view of their operand, or, for reshape, a copy.
-_VIEWS = {"reshape", "transpose", "broadcast_to", "slice"}
 
 
 def finished(x: Any) -> Any:
     """An array of ours, C-contiguous."""
     return x if x.flags.c_contiguous else x.copy()
-
-
-def _axes(node: Node) -> tuple[int, ...] | None:
-    """The axes of a plain sum or largest or smallest element, which a ufunc folds; None for another fold."""
-    op = node.op
-    if not isinstance(op, kinds.Reduction) or op.fold not in _FOLDS or not node.params["axes"]:
-        return None
-    whole = op.fold != "+" or node.result.type.dtype.kind in "fc"  # a sum of small integers is one of large ones
-    return node.params["axes"] if whole else None
-
-
-_FOLDS = {"+": np.add, "max": np.maximum, "min": np.minimum}
 
 
 @frozen
@@ -55,13 +42,6 @@ class Check:
 
     outputs: Sequence[int]
     guard: bool
-
-
-def _kind(node: Node) -> str | None:
-    """What a node may be in a block."""
-    if isinstance(node.op, kinds.Elementwise):
-        return "map" if _makes(node) and not _same(node) else None
-    return "place" if node.op.name == "place" else "fold" if _axes(node) is not None else None
 
 
 class Lines:
@@ -84,8 +64,8 @@ class Lines:
         exact = [v for i, v in enumerate(outputs) if i not in derived]
         self.rows, self.blocks = self._needed(), dict[int, Any]()
         if own:
-            self.rows, self.blocks = gathered(self.rows, outputs, exact, _kind)
-        self.live = live = Liveness(self.rows, graph.guarded_outputs, _shares, _makes)
+            self.rows, self.blocks = gathered(self.rows, outputs, exact)
+        self.live = live = Liveness(self.rows, graph.guarded_outputs, shares, makes)
         self.root, self.last, self.fresh = live.root, live.last, live.fresh
         self.places = Places(live, self.rows, keeps=own)
         self.views: dict[Value, list[str]] = {}  # the names of the views of each root
@@ -155,7 +135,7 @@ class Lines:
             self.lines.append(f"{targets}= {self._call(node, reads)}")
             return
         out = node.results[0]
-        if _same(node):
+        if same(node):
             self.names[out] = self.name(reads[0])
             return
         if node.op.name == "broadcast_to" and isinstance(reads[0], Constant):
@@ -194,8 +174,8 @@ class Lines:
                 operands = ", ".join(map(self.name, reads))
                 slot = "OUT" if op.function not in (np.maximum, np.minimum) else "OUT="  # they want it by name
                 return f"{self.ufunc(op.function)}({operands}{slot})", bool(out.shape)
-            if op.symbol == "?:" and reads[0].type.shape == out.shape and _is_number(reads[1], 1) and (
-                _is_number(reads[2], 0)):  # 1 where it holds, and 0; np.where takes five times as long
+            if op.symbol == "?:" and reads[0].type.shape == out.shape and is_number(reads[1], 1) and (
+                is_number(reads[2], 0)):  # 1 where it holds, and 0; np.where takes five times as long
                 return f"{self.ufunc(np.add)}({self.name(reads[0])}, {self.name(reads[2])}OUT)", bool(out.shape)
         name = None if not reads else self.name(reads[0])
         if op.name == "reshape":
@@ -205,8 +185,8 @@ class Lines:
         if op.name == "slice":
             key = arrays.key(node.params["start"], node.params["size"], node.params["step"])
             return f"{name}[{self.bind('k', key)}]", False
-        if (axes := _axes(node)) is not None:
-            fold = self.bind("f", _FOLDS[op.fold].reduce)  # type: ignore[attr-defined]
+        if (axes := axes_of(node)) is not None:
+            fold = self.bind("f", FOLDS[op.fold].reduce)  # type: ignore[attr-defined]
             whole = None if len(axes) == len(reads[0].type.shape) else axes if len(axes) > 1 else axes[0]
             return f"{fold}({name}, {whole}{', NoneOUT' if out.shape else ''})", bool(out.shape)
         return self._call(node, reads), False
@@ -235,7 +215,7 @@ class Lines:
         self.places.ordered(out, order)
         outer = least > 1 and shape[-1] == 1  # which is no work for BLAS; and dot costs less than matmul
         call = f"{left}.dot({right}" if most <= 2 and not outer else (
-            f"{self.ufunc(np.multiply if outer else np.matmul)}({left}, {right}")
+            f"{self.ufunc(np.multiply if outer else np.matmul if most < 3 else stacked)}({left}, {right}")
         host = self.places.elsewhere(out, surely=True)
         self.names[out] = name = host or f"v{len(self.names)}"
         if host is not None:
@@ -252,7 +232,7 @@ class Lines:
     def _repeats(self, v: Value) -> bool:
         """Whether an array has repeated elements, or its last axis is not one run of memory as BLAS wants it."""
         node = self.makers.get(v)
-        while node is not None and node.op.name in _VIEWS:
+        while node is not None and node.op.name in VIEWS:
             if node.op.name in ("broadcast_to", "slice"):
                 return True
             node = self.makers.get(node.operands[0])
@@ -388,31 +368,3 @@ def _arranged(text: str, shape: Any, axes: Any, then: Any) -> tuple[str, tuple[i
     if then is not None:
         text, shape = f"{text}.reshape({then})", then
     return text, shape
-
-
-def _is_number(v: Value, n: float) -> bool:
-    """Whether a value is this number (and 0 is not -0)."""
-    if not isinstance(v, Constant) or v.type.shape or v.type.dtype.kind != "f":
-        return False
-    return bool(v.array == n and not np.signbit(v.array))
-
-
-def _shares(node: Node) -> bool:
-    """Whether the result is a view of the operand, or that operand."""
-    return node.op.name in _VIEWS or _same(node)
-
-
-def _same(node: Node) -> bool:
-    """Whether a node gives what it is given: a cast to the same dtype."""
-    return node.op.name == "cast" and node.operands[0].type.dtype == node.result.type.dtype
-
-
-def _makes(node: Node) -> bool:
-    """Whether the results are new arrays for certain."""
-    op = node.op
-    if isinstance(op, kinds.Elementwise):
-        return isinstance(op.function, np.ufunc) or op.function is np.where or op.symbol == "cast" or (
-            op is OPS["scale"])
-    if isinstance(op, kinds.Reduction):
-        return bool(node.params["axes"])
-    return isinstance(op, kinds.Contraction | kinds.Indexing | kinds.Movement)

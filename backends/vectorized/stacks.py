@@ -1,0 +1,70 @@
+"""Stacks of matrix products, a part of the stack in each of a few threads.
+
+BLAS is asked for one product after the other.  Where each is some 100 microseconds of work, its threads cost more than
+they save: so it is told to stay in the thread that calls it, and threads of ours, which run for this product alone,
+have some of the products each.
+"""
+
+from __future__ import annotations
+
+import contextvars
+import ctypes
+import functools
+import importlib
+import itertools
+import threading
+from typing import Any
+
+import numpy as np
+
+__all__ = ["LEAST", "stacked"]
+
+#: So many products and sums are worth a thread: two milliseconds or so.
+LEAST = 1 << 26
+
+
+@functools.cache
+def _openblas() -> tuple[Any, Any] | None:
+    """How many threads OpenBLAS may have, and how that is set; None where it is another, or has no threads."""
+    try:
+        core = ctypes.CDLL(importlib.import_module("numpy._core._multiarray_umath").__file__)
+    except (ImportError, OSError, TypeError):
+        return None
+    for name in ("scipy_openblas_{}64_", "openblas_{}64_", "openblas_{}"):
+        of = [getattr(core, name.format(what), None) for what in ("get_num_threads", "set_num_threads", "get_parallel")]
+        if None not in of and of[2]() == 1:  # type: ignore[misc]
+            return of[0], of[1]
+    return None
+
+
+def stacked(x: Any, y: Any, out: Any = None) -> Any:
+    """The products of two stacks of matrices."""
+    found = _openblas()
+    count = min(found[0](), len(x)) if found is not None and x.size * y.shape[-1] >= LEAST else 1
+    if found is None or count < 2:
+        return np.matmul(x, y, out)
+    if out is None:
+        out = np.empty((*x.shape[:-1], y.shape[-1]), np.result_type(x, y))
+    failed: list[BaseException] = []
+
+    def run(i: int, j: int) -> None:
+        try:
+            np.matmul(x[i:j], y[i:j], out[i:j])
+        except BaseException as error:  # noqa: BLE001 (it is raised in the caller's thread)
+            failed.append(error)
+
+    (first, *others) = itertools.pairwise(len(x) * k // count for k in range(count + 1))
+    threads = [threading.Thread(target=contextvars.copy_context().run, args=(run, *part)) for part in others]
+    before, tell = found[0](), found[1]
+    tell(1)
+    try:
+        for thread in threads:
+            thread.start()
+        run(*first)
+        for thread in threads:
+            thread.join()
+    finally:
+        tell(before)
+    if failed:
+        raise failed[0]
+    return out
