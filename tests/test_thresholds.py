@@ -38,6 +38,7 @@ THRESHOLDS = {
     "ir.passes.early": {"LEAST": 1},
     "backends.vectorized.lines": {"SHORT": 2}, "backends.vectorized.places": {"NARROW": 2, "LARGE": 1},
     "backends.vectorized.blocks": {"LEAST": 1, "NEAR": 200}, "backends.vectorized.adjoint": {"LARGE": 1},
+    "backends.vectorized.stacks": {"LEAST": 1},
     f"{C}.work": {"WORK": 1}, f"{C}.emit": {"WORK": 1, "PRINTED": 2}, f"{C}.merging": {"LARGE": 1}, f"{C}.functions": {"PART": 3},
     f"{C}.fused": {"LONG": 1, "MANY": 2, "CHUNKS": 3, "BLOCK": 32, "SHORT": 2}, f"{C}.folds": {"BLOCK": 32, "SHORT": 2},
     f"{C}.products": {"DOT": 2}, f"{C}.dense": {"OWN": 1, "MATVEC": 1}, f"{C}.joining": {"INNER": 1}, f"{C}.plan": {"ROWS": 5},

@@ -219,17 +219,18 @@ def _elementwise(w: _Writer, node: Node, k: int, gs: Sequence[Any]) -> Value:
 
 
 def _share(w: _Writer, node: Node, one: int, other: int, wins: Any, loses: Any) -> Any:
-    """The partial of a larger or smaller one, as masks."""
+    """The partial of a larger or smaller one, by masks."""
     x, y = (w.adopted[node.operands[i]] for i in (one, other))
 
     def run(x: Any, y: Any) -> Any:
         ahead = wins(x, y)
-        if np.count_nonzero(ahead) + np.count_nonzero(loses(x, y)) == ahead.size:
-            return ahead  # no ties, no NaN
-        share = np.add(ahead, np.multiply(np.equal(x, y), x.dtype.type(0.5)))
-        np.copyto(share, np.nan, where=x != x)
+        share = ahead.astype(x.dtype)
+        if np.count_nonzero(ahead) + np.count_nonzero(loses(x, y)) < ahead.size:  # there are ties, or NaN
+            np.copyto(share, x.dtype.type(0.5), where=x == y)
+            np.copyto(share, x, where=x != x)
         return share
 
+    run.each = True  # type: ignore[attr-defined]
     share = w.b.emit(RUN, (x, y), run=run, types=(_type(node.result),))
     return lambda xp, out, *operands: xp.wrap(share)
 

@@ -32,8 +32,8 @@ __all__ = ["Block", "gathered", "write"]
 
 #: Bytes of an array that is cut into blocks; of its lines along the other axes at most; of the buffers of a block.
 LEAST, LINE, NEAR = 1 << 21, 1 << 16, 1 << 20
-#: A graph of more rows is called seldom.
-MOST = 2000
+#: A graph of more rows is called seldom; so many rows are looked at for one block.
+MOST, AHEAD = 2000, 256
 
 
 @define(eq=False)
@@ -66,13 +66,14 @@ class _Gathering:
         while at < len(rows):
             node, v, shape = rows[at][0], rows[at][0].results[0], rows[at][0].results[0].type.shape
             if shape and LEAST <= nbytes(v) <= LINE * shape[0] and v not in tried and kind(node) == "map":
-                block, before, after = self.drawn(rows[at:], shape)
+                block, before, after = self.drawn(rows[at : at + AHEAD], shape)
                 tried |= block.inner
                 if any(v in block.inner for _, reads in block.rows for v in reads):
-                    self.arrange(rows[:at] + before)
+                    self.rows += rows[:at]
+                    self.arrange(before)
                     self.blocks[len(self.rows)] = block
                     self.rows += block.rows
-                    rows, at = after, -1
+                    rows, at = after + rows[at + AHEAD :], -1
             at += 1
         self.rows += rows
 

@@ -54,7 +54,8 @@ class Lines:
 
     def __init__(self, graph: Graph, *, own: bool, derived: Sequence[int] = ()) -> None:
         self.graph, self.own = graph, own
-        self.scope: dict[str, Any] = {"array": np.array, "finished": finished, "zeros": np.zeros, "nan": math.nan}
+        self.scope: dict[str, Any] = {"array": np.array, "finished": finished, "zeros": np.zeros, "nan": math.nan,
+                                      "largest": np.maximum.reduce}
         self.lines: list[str] = []
         self.names: dict[Value, str] = {}
         self.numbers: dict[Value, str] = {}  # of inputs and constants without axes, as NumPy scalars
@@ -62,9 +63,7 @@ class Lines:
         self.source = sources(graph)
         outputs = graph.guarded_outputs
         exact = [v for i, v in enumerate(outputs) if i not in derived]
-        self.rows, self.blocks = self._needed(), dict[int, Any]()
-        if own:
-            self.rows, self.blocks = gathered(self.rows, outputs, exact)
+        self.rows, self.blocks = gathered(self._needed(), outputs, exact) if own else (self._needed(), {})
         self.live = live = Liveness(self.rows, graph.guarded_outputs, shares, makes)
         self.root, self.last, self.fresh = live.root, live.last, live.fresh
         self.places = Places(live, self.rows, keeps=own)
@@ -350,14 +349,14 @@ class Lines:
         return f"finished({name})" if own and not self.places.is_kept(name) else f"array({name}, order='C')"
 
 
-#: Up to here a dot product is cheaper than a sum, and is not given to threads.
+#: Up to here a dot product is cheaper than anything else, and is not given to threads.
 SHORT = 8192
 
 
 def _check(name: str, v: Value) -> str:
-    """What is NaN where an element of a C-contiguous array is: a sum of squares, of many elements the sum."""
+    """What is NaN where an element of a C-contiguous array is: a sum of squares, of many elements the largest."""
     if v.type.size > SHORT:
-        return f"{name}.sum()"
+        return f"{name}.sum()" if v.type.dtype.kind == "c" else f"largest({name}, None)"
     return f"{name}.dot({name})" if len(v.type.shape) == 1 else f"{name}.ravel().dot({name}.ravel())"
 
 

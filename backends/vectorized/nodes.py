@@ -29,6 +29,8 @@ def kind(node: Node) -> str | None:
     """What a node may be in a block."""
     if isinstance(node.op, kinds.Elementwise):
         return "map" if makes(node) and not same(node) else None
+    if getattr(node.params.get("run"), "each", False):  # a function of each element
+        return "map"
     return "place" if node.op.name == "place" else "fold" if axes_of(node) is not None else None
 
 
