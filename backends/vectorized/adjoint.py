@@ -140,8 +140,7 @@ class _Writer:
         Of (c x) g, with a number c, it is x (c g) if c can be taken into a number, or into few that are repeated.
         """
         p = self.b.convert(self.xp.lift(partial), g.type)
-        for node in self.b.nodes[self.seen :]:
-            self.made.update(dict.fromkeys(node.results, node))
+        self.made.update((v, made) for made in self.b.nodes[self.seen :] for v in made.results)
         self.seen = len(self.b.nodes)
         c, x, node = number(p, self.made), None, self.made.get(p)
         if node is not None and node.op is OPS["multiply"]:

@@ -92,7 +92,7 @@ class _Gathering:
         for v in alone:  # it may be added to something else, in place
             del block.sums[v]
         late = [row for row in block.rows if row[0].results[0] in alone]
-        block.rows = [row for row in block.rows if row not in late]
+        block.rows = [row for row in block.rows if row[0].results[0] not in alone]
         return block, before, late + after
 
     def joins(self, block: Block, row: Row) -> bool:
@@ -234,12 +234,12 @@ class Writer:
         lines, v = self.lines, node.result
         for x, axes in lines.places.follow(node, reads):
             lines.reordered(x, axes)
-        names, shape = {x: lines.names.get(x) for x in reads}, v.type.shape
-        for x in names:
+        names, shape = {x: lines.name(x) for x in reads}, v.type.shape
+        for x, name in names.items():
             if x not in self.block.inner and len(x.type.shape) == len(shape) and x.type.shape[0] == shape[0]:
-                lines.names[x] = self.chunk(lines.name(x))
+                lines.names[x] = self.chunk(name)
         text, takes = lines.expression(node, reads)
-        lines.names.update((x, name) for x, name in names.items() if name is not None)
+        lines.names.update(names)
         if takes:
             name = self.place(k, v, reads)
             self.body.append(f"{name} = {text.replace('OUT=', f', out={name}').replace('OUT', f', {name}')}")

@@ -15,7 +15,7 @@ import numpy as np
 from attrs import frozen
 
 from wengert.backends.assembled import assembled
-from wengert.backends.liveness import Liveness, sources
+from wengert.backends.liveness import Liveness, Row, sources
 from wengert.backends.vectorized import arrays
 from wengert.backends.vectorized.blocks import gathered, write
 from wengert.backends.vectorized.evaluate import bare_operands, lower
@@ -64,7 +64,7 @@ class Lines:
         outputs = graph.guarded_outputs
         exact = [v for i, v in enumerate(outputs) if i not in derived]
         self.rows, self.blocks = gathered(self._needed(), outputs, exact) if own else (self._needed(), {})
-        self.live = live = Liveness(self.rows, graph.guarded_outputs, shares, makes)
+        self.live = live = Liveness(self.rows, outputs, shares, makes)
         self.root, self.last, self.fresh = live.root, live.last, live.fresh
         self.places = Places(live, self.rows, keeps=own)
         self.views: dict[Value, list[str]] = {}  # the names of the views of each root
@@ -87,8 +87,8 @@ class Lines:
         self.names.setdefault(value, f"x{i}")
         return f"x{i}"
 
-    def _needed(self) -> list[tuple[Node, tuple[Value, ...]]]:
-        needed, rows = set(self.graph.guarded_outputs), []
+    def _needed(self) -> list[Row]:
+        needed, rows = set(self.graph.guarded_outputs), list[Row]()
         for node in reversed(self.graph.nodes):
             if not needed.isdisjoint(node.results):
                 reads = bare_operands(node, self.source)

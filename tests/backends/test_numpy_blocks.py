@@ -14,6 +14,7 @@ from wengert.ir.ops import OPS
 from wengert.ir.types import ArrayType
 
 N = 5000
+C = np.random.default_rng(7).normal(size=(400, 7))
 
 
 @pytest.fixture(autouse=True)
@@ -65,10 +66,10 @@ def test_rows_of_matrices_and_what_is_read_later():
     x, m, s = rng.normal(size=(400, 7)), rng.normal(size=7), rng.normal(size=(400, 1))
 
     def f(x, m, s):
-        z = np.where(x > m, np.sin(x - m), s) * s
+        z = np.where(x > m, np.sin(x - m), s) * s - C
         e = np.exp(z - np.max(z, axis=1, keepdims=True))
         y = np.maximum.reduce(e * x, axis=0)
-        return z, np.sum(e, axis=1), np.sum(e * z, axis=0), y, np.sum(np.abs(e)), (z + 1.0)[::-1], np.cumsum(e, axis=0)
+        return z, C + np.cumsum(z, axis=0), np.sum(e, axis=1), np.sum(e * z, axis=0), y, np.sum(np.abs(e)), (z + 1.0)[::-1], np.cumsum(e, axis=0)
 
     graph = graph_of(f, x, m, s)
     assert sum(line.startswith("for ") for line in Lines(graph, own=True).lines) > 1
