@@ -21,7 +21,7 @@ from wengert.backends.vectorized.blocks import gathered, write
 from wengert.backends.vectorized.evaluate import bare_operands, lower
 from wengert.backends.vectorized.nodes import FOLDS, VIEWS, axes_of, is_number, makes, same, shares
 from wengert.backends.vectorized.places import Axes, Places
-from wengert.backends.vectorized.stacks import stacked
+from wengert.backends.vectorized.stacks import matmul
 from wengert.ir import kinds
 from wengert.ir.graph import Constant, Graph, Node, Value
 
@@ -214,7 +214,7 @@ class Lines:
         self.places.ordered(out, order)
         outer = least > 1 and shape[-1] == 1  # which is no work for BLAS; and dot costs less than matmul
         call = f"{left}.dot({right}" if most <= 2 and not outer else (
-            f"{self.ufunc(np.multiply if outer else np.matmul if most < 3 else stacked)}({left}, {right}")
+            f"{self.ufunc(np.multiply if outer else matmul(shape, others))}({left}, {right}")
         host = self.places.elsewhere(out, surely=True)
         self.names[out] = name = host or f"v{len(self.names)}"
         if host is not None:

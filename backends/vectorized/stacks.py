@@ -12,12 +12,13 @@ import ctypes
 import functools
 import importlib
 import itertools
+import math
 import threading
 from typing import Any
 
 import numpy as np
 
-__all__ = ["LEAST", "stacked"]
+__all__ = ["matmul", "stacked"]
 
 #: So many products and sums are worth a thread: two milliseconds or so.
 LEAST = 1 << 26
@@ -37,10 +38,15 @@ def _openblas() -> tuple[Any, Any] | None:
     return None
 
 
+def matmul(x: tuple[int, ...], y: tuple[int, ...]) -> Any:
+    """What multiplies arrays of these shapes."""
+    return stacked if len(x) == 3 and math.prod(x) * y[-1] >= LEAST else np.matmul
+
+
 def stacked(x: Any, y: Any, out: Any = None) -> Any:
     """The products of two stacks of matrices."""
     found = _openblas()
-    count = min(found[0](), len(x)) if found is not None and x.size * y.shape[-1] >= LEAST else 1
+    count = 1 if found is None else min(found[0](), len(x))
     if found is None or count < 2:
         return np.matmul(x, y, out)
     if out is None:
