@@ -134,15 +134,20 @@ class _Writer:
     def wrapped(self, values: Sequence[Value]) -> list[Any]:
         return [self.xp.wrap(self.adopted[v]) for v in values]
 
+    def maker(self, v: Value) -> Node | None:
+        """What made a value in this graph."""
+        self.made.update((v, node) for node in self.b.nodes[self.seen :] for v in node.results)
+        self.seen = len(self.b.nodes)
+        return self.made.get(v)
+
     def product(self, partial: Any, g: Value) -> Value:
         """A partial, an expression or a number, times a cotangent.
 
         Of (c x) g, with a number c, it is x (c g) if c can be taken into a number, or into few that are repeated.
         """
         p = self.b.convert(self.xp.lift(partial), g.type)
-        self.made.update((v, made) for made in self.b.nodes[self.seen :] for v in made.results)
-        self.seen = len(self.b.nodes)
-        c, x, node = number(p, self.made), None, self.made.get(p)
+        node, x = self.maker(p), None
+        c = number(p, self.made)
         if node is not None and node.op is OPS["multiply"]:
             c, x = number(node.operands[0], self.made), node.operands[1]
         taken = None if c is None or not _modest(c) else self._taken(c, g, g.type.size)
@@ -242,8 +247,25 @@ def _reduction(w: _Writer, node: Node, k: int, gs: Sequence[Any]) -> Value | Non
     g = xp.lift(xp.broadcast_to(xp.reshape(xp.wrap(gs[0]), kept), x.type.shape))
     if rule == 1:
         return g  # type: ignore[no-any-return]
+    if node.op.fold in ("max", "min") and x.type.size >= LARGE and x.type.dtype.kind == "f":  # type: ignore[attr-defined]
+        return w.product(_ties(w, node, kept, axes), g)
     (out,), (x,) = w.wrapped(node.results), w.wrapped(node.operands)
     return w.product(rule(xp, xp.reshape(out, kept), x, axes), g)
+
+
+def _ties(w: _Writer, node: Node, kept: tuple[int, ...], axes: tuple[int, ...]) -> Any:
+    """The share of each of those that are the largest, which is mostly one."""
+    x, out = w.adopted[node.operands[0]], w.b.emit(OPS["reshape"], (w.adopted[node.results[0]],), shape=kept)
+
+    def run(x: Any, out: Any) -> Any:
+        chosen = np.equal(x, out)
+        share = chosen.astype(x.dtype)
+        if np.count_nonzero(chosen) != out.size or np.isnan(out).any():
+            share /= share.sum(axis=axes, keepdims=True)
+        return share
+
+    run.each = 0 not in axes  # type: ignore[attr-defined]
+    return w.xp.wrap(w.b.emit(RUN, (x, out), run=run, types=(_type(node.operands[0]),)))
 
 
 def _cumulative(w: _Writer, node: Node, k: int, gs: Sequence[Any]) -> Value:
@@ -259,6 +281,9 @@ def _cumulative(w: _Writer, node: Node, k: int, gs: Sequence[Any]) -> Value:
 
 
 def _movement(w: _Writer, node: Node, k: int, gs: Sequence[Any]) -> Value:
+    made = w.maker(gs[0])
+    if node.op.name == "broadcast_to" and made is not None and made.op is OPS["negative"]:  # the sum's is smaller
+        return w.b.emit(OPS["negative"], (_movement(w, node, k, made.operands),))
     shapes = tuple(v.type.shape for v in node.operands)
     return w.xp.lift(node.op.transpose(w.xp, w.xp.wrap(gs[0]), k, shapes, node.params))  # type: ignore[attr-defined]
 

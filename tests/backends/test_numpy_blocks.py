@@ -103,6 +103,18 @@ def test_shares_of_the_larger_one_are_exact_at_ties_infinities_and_nan(f):
                 np.testing.assert_array_equal(got, want)
 
 
+@pytest.mark.parametrize("axis", [0, 1, None])
+def test_shares_of_the_largest_elements_are_exact_at_ties_and_nan(axis):
+    x = np.random.default_rng(8).integers(0, 40, (400, 7)) / 4.0
+    w = 1.0 + np.arange(2800.0).reshape(400, 7)[tuple(slice(1) if axis in (a, None) else slice(None) for a in (0, 1))]
+    f = lambda x: np.sum(np.max(x, axis, keepdims=True) * w) - np.sum(np.min(-x, axis, keepdims=True) / w)
+    program = wg.trace(f).graph(x)
+    for each in (x, np.where(x == 3.0, np.nan, x), np.where(x == 3.0, np.inf, x), np.arange(2800.0).reshape(400, 7)):
+        got, want = (wg.grad(program, backend=b)(each) for b in ("numpy", "python"))
+        np.testing.assert_array_equal(np.isnan(got), np.isnan(want))
+        np.testing.assert_allclose(got, want, rtol=1e-14)
+
+
 def test_shares_are_found_block_by_block():
     x = np.random.default_rng(6).integers(-3, 4, N) / 2.0
     program = wg.trace(lambda x: np.sum(np.maximum(np.sin(x), 0.0) ** 2 + np.minimum(x, 1.0))).graph(x)
