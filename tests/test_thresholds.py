@@ -36,7 +36,7 @@ THRESHOLDS = {
     "backends.source.base": {"AT_ONCE": 300},
     "backends.source.python.nan": {"SHORT": 2}, "backends.source.python.emit": {"LARGE": 1},
     "ir.passes.early": {"LEAST": 1},
-    "backends.vectorized.lines": {"SHORT": 2}, "backends.vectorized.places": {"NARROW": 2, "LARGE": 1},
+    "backends.vectorized.lines": {"SHORT": 2, "WIDE": 2, "LARGE": 1}, "backends.vectorized.places": {"NARROW": 2, "LARGE": 1},
     "backends.vectorized.blocks": {"LEAST": 1, "NEAR": 200}, "backends.vectorized.adjoint": {"LARGE": 1},
     "backends.vectorized.stacks": {"LEAST": 1},
     f"{C}.work": {"WORK": 1}, f"{C}.emit": {"WORK": 1, "PRINTED": 2}, f"{C}.merging": {"LARGE": 1}, f"{C}.functions": {"PART": 3},

@@ -8,6 +8,7 @@ what may be a view of another array are never written to; what a call hands out 
 from __future__ import annotations
 
 import math
+from collections import Counter
 from collections.abc import Callable, Sequence
 from typing import Any
 
@@ -19,14 +20,17 @@ from wengert.backends.liveness import Liveness, Row, sources
 from wengert.backends.vectorized import arrays
 from wengert.backends.vectorized.blocks import gathered, write
 from wengert.backends.vectorized.evaluate import bare_operands, lower
-from wengert.backends.vectorized.nodes import FOLDS, VIEWS, axes_of, is_number, makes, same, shares
-from wengert.backends.vectorized.places import Axes, Places
+from wengert.backends.vectorized.nodes import FOLDS, VIEWS, axes_of, is_number, makes, same, shares, subscripts
+from wengert.backends.vectorized.places import LARGE, Axes, Places, nbytes
 from wengert.backends.vectorized.stacks import matmul
 from wengert.ir import kinds
 from wengert.ir.graph import Constant, Graph, Node, Value
+from wengert.ir.ops import OPS
 
 __all__ = ["Check", "Lines"]
 
+#: Lines of so many elements are long for ``einsum``.
+WIDE = 256
 #: Operators that do for two NumPy scalars what the ufunc does, at a tenth of its price.
 _OPERATORS = {"+", "-", "*", "/", "<", "<=", ">", ">=", "==", "!="}
 
@@ -71,6 +75,10 @@ class Lines:
         self.makers = {v: node for node, _ in self.rows for v in node.results}
         inside = {at for start, block in self.blocks.items() for at in range(start, start + len(block.rows))}
         self.parts = {v: at for v, at in live.parts(self.rows, outputs, exact).items() if at not in inside}
+        read = Counter(v for _, reads in self.rows for v in reads)
+        self.sums = {reads[0]: at for at, (node, reads) in enumerate(self.rows) if subscripts(node)
+                     and at not in inside and read[reads[0]] == 1 and live.last[live.root[reads[0]]] == at}  # fmt: skip
+        self.left: dict[Value, tuple[Value, Value]] = {}  # products that are left to their sums
         at = 0
         while at < len(self.rows):
             if at in self.blocks:
@@ -151,6 +159,8 @@ class Lines:
             self.reordered(v, axes)
         if isinstance(node.op, kinds.Contraction) and self._product(out, node):
             return
+        if self._left_to_sum(at, node, reads):
+            return
         text, takes = self.expression(node, reads)
         host = (self.places.over(at, out, reads, self.names) or self.places.elsewhere(out)) if takes else None
         if host is not None:
@@ -176,6 +186,9 @@ class Lines:
             if op.symbol == "?:" and reads[0].type.shape == out.shape and is_number(reads[1], 1) and (
                 is_number(reads[2], 0)):  # 1 where it holds, and 0; np.where takes five times as long
                 return f"{self.ufunc(np.add)}({self.name(reads[0])}, {self.name(reads[2])}OUT)", bool(out.shape)
+        if reads and reads[0] in self.left:
+            operands = ", ".join(map(self.name, self.left[reads[0]]))
+            return f"{self.ufunc(np.einsum)}('{subscripts(node)}', {operands}OUT=)", bool(out.shape)
         name = None if not reads else self.name(reads[0])
         if op.name == "reshape":
             return f"{name}.reshape({node.params['shape']})", False
@@ -248,6 +261,23 @@ class Lines:
             return f" {op.symbol} ".join(map(self.number, reads))
         return f"-{self.number(reads[0])}" if op.symbol == "neg" else None
 
+    def _left_to_sum(self, at: int, node: Node, reads: Sequence[Value]) -> bool:
+        """A product that is only summed is left to the sum, which takes no array for it, nor another pass.
+
+        Where the sum goes along the lines in memory, it stays in pairs as NumPy has it.
+        """
+        out = node.result
+        order, f = self.places.order.get(out) or range(len(out.type.shape)), self.sums.get(out, 0)
+        if f == 0 or node.op not in (OPS["square"], OPS["multiply"]) or any(v.type != out.type for v in reads):
+            return False
+        short = order[-1] in self.rows[f][0].params["axes"] or out.type.shape[order[-1]] < WIDE
+        if short or nbytes(out) < LARGE or any(at < k <= f for k in self.parts.values()):  # which write to an operand
+            return False
+        self.left[out] = (reads[0], reads[-1])
+        for v in reads:
+            self.last[self.root[v]] = max(f, self.last[self.root[v]])
+        return True
+
     def ufunc(self, function: Any) -> str:
         name = f"np_{function.__name__}"
         self.scope[name] = function
@@ -261,6 +291,7 @@ class Lines:
     def release(self, at: int, node: Node, reads: Sequence[Value]) -> None:
         """Arrays that are dead now wait for one of their type; names of their views go at once."""
         more = [self.makers[v].operands[0] for v in reads if self.parts.get(v) == at]
+        more += [x for v in reads for x in self.left.get(v, ())]
         for root in dict.fromkeys(self.root[v] for v in (*reads, *more, *node.results)):
             if self.last[root] == at or self.last[root] == -1:
                 gone = self.views.pop(root, [])

@@ -8,7 +8,7 @@ from wengert.ir import kinds
 from wengert.ir.graph import Constant, Node, Value
 from wengert.ir.ops import OPS
 
-__all__ = ["FOLDS", "VIEWS", "axes_of", "is_number", "kind", "makes", "same", "shares"]
+__all__ = ["FOLDS", "VIEWS", "axes_of", "is_number", "kind", "makes", "same", "shares", "subscripts"]
 
 #: Movements that give a view of their operand, or, for reshape, a copy.
 VIEWS = {"reshape", "transpose", "broadcast_to", "slice"}
@@ -23,6 +23,14 @@ def axes_of(node: Node) -> tuple[int, ...] | None:
         return None
     whole = op.fold != "+" or node.result.type.dtype.kind in "fc"  # a sum of small integers is one of large ones
     return node.params["axes"] if whole else None
+
+
+def subscripts(node: Node) -> str | None:
+    """What ``einsum`` is told for the sum of a product of two arrays, where a node is a sum of real numbers."""
+    if axes_of(node) is None or node.op.fold != "+" or node.result.type.dtype.kind != "f":  # type: ignore[attr-defined]
+        return None
+    letters = "abcdefghijklmnopqrstuvwxyz"[: node.operands[0].type.ndim]
+    return f"{letters},{letters}->{''.join(c for a, c in enumerate(letters) if a not in node.params['axes'])}"
 
 
 def kind(node: Node) -> str | None:

@@ -135,6 +135,20 @@ def test_numbers_are_taken_into_the_smaller_factor():
     np.testing.assert_allclose(wg.grad(f, backend="numpy")(x, w), w * w * x / 40, rtol=1e-13)
 
 
+def test_sums_of_products_need_no_array_for_them():
+    x, y = np.random.default_rng(9).normal(size=(2, 9, 4, 3000))
+
+    def f(x, y):
+        z = np.exp(y)
+        return np.sum(np.square(x), axis=1), np.sum(z * x, axis=(0, 1)), np.sum(x * y, axis=2), np.sin(z), np.sum(z * z, axis=0) + z
+
+    lines = Lines(graph_of(f, x, y), own=True).lines
+    assert sum("np_einsum" in line for line in lines) == 3  # and not along the lines
+    first, second = (straight(graph_of(f, x, y))([x, y]) for _ in range(2))
+    for got, want in zip((*first, *second), (*f(x, y), *f(x, y)), strict=True):
+        np.testing.assert_allclose(got, want, rtol=1e-13, atol=1e-13)
+
+
 def test_stacks_of_products_are_shared_by_threads(monkeypatch):
     x, y = np.random.default_rng(5).normal(size=(2, 7, 6, 6))
     told, started = [], []
