@@ -249,6 +249,16 @@ class Writer:
             if self.leaves(v):
                 self.body.append(f"{self.chunk(self.whole(v))}[...] = {name}")
         lines.names[v] = name
+        if takes and self.leaves(v):
+            self.tested(v, name, "0.0")
+
+    def tested(self, v: Value, chunk: str, rest: str) -> None:
+        """Look for NaN in a block of a result that is tested, while it is in the cache."""
+        if v in self.lines.tested:
+            sums = self.new("t")
+            self.before.append(f"{sums} = []")
+            self.body.append(f"{sums}.append(largest({chunk}, None))")
+            self.lines.tested[v] = f"sum({sums}, {rest})"
 
     def place(self, k: int, v: Value, reads: Sequence[Value]) -> str:
         """Where this block of a value is written to."""
@@ -291,6 +301,10 @@ class Writer:
                 self.body.append(f"{self.lines.ufunc(np.add)}({chunk}, {name}, {chunk})")
             elif name != chunk:
                 self.body.append(f"{chunk}[...] = {name}")
+        (start, *_), (n, *size) = self.block.sums[v][-1].params["start"], self.block.shape
+        if size == [*v.type.shape[1:]] and self.block.sums[v][-1].params["step"][0] == 1:
+            whole = self.ends[v]
+            self.tested(v, self.chunk(self.parts[v][-1]), f"{whole}[:{start}].sum() + {whole}[{start + n}:].sum()")
 
     # -- the loop -------------------------------------------------------------------------------------------------
 

@@ -17,10 +17,10 @@ from attrs import frozen
 
 from wengert.backends.assembled import assembled
 from wengert.backends.liveness import Liveness, Row, sources
-from wengert.backends.vectorized import arrays
+from wengert.backends.vectorized import arrays, nodes
 from wengert.backends.vectorized.blocks import gathered, write
 from wengert.backends.vectorized.evaluate import bare_operands, lower
-from wengert.backends.vectorized.nodes import FOLDS, VIEWS, axes_of, is_number, makes, same, shares, subscripts
+from wengert.backends.vectorized.nodes import FOLDS, VIEWS, axes_of, is_number, makes, same, shares
 from wengert.backends.vectorized.places import LARGE, Axes, Places, nbytes
 from wengert.backends.vectorized.stacks import matmul
 from wengert.ir import kinds
@@ -58,8 +58,8 @@ class Lines:
 
     def __init__(self, graph: Graph, *, own: bool, derived: Sequence[int] = ()) -> None:
         self.graph, self.own = graph, own
-        self.scope: dict[str, Any] = {"array": np.array, "finished": finished, "zeros": np.zeros, "nan": math.nan,
-                                      "largest": np.maximum.reduce}
+        self.scope: dict[str, Any] = {"array": np.array, "zeros": np.zeros, "largest": np.maximum.reduce}
+        self.scope.update(finished=finished, nan=math.nan)
         self.lines: list[str] = []
         self.names: dict[Value, str] = {}
         self.numbers: dict[Value, str] = {}  # of inputs and constants without axes, as NumPy scalars
@@ -67,6 +67,7 @@ class Lines:
         self.source = sources(graph)
         outputs = graph.guarded_outputs
         exact = [v for i, v in enumerate(outputs) if i not in derived]
+        self.tested = {outputs[i]: "" for i in derived}  # what is NaN where they are, if that is known early
         self.rows, self.blocks = gathered(self._needed(), outputs, exact) if own else (self._needed(), {})
         self.live = live = Liveness(self.rows, outputs, shares, makes)
         self.root, self.last, self.fresh = live.root, live.last, live.fresh
@@ -76,7 +77,7 @@ class Lines:
         inside = {at for start, block in self.blocks.items() for at in range(start, start + len(block.rows))}
         self.parts = {v: at for v, at in live.parts(self.rows, outputs, exact).items() if at not in inside}
         read = Counter(v for _, reads in self.rows for v in reads)
-        self.sums = {reads[0]: at for at, (node, reads) in enumerate(self.rows) if subscripts(node)
+        self.sums = {reads[0]: at for at, (node, reads) in enumerate(self.rows) if nodes.subscripts(node)
                      and at not in inside and read[reads[0]] == 1 and live.last[live.root[reads[0]]] == at}  # fmt: skip
         self.left: dict[Value, tuple[Value, Value]] = {}  # products that are left to their sums
         at = 0
@@ -188,7 +189,7 @@ class Lines:
                 return f"{self.ufunc(np.add)}({self.name(reads[0])}, {self.name(reads[2])}OUT)", bool(out.shape)
         if reads and reads[0] in self.left:
             operands = ", ".join(map(self.name, self.left[reads[0]]))
-            return f"{self.ufunc(np.einsum)}('{subscripts(node)}', {operands}OUT=)", bool(out.shape)
+            return f"{self.ufunc(np.einsum)}('{nodes.subscripts(node)}', {operands}OUT=)", bool(out.shape)
         name = None if not reads else self.name(reads[0])
         if op.name == "reshape":
             return f"{name}.reshape({node.params['shape']})", False
@@ -219,8 +220,8 @@ class Lines:
         plan, order = self.places.product(out, node)
         if plan.swap:
             x, y = y, x
-        left, shape = _arranged(self.name(x), x.type.shape, plan.x_axes, plan.x_shape)
-        right, others = _arranged(self.name(y), y.type.shape, plan.y_axes, plan.y_shape)
+        left, shape = nodes.arranged(self.name(x), x.type.shape, plan.x_axes, plan.x_shape)
+        right, others = nodes.arranged(self.name(y), y.type.shape, plan.y_axes, plan.y_shape)
         least, most = sorted((len(shape), len(others)))
         if least == 0 or (most > 2 and least != most):
             return False
@@ -362,8 +363,9 @@ class Lines:
                 self.lines.append(f"r{i} = {texts[i][:-2]}")
                 texts[i] = f"r{i}, "
             held = [f"(0.0 if {texts.pop()[:-2]} else nan)"] if check.guard else []
-            outputs = self.graph.guarded_outputs
-            texts.append(" + ".join(["0.0", *held, *(_check(f"r{i}", outputs[i]) for i in check.outputs)]) + ", ")
+            results = ((f"r{i}", self.graph.guarded_outputs[i]) for i in check.outputs)
+            found = [self.tested.get(v) or _check(name, v) for name, v in results]
+            texts.append(" + ".join(["0.0", *held, *found]) + ", ")
         if saved is not None:
             texts[saved:] = [f"({''.join(texts[saved:])}), "]
         if kept := self.places.held:
@@ -389,12 +391,3 @@ def _check(name: str, v: Value) -> str:
     if v.type.size > SHORT:
         return f"{name}.sum()" if v.type.dtype.kind == "c" else f"largest({name}, None)"
     return f"{name}.dot({name})" if len(v.type.shape) == 1 else f"{name}.ravel().dot({name}.ravel())"
-
-
-def _arranged(text: str, shape: Any, axes: Any, then: Any) -> tuple[str, tuple[int, ...]]:
-    """An operand as a vector, a matrix or a stack of them, and its shape."""
-    if axes is not None:
-        text, shape = f"{text}.transpose({axes})", tuple(shape[a] for a in axes)
-    if then is not None:
-        text, shape = f"{text}.reshape({then})", then
-    return text, shape

@@ -41,6 +41,7 @@ def test_value_and_slope_are_one_loop_in_which_parts_are_added():
     graph = graph_of(rosenbrock, x)
     lines = Lines(sweep(graph, (0,)).graph, own=True, derived=range(1, 2)).lines
     assert sum(line.startswith("for ") for line in lines) == 1
+    assert any("largest(" in line for line in in_loops(lines))  # NaN is looked for on the way
     assert not any("zeros(" in line or "np_" in line for line in lines if line not in in_loops(lines))
 
     program = wg.trace(rosenbrock).graph(x).on("numpy")
