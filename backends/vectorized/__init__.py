@@ -15,6 +15,7 @@ from wengert.backends.quiet import quiet
 from wengert.backends.rerolled import rerolling
 from wengert.backends.vectorized.adjoint import settled, sweep
 from wengert.backends.vectorized.arrays import Products, swept
+from wengert.backends.vectorized.distribution import distributed
 from wengert.backends.vectorized.lines import Check, Lines
 from wengert.backends.vectorized.modes import Pulling, Pushing, active_nodes, owned
 from wengert.backends.vectorized.numbers import numbers
@@ -42,7 +43,7 @@ def straight(graph: Graph, checked: Sequence[int] = (), instead: Any = None) -> 
         check = Check(checked, early is not None)
         graph = graph if early is None else settled(early)
     plain = numbers(graph, check)
-    call, loud = plain or (Lines(graph, own=True, derived=checked).function("program", check=check), True)
+    call, loud = plain or (Lines(distributed(graph), own=True, derived=checked).function("program", check=check), True)
     return Straight(call, plain is not None, loud, instead).run(types)
 
 

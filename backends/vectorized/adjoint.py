@@ -16,8 +16,8 @@ from attrs import frozen
 
 from wengert.backends.vectorized import arrays
 from wengert.backends.vectorized.cotangents import RULES
-from wengert.backends.vectorized.evaluate import RUN
-from wengert.backends.vectorized.loops import Loop, has_length
+from wengert.backends.vectorized.evaluate import NO_ARRAY, RUN
+from wengert.backends.vectorized.loops import Halves, halves, has_length
 from wengert.backends.vectorized.modes import active_nodes, recorder
 from wengert.ir import kinds
 from wengert.ir.build import Builder, Namespace
@@ -26,6 +26,7 @@ from wengert.ir.ops import OPS
 from wengert.ir.ops.reductions import shifted
 from wengert.ir.passes import common_subexpressions, dead_code, inline_calls, simplify
 from wengert.ir.passes.gathers import gathered_parts
+from wengert.ir.passes.rewriting import substitute
 from wengert.ir.types import ArrayType, is_inexact
 
 __all__ = ["Sweep", "settled", "sweep"]
@@ -33,8 +34,6 @@ __all__ = ["Sweep", "settled", "sweep"]
 #: A graph of more nodes is called seldom, and gains least by being simplified.
 LONG = 5000
 _LIBRARY = RULES[kinds.Library]
-#: The type of what is no array: a pullback.
-NO_ARRAY = ArrayType(np.dtype(bool))
 
 
 @frozen
@@ -61,7 +60,7 @@ class _Writer:
         self.adopted = Renamed(b.adopt)
         self.cotangents: dict[Value, Value] = {}
         self.pulls: dict[Node, Value] = {}
-        self.loops: dict[Node, Loop] = {}
+        self.loops: dict[Node, int] = {}  # where they are
         self.nodes = active_nodes(graph, active)
 
     def written(self, active: Sequence[int], ends: Sequence[int]) -> Sweep:
@@ -84,15 +83,18 @@ class _Writer:
         if not (node in self.nodes and isinstance(node.op, kinds.Control)):
             self.b.nodes.append(Node(node.op, operands, node.params, node.results, node.location))
             return
-        self.pulls[node] = pull = Value(NO_ARRAY)
-        live = self.nodes[node]
         if has_length(node):
-            self.loops[node] = made = Loop(node, live, sweep)
-            run = made.forward
-        else:
-            run = _recorded(node, live)
+            self.loops[node] = len(self.b.nodes)
+            self.b.nodes.append(Node(node.op, operands, node.params, node.results, node.location))
+            return
+        run = _recorded(node, self.nodes[node])
+        self.b.nodes.append(self._leaving(node, operands, run))
+
+    def _leaving(self, node: Node, operands: tuple[Value, ...], run: Callable[..., Any]) -> Node:
+        """A control node as a function, which also leaves what its pullback needs."""
+        self.pulls[node] = pull = Value(NO_ARRAY)
         types = (*(v.type for v in node.results), NO_ARRAY)
-        self.b.nodes.append(Node(RUN, operands, {"run": run, "types": types}, (*node.results, pull), node.location))
+        return Node(RUN, operands, {"run": run, "types": types}, (*node.results, pull), node.location)
 
     def give(self, value: Value, g: Value) -> None:
         old = self.cotangents.get(value)
@@ -112,14 +114,66 @@ class _Writer:
                 self.give(v, share)
 
     def _pull_control(self, node: Node, moving: Sequence[bool], gs: Sequence[Value | None]) -> None:
+        if node in self.loops:
+            self._pull_loop(node, moving, gs)
+            return
         there = tuple(g is not None for g in gs)
         targets = [v for v, moves in zip(node.operands, moving, strict=True) if moves]
         types = tuple(map(_type, targets))
-        run = self.loops[node].pullback(there) if node in self.loops else _pullback(there, moving)
         given = [g for g in gs if g is not None]
-        shares = self.b.emit_all(RUN, (self.pulls[node], *given), run=run, types=types)
+        shares = self.b.emit_all(RUN, (self.pulls[node], *given), run=_pullback(there, moving), types=types)
         for v, share in zip(targets, shares, strict=True):
             self.give(v, share)
+
+    def _pull_loop(self, node: Node, moving: Sequence[bool], gs: Sequence[Value | None]) -> None:
+        """A loop and its pullback: two loops, or two functions of plain numbers."""
+        at, params, b = self.loops[node], node.params, self.b
+        operands = b.nodes[at].operands
+        found = halves(node, moving, [g is not None for g in gs], sweep)
+        ends = [self.xp.lift(self.xp.full(v.type.shape, 0, v.type.dtype)) if gs[i] is None else gs[i]
+                for i, v in enumerate(node.results) if i in found.ends]  # fmt: skip
+        held = [operands[i] for i in found.fixed]
+        targets = [i for i in found.active if moving[i]]
+        if found.plain is not None:
+            b.nodes[at] = self._leaving(node, operands, found.plain[0])
+            types = tuple(_type(node.operands[i]) for i in targets)
+            shares = b.emit_all(RUN, (self.pulls[node], *held, *ends), run=found.plain[1], types=types)
+        else:
+            first, n = found.first, params["length"]
+            left = tuple(Value(ArrayType(v.type.dtype, (n, *v.type.shape))) for v in first.outputs[len(node.results) :])
+            b.nodes[at] = Node(node.op, operands, {**params, "graph": first}, (*node.results, *left), node.location)
+            shares = self._back(node, found, targets, held, left, ends)
+        for i, share in zip(targets, shares, strict=True):
+            self.give(node.operands[i], share)
+
+    def _back(
+        self, node: Node, found: Halves, targets: Sequence[int], held: Sequence[Value], left: Sequence[Value],
+        ends: Sequence[Any],
+    ) -> list[Value]:  # fmt: skip
+        """The loop backwards: the shares of the targets among the operands."""
+        c, m, second, b = node.params["consts"], node.params["carries"], found.second, Builder("back")
+        made = dict(zip(found.active, second.outputs, strict=True))
+        ins, h = second.inputs, len(held)
+        given = dict(zip(found.ends, ins[h + len(left) :], strict=True))
+        arrived = dict(zip(found.ends, ends, strict=True))
+        weak = {v: Value(_type(v)) for v in ins[h : h + len(left)] if v.type.weak}
+        b.nodes.extend(substitute(second, weak).nodes)
+        state = [i for i in found.active if c <= i < c + m]
+        totals = {i: Value(_type(node.operands[i])) for i in targets if i < c}
+        more = [i for i in targets if i >= c + m]
+        late = [i for i in found.ends if i >= m]
+        outputs = [b.convert(made[i], given[i - c].type) for i in state]
+        outputs += [b.emit(OPS["add"], (v, b.convert(made[i], v.type))) for i, v in totals.items()]
+        inputs = (*ins[:h], *(given[i - c] for i in state), *totals.values(),
+                  *(weak.get(v, v) for v in ins[h : h + len(left)]), *(given[i] for i in late))  # fmt: skip
+        body = Graph(inputs, tuple(b.nodes), (*outputs, *(made[i] for i in more)), name="back")
+        zeros = [self.xp.lift(self.xp.full(v.type.shape, 0, v.type.dtype)) for v in totals.values()]
+        operands = (*held, *(arrived[i - c] for i in state), *zeros, *left, *(arrived[i] for i in late))
+        results = self.b.emit_all(
+            node.op, operands, graph=body, consts=h, carries=len(outputs), length=node.params["length"],
+            reverse=not node.params["reverse"])  # fmt: skip
+        shares = dict(zip((*state, *totals, *more), results, strict=True))
+        return [shares[i] for i in targets]
 
     def wrapped(self, values: Sequence[Value]) -> list[Any]:
         return [self.xp.wrap(self.adopted[v]) for v in values]

@@ -66,7 +66,8 @@ class Lines:
 
     def __init__(self, graph: Graph, *, own: bool, derived: Sequence[int] = ()) -> None:
         self.graph, self.own = graph, own
-        self.scope: dict[str, Any] = {"array": np.array, "finished": finished, "zeros": np.zeros, "nan": math.nan}
+        self.scope: dict[str, Any] = {"array": np.array, "finished": finished, "zeros": np.zeros, "nan": math.nan,
+                                      "concatenate": np.concatenate}  # fmt: skip
         self.lines: list[str] = []
         self.names: dict[Value, str] = {}
         self.numbers: dict[Value, str] = {}  # of inputs and constants without axes, as NumPy scalars
@@ -156,16 +157,28 @@ class Lines:
         if isinstance(node.op, kinds.Contraction) and self._product(out, node):
             return
         text, takes = self._expression(node, reads)
-        host = (self.places.over(at, out, reads, self.names) or self.places.elsewhere(out)) if takes else None
+        host = self._host(at, out, reads) if takes else None
         if host is not None:
             self.names[out] = host
             text = text.replace("OUT=", f", out={host}").replace("OUT", f", {host}")
         else:
             self.names[out] = f"v{len(self.names)}"
             text = text.replace("OUT=", "").replace("OUT", "")
-        self.lines.append(f"{self.names[out]} = {text}")
-        if self.root[out] is not out:
-            self.views.setdefault(self.root[out], []).append(self.names[out])
+        if self.root[out] is out:
+            self.lines.append(f"{self.names[out]} = {text}")
+        else:
+            self._view(node, reads[0], f"{self.names[out]} = {text}")
+
+    def _host(self, at: int, out: Value, reads: Sequence[Value]) -> str | None:
+        """The name of an array to which a result may be written."""
+        return self.places.over(at, out, reads, self.names) or self._elsewhere(out)
+
+    def _elsewhere(self, out: Value, *, surely: bool = False) -> str | None:
+        return self.places.elsewhere(out, surely=surely)
+
+    def _view(self, node: Node, of: Value, line: str) -> None:
+        self.lines.append(line)
+        self.views.setdefault(self.root[of], []).append(self.names[node.result])
 
     def _expression(self, node: Node, reads: Sequence[Value]) -> tuple[str, bool]:
         """A node's text, and whether it takes an array to write to, where the text has OUT."""
@@ -182,6 +195,8 @@ class Lines:
             return f"{name}.reshape({node.params['shape']})", False
         if op.name == "transpose":
             return f"{name}.transpose({node.params['axes']})", False
+        if op.name == "concatenate":
+            return f"concatenate(({''.join(f'{self.name(v)}, ' for v in reads)}), {node.params['axis']}OUT)", True
         if op.name == "slice":
             key = arrays.key(node.params["start"], node.params["size"], node.params["step"])
             return f"{name}[{self._bind('k', key)}]", False
@@ -216,7 +231,7 @@ class Lines:
         outer = least > 1 and shape[-1] == 1  # which is no work for BLAS; and dot costs less than matmul
         call = f"{left}.dot({right}" if most <= 2 and not outer else (
             f"{self._ufunc(np.multiply if outer else np.matmul)}({left}, {right}")
-        host = self.places.elsewhere(out, surely=True)
+        host = self._elsewhere(out, surely=True)
         self.names[out] = name = host or f"v{len(self.names)}"
         if host is not None:
             turn = "" if order is None else f".transpose({order})"

@@ -1,0 +1,146 @@
+"""Loops of known length as one function: the lines of a step, on arrays that are made once.
+
+What a step computes is written to the same arrays as in the step before, so that views of them are taken once.  What
+it gives is written to its row of an array of all steps, and what it carries on is a new array.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Callable, Sequence
+from typing import Any
+
+import numpy as np
+
+from wengert.backends.assembled import assembled
+from wengert.backends.vectorized.distribution import accumulated
+from wengert.backends.vectorized.evaluate import NO_ARRAY, RUN
+from wengert.backends.vectorized.lines import Lines
+from wengert.backends.vectorized.numbers import tuple_of
+from wengert.ir.graph import Node, Value
+from wengert.ir.ops import OPS
+
+__all__ = ["Steps"]
+
+
+class Steps(Lines):
+    """The lines of a step; ``before`` are those before the loop, ``lasting`` the names that each step finds as they
+    are, ``solid`` those of them whose array is C-contiguous."""
+
+    def __init__(self, node: Node) -> None:
+        graph, self.node = node.params["graph"], node
+        c, m, self.outs = node.params["consts"], node.params["carries"], graph.outputs
+        self.sums = {self.outs[i]: graph.inputs[c + i] for i in accumulated(graph, graph.inputs[c : c + m])}
+        self.given = {v: f"r{i}" for i, v in enumerate(dict.fromkeys(self.outs[m:]))}
+        self.before: list[str] = []
+        self.solid = {f"x{i}" for i in range(c)}
+        self.lasting = set(self.solid)
+        self.loose: set[Value] | None = None
+        super().__init__(graph, own=False)
+
+    def _new(self, v: Value) -> bool:
+        """Whether the array of a value is a new one in each step: it may be carried on."""
+        if self.loose is None:
+            m = self.node.params["carries"]
+            self.loose = {self.root[v] for v in self.outs[:m]}
+            for node, reads in reversed(self.rows):
+                if node.results[0] in self.loose and node.op is OPS["add"]:  # it may be added to where it is
+                    self.loose.update(self.root[x] for x in reads)
+        return self.root[v] in self.loose or self.root[v] not in self.fresh
+
+    def _statement(self, at: int, node: Node, reads: Sequence[Value]) -> None:
+        total = self.sums.get(node.results[0])
+        if total is None or not total.type.shape:
+            super()._statement(at, node, reads)
+            return
+        self.names[node.result] = name = self.names[total]
+        self.before.append(f"{name} = array({name})")
+        self.lines.append(f"{self._ufunc(np.add)}({name}, {self.name(reads[reads[0] is total])}, {name})")
+
+    def _host(self, at: int, out: Value, reads: Sequence[Value]) -> str | None:
+        if out in self.given or self._new(out):
+            return self._elsewhere(out)
+        return super()._host(at, out, reads)
+
+    def _elsewhere(self, out: Value, *, surely: bool = False) -> str | None:
+        ordered = self.places.order.get(out) is None
+        if out in self.given:
+            return self.given[out] if ordered else None
+        if self._new(out):
+            return None
+        name = super()._elsewhere(out, surely=surely)
+        if name is None and ordered:
+            name = f"v{len(self.names)}"
+            self.before.append(f"{name} = {self._empty(out, out.type.shape)}")
+            self.lasting.add(name)
+            self.solid.add(name)
+        return name
+
+    def _view(self, node: Node, of: Value, line: str) -> None:
+        name, old = self.names[node.result], self.names.get(of)
+        if old not in self.lasting or (node.op.name == "reshape" and old not in self.solid):
+            self.lines.append(line)
+            return
+        self.before.append(line)
+        self.lasting.add(name)
+        if node.op.name == "reshape":
+            self.solid.add(name)
+
+    def _release(self, at: int, node: Node, reads: Sequence[Value]) -> None:
+        n = len(self.lines)
+        super()._release(at, node, reads)
+        del self.lines[n:]  # nothing is let go of
+
+    def _let_go(self) -> None:
+        pass
+
+    def number(self, v: Value, *, literal: bool = True) -> str:
+        n = len(self.lines)
+        text = super().number(v, literal=literal)
+        if len(self.lines) > n and self.names[v] in self.lasting:
+            self.before.append(self.lines.pop())
+        return text
+
+    def _empty(self, v: Value, shape: tuple[int, ...]) -> str:
+        self.scope["empty"] = np.empty
+        return f"empty({shape}, {self._bind('d', v.type.dtype)})"
+
+    def run(self) -> Callable[..., Any]:
+        """The function of the loop's operands: a tuple, of one result itself."""
+        params, outs, lines, before = self.node.params, self.outs, self.lines, self.before
+        n, c, m, turned = params["length"], params["consts"], params["carries"], "[::-1]" if params["reverse"] else ""
+        columns = {x: f"{x}s{turned}" for x in self.arguments[c + m :]}
+        found: dict[Value, str] = {}
+        for v, row in self.given.items():
+            if v.type.shape:
+                found[v] = f"{row}s"
+                before.append(f"{row}s = {self._empty(v, (n, *v.type.shape))}")
+                columns[row] = f"{row}s{turned}"
+                if self.name(v) != row:
+                    lines.append(f"{row}[...] = {self.name(v)}")
+            else:
+                before.append(f"{row}s = []")
+                lines.append(f"{row}s.append({self.name(v)})")
+                found[v] = f"{row}s{turned}" if self._no_array(v) else (
+                    f"array({row}s{turned}, {self._bind('d', v.type.dtype)})")
+        carried = self.arguments[c : c + m]
+        pairs = [(x, self._carried(v)) for x, v in zip(carried, outs[:m], strict=True) if self.name(v) != x]
+        if pairs:
+            lines.append(f"{tuple_of([x for x, _ in pairs])}= {tuple_of([text for _, text in pairs])}")
+        head = f"for _ in range({n}):"
+        if columns:
+            head = f"for {tuple_of(list(columns))}in zip({', '.join(columns.values())}):"
+        results = [*carried, *(found[v] for v in outs[m:])]
+        made = results[0] if len(results) == 1 else f"({tuple_of(results)})"
+        body = [f"    {line}" for line in lines or ["pass"]]
+        arguments = [*self.arguments[: c + m], *(f"{x}s" for x in self.arguments[c + m :])]
+        return assembled("loop", arguments, [*before, head, *body, f"return {made}"], self.scope)
+
+    def _carried(self, v: Value) -> str:
+        """What is carried on: an array of its own, or one that is given."""
+        root = self.root[v]
+        own = root in self.fresh or not v.type.shape or root not in self.makers
+        return self.name(v) if own else f"array({self.name(v)})"
+
+    def _no_array(self, v: Value) -> bool:
+        node = self.makers.get(v)
+        return node is not None and node.op is RUN and node.params["types"][node.results.index(v)] is NO_ARRAY
