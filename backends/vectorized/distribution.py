@@ -138,16 +138,21 @@ class _Loop:
         reads += [x for v in self.products for x in self.makers[v].operands]
         pending = list(dict.fromkeys(v for v in reads if self.at(v) == _STEP))
         self.saved = {self._next(v): None for v in pending if v not in self.makers}
-        price: dict[Value, int] = {}
-        for v in (*(self.carried[i] for i in self.state), *(v for node in self.graph.nodes for v in node.results)):
-            if self.at(v) == _STEP and v not in self.saved:
-                node, most = self.makers.get(v), SAVE + v.type.size
-                if node is None:
-                    price[v] = 0 if self._next(v) in self.saved else most
-                else:
-                    price[v] = min(most, _price(node) + sum(price.get(x, 0) for x in node.operands)
-                                   if self._moves(node) else most)
         self.again: set[Value] = set()
+        wanted, price = set(pending), {self.carried[i]: SAVE for i in self.state}
+        price |= dict.fromkeys((v for v in price if self._next(v) in self.saved), 0)
+        for node in self.graph.nodes:
+            for v in node.results if self.at(node.results[0]) == _STEP else ():
+                most = SAVE + v.type.size
+                cost = _price(node) + sum(price.get(x, 0) for x in node.operands) if self._moves(node) else most
+                if v in wanted and v not in self.saved:
+                    if cost < most:
+                        self.again.add(v)
+                    else:
+                        self.saved[v] = None
+                price[v] = 0 if v in wanted or v in self.saved else min(cost, most)
+        pending = [v for v in self.again if v not in self.saved] + [v for v in pending if v not in self.makers]
+        self.again = set()
         while pending:
             v = pending.pop()
             if self.at(v) != _STEP or v in self.saved or v in self.again:

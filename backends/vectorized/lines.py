@@ -81,10 +81,14 @@ class Lines:
         self.makers = {v: node for node, _ in self.rows for v in node.results}
         outputs = graph.guarded_outputs
         self.parts = live.parts(self.rows, outputs, [v for i, v in enumerate(outputs) if i not in derived])
+        self._prepare()
         for at, (node, reads) in enumerate(self.rows):
             self._statement(at, node, reads)
             self._release(at, node, reads)
         self._let_go()
+
+    def _prepare(self) -> None:
+        """What is to be done before statements are written."""
 
     # -- what is needed, and until when ---------------------------------------------------------------------------
 

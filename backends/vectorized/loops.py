@@ -12,8 +12,10 @@ from typing import Any
 from attrs import frozen
 
 from wengert.backends.vectorized import number_loops
+from wengert.backends.vectorized.factors import factored
 from wengert.ir.graph import Constant, Graph, Node, Value
 from wengert.ir.ops import OPS
+from wengert.ir.passes import simplify
 from wengert.ir.types import STEPS, is_inexact
 
 __all__ = ["Halves", "halves", "has_length", "loop"]
@@ -59,22 +61,27 @@ def halves(node: Node, live: Sequence[bool], there: Sequence[bool], sweep: Calla
     active = tuple(i for i, (v, flag) in enumerate(zip(ins, live, strict=True))
                    if is_inexact(v.type.dtype) and (flag or c <= i < c + m))  # fmt: skip
     ends = tuple(i for i, v in enumerate(outs) if is_inexact(v.type.dtype) and (i < m or there[i]))
-    first, second, fixed = _halves(sweep(graph, active, ends), len(outs), ins[:c])
+    written = sweep(graph, active, ends)
+    first, second, fixed = _halves(written.graph, written.given, len(outs), ins[:c])
     plain = number_loops.forward(node, first, keeps=True)
     back = None
     if plain is not None:
         back = number_loops.backward(node, second, fixed, plain[1], ends, active, live)  # type: ignore[arg-type]
-    return Halves(first, second, fixed, ends, active, None if plain is None or back is None else (plain[0], back))
+    if plain is not None and back is not None:
+        return Halves(first, second, fixed, ends, active, (plain[0], back))
+    graph = simplify(factored(written.graph, written.given))
+    return Halves(*_halves(graph, written.given, len(outs), ins[:c]), ends, active, None)
 
 
-def _halves(written: Any, n: int, consts: Sequence[Value]) -> tuple[Graph, Graph, list[int]]:
+def _halves(
+    graph: Graph, given: Sequence[Value], n: int, consts: Sequence[Value]
+) -> tuple[Graph, Graph, list[int]]:
     """A sweep cut in two: what does not depend on a cotangent, and the rest.
 
     The first gives its n outputs and then what the second reads; the second takes the consts that it reads, whose
     positions come third, what the first kept, and the cotangents.
     """
-    graph = written.graph
-    moving, makers, early, late = set(written.given), {}, [], []
+    moving, makers, early, late = set(given), {}, [], []
     for node in graph.nodes:
         if moving.isdisjoint(node.operands):
             early.append(node)
@@ -98,7 +105,7 @@ def _halves(written: Any, n: int, consts: Sequence[Value]) -> tuple[Graph, Graph
     held = [consts[i] for i in fixed]
     saved = [v for v in kept if v not in held]
     first = graph.evolve(nodes=tuple(early), outputs=(*graph.outputs[:n], *saved))
-    first = first.evolve(inputs=tuple(v for v in graph.inputs if v not in written.given))
+    first = first.evolve(inputs=tuple(v for v in graph.inputs if v not in given))
     more = [node for node in early if node in again]
-    second = Graph((*held, *saved, *written.given), (*more, *late), graph.outputs[n:], name="back")
+    second = Graph((*held, *saved, *given), (*more, *late), graph.outputs[n:], name="back")
     return first, second, fixed

@@ -6,6 +6,7 @@ it gives is written to its row of an array of all steps, and what it carries on 
 
 from __future__ import annotations
 
+from collections import Counter
 from collections.abc import Callable, Sequence
 from typing import Any
 
@@ -34,20 +35,60 @@ class Steps(Lines):
         self.before: list[str] = []
         self.solid = {f"x{i}" for i in range(c)}
         self.lasting = set(self.solid)
-        self.loose: set[Value] | None = None
+        self.loose: set[Value] = set()
+        self.columns: dict[str, str] = {}  # of which each step has a row
+        self.wholes: dict[Value, tuple[str, list[str]]] = {}  # what is written in parts
+        self.parts_of: dict[Value, str] = {}
         super().__init__(graph, own=False)
+
+    def _prepare(self) -> None:
+        m = self.node.params["carries"]
+        self.loose = {self.root[v] for v in self.outs[:m]}
+        readers = Counter(self.graph.used_values())
+        for node, reads in reversed(self.rows):
+            out = node.results[0]
+            if out in self.loose and any(x in self.parts for x in reads):  # it is added to where it is
+                self.loose.update(self.root[x] for x in reads)
+            if node.op is OPS["concatenate"] and not self._new(out):
+                self._joined(out, node, reads, readers)
+
+    def _joined(self, out: Value, node: Node, reads: Sequence[Value], readers: Counter[Value]) -> None:
+        """Operands that are computed for this are written where they will lie."""
+        axis, start = node.params["axis"], 0
+        made = [readers[v] == 1 and v in self.fresh and self.root[v] is v and not self._new(v) and v not in self.given
+                for v in reads]  # fmt: skip
+        if 2 * sum(made) <= len(reads):
+            return
+        name = self.given.get(out, f"j{len(self.wholes)}")
+        self.wholes[out] = name, parts = (name, [])  # type: ignore[assignment]
+        if name[0] == "j":
+            self.before.append(f"{name} = {self._empty(out, out.type.shape)}")
+            self.lasting.add(name)
+            self.solid.add(name)
+        for i, (v, flag) in enumerate(zip(reads, made, strict=True)):
+            end = start + v.type.shape[axis]
+            key = self._bind("k", (slice(None),) * axis + (slice(start, end),))
+            part = f"{name}p{i}"
+            parts.append(part)
+            if name[0] == "j":
+                self.before.append(f"{part} = {name}[{key}]")
+            else:
+                self.columns[part] = f"{name}s[{self._bind('k', (slice(None),) * (axis + 1) + (slice(start, end),))}]"
+            if flag:
+                self.parts_of[v], self.last[v] = part, len(self.rows)  # where nothing else is to be written
+            start = end
 
     def _new(self, v: Value) -> bool:
         """Whether the array of a value is a new one in each step: it may be carried on."""
-        if self.loose is None:
-            m = self.node.params["carries"]
-            self.loose = {self.root[v] for v in self.outs[:m]}
-            for node, reads in reversed(self.rows):
-                if node.results[0] in self.loose and node.op is OPS["add"]:  # it may be added to where it is
-                    self.loose.update(self.root[x] for x in reads)
         return self.root[v] in self.loose or self.root[v] not in self.fresh
 
     def _statement(self, at: int, node: Node, reads: Sequence[Value]) -> None:
+        if node.results[0] in self.wholes:
+            name, parts = self.wholes[node.result]
+            self.lines += [f"{part}[...] = {self.name(v)}" for v, part in zip(reads, parts, strict=True)
+                           if self.name(v) != part]  # fmt: skip
+            self.names[node.result] = name
+            return
         total = self.sums.get(node.results[0])
         if total is None or not total.type.shape:
             super()._statement(at, node, reads)
@@ -57,6 +98,8 @@ class Steps(Lines):
         self.lines.append(f"{self._ufunc(np.add)}({name}, {self.name(reads[reads[0] is total])}, {name})")
 
     def _host(self, at: int, out: Value, reads: Sequence[Value]) -> str | None:
+        if out in self.parts_of:
+            return self.parts_of[out]
         if out in self.given or self._new(out):
             return self._elsewhere(out)
         return super()._host(at, out, reads)
@@ -108,13 +151,13 @@ class Steps(Lines):
         """The function of the loop's operands: a tuple, of one result itself."""
         params, outs, lines, before = self.node.params, self.outs, self.lines, self.before
         n, c, m, turned = params["length"], params["consts"], params["carries"], "[::-1]" if params["reverse"] else ""
-        columns = {x: f"{x}s{turned}" for x in self.arguments[c + m :]}
+        columns = {x: f"{x}s" for x in self.arguments[c + m :]} | self.columns
         found: dict[Value, str] = {}
         for v, row in self.given.items():
             if v.type.shape:
                 found[v] = f"{row}s"
                 before.append(f"{row}s = {self._empty(v, (n, *v.type.shape))}")
-                columns[row] = f"{row}s{turned}"
+                columns[row] = f"{row}s"
                 if self.name(v) != row:
                     lines.append(f"{row}[...] = {self.name(v)}")
             else:
@@ -128,7 +171,7 @@ class Steps(Lines):
             lines.append(f"{tuple_of([x for x, _ in pairs])}= {tuple_of([text for _, text in pairs])}")
         head = f"for _ in range({n}):"
         if columns:
-            head = f"for {tuple_of(list(columns))}in zip({', '.join(columns.values())}):"
+            head = f"for {tuple_of(list(columns))}in zip({', '.join(f'{x}{turned}' for x in columns.values())}):"
         results = [*carried, *(found[v] for v in outs[m:])]
         made = results[0] if len(results) == 1 else f"({tuple_of(results)})"
         body = [f"    {line}" for line in lines or ["pass"]]
