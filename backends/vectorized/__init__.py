@@ -21,7 +21,7 @@ from wengert.backends.vectorized.modes import Pulling, Pushing, active_nodes, ow
 from wengert.backends.vectorized.numbers import numbers
 from wengert.ir.errors import BackendError
 from wengert.ir.graph import Constant, Graph, Value
-from wengert.ir.passes import early_sums, inline_calls, plain_products, plain_where_told
+from wengert.ir.passes import early_sums, inline_calls, plain_products, plain_where_told, telling
 from wengert.ir.passes.components import components
 from wengert.ir.passes.rewriting import substitute
 from wengert.ir.types import is_inexact
@@ -40,7 +40,7 @@ def straight(graph: Graph, checked: Sequence[int] = (), instead: Any = None) -> 
         check = None
     else:
         early = early_sums(graph)
-        check = Check(checked, early is not None)
+        check = Check(telling(graph, checked), early is not None)
         graph = graph if early is None else settled(early)
     plain = numbers(graph, check)
     call, loud = plain or (Lines(distributed(graph), own=True, derived=checked).function("program", check=check), True)

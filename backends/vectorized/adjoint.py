@@ -16,7 +16,7 @@ from attrs import frozen
 
 from wengert.backends.vectorized import arrays
 from wengert.backends.vectorized.cotangents import RULES
-from wengert.backends.vectorized.factors import joined
+from wengert.backends.vectorized.factors import joined, unsigned
 from wengert.backends.vectorized.evaluate import NO_ARRAY, RUN
 from wengert.backends.vectorized.loops import Halves, halves, has_length
 from wengert.backends.vectorized.modes import active_nodes, recorder
@@ -77,7 +77,7 @@ class _Writer:
         starts = [graph.inputs[i] for i in active]
         pulled = [self.cotangents.get(v) or self.xp.lift(self.xp.full(v.type.shape, 0, v.type.dtype)) for v in starts]
         whole = b.graph([*(self.adopted[v] for v in graph.guarded_outputs), *pulled])
-        return Sweep(settled(joined(gathered_parts(whole))), tuple(given))
+        return Sweep(settled(unsigned(joined(gathered_parts(whole)))), tuple(given))
 
     def _value(self, node: Node) -> None:
         operands = tuple(self.adopted[v] for v in node.operands)

@@ -1,6 +1,6 @@
 """Derivatives with fewer calls: what is put side by side is joined, and products of what is known are taken first.
 
-The first makes -0.0 of 0.0, the second rounds otherwise, so these are for derivatives alone.
+The first makes -0.0 of 0.0, the second rounds otherwise, so these are for derivatives alone.  Signs meet and are gone.
 """
 
 from __future__ import annotations
@@ -13,7 +13,7 @@ from wengert.ir.graph import Graph, Node, Value
 from wengert.ir.ops import OPS
 from wengert.ir.passes.rewriting import rewritten
 
-__all__ = ["factored", "joined"]
+__all__ = ["factored", "joined", "unsigned"]
 
 #: Parts of a whole: where each starts and ends along the axis that they lie along, and what it is.
 _Parts = dict[tuple[int, int], Value]
@@ -81,5 +81,33 @@ def factored(graph: Graph, moving: Sequence[Value]) -> Graph:
                 return product(b, operands[1 - k], operands[k], once=once)
         late.update(node.results)
         return None
+
+    return rewritten(graph, expand)
+
+
+def unsigned(graph: Graph) -> Graph:
+    """The graph with signs behind products, where they may meet others: -x * y is -(x * y); dead code is left in it."""
+    readers = Counter(graph.used_values())
+    positive: dict[Value, Value] = {}
+
+    def expand(b: Builder, node: Node, operands: tuple[Value, ...]) -> Sequence[Value] | None:
+        if len(node.results) != 1 or node.result.type.dtype.kind != "f":
+            return None
+        if node.op is OPS["negative"]:
+            (x,) = operands
+            if x in positive:
+                return (positive[x],)
+            made = b.keep(node, operands)
+            positive[made[0]] = x
+            return made
+        flags = [v in positive and readers[old] == 1 for v, old in zip(operands, node.operands, strict=True)]
+        if node.op not in (OPS["multiply"], OPS["divide"]) or not any(flags):
+            return None
+        product = b.emit(node.op, [positive[v] if flag else v for v, flag in zip(operands, flags, strict=True)])
+        if all(flags):
+            return (product,)
+        made = (b.emit(OPS["negative"], (product,)),)
+        positive[made[0]] = product
+        return made
 
     return rewritten(graph, expand)

@@ -198,7 +198,7 @@ class Lines:
         if op.name == "reshape":
             return f"{name}.reshape({node.params['shape']})", False
         if op.name == "transpose":
-            return f"{name}.transpose({node.params['axes']})", False
+            return f"{name}{_transposed(node.params['axes'])}", False
         if op.name == "concatenate":
             return f"concatenate(({''.join(f'{self.name(v)}, ' for v in reads)}), {node.params['axis']}OUT)", True
         if op.name == "slice":
@@ -233,6 +233,8 @@ class Lines:
             return False
         self.places.ordered(out, order)
         outer = least > 1 and shape[-1] == 1  # which is no work for BLAS; and dot costs less than matmul
+        if outer and others == (1, *y.type.shape):  # NumPy broadcasts by itself
+            right = self.name(y)
         call = f"{left}.dot({right}" if most <= 2 and not outer else (
             f"{self._ufunc(np.multiply if outer else np.matmul)}({left}, {right}")
         host = self._elsewhere(out, surely=True)
@@ -383,10 +385,16 @@ def _check(name: str, v: Value) -> str:
 def _arranged(text: str, shape: Any, axes: Any, then: Any) -> tuple[str, tuple[int, ...]]:
     """An operand as a vector, a matrix or a stack of them, and its shape."""
     if axes is not None:
-        text, shape = f"{text}.transpose({axes})", tuple(shape[a] for a in axes)
-    if then is not None:
+        text, shape = f"{text}{_transposed(axes)}", tuple(shape[a] for a in axes)
+    if then == (*shape, 1):
+        text, shape = f"{text}[..., None]", then
+    elif then is not None:
         text, shape = f"{text}.reshape({then})", then
     return text, shape
+
+
+def _transposed(axes: Any) -> str:
+    return ".T" if tuple(axes) == tuple(range(len(axes)))[::-1] else f".transpose({axes})"
 
 
 def _shares(node: Node) -> bool:

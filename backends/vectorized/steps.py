@@ -106,6 +106,8 @@ class Steps(Lines):
 
     def _elsewhere(self, out: Value, *, surely: bool = False) -> str | None:
         ordered = self.places.order.get(out) is None
+        if not out.type.shape:
+            return None
         if out in self.given:
             return self.given[out] if ordered else None
         if self._new(out):
