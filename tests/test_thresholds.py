@@ -36,6 +36,8 @@ THRESHOLDS = {
     "backends.source.base": {"AT_ONCE": 300},
     "backends.source.python.nan": {"SHORT": 2}, "backends.source.python.emit": {"LARGE": 1},
     "ir.passes.early": {"LEAST": 1},
+    "backends.vectorized.distribution": {"STEPS": 2, "SAVE": 8},
+    "backends.vectorized.columns": {"LEAST": 2, "CALL": 0, "MOVED": -99, "EACH": 10**9, "BLOCK": 3},
     "backends.vectorized.lines": {"SHORT": 2}, "backends.vectorized.places": {"NARROW": 2, "LARGE": 1},
     f"{C}.work": {"WORK": 1}, f"{C}.emit": {"WORK": 1, "PRINTED": 2}, f"{C}.merging": {"LARGE": 1}, f"{C}.functions": {"PART": 3},
     f"{C}.fused": {"LONG": 1, "MANY": 2, "CHUNKS": 3, "BLOCK": 32, "SHORT": 2}, f"{C}.folds": {"BLOCK": 32, "SHORT": 2},

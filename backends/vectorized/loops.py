@@ -11,7 +11,7 @@ from typing import Any
 
 from attrs import frozen
 
-from wengert.backends.vectorized import number_loops
+from wengert.backends.vectorized import columns, number_loops
 from wengert.backends.vectorized.factors import factored
 from wengert.ir.graph import Constant, Graph, Node, Value
 from wengert.ir.ops import OPS
@@ -68,6 +68,9 @@ def halves(node: Node, live: Sequence[bool], there: Sequence[bool], sweep: Calla
     if plain is not None:
         back = number_loops.backward(node, second, fixed, plain[1], ends, active, live)  # type: ignore[arg-type]
     if plain is not None and back is not None:
+        together = columns.both(node, first, second, fixed, ends, active, live)
+        if together is not None:
+            return Halves(first, second, fixed, ends, active, together)
         return Halves(first, second, fixed, ends, active, (plain[0], back))
     graph = simplify(factored(written.graph, written.given))
     return Halves(*_halves(graph, written.given, len(outs), ins[:c]), ends, active, None)

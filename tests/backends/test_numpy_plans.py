@@ -10,7 +10,7 @@ import pytest
 import wengert as wg
 from wengert.backends.program import Program
 from wengert.backends.source.python.emit import emit
-from wengert.backends.vectorized import number_loops, one_pulled, places, straight
+from wengert.backends.vectorized import columns, number_loops, one_pulled, places, straight
 from wengert.backends.vectorized.adjoint import sweep
 from wengert.backends.vectorized.lines import Lines
 from wengert.backends.vectorized.numbers import numbers
@@ -364,11 +364,13 @@ def test_small_arrays_in_loops_are_numbers():
         assert number_loops.forward(node, node.params["graph"], keeps=False) is None, "better as an array"
 
 
-@pytest.mark.parametrize("n", [0, 1, 5])
+@pytest.mark.parametrize("n", [0, 1, 5, 9])
 @pytest.mark.parametrize("f, second", [(loops, np.arange(6.0).reshape(3, 2) / 7), (numbers_only, None),
                                        (small_arrays, np.arange(6.0).reshape(3, 2) / 7)])  # fmt: skip
-def test_loops_of_known_length(f, second, n):
+def test_loops_of_known_length(f, second, n, monkeypatch):
     rng = np.random.default_rng(3)
+    for name, value in {"LEAST": 6, "CALL": 0, "MOVED": -99, "EACH": 10**9, "BLOCK": 4}.items():
+        monkeypatch.setattr(columns, name, value)
     args = (rng.normal(size=(n, 3)), second) if second is not None else (0.7, rng.normal(size=n))
 
     expected = wg.value_and_grad(f, (0, 1), backend="reference")(*args)
