@@ -16,8 +16,8 @@ from attrs import frozen
 
 from wengert.backends.vectorized import arrays
 from wengert.backends.vectorized.cotangents import RULES
-from wengert.backends.vectorized.factors import joined, unsigned
 from wengert.backends.vectorized.evaluate import NO_ARRAY, RUN
+from wengert.backends.vectorized.factors import joined, unsigned
 from wengert.backends.vectorized.loops import Halves, halves, has_length
 from wengert.backends.vectorized.modes import active_nodes, recorder
 from wengert.ir import kinds
@@ -75,7 +75,7 @@ class _Writer:
             if node in self.nodes:
                 self._pull(node, self.nodes[node])
         starts = [graph.inputs[i] for i in active]
-        pulled = [self.cotangents.get(v) or self.xp.lift(self.xp.full(v.type.shape, 0, v.type.dtype)) for v in starts]
+        pulled = [self.cotangents.get(v) or self._zeros(v) for v in starts]
         whole = b.graph([*(self.adopted[v] for v in graph.guarded_outputs), *pulled])
         return Sweep(settled(unsigned(joined(gathered_parts(whole)))), tuple(given))
 
@@ -131,14 +131,14 @@ class _Writer:
         at, params, b = self.loops[node], node.params, self.b
         operands = b.nodes[at].operands
         found = halves(node, moving, [g is not None for g in gs], sweep)
-        ends = [self.xp.lift(self.xp.full(v.type.shape, 0, v.type.dtype)) if gs[i] is None else gs[i]
-                for i, v in enumerate(node.results) if i in found.ends]  # fmt: skip
+        arrived = zip(gs, node.results, strict=True)
+        ends = [self._zeros(v) if g is None else g for i, (g, v) in enumerate(arrived) if i in found.ends]
         held = [operands[i] for i in found.fixed]
         targets = [i for i in found.active if moving[i]]
         if found.plain is not None:
             b.nodes[at] = self._leaving(node, operands, found.plain[0])
             types = tuple(_type(node.operands[i]) for i in targets)
-            shares = b.emit_all(RUN, (self.pulls[node], *held, *ends), run=found.plain[1], types=types)
+            shares = list(b.emit_all(RUN, (self.pulls[node], *held, *ends), run=found.plain[1], types=types))
         else:
             first, n = found.first, params["length"]
             left = tuple(Value(ArrayType(v.type.dtype, (n, *v.type.shape))) for v in first.outputs[len(node.results) :])
@@ -149,7 +149,7 @@ class _Writer:
 
     def _back(
         self, node: Node, found: Halves, targets: Sequence[int], held: Sequence[Value], left: Sequence[Value],
-        ends: Sequence[Any],
+        ends: Sequence[Value],
     ) -> list[Value]:  # fmt: skip
         """The loop backwards: the shares of the targets among the operands."""
         c, m, second, b = node.params["consts"], node.params["carries"], found.second, Builder("back")
@@ -168,13 +168,16 @@ class _Writer:
         inputs = (*ins[:h], *(given[i - c] for i in state), *totals.values(),
                   *(weak.get(v, v) for v in ins[h : h + len(left)]), *(given[i] for i in late))  # fmt: skip
         body = Graph(inputs, tuple(b.nodes), (*outputs, *(made[i] for i in more)), name="back")
-        zeros = [self.xp.lift(self.xp.full(v.type.shape, 0, v.type.dtype)) for v in totals.values()]
+        zeros = map(self._zeros, totals.values())
         operands = (*held, *(arrived[i - c] for i in state), *zeros, *left, *(arrived[i] for i in late))
         results = self.b.emit_all(
             node.op, operands, graph=body, consts=h, carries=len(outputs), length=node.params["length"],
             reverse=not node.params["reverse"])  # fmt: skip
         shares = dict(zip((*state, *totals, *more), results, strict=True))
         return [shares[i] for i in targets]
+
+    def _zeros(self, v: Value) -> Value:
+        return self.xp.lift(self.xp.full(v.type.shape, 0, v.type.dtype))
 
     def wrapped(self, values: Sequence[Value]) -> list[Any]:
         return [self.xp.wrap(self.adopted[v]) for v in values]

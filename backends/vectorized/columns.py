@@ -1,8 +1,8 @@
 """Loops on a few numbers backwards: a step is a matrix, and those of all steps are computed at once.
 
-What a step hands back is linear in what the next one has handed to it.  So a loop leaves what it carried, nothing else;
+What a step hands back is linear in what the step after it hands to it.  So a loop leaves what it carried, nothing else;
 from that all steps are computed again in a few calls of NumPy, on arrays of the numbers of all steps, and with them how
-each answers to each unit vector.  What is left to do one step after the other is a product of a small matrix and a
+each answers to every unit vector.  What is left to do one step after the other is a product of a small matrix and a
 vector; what a loop reads is then given what all steps hand back to it in a few calls more.
 """
 
@@ -15,10 +15,9 @@ import numpy as np
 
 from wengert.backends.assembled import assembled
 from wengert.backends.vectorized import number_loops
-from wengert.backends.vectorized.arrays import elementwise_function
-from wengert.backends.vectorized.numbers import Written, elements, tuple_of, written
-from wengert.ir.graph import Graph, Node, Value
-from wengert.ir.ops import OPS
+from wengert.backends.vectorized.arrays import scale
+from wengert.backends.vectorized.numbers import Names, Written, elements, tuple_of, written
+from wengert.ir.graph import Graph, Node
 
 __all__ = ["both"]
 
@@ -27,6 +26,7 @@ __all__ = ["both"]
 BLOCK, CALL, MOVED, EACH = 4096, 45, 2, 16
 #: Steps from which on it may pay, and numbers that are carried up to which it may.
 LEAST, WIDEST = 64, 8
+_ZERO = "(0.0)"
 
 
 def _total(x: Any, n: int) -> Any:
@@ -34,12 +34,12 @@ def _total(x: Any, n: int) -> Any:
 
 
 def _backwards(x: Any, n: int) -> list[float]:
-    return x[::-1].tolist() if np.ndim(x) else [float(x)] * n  # type: ignore[no-any-return]
+    return x[::-1].tolist() if np.ndim(x) else [float(x)] * n
 
 
 _SCOPE = {
     "array": np.array, "empty": np.empty, "total": _total, "backwards": _backwards, "d": np.float64,
-    "np_scaled": elementwise_function(OPS["scale"]),
+    "np_scaled": scale,
     **{f"np_{f.__name__}": f for f in (np.where, np.logical_and, np.logical_or, np.logical_not, np.sqrt)},
 }  # fmt: skip
 
@@ -51,105 +51,139 @@ def both(
     """A loop and its pullback, of what it left, of the consts that are ``fixed`` and of the cotangents of ``ends``;
     None where steps are not for numbers, or better taken one by one.
 
-    ``first`` and ``second`` are what a step does before there are cotangents, and with them.
+    ``first`` and ``second`` are what a step does before there are cotangents, and with them; see :mod:`.loops`.
     """
-    params, ins, stop = node.params, node.params["graph"].inputs, len(node.results)
-    n, c, m, flip = params["length"], params["consts"], params["carries"], "[::-1]" if params["reverse"] else ""
-    names = [elements(f"{'k' if i < c else 'c' if i < c + m else 'x'}{i}", v) for i, v in enumerate(ins)]
-    values = first.evolve(outputs=first.outputs[:stop])
-    saved = first.evolve(outputs=first.outputs[stop:])
-    early = written(saved, names, "v", columns=True)
-    if early is None:
+    c, m = node.params["consts"], node.params["carries"]
+    carried = sum(v.type.size for v in first.inputs[c : c + m])
+    if node.params["length"] < LEAST or carried > WIDEST:
         return None
-    if n < LEAST or sum(v.type.size for i, v in enumerate(ins) if c <= i < c + m) > WIDEST:
-        return None
-    given = second.inputs[len(second.inputs) - len(ends) :]
-    carried = [elements(f"q{i}", v) for i, v in zip(ends, given, strict=True) if i < m]
-    rows = [elements(f"y{i}", v) for i, v in zip(ends, given, strict=True) if i >= m]
-    flat = [x for each in carried for x in each]
-    state = [i for i in active if c <= i < c + m]
-    shares = [i for i in active if live[i] and i not in state]
-    of = dict(zip(active, second.outputs, strict=True))
+    loop = _Loop(node, first, second, fixed, ends, active, live)
+    there = number_loops.forward(node, first.evolve(outputs=first.outputs[: len(node.results)]), leaves=True)
+    return (there[0], loop.function()) if loop.pays and there is not None else None
 
-    def part(prefix: str, which: Sequence[int], moving: Callable[[str], str], *, arrive: bool) -> Written | None:
-        arriving = rows if arrive else [("",) * len(each) for each in rows]
-        inputs = [*(names[i] for i in fixed), *early.outputs, *(tuple(map(moving, each)) for each in carried), *arriving]
-        outputs = tuple(of[i] for i in which)
-        return written(second.evolve(outputs=outputs), inputs, prefix, derived=range(len(outputs)), columns=True)
 
-    parts = [part(f"m{j}_", state, lambda x, one=one: "(1.0)" if x == one else "", arrive=False)  # type: ignore[misc]
-             for j, one in enumerate(flat)]  # fmt: skip
-    parts.append(part("b", state, lambda x: "", arrive=True))
-    parts.append(part("w", shares, lambda x: x, arrive=True))
-    whole = part("w", list(active), lambda x: x, arrive=True)
-    if whole is None or any(each is None for each in parts):
-        return None
-    *units, more, rest = parts
-    columns = [[x for names_of in each.outputs for x in names_of] for each in (*units, more)]  # type: ignore[union-attr]
-    entries = [x for each in columns for x in each if x != "(0.0)"]
-    calls = early.size + sum(each.size for each in parts)  # type: ignore[union-attr]
-    size = sum(v.type.size for v in saved.outputs)
-    at_once = calls * (CALL * -(-n // BLOCK) + n // EACH) + n * (
-        2 * len(entries) + 2 * len(flat) + MOVED * (len(entries) + 3 * len(flat)))
-    if 5 * at_once > 4 * n * (whole.size + 2 * size):
-        return None
-    there = number_loops.forward(node, values, leaves=True)
-    if there is None:
-        return None
+class _Loop:
+    """What a loop's pullback computes on arrays.
 
-    # What is done once, for each block of steps, and at the end.
-    before, block, results = [], [], []
-    arguments = ["kept", *(f"h{i}_" for i in fixed), *(f"g{i}_" for i in ends)]
-    left = [x for i in range(c, c + m) for x in names[i]]
-    operands = [f"{'k' if i < c else 'c' if i < c + m else 'x'}{i}_" for i in range(len(ins))]
-    before.append(f"{tuple_of([*(f's_{x}' for x in left), *operands])}= kept")
-    block += [f"hi = min(lo + {BLOCK}, {n})", *(f"{x} = array(s_{x}[lo:hi])" for x in left)]
-    for i, v in enumerate(ins):
-        if i < c:
-            before += [f"{operands[i]} = {operands[i]}.reshape({v.type.size})",
-                       *(f"{x} = {operands[i]}[{j}, ...]" for j, x in enumerate(names[i]))]  # fmt: skip
-        elif i >= c + m:
-            before.append(f"{operands[i]} = {operands[i]}.reshape({(n, v.type.size)}){flip}")
-            block += [f"{x} = {operands[i]}[lo:hi, {j}]" for j, x in enumerate(names[i])]
-    for each, i in zip(rows, ends[len(carried) :], strict=True):
-        before.append(f"g{i}_ = g{i}_.reshape({(n, len(each))}){flip}")
-        block += [f"{x} = g{i}_[lo:hi, {j}]" for j, x in enumerate(each)]
-    for each, i in zip(carried, ends, strict=False):
-        before.append(f"{tuple_of([f'g_{x}' for x in each])}= g{i}_.ravel().tolist()")
-    block += early.lines + [line for each in (*units, more) for line in each.lines]  # type: ignore[union-attr]
-    if flat:
-        texts = {x: f"e{j}" for j, x in enumerate(dict.fromkeys(entries))}
-        sums = [" + ".join([
-            *(f"{texts[unit[r]]} * g_{x}" for unit, x in zip(columns, flat, strict=False) if unit[r] in texts),
-            *(texts[unit[r]] for unit in columns[-1:] if unit[r] in texts),
-        ]) or "0.0" for r in range(len(flat))]  # fmt: skip
-        lists = "".join(f"backwards({x}, hi - lo), " for x in texts)
-        block += [f"t_{x} = []" for x in flat]
-        block += [f"for {tuple_of([*texts.values(), '_'])}in zip({lists}range(lo, hi)):",
-                  *(f"    t_{x}.append(g_{x})" for x in flat),
-                  f"    {tuple_of([f'g_{x}' for x in flat])}= {tuple_of(sums)}",
-                  *(f"{x} = array(t_{x}[::-1])" for x in flat)]  # fmt: skip
-    block += rest.lines  # type: ignore[union-attr]
-    found = dict(zip(shares, rest.outputs, strict=True))  # type: ignore[union-attr]
-    for i in active:
-        v = ins[i]
-        if i in state and live[i]:
-            each = carried[state.index(i)]
-            results.append(f"array([{', '.join(f'g_{x}' for x in each)}]).reshape({v.type.shape})" if v.type.shape
-                           else f"d(g_{each[0]})")  # fmt: skip
-        elif i in found and i < c:
+    ``early`` is what does not depend on cotangents, ``units`` are answers to unit vectors, ``more`` is the answer to
+    what arrives at each step, and ``rest`` is what consts and entries are given.
+    """
+
+    def __init__(
+        self, node: Node, first: Graph, second: Graph, fixed: Sequence[int], ends: Sequence[int],
+        active: Sequence[int], live: Sequence[bool],
+    ) -> None:  # fmt: skip
+        params, self.ins, self.fixed, self.ends, self.live = node.params, first.inputs, fixed, ends, live
+        self.n, self.c, self.m = params["length"], params["consts"], params["carries"]
+        self.flip = "[::-1]" if params["reverse"] else ""
+        c, m = self.c, self.m
+        self.stems = [f"{'k' if i < c else 'c' if i < c + m else 'x'}{i}" for i in range(len(self.ins))]
+        self.names = [elements(stem, v) for stem, v in zip(self.stems, self.ins, strict=True)]
+        given = second.inputs[len(second.inputs) - len(ends) :]
+        self.carried = [elements(f"q{i}", v) for i, v in zip(ends, given, strict=True) if i < m]
+        self.arriving = [elements(f"y{i}", v) for i, v in zip(ends, given, strict=True) if i >= m]
+        self.flat = [x for each in self.carried for x in each]
+        self.active, self.state = active, [i for i in active if c <= i < c + m]
+        self.shares = [i for i in active if live[i] and i not in self.state]
+        self.second, self.made = second, dict(zip(active, second.outputs, strict=True))
+        saved = first.evolve(outputs=first.outputs[len(node.results) :])
+        early = written(saved, self.names, "v", columns=True)
+        self.pays = early is not None and self._written(early, sum(v.type.size for v in saved.outputs))
+
+    def _part(
+        self, early: Written, prefix: str, which: Sequence[int], carried: Sequence[Names], *, arrives: bool
+    ) -> Any:
+        """What some operands are given, of names of cotangents: "" is a zero."""
+        arriving = self.arriving if arrives else [("",) * len(each) for each in self.arriving]
+        inputs = [*(self.names[i] for i in self.fixed), *early.outputs, *carried, *arriving]
+        graph = self.second.evolve(outputs=tuple(self.made[i] for i in which))
+        return written(graph, inputs, prefix, derived=range(len(which)), columns=True)
+
+    def _written(self, early: Written, saved: int) -> bool:
+        """Whether all of it can be written, and pays."""
+        n, flat = self.n, self.flat
+        unit = lambda one: [tuple("(1.0)" if x == one else "" for x in each) for each in self.carried]
+        units = [self._part(early, f"m{j}_", self.state, unit(one), arrives=False) for j, one in enumerate(flat)]
+        more = self._part(early, "b", self.state, unit(None), arrives=True)
+        rest = self._part(early, "w", self.shares, self.carried, arrives=True)
+        whole = self._part(early, "w", self.active, self.carried, arrives=True)
+        parts = [early, *units, more, rest]
+        if whole is None or any(each is None for each in parts):
+            return False
+        self.early, self.units, self.more, self.rest, self.parts = early, units, more, rest, parts
+        self.columns = [[x for names in each.outputs for x in names] for each in (*units, more)]
+        self.entries = dict.fromkeys(x for each in self.columns for x in each if x != _ZERO)
+        moved = len(self.entries) + 3 * len(flat)
+        calls = sum(each.size for each in parts) * (CALL * -(-n // BLOCK) + n // EACH)
+        together = calls + n * (2 * len(self.entries) + 2 * len(flat) + MOVED * moved)
+        return 5 * together < 4 * n * (whole.size + 2 * saved)
+
+    def function(self) -> Callable[..., Any]:
+        """The pullback, from the last block of steps to the first."""
+        n, left = self.n, [x for i in range(self.c, self.c + self.m) for x in self.names[i]]
+        self.before = [f"{tuple_of([*(f's_{x}' for x in left), *(f'{stem}_' for stem in self.stems)])}= kept"]
+        self.block = [f"hi = min(lo + {BLOCK}, {n})", *(f"{x} = array(s_{x}[lo:hi])" for x in left)]
+        for i, (stem, names) in enumerate(zip(self.stems, self.names, strict=True)):
+            if i < self.c:
+                self.before.append(f"{stem}_ = {stem}_.reshape({len(names)})")
+                self.before += [f"{x} = {stem}_[{j}, ...]" for j, x in enumerate(names)]
+            elif i >= self.c + self.m:
+                self._entries(f"{stem}_", names)
+        for i, names in zip(self.ends, (*self.carried, *self.arriving), strict=True):
+            if i < self.m:
+                self.before.append(f"{tuple_of([f'g_{x}' for x in names])}= g{i}_.ravel().tolist()")
+            else:
+                self._entries(f"g{i}_", names)
+        for part in (self.early, *self.units, self.more):
+            self.block += part.lines
+        self._one_by_one()
+        self.block += self.rest.lines
+        results = [self._given(i) for i in self.active if self.live[i]]
+        made = results[0] if len(results) == 1 else f"({tuple_of(results)})"
+        head = f"for lo in range({(n - 1) // BLOCK * BLOCK}, -1, -{BLOCK}):"
+        lines = [*self.before, head, *(f"    {line}" for line in self.block), f"return {made}"]
+        arguments = ["kept", *(f"h{i}_" for i in self.fixed), *(f"g{i}_" for i in self.ends)]
+        scope = {name: thing for part in self.parts for name, thing in part.scope.items()}
+        return assembled("columns", arguments, lines, scope | _SCOPE)
+
+    def _entries(self, rows: str, names: Names) -> None:
+        """Arrays of the entries of steps, in the order of steps."""
+        self.before.append(f"{rows} = {rows}.reshape({(self.n, len(names))}){self.flip}")
+        self.block += [f"{x} = {rows}[lo:hi, {j}]" for j, x in enumerate(names)]
+
+    def _one_by_one(self) -> None:
+        """The cotangents of what is carried, from the last step of a block to the first."""
+        if not self.flat:
+            return
+        entry = {x: f"e{j}" for j, x in enumerate(self.entries)}
+        sums = []
+        for r in range(len(self.flat)):
+            *units, more = (column[r] for column in self.columns)
+            terms = [f"{entry[p]} * g_{x}" for p, x in zip(units, self.flat, strict=True) if p in entry]
+            sums.append(" + ".join([*terms, *([entry[more]] if more in entry else [])]) or "0.0")
+        lists = "".join(f"backwards({x}, hi - lo), " for x in entry)
+        self.block += [
+            *(f"t_{x} = []" for x in self.flat),
+            f"for {tuple_of([*entry.values(), '_'])}in zip({lists}range(lo, hi)):",
+            *(f"    t_{x}.append(g_{x})" for x in self.flat),
+            f"    {tuple_of([f'g_{x}' for x in self.flat])}= {tuple_of(sums)}",
+            *(f"{x} = array(t_{x}[::-1])" for x in self.flat),
+        ]
+
+    def _given(self, i: int) -> str:
+        """The cotangent of an operand, by its text."""
+        v = self.ins[i]
+        if i >= self.c + self.m:
+            self.before += [f"z{i} = empty({(self.n, v.type.size)})", f"r{i} = z{i}{self.flip}"]
+            self.block += [f"r{i}[lo:hi, {j}] = {x}" for j, x in enumerate(self._share(i))]
+            return f"z{i}.reshape({(self.n, *v.type.shape)})"
+        if i < self.c:
             totals = elements(f"a{i}", v)
-            before += [f"{x} = 0.0" for x in totals]
-            block += [f"{a} += total({x}, hi - lo)" for a, x in zip(totals, found[i], strict=True)]
-            results.append(f"array([{', '.join(totals)}]).reshape({v.type.shape})" if v.type.shape else f"d({totals[0]})")
-        elif i in found:
-            before += [f"z{i} = empty({(n, v.type.size)})", f"r{i} = z{i}{flip}"]
-            block += [f"r{i}[lo:hi, {j}] = {x}" for j, x in enumerate(found[i])]
-            results.append(f"z{i}.reshape({(n, *v.type.shape)})")
-    scope = dict(_SCOPE)
-    for each in (early, *parts):
-        scope.update(each.scope)  # type: ignore[union-attr]
-    made = results[0] if len(results) == 1 else f"({tuple_of(results)})"
-    head = f"for lo in range({(n - 1) // BLOCK * BLOCK}, -1, -{BLOCK}):"
-    lines = [*before, head, *(f"    {line}" for line in block), f"return {made}"]
-    return there[0], assembled("columns", arguments, lines, {**scope, **_SCOPE})
+            self.before += [f"{a} = 0.0" for a in totals]
+            self.block += [f"{a} += total({x}, hi - lo)" for a, x in zip(totals, self._share(i), strict=True)]
+        else:
+            totals = tuple(f"g_{x}" for x in self.carried[self.state.index(i)])
+        return f"array([{', '.join(totals)}]).reshape({v.type.shape})" if v.type.shape else f"d({totals[0]})"
+
+    def _share(self, i: int) -> Names:
+        return self.rest.outputs[self.shares.index(i)]  # type: ignore[no-any-return]

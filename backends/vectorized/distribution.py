@@ -88,13 +88,15 @@ class _Loop:
                 varies.update(each.results)
         readers = Counter(self.graph.used_values())
         added = {i: v for i, v in accumulated(self.graph, self.carried).items() if v in varies}
+        #: Products that nobody else reads: only of what they are products of is there one for each step.
         self.products = {v for v in added.values() if v in self.makers and readers[v] == 1 and
                          isinstance(self.makers[v].op, kinds.Contraction)}  # fmt: skip
-        self.sums = {i: v for i, v in added.items() if self._few(v) or (v in self.products and self._moves(self.makers[v]))}
-        self.products.intersection_update(self.sums.values())
+        self.products = {v for v in self.products if self._moves(self.makers[v])}
+        self.sums = {i: v for i, v in added.items() if v in self.products or self._few(v)}
         self.state = [i for i in range(m) if i not in self.still and i not in self.sums]
-        self.when: dict[Value, int] = {v: _BEFORE for v in ins[c + m :]}
+        self.when: dict[Value, int] = dict.fromkeys(ins[c + m:], _BEFORE)
         self.when |= {self.carried[i]: _STEP for i in (*self.state, *self.sums)}
+        self.dear: set[Value] = set()  # rather saved than computed again
         self._sorted()
 
     def at(self, v: Value) -> int:
@@ -132,39 +134,40 @@ class _Loop:
     def _left(self) -> None:
         """Which values of steps are ``saved``, and which are computed ``again``, for what comes after the loop."""
         outs, skipped = self.graph.outputs, {self.graph.outputs[i] for i in self.sums} | self.products
-        self.later = [node for node in self.graph.nodes if self.at(node.results[0]) == _AFTER]
-        self.later = [node for node in self.later if skipped.isdisjoint(node.results)]
-        reads = [*self.sums.values(), *outs[self.m :], *(v for node in self.later for v in node.operands)]
-        reads += [x for v in self.products for x in self.makers[v].operands]
-        pending = list(dict.fromkeys(v for v in reads if self.at(v) == _STEP))
-        self.saved = {self._next(v): None for v in pending if v not in self.makers}
-        self.again: set[Value] = set()
-        wanted, price = set(pending), {self.carried[i]: SAVE for i in self.state}
-        price |= dict.fromkeys((v for v in price if self._next(v) in self.saved), 0)
+        self.later = [node for node in self.graph.nodes
+                      if self.at(node.results[0]) == _AFTER and skipped.isdisjoint(node.results)]  # fmt: skip
+        reads = [*self.sums.values(), *outs[self.m :], *(v for node in self.later for v in node.operands),
+                 *(x for v in self.products for x in self.makers[v].operands)]  # fmt: skip
+        wanted = dict.fromkeys(v for v in reads if self.at(v) == _STEP)
+        self.saved = {self._next(v): None for v in wanted if v not in self.makers}
+        price = {v: 0 if self._next(v) in self.saved else SAVE for v in (self.carried[i] for i in self.state)}
+        pending = [v for v in wanted if v not in self.makers]
         for node in self.graph.nodes:
-            for v in node.results if self.at(node.results[0]) == _STEP else ():
-                most = SAVE + v.type.size
-                cost = _price(node) + sum(price.get(x, 0) for x in node.operands) if self._moves(node) else most
+            if self.at(node.results[0]) != _STEP:
+                continue
+            cost = _price(node) + sum(price.get(x, 0) for x in node.operands) if self._moves(node) else MOST
+            for v in node.results:
+                dear = cost >= SAVE + v.type.size
+                if dear and v in wanted:
+                    self.saved[v] = None
+                price[v] = 0 if v in wanted or v in self.saved else min(cost, SAVE + v.type.size)
+                if dear and price[v]:
+                    self.dear.add(v)
                 if v in wanted and v not in self.saved:
-                    if cost < most:
-                        self.again.add(v)
-                    else:
-                        self.saved[v] = None
-                price[v] = 0 if v in wanted or v in self.saved else min(cost, most)
-        pending = [v for v in self.again if v not in self.saved] + [v for v in pending if v not in self.makers]
-        self.again = set()
+                    pending.append(v)
+        self.again = set[Value]()
         while pending:
             v = pending.pop()
             if self.at(v) != _STEP or v in self.saved or v in self.again:
                 continue
-            if v not in self.makers:
-                self.saved[self._next(v)] = None
-            elif price[v] >= SAVE + v.type.size:
+            if v in self.dear:
                 self.saved[v] = None
                 continue
-            else:
-                pending += self.makers[v].operands
             self.again.add(v)
+            if v in self.makers:
+                pending += self.makers[v].operands
+            else:
+                self.saved[self._next(v)] = None
         self.saved = {v: None for v in self.saved if self.at(v) == _STEP}
 
     def _next(self, v: Value) -> Value:
@@ -182,8 +185,7 @@ class _Loop:
             if self.at(each.results[0]) in (_FIXED, _BEFORE) and self.products.isdisjoint(each.results):
                 self._emit(each)
         made = self._steps(b)
-        for v, stack in zip(self.saved, made[len(self.state) :], strict=True):
-            env[v] = stack
+        env.update(zip(self.saved, made[len(self.state) :], strict=True))
         env.update((self.carried[i], self._before(b, i)) for i in self.state if self.carried[i] in self.again)
         for each in self.graph.nodes:
             if each.results[0] in self.again:
@@ -218,7 +220,8 @@ class _Loop:
         ends = [self.graph.outputs[i] for i in self.state]
         if not nodes and not ends:
             return ()
-        read = dict.fromkeys(v for v in (*(v for each in nodes for v in each.operands), *ends) if not isinstance(v, Constant))
+        read = dict.fromkeys((*(v for each in nodes for v in each.operands), *ends))
+        read = dict.fromkeys(v for v in read if not isinstance(v, Constant))
         consts = [v for v in read if self.at(v) == _FIXED]
         xs = [v for v in read if self.at(v) == _BEFORE]
         carried = [self.carried[i] for i in self.state]

@@ -5,6 +5,7 @@ The first makes -0.0 of 0.0, the second rounds otherwise, so these are for deriv
 
 from __future__ import annotations
 
+import itertools
 from collections import Counter
 from collections.abc import Sequence
 
@@ -34,10 +35,10 @@ def joined(graph: Graph) -> Graph:
         if node.op is not OPS["add"] or not all(v in parts for v in operands):
             return None
         (axis, first), (other, second) = (parts[v] for v in operands)
-        whole = sorted({**first, **second})
-        if axis != other or any(x[1] > y[0] for x, y in zip(whole, whole[1:], strict=False)):
-            return None
         every = {**first, **second}
+        whole = sorted(every)
+        if axis != other or any(x[1] > y[0] for x, y in itertools.pairwise(whole)):
+            return None
         ends = [0, *(end for _, end in whole)]
         shape = node.result.type.shape
         if [*(start for start, _ in whole), shape[axis]] == ends:

@@ -18,7 +18,7 @@ from wengert.backends.assembled import assembled
 from wengert.backends.liveness import Liveness, sources
 from wengert.backends.vectorized import arrays
 from wengert.backends.vectorized.evaluate import bare_operands, lower
-from wengert.backends.vectorized.places import Axes, Places
+from wengert.backends.vectorized.places import Axes, Places, arranged, transposed
 from wengert.ir import kinds
 from wengert.ir.graph import Constant, Graph, Node, Value
 from wengert.ir.ops import OPS
@@ -161,7 +161,7 @@ class Lines:
         if isinstance(node.op, kinds.Contraction) and self._product(out, node):
             return
         text, takes = self._expression(node, reads)
-        host = self._host(at, out, reads) if takes else None
+        host = self._host(out, reads, at) if takes else None
         if host is not None:
             self.names[out] = host
             text = text.replace("OUT=", f", out={host}").replace("OUT", f", {host}")
@@ -173,12 +173,9 @@ class Lines:
         else:
             self._view(node, reads[0], f"{self.names[out]} = {text}")
 
-    def _host(self, at: int, out: Value, reads: Sequence[Value]) -> str | None:
+    def _host(self, out: Value, reads: Sequence[Value] = (), at: int = -1, *, surely: bool = False) -> str | None:
         """The name of an array to which a result may be written."""
-        return self.places.over(at, out, reads, self.names) or self._elsewhere(out)
-
-    def _elsewhere(self, out: Value, *, surely: bool = False) -> str | None:
-        return self.places.elsewhere(out, surely=surely)
+        return self.places.over(at, out, reads, self.names) or self.places.elsewhere(out, surely=surely)
 
     def _view(self, node: Node, of: Value, line: str) -> None:
         self.lines.append(line)
@@ -198,7 +195,7 @@ class Lines:
         if op.name == "reshape":
             return f"{name}.reshape({node.params['shape']})", False
         if op.name == "transpose":
-            return f"{name}{_transposed(node.params['axes'])}", False
+            return f"{name}{transposed(node.params['axes'])}", False
         if op.name == "concatenate":
             return f"concatenate(({''.join(f'{self.name(v)}, ' for v in reads)}), {node.params['axis']}OUT)", True
         if op.name == "slice":
@@ -226,8 +223,8 @@ class Lines:
         plan, order = self.places.product(out, node)
         if plan.swap:
             x, y = y, x
-        left, shape = _arranged(self.name(x), x.type.shape, plan.x_axes, plan.x_shape)
-        right, others = _arranged(self.name(y), y.type.shape, plan.y_axes, plan.y_shape)
+        left, shape = arranged(self.name(x), x.type.shape, plan.x_axes, plan.x_shape)
+        right, others = arranged(self.name(y), y.type.shape, plan.y_axes, plan.y_shape)
         least, most = sorted((len(shape), len(others)))
         if least == 0 or (most > 2 and least != most):
             return False
@@ -237,7 +234,7 @@ class Lines:
             right = self.name(y)
         call = f"{left}.dot({right}" if most <= 2 and not outer else (
             f"{self._ufunc(np.multiply if outer else np.matmul)}({left}, {right}")
-        host = self._elsewhere(out, surely=True)
+        host = self._host(out, surely=True)
         self.names[out] = name = host or f"v{len(self.names)}"
         if host is not None:
             turn = "" if order is None else f".transpose({order})"
@@ -380,21 +377,6 @@ def _check(name: str, v: Value) -> str:
     if v.type.size > SHORT:
         return f"{name}.sum()"
     return f"{name}.dot({name})" if len(v.type.shape) == 1 else f"{name}.ravel().dot({name}.ravel())"
-
-
-def _arranged(text: str, shape: Any, axes: Any, then: Any) -> tuple[str, tuple[int, ...]]:
-    """An operand as a vector, a matrix or a stack of them, and its shape."""
-    if axes is not None:
-        text, shape = f"{text}{_transposed(axes)}", tuple(shape[a] for a in axes)
-    if then == (*shape, 1):
-        text, shape = f"{text}[..., None]", then
-    elif then is not None:
-        text, shape = f"{text}.reshape({then})", then
-    return text, shape
-
-
-def _transposed(axes: Any) -> str:
-    return ".T" if tuple(axes) == tuple(range(len(axes)))[::-1] else f".transpose({axes})"
 
 
 def _shares(node: Node) -> bool:

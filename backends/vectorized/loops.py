@@ -98,10 +98,10 @@ def _halves(
     pending = [v for v in read if v not in moving]
     while pending:
         v = pending.pop()
-        node = makers.get(v)
-        if node is not None and node.op.name in _TAKEN_AGAIN:
-            again[node] = None
-            pending.extend(node.operands)
+        maker = makers.get(v)
+        if maker is not None and maker.op.name in _TAKEN_AGAIN:
+            again[maker] = None
+            pending.extend(maker.operands)
         elif not isinstance(v, Constant):
             kept[v] = None
     fixed = [i for i, v in enumerate(consts) if v in kept]

@@ -284,8 +284,8 @@ def written(
     """The lines of a graph of real numbers and truths, whose elements come under these names; None where it has other
     values, or arrays that are better left whole.
 
-    New names have the prefix.  With ``careful`` nothing raises; with ``columns`` the names are of arrays.  Of the outputs that are ``derived`` the signs of zeros
-    do not matter.
+    New names have the prefix.  With ``careful`` nothing raises; with ``columns`` names are of arrays, of the numbers of
+    all steps.  Of the outputs that are ``derived`` the signs of zeros do not matter.
     """
     graph = dead_code(inline_bodies(graph, _written_out))
     made = [v for node in graph.nodes for v in node.results]

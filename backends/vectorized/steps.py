@@ -60,7 +60,8 @@ class Steps(Lines):
         if 2 * sum(made) <= len(reads):
             return
         name = self.given.get(out, f"j{len(self.wholes)}")
-        self.wholes[out] = name, parts = (name, [])  # type: ignore[assignment]
+        parts: list[str] = []
+        self.wholes[out] = name, parts
         if name[0] == "j":
             self.before.append(f"{name} = {self._empty(out, out.type.shape)}")
             self.lasting.add(name)
@@ -97,22 +98,17 @@ class Steps(Lines):
         self.before.append(f"{name} = array({name})")
         self.lines.append(f"{self._ufunc(np.add)}({name}, {self.name(reads[reads[0] is total])}, {name})")
 
-    def _host(self, at: int, out: Value, reads: Sequence[Value]) -> str | None:
-        if out in self.parts_of:
-            return self.parts_of[out]
-        if out in self.given or self._new(out):
-            return self._elsewhere(out)
-        return super()._host(at, out, reads)
-
-    def _elsewhere(self, out: Value, *, surely: bool = False) -> str | None:
+    def _host(self, out: Value, reads: Sequence[Value] = (), at: int = -1, *, surely: bool = False) -> str | None:
         ordered = self.places.order.get(out) is None
         if not out.type.shape:
             return None
+        if out in self.parts_of and not surely:
+            return self.parts_of[out]
         if out in self.given:
             return self.given[out] if ordered else None
         if self._new(out):
             return None
-        name = super()._elsewhere(out, surely=surely)
+        name = super()._host(out, reads, at, surely=surely)
         if name is None and ordered:
             name = f"v{len(self.names)}"
             self.before.append(f"{name} = {self._empty(out, out.type.shape)}")

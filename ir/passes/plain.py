@@ -77,9 +77,9 @@ def telling(graph: Graph, outputs: Sequence[int]) -> list[int]:
             v = pending.pop()
             if v in told or isinstance(v, Constant):
                 continue
-            node = makers.get(v)
-            free = node is not None and (isinstance(node.op, Movement) or node.op in _SUMS)
-            pending += node.operands if node is not None else ()
+            maker = makers.get(v)
+            free = maker is not None and (isinstance(maker.op, Movement) or maker.op in _SUMS)
+            pending += () if maker is None else maker.operands
         if free:
             left = others
     return left
