@@ -24,8 +24,9 @@ from wengert.ir.passes.rewriting import rewritten
 
 __all__ = ["distributed"]
 
-#: Elements of all steps together up to which it pays: a call is dear beside them, and they stay in the cache.
-MOST = 1 << 18
+#: Elements of a step, and of all steps together, up to which it pays: a call is dear beside them, and they stay in the
+#: cache.  What a sum of products is made of may be larger, in a step.
+EACH, MOST = 512, 1 << 18
 #: Steps from which on it pays.
 STEPS = 8
 #: What it costs to leave a value of a step, beside an element of a function, in units of an element of a sum.
@@ -104,11 +105,13 @@ class _Loop:
         return self.when.get(v, _FIXED)
 
     def _few(self, v: Value) -> bool:
-        return self.n * v.type.size <= MOST and not v.type.weak
+        return v.type.size <= EACH and self.n * v.type.size <= MOST and not v.type.weak
 
     def _moves(self, node: Node) -> bool:
         """Whether a node may be computed for all steps at once."""
-        some = [v for v in (*node.operands, *node.results) if v in self.varies and v not in self.products]
+        if node.results[0] in self.products:
+            return all(self.n * v.type.size <= MOST and not v.type.weak for v in node.operands if v in self.varies)
+        some = [v for v in (*node.operands, *node.results) if v in self.varies]
         return isinstance(node.op, _KINDS) and all(map(self._few, some))
 
     def _sorted(self) -> None:

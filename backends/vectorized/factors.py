@@ -37,7 +37,7 @@ def joined(graph: Graph) -> Graph:
         (axis, first), (other, second) = (parts[v] for v in operands)
         every = {**first, **second}
         whole = sorted(every)
-        if axis != other or any(x[1] > y[0] for x, y in itertools.pairwise(whole)):
+        if axis != other or first.keys() & second.keys() or any(x[1] > y[0] for x, y in itertools.pairwise(whole)):
             return None
         ends = [0, *(end for _, end in whole)]
         shape = node.result.type.shape

@@ -1,4 +1,4 @@
-"""Loops of known length, made ready once: a step is one call of straight lines, of plain numbers where it can be.
+"""Loops of known length, and their pullbacks: of plain numbers where steps are for these, else loops again.
 
 Backwards, a step is cut in two.  What does not depend on a cotangent is done on the way there, and what the rest
 reads of it is kept; on the way back each step takes what it kept, and the cotangents of what it carried.
