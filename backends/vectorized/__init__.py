@@ -15,12 +15,14 @@ from wengert.backends.quiet import quiet
 from wengert.backends.rerolled import rerolling
 from wengert.backends.vectorized.adjoint import settled, sweep
 from wengert.backends.vectorized.arrays import Products, swept
-from wengert.backends.vectorized.lines import Check, Lines
+from wengert.backends.vectorized.checks import Check
+from wengert.backends.vectorized.distribution import distributed
+from wengert.backends.vectorized.lines import Lines
 from wengert.backends.vectorized.modes import Pulling, Pushing, active_nodes, owned
 from wengert.backends.vectorized.numbers import numbers
 from wengert.ir.errors import BackendError
 from wengert.ir.graph import Constant, Graph, Value
-from wengert.ir.passes import early_sums, inline_calls, plain_products, plain_where_told
+from wengert.ir.passes import early_sums, inline_calls, plain_products, plain_where_told, telling
 from wengert.ir.passes.components import components
 from wengert.ir.passes.rewriting import substitute
 from wengert.ir.types import is_inexact
@@ -39,10 +41,10 @@ def straight(graph: Graph, checked: Sequence[int] = (), instead: Any = None) -> 
         check = None
     else:
         early = early_sums(graph)
-        check = Check(checked, early is not None)
+        check = Check(telling(graph, checked), early is not None)
         graph = graph if early is None else settled(early)
     plain = numbers(graph, check)
-    call, loud = plain or (Lines(graph, own=True, derived=checked).function("program", check=check), True)
+    call, loud = plain or (Lines(distributed(graph), own=True, derived=checked).function("program", check=check), True)
     return Straight(call, plain is not None, loud, instead).run(types)
 
 

@@ -16,8 +16,10 @@ from attrs import frozen
 
 from wengert.backends.vectorized import arrays
 from wengert.backends.vectorized.cotangents import RULES
-from wengert.backends.vectorized.evaluate import RUN
-from wengert.backends.vectorized.loops import Loop, has_length
+from wengert.backends.vectorized.evaluate import NO_ARRAY, RUN
+from wengert.backends.vectorized.factors import joined, unsigned
+from wengert.backends.vectorized.loops import Halves, halves, has_length
+from wengert.backends.vectorized.masks import AHEAD, tied
 from wengert.backends.vectorized.modes import active_nodes, recorder
 from wengert.ir import kinds
 from wengert.ir.build import Builder, Namespace
@@ -26,6 +28,7 @@ from wengert.ir.ops import OPS
 from wengert.ir.ops.reductions import shifted
 from wengert.ir.passes import common_subexpressions, dead_code, inline_calls, simplify
 from wengert.ir.passes.gathers import gathered_parts
+from wengert.ir.passes.rewriting import substitute
 from wengert.ir.sharing import number
 from wengert.ir.types import ArrayType, is_inexact
 
@@ -36,13 +39,6 @@ LONG = 5000
 _LIBRARY = RULES[kinds.Library]
 #: Arrays of so many numbers are not made into numbers, and NumPy's ``where`` costs more than all else.
 LARGE = 1024
-#: The operand whose share of the larger or smaller one it is, and the other.
-_SHARES = {
-    ("maximum", 0): (0, 1, np.greater, np.less), ("maximum", 1): (1, 0, np.greater, np.less),
-    ("minimum", 0): (0, 1, np.less, np.greater), ("minimum", 1): (1, 0, np.less, np.greater),
-}  # fmt: skip
-#: The type of what is no array: a pullback.
-NO_ARRAY = ArrayType(np.dtype(bool))
 
 
 @frozen
@@ -69,7 +65,7 @@ class _Writer:
         self.adopted = Renamed(b.adopt)
         self.cotangents: dict[Value, Value] = {}
         self.pulls: dict[Node, Value] = {}
-        self.loops: dict[Node, Loop] = {}
+        self.loops: dict[Node, int] = {}  # where they are
         self.nodes = active_nodes(graph, active)
         self.made: dict[Value, Node] = {}
         self.seen = 0  #: so many nodes of the builder are in it
@@ -85,24 +81,27 @@ class _Writer:
             if node in self.nodes:
                 self._pull(node, self.nodes[node])
         starts = [graph.inputs[i] for i in active]
-        pulled = [self.cotangents.get(v) or self.xp.lift(self.xp.full(v.type.shape, 0, v.type.dtype)) for v in starts]
+        pulled = [self.cotangents.get(v) or self._zeros(v) for v in starts]
         whole = b.graph([*(self.adopted[v] for v in graph.guarded_outputs), *pulled])
-        return Sweep(settled(gathered_parts(whole)), tuple(given))
+        return Sweep(settled(unsigned(joined(gathered_parts(whole)))), tuple(given))
 
     def _value(self, node: Node) -> None:
         operands = tuple(self.adopted[v] for v in node.operands)
         if not (node in self.nodes and isinstance(node.op, kinds.Control)):
             self.b.nodes.append(Node(node.op, operands, node.params, node.results, node.location))
             return
-        self.pulls[node] = pull = Value(NO_ARRAY)
-        live = self.nodes[node]
         if has_length(node):
-            self.loops[node] = made = Loop(node, live, sweep)
-            run = made.forward
-        else:
-            run = _recorded(node, live)
+            self.loops[node] = len(self.b.nodes)
+            self.b.nodes.append(Node(node.op, operands, node.params, node.results, node.location))
+            return
+        run = _recorded(node, self.nodes[node])
+        self.b.nodes.append(self._leaving(node, operands, run))
+
+    def _leaving(self, node: Node, operands: tuple[Value, ...], run: Callable[..., Any]) -> Node:
+        """A control node as a function, which also leaves what its pullback needs."""
+        self.pulls[node] = pull = Value(NO_ARRAY)
         types = (*(v.type for v in node.results), NO_ARRAY)
-        self.b.nodes.append(Node(RUN, operands, {"run": run, "types": types}, (*node.results, pull), node.location))
+        return Node(RUN, operands, {"run": run, "types": types}, (*node.results, pull), node.location)
 
     def give(self, value: Value, g: Value) -> None:
         old = self.cotangents.get(value)
@@ -122,14 +121,69 @@ class _Writer:
                 self.give(v, share)
 
     def _pull_control(self, node: Node, moving: Sequence[bool], gs: Sequence[Value | None]) -> None:
+        if node in self.loops:
+            self._pull_loop(node, moving, gs)
+            return
         there = tuple(g is not None for g in gs)
         targets = [v for v, moves in zip(node.operands, moving, strict=True) if moves]
         types = tuple(map(_type, targets))
-        run = self.loops[node].pullback(there) if node in self.loops else _pullback(there, moving)
         given = [g for g in gs if g is not None]
-        shares = self.b.emit_all(RUN, (self.pulls[node], *given), run=run, types=types)
+        shares = self.b.emit_all(RUN, (self.pulls[node], *given), run=_pullback(there, moving), types=types)
         for v, share in zip(targets, shares, strict=True):
             self.give(v, share)
+
+    def _pull_loop(self, node: Node, moving: Sequence[bool], gs: Sequence[Value | None]) -> None:
+        """A loop and its pullback: two loops, or two functions of plain numbers."""
+        at, params, b = self.loops[node], node.params, self.b
+        operands = b.nodes[at].operands
+        found = halves(node, moving, [g is not None for g in gs], sweep)
+        arrived = zip(gs, node.results, strict=True)
+        ends = [self._zeros(v) if g is None else g for i, (g, v) in enumerate(arrived) if i in found.ends]
+        held = [operands[i] for i in found.fixed]
+        targets = [i for i in found.active if moving[i]]
+        if found.plain is not None:
+            b.nodes[at] = self._leaving(node, operands, found.plain[0])
+            types = tuple(_type(node.operands[i]) for i in targets)
+            shares = list(b.emit_all(RUN, (self.pulls[node], *held, *ends), run=found.plain[1], types=types))
+        else:
+            first, n = found.first, params["length"]
+            left = tuple(Value(ArrayType(v.type.dtype, (n, *v.type.shape))) for v in first.outputs[len(node.results) :])
+            b.nodes[at] = Node(node.op, operands, {**params, "graph": first}, (*node.results, *left), node.location)
+            shares = self._back(node, found, targets, held, left, ends)
+        for i, share in zip(targets, shares, strict=True):
+            self.give(node.operands[i], share)
+
+    def _back(
+        self, node: Node, found: Halves, targets: Sequence[int], held: Sequence[Value], left: Sequence[Value],
+        ends: Sequence[Value],
+    ) -> list[Value]:  # fmt: skip
+        """The loop backwards: the shares of the targets among the operands."""
+        c, m, second, b = node.params["consts"], node.params["carries"], found.second, Builder("back")
+        made = dict(zip(found.active, second.outputs, strict=True))
+        ins, h = second.inputs, len(held)
+        given = dict(zip(found.ends, ins[h + len(left) :], strict=True))
+        arrived = dict(zip(found.ends, ends, strict=True))
+        weak = {v: Value(_type(v)) for v in ins[h : h + len(left)] if v.type.weak}
+        b.nodes.extend(substitute(second, weak).nodes)
+        state = [i for i in found.active if c <= i < c + m]
+        totals = {i: Value(_type(node.operands[i])) for i in targets if i < c}
+        more = [i for i in targets if i >= c + m]
+        late = [i for i in found.ends if i >= m]
+        outputs = [b.convert(made[i], given[i - c].type) for i in state]
+        outputs += [b.emit(OPS["add"], (v, b.convert(made[i], v.type))) for i, v in totals.items()]
+        inputs = (*ins[:h], *(given[i - c] for i in state), *totals.values(),
+                  *(weak.get(v, v) for v in ins[h : h + len(left)]), *(given[i] for i in late))  # fmt: skip
+        body = Graph(inputs, tuple(b.nodes), (*outputs, *(made[i] for i in more)), name="back")
+        zeros = map(self._zeros, totals.values())
+        operands = (*held, *(arrived[i - c] for i in state), *zeros, *left, *(arrived[i] for i in late))
+        results = self.b.emit_all(
+            node.op, operands, graph=body, consts=h, carries=len(outputs), length=node.params["length"],
+            reverse=not node.params["reverse"])  # fmt: skip
+        shares = dict(zip((*state, *totals, *more), results, strict=True))
+        return [shares[i] for i in targets]
+
+    def _zeros(self, v: Value) -> Value:
+        return self.xp.lift(self.xp.full(v.type.shape, 0, v.type.dtype))
 
     def wrapped(self, values: Sequence[Value]) -> list[Any]:
         return [self.xp.wrap(self.adopted[v]) for v in values]
@@ -211,8 +265,8 @@ def _elementwise(w: _Writer, node: Node, k: int, gs: Sequence[Any]) -> Value:
     end = node.operands[k].type.dtype
     if callable(rule):
         dtype = end if g.type.dtype == end else np.result_type(g.type.dtype, end)
-        if (node.op.name, k) in _SHARES and node.result.type.size >= LARGE and end.kind == "f":
-            rule = _share(w, node, *_SHARES[node.op.name, k])
+        if node.op.name in AHEAD and node.result.type.size >= LARGE and end.kind == "f":
+            rule = _share(w, node, k)
         (out,) = w.wrapped(node.results)
         g = w.product(rule(w.xp, out, *w.wrapped(node.operands)), b.cast(g, dtype))
     if g.type.dtype.kind == "c" and end.kind != "c":
@@ -222,20 +276,10 @@ def _elementwise(w: _Writer, node: Node, k: int, gs: Sequence[Any]) -> Value:
     return g if name is None else b.emit(OPS[name], (g,))
 
 
-def _share(w: _Writer, node: Node, one: int, other: int, wins: Any, loses: Any) -> Any:
+def _share(w: _Writer, node: Node, k: int) -> Any:
     """The partial of a larger or smaller one, by masks."""
-    x, y = (w.adopted[node.operands[i]] for i in (one, other))
-
-    def run(x: Any, y: Any) -> Any:
-        ahead = wins(x, y)
-        share = ahead.astype(x.dtype)
-        if np.count_nonzero(ahead) + np.count_nonzero(loses(x, y)) < ahead.size:  # there are ties, or NaN
-            np.copyto(share, x.dtype.type(0.5), where=x == y)
-            np.copyto(share, x, where=x != x)
-        return share
-
-    run.each = True  # type: ignore[attr-defined]
-    share = w.b.emit(RUN, (x, y), run=run, types=(_type(node.result),))
+    x, y = (w.adopted[node.operands[i]] for i in (k, 1 - k))
+    share = w.b.emit(RUN, (x, y), run=AHEAD[node.op.name], types=(_type(node.result),))
     return lambda xp, out, *operands: xp.wrap(share)
 
 
@@ -256,16 +300,7 @@ def _reduction(w: _Writer, node: Node, k: int, gs: Sequence[Any]) -> Value | Non
 def _ties(w: _Writer, node: Node, kept: tuple[int, ...], axes: tuple[int, ...]) -> Any:
     """The share of each of those that are the largest, which is mostly one."""
     x, out = w.adopted[node.operands[0]], w.b.emit(OPS["reshape"], (w.adopted[node.results[0]],), shape=kept)
-
-    def run(x: Any, out: Any) -> Any:
-        chosen = np.equal(x, out)
-        share = chosen.astype(x.dtype)
-        if np.count_nonzero(chosen) != out.size or np.isnan(out).any():
-            share /= share.sum(axis=axes, keepdims=True)
-        return share
-
-    run.each = 0 not in axes  # type: ignore[attr-defined]
-    return w.xp.wrap(w.b.emit(RUN, (x, out), run=run, types=(_type(node.operands[0]),)))
+    return w.xp.wrap(w.b.emit(RUN, (x, out), run=tied(axes), types=(_type(node.operands[0]),)))
 
 
 def _cumulative(w: _Writer, node: Node, k: int, gs: Sequence[Any]) -> Value:

@@ -17,9 +17,9 @@ from wengert.ir import kinds
 from wengert.ir.graph import Constant, Graph, Node, Value
 from wengert.ir.ops import OPS
 from wengert.ir.passes import dead_code, inline_calls
-from wengert.ir.types import DTYPES
+from wengert.ir.types import DTYPES, ArrayType
 
-__all__ = ["RUN", "Plan", "bare_operands", "lower", "runner"]
+__all__ = ["NO_ARRAY", "RUN", "Plan", "bare_operands", "lower", "runner"]
 
 Step = Callable[..., Any]
 
@@ -115,6 +115,8 @@ RUN = kinds.Library(
     name="run", params=("run", "types"), call=lambda *operands, run, types: run(*operands),
     types=lambda op, types, params: params["types"], jvp=None, vjp=None,
     doc="A function that has no graph.")  # fmt: skip
+#: The type of what is no array: what a pullback needs, the last result of such a function.
+NO_ARRAY = ArrayType(np.dtype(bool))
 
 
 def _library(node: Node) -> Step:

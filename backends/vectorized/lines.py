@@ -13,21 +13,21 @@ from collections.abc import Callable, Sequence
 from typing import Any
 
 import numpy as np
-from attrs import frozen
 
 from wengert.backends.assembled import assembled
 from wengert.backends.liveness import Liveness, Row, sources
 from wengert.backends.vectorized import arrays, nodes
 from wengert.backends.vectorized.blocks import gathered, write
+from wengert.backends.vectorized.checks import Check, tells
 from wengert.backends.vectorized.evaluate import bare_operands, lower
 from wengert.backends.vectorized.nodes import FOLDS, VIEWS, axes_of, is_number, makes, same, shares
-from wengert.backends.vectorized.places import LARGE, Axes, Places, nbytes
+from wengert.backends.vectorized.places import LARGE, Axes, Places, arranged, nbytes, transposed
 from wengert.backends.vectorized.stacks import matmul
 from wengert.ir import kinds
 from wengert.ir.graph import Constant, Graph, Node, Value
 from wengert.ir.ops import OPS
 
-__all__ = ["Check", "Lines"]
+__all__ = ["Lines"]
 
 #: Lines of so many elements are long for ``einsum``.
 WIDE = 256
@@ -38,14 +38,6 @@ _OPERATORS = {"+", "-", "*", "/", "<", "<=", ">", ">=", "==", "!="}
 def finished(x: Any) -> Any:
     """An array of ours, C-contiguous."""
     return x if x.flags.c_contiguous else x.copy()
-
-
-@frozen
-class Check:
-    """The outputs in which there is to be no NaN, and whether the last guard is to hold, which is ours then."""
-
-    outputs: Sequence[int]
-    guard: bool
 
 
 class Lines:
@@ -59,7 +51,7 @@ class Lines:
     def __init__(self, graph: Graph, *, own: bool, derived: Sequence[int] = ()) -> None:
         self.graph, self.own = graph, own
         self.scope: dict[str, Any] = {"array": np.array, "zeros": np.zeros, "largest": np.maximum.reduce}
-        self.scope.update(finished=finished, nan=math.nan)
+        self.scope.update(concatenate=np.concatenate, finished=finished, nan=math.nan)
         self.lines: list[str] = []
         self.names: dict[Value, str] = {}
         self.numbers: dict[Value, str] = {}  # of inputs and constants without axes, as NumPy scalars
@@ -80,6 +72,7 @@ class Lines:
         self.sums = {reads[0]: at for at, (node, reads) in enumerate(self.rows) if nodes.subscripts(node)
                      and at not in inside and read[reads[0]] == 1 and live.last[live.root[reads[0]]] == at}  # fmt: skip
         self.left: dict[Value, tuple[Value, Value]] = {}  # products that are left to their sums
+        self._prepare()
         at = 0
         while at < len(self.rows):
             if at in self.blocks:
@@ -89,6 +82,9 @@ class Lines:
             self.release(at, *self.rows[at])
             at += 1
         self._let_go()
+
+    def _prepare(self) -> None:
+        """What is to be done before statements are written."""
 
     # -- what is needed, and until when ---------------------------------------------------------------------------
 
@@ -163,16 +159,25 @@ class Lines:
         if self._left_to_sum(at, node, reads):
             return
         text, takes = self.expression(node, reads)
-        host = (self.places.over(at, out, reads, self.names) or self.places.elsewhere(out)) if takes else None
+        host = self._host(out, reads, at) if takes else None
         if host is not None:
             self.names[out] = host
             text = text.replace("OUT=", f", out={host}").replace("OUT", f", {host}")
         else:
             self.names[out] = f"v{len(self.names)}"
             text = text.replace("OUT=", "").replace("OUT", "")
-        self.lines.append(f"{self.names[out]} = {text}")
-        if self.root[out] is not out:
-            self.views.setdefault(self.root[out], []).append(self.names[out])
+        if self.root[out] is out:
+            self.lines.append(f"{self.names[out]} = {text}")
+        else:
+            self._view(node, reads[0], f"{self.names[out]} = {text}")
+
+    def _host(self, out: Value, reads: Sequence[Value] = (), at: int = -1, *, surely: bool = False) -> str | None:
+        """The name of an array to which a result may be written."""
+        return self.places.over(at, out, reads, self.names) or self.places.elsewhere(out, surely=surely)
+
+    def _view(self, node: Node, of: Value, line: str) -> None:
+        self.lines.append(line)
+        self.views.setdefault(self.root[of], []).append(self.names[node.result])
 
     def expression(self, node: Node, reads: Sequence[Value]) -> tuple[str, bool]:
         """A node's text, and whether it takes an array to write to, where the text has OUT."""
@@ -194,7 +199,9 @@ class Lines:
         if op.name == "reshape":
             return f"{name}.reshape({node.params['shape']})", False
         if op.name == "transpose":
-            return f"{name}.transpose({node.params['axes']})", False
+            return f"{name}{transposed(node.params['axes'])}", False
+        if op.name == "concatenate":
+            return f"concatenate(({''.join(f'{self.name(v)}, ' for v in reads)}), {node.params['axis']}OUT)", True
         if op.name == "slice":
             key = arrays.key(node.params["start"], node.params["size"], node.params["step"])
             return f"{name}[{self.bind('k', key)}]", False
@@ -220,16 +227,18 @@ class Lines:
         plan, order = self.places.product(out, node)
         if plan.swap:
             x, y = y, x
-        left, shape = nodes.arranged(self.name(x), x.type.shape, plan.x_axes, plan.x_shape)
-        right, others = nodes.arranged(self.name(y), y.type.shape, plan.y_axes, plan.y_shape)
+        left, shape = arranged(self.name(x), x.type.shape, plan.x_axes, plan.x_shape)
+        right, others = arranged(self.name(y), y.type.shape, plan.y_axes, plan.y_shape)
         least, most = sorted((len(shape), len(others)))
         if least == 0 or (most > 2 and least != most):
             return False
         self.places.ordered(out, order)
         outer = least > 1 and shape[-1] == 1  # which is no work for BLAS; and dot costs less than matmul
+        if outer and others == (1, *y.type.shape):  # NumPy broadcasts by itself
+            right = self.name(y)
         call = f"{left}.dot({right}" if most <= 2 and not outer else (
             f"{self.ufunc(np.multiply if outer else matmul(shape, others))}({left}, {right}")
-        host = self.places.elsewhere(out, surely=True)
+        host = self._host(out, surely=True)
         self.names[out] = name = host or f"v{len(self.names)}"
         if host is not None:
             turn = "" if order is None else f".transpose({order})"
@@ -364,7 +373,7 @@ class Lines:
                 texts[i] = f"r{i}, "
             held = [f"(0.0 if {texts.pop()[:-2]} else nan)"] if check.guard else []
             results = ((f"r{i}", self.graph.guarded_outputs[i]) for i in check.outputs)
-            found = [self.tested.get(v) or _check(name, v) for name, v in results]
+            found = [self.tested.get(v) or tells(name, v) for name, v in results]
             texts.append(" + ".join(["0.0", *held, *found]) + ", ")
         if saved is not None:
             texts[saved:] = [f"({''.join(texts[saved:])}), "]
@@ -380,14 +389,3 @@ class Lines:
             return self.number(v, literal=False)
         name = self.name(v)
         return f"finished({name})" if own and not self.places.is_kept(name) else f"array({name}, order='C')"
-
-
-#: Up to here a dot product is cheaper than anything else, and is not given to threads.
-SHORT = 8192
-
-
-def _check(name: str, v: Value) -> str:
-    """What is NaN where an element of a C-contiguous array is: a sum of squares, of many elements the largest."""
-    if v.type.size > SHORT:
-        return f"{name}.sum()" if v.type.dtype.kind == "c" else f"largest({name}, None)"
-    return f"{name}.dot({name})" if len(v.type.shape) == 1 else f"{name}.ravel().dot({name}.ravel())"

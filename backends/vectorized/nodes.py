@@ -2,15 +2,13 @@
 
 from __future__ import annotations
 
-from typing import Any
-
 import numpy as np
 
 from wengert.ir import kinds
 from wengert.ir.graph import Constant, Node, Value
 from wengert.ir.ops import OPS
 
-__all__ = ["FOLDS", "VIEWS", "arranged", "axes_of", "is_number", "kind", "makes", "same", "shares", "subscripts"]
+__all__ = ["FOLDS", "VIEWS", "axes_of", "is_number", "kind", "makes", "same", "shares", "subscripts"]
 
 #: Movements that give a view of their operand, or, for reshape, a copy.
 VIEWS = {"reshape", "transpose", "broadcast_to", "slice"}
@@ -70,12 +68,3 @@ def makes(node: Node) -> bool:
     if isinstance(op, kinds.Reduction):
         return bool(node.params["axes"])
     return isinstance(op, kinds.Contraction | kinds.Indexing | kinds.Movement)
-
-
-def arranged(text: str, shape: Any, axes: Any, then: Any) -> tuple[str, tuple[int, ...]]:
-    """An operand as a vector, a matrix or a stack of them, and its shape."""
-    if axes is not None:
-        text, shape = f"{text}.transpose({axes})", tuple(shape[a] for a in axes)
-    if then is not None:
-        text, shape = f"{text}.reshape({then})", then
-    return text, shape

@@ -80,7 +80,9 @@ class _Loop:
     def function(self, step: Written, again: Callable[[], Callable[..., Any]] | None) -> Callable[..., Any]:
         head = f"for _ in range({self.n}):"
         if self.columns:
-            head = f"for {tuple_of(list(self.columns))}in zip({', '.join(self.columns.values())}):"
+            rows = list(self.columns.values())
+            head = f"for {tuple_of(list(self.columns))}in zip({', '.join(rows)}):" if len(rows) > 1 else (
+                f"for {next(iter(self.columns))} in {rows[0]}:")
         made = self.results[0] if len(self.results) == 1 else f"({tuple_of(self.results)})"
         body = [*step.lines, *self.within] or ["pass"]
         lines = [*self.before, head, *(f"    {line}" for line in body)]
@@ -93,11 +95,12 @@ class _Loop:
 
 
 def forward(
-    node: Node, graph: Graph, *, keeps: bool, careful: bool = False
+    node: Node, graph: Graph, *, keeps: bool = False, leaves: bool = False, careful: bool = False
 ) -> tuple[Callable[..., Any], Kept | None] | None:
     """The values of a loop; None where its steps are not for numbers.
 
-    With ``keeps``, ``graph`` gives more than a step does: what is kept of each step comes last, in a list.
+    With ``keeps``, ``graph`` gives more than a step does: what is kept of each step comes last, in a list.  With
+    ``leaves``, last comes a tuple: a list for each number that is carried, of what it was in each step, and operands.
     """
     params = node.params
     c, m, ins, outs = params["consts"], params["carries"], graph.inputs, graph.outputs
@@ -118,8 +121,14 @@ def forward(
         text.before.append("kept = []")
         text.within.append(f"kept.append(({tuple_of(kept.names)}))")
         text.results.append("kept")
+    if leaves:
+        carried = _flat(names[c : c + m])
+        text.before.extend(f"s_{x} = []" for x in carried)
+        text.within.extend(f"s_{x}.append({x})" for x in carried)
+        text.results.append(f"({tuple_of([*(f's_{x}' for x in carried), *text.arguments])})")
     text.carries(_flat(names[c : c + m]), _flat(step.outputs[:m]))
-    again = None if careful else lambda: forward(node, graph, keeps=keeps, careful=True)[0]  # type: ignore[index]
+    again = None if careful else (
+        lambda: forward(node, graph, keeps=keeps, leaves=leaves, careful=True)[0])  # type: ignore[index]
     return text.function(step, again), kept
 
 

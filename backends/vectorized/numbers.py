@@ -17,7 +17,7 @@ import numpy as np
 from attrs import frozen
 
 from wengert.backends.assembled import assembled
-from wengert.backends.vectorized.lines import Check
+from wengert.backends.vectorized.checks import Check
 from wengert.ir import kinds
 from wengert.ir.batching import sources
 from wengert.ir.graph import Constant, Graph, Node, Value
@@ -62,6 +62,14 @@ _SCOPE: dict[str, Any] = {"scaled": _scaled, "divided": _divided, "sqrt": math.s
                           "nan": math.nan}  # fmt: skip
 
 
+#: What stands for some terms where each name is an array, of the numbers of all steps.
+_COLUMNS = {
+    "{1} if {0} else {2}": "np_where({0}, {1}, {2})", "{} and {}": "np_logical_and({}, {})",
+    "{} or {}": "np_logical_or({}, {})", "not {}": "np_logical_not({})", "float({})": "({} + 0.0)",
+    "sqrt({})": "np_sqrt({})", "scaled({}, {})": "np_scaled({}, {})",
+}  # fmt: skip
+
+
 def elements(name: str, v: Value) -> Names:
     """A name for each element of a value."""
     return (name,) if not v.type.shape else tuple(f"{name}_{i}" for i in range(v.type.size))
@@ -103,13 +111,26 @@ def _term(node: Node, xs: Names, *, careful: bool) -> Term | None:
     return f"np_{op.name}({', '.join(['{}'] * len(xs))}).item()", xs
 
 
+def _known(symbol: str | None, xs: Names) -> str | None:
+    """An element of an elementwise node that needs no operation: "" is a zero, of which the sign does not matter."""
+    if symbol == "+" and "" in xs:
+        return "".join(xs)
+    if symbol == "*" and "(1.0)" in xs:
+        return xs[xs[0] == "(1.0)"]
+    if symbol in ("*", "neg") and "" in xs:
+        return ""
+    return xs[0] if (symbol == "-" and not xs[1]) or (symbol == "/" and not xs[0]) else None
+
+
 @frozen
 class Written:
-    """The lines of a graph, the names of the elements of each output, and what the lines read besides."""
+    """The lines of a graph, the names of the elements of each output, what the lines read besides, and how many
+    operations they are."""
 
     lines: list[str]
     outputs: list[Names]
     scope: dict[str, Any]
+    size: int
 
     @property
     def loud(self) -> bool:
@@ -118,8 +139,10 @@ class Written:
 
 
 class _Writer:
-    def __init__(self, graph: Graph, inputs: Sequence[Names], prefix: str, exact: set[Value], *, careful: bool) -> None:
-        self.graph, self.prefix, self.exact, self.careful = graph, prefix, exact, careful
+    def __init__(
+        self, graph: Graph, inputs: Sequence[Names], prefix: str, exact: set[Value], *, careful: bool, columns: bool
+    ) -> None:
+        self.graph, self.prefix, self.exact, self.careful, self.columns = graph, prefix, exact, careful, columns
         self.scope = dict(_SCOPE)
         self.terms: dict[str, Term] = {}
         self.known: dict[Term, str] = {}
@@ -144,9 +167,9 @@ class _Writer:
         return self.known[term]
 
     def total(self, names: Sequence[str]) -> str:
-        whole = names[0]
-        for name in names[1:]:
-            whole = self.name(("{} + {}", (whole, name)))
+        whole = ""
+        for name in filter(None, names):
+            whole = self.name(("{} + {}", (whole, name))) if whole else name
         return whole
 
     def made(self, node: Node) -> Names | None:
@@ -164,22 +187,23 @@ class _Writer:
             places = np.arange(x.type.size).reshape(x.type.shape)
             rest = [a for a in range(x.type.ndim) if a not in axes]
             rows = places.transpose(*rest, *axes).reshape(node.result.type.size, -1)
-            return tuple(self.total([self.plain(x)[k] for k in row]) for row in rows) if rows.size else None
+            return tuple(self.total([self.of(x)[k] for k in row]) for row in rows) if rows.size else None
         return self.contraction(node) if isinstance(op, kinds.Contraction) else None
 
     def elementwise(self, node: Node) -> Names | None:
         op, made = node.op, []
         assert isinstance(op, kinds.Elementwise)
         for xs in zip(*map(self.of, node.operands), strict=True):
-            if op.symbol == "+" and "" in xs:
-                made.append("".join(xs))
+            if (found := _known(op.symbol, xs)) is not None:
+                made.append(found)
                 continue
             term = _term(node, tuple(x or "(0.0)" for x in xs), careful=self.careful)
             if term is None:
                 return None
             if term[0].startswith("np_"):
                 self.scope[f"np_{op.name}"] = op.function
-            made.append(self.name(term))
+            form = term[0] if not self.columns else _COLUMNS.get(term[0], term[0].replace(".item()", ""))
+            made.append(self.name((form, term[1])))
         return tuple(made)
 
     def contraction(self, node: Node) -> Names | None:
@@ -192,14 +216,16 @@ class _Writer:
             return None
         places = [dict(np.ndenumerate(np.arange(v.type.size).reshape(v.type.shape))) for v in (x, y)]
         product = "scaled({}, {})" if node.op.scaled else "{} * {}"  # type: ignore[attr-defined]
+        product = _COLUMNS.get(product, product) if self.columns else product
         made = []
         for outer in itertools.product(*(range(size[c]) for c in terms[2])):
             parts = []
             for inner in itertools.product(*(range(size[c]) for c in summed)):
                 at = dict(zip((*terms[2], *summed), (*outer, *inner), strict=True))
-                a, b = (self.plain(v)[place[tuple(at[c] for c in term)]]
+                a, b = (self.of(v)[place[tuple(at[c] for c in term)]]
                         for v, place, term in zip((x, y), places, terms, strict=False))  # fmt: skip
-                parts.append(self.name((product, (a, b))))
+                found = _known("*", (a, b))
+                parts.append(self.name((product, (a, b))) if found is None else found)
             made.append(self.total(parts))
         return tuple(made)
 
@@ -210,10 +236,11 @@ class _Writer:
                 return None
             self.names[node.result] = made
         outputs = [self.plain(v) for v in self.graph.guarded_outputs]
-        return Written(self.statements(outputs), outputs, self.scope)
+        lines, size = self.statements(outputs)
+        return Written(lines, outputs, self.scope, size)
 
-    def statements(self, outputs: Sequence[Names]) -> list[str]:
-        """A line for each element that is read; where that is read once, it is written there."""
+    def statements(self, outputs: Sequence[Names]) -> tuple[list[str], int]:
+        """A line for each element that is read; where that is read once, it is written there.  And how many are."""
         reads = Counter({name: 2 for names in outputs for name in names})
         for name, (_, xs) in reversed(self.terms.items()):
             if reads[name]:
@@ -228,7 +255,7 @@ class _Writer:
                 texts[name] = f"({text})"
             else:
                 lines.append(f"{name} = {text}")
-        return lines
+        return lines, sum(map(bool, map(reads.get, self.terms)))
 
 
 def _written_out(op: kinds.Elementwise) -> bool:
@@ -251,13 +278,14 @@ def _price(node: Node) -> int:
 
 
 def written(
-    graph: Graph, inputs: Sequence[Names], prefix: str = "v", *, derived: Sequence[int] = (), careful: bool = False
-) -> Written | None:
+    graph: Graph, inputs: Sequence[Names], prefix: str = "v", *, derived: Sequence[int] = (), careful: bool = False,
+    columns: bool = False,
+) -> Written | None:  # fmt: skip
     """The lines of a graph of real numbers and truths, whose elements come under these names; None where it has other
     values, or arrays that are better left whole.
 
-    New names have the prefix.  With ``careful`` nothing raises.  Of the outputs that are ``derived`` the signs of zeros
-    do not matter.
+    New names have the prefix.  With ``careful`` nothing raises; with ``columns`` names are of arrays, of the numbers of
+    all steps.  Of the outputs that are ``derived`` the signs of zeros do not matter.
     """
     graph = dead_code(inline_bodies(graph, _written_out))
     made = [v for node in graph.nodes for v in node.results]
@@ -272,7 +300,7 @@ def written(
     for node in reversed(graph.nodes):
         if not exact.isdisjoint(node.results):
             exact.update(node.operands)
-    return _Writer(graph, inputs, prefix, exact, careful=careful).written()
+    return _Writer(graph, inputs, prefix, exact, careful=careful, columns=columns).written()
 
 
 def numbers(graph: Graph, check: Check | None = None) -> tuple[Callable[..., tuple[Any, ...]], bool] | None:

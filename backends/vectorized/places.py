@@ -18,7 +18,7 @@ from wengert.ir import kinds
 from wengert.ir.graph import Node, Value
 from wengert.ir.types import ArrayType
 
-__all__ = ["Axes", "Places", "empty", "nbytes"]
+__all__ = ["Axes", "Places", "arranged", "empty", "nbytes", "transposed"]
 
 Axes: TypeAlias = tuple[int, ...]
 #: The last axis of an array is short up to here.
@@ -190,3 +190,19 @@ def empty(type_: ArrayType, order: Axes | None) -> Any:
     if order is None:
         return np.empty(type_.shape, type_.dtype)
     return np.empty([type_.shape[a] for a in order], type_.dtype).transpose(np.argsort(order))
+
+
+def arranged(text: str, shape: Any, axes: Any, then: Any) -> tuple[str, tuple[int, ...]]:
+    """An operand as a vector, a matrix or a stack of them, and its shape."""
+    if axes is not None:
+        text, shape = f"{text}{transposed(axes)}", tuple(shape[a] for a in axes)
+    if then == (*shape, 1):
+        text, shape = f"{text}[..., None]", then
+    elif then is not None:
+        text, shape = f"{text}.reshape({then})", then
+    return text, shape
+
+
+def transposed(axes: Any) -> str:
+    """The text of a view with the axes in another order."""
+    return ".T" if tuple(axes) == tuple(range(len(axes)))[::-1] else f".transpose({axes})"

@@ -22,6 +22,7 @@ __all__ = ["matmul", "stacked"]
 
 #: So many products and sums are worth a thread: two milliseconds or so.
 LEAST = 1 << 26
+_lock = threading.Lock()
 
 
 @functools.cache
@@ -38,6 +39,21 @@ def _openblas() -> tuple[Any, Any] | None:
     return None
 
 
+def _alone() -> int:
+    """Tell OpenBLAS to keep to one thread; how many it had.
+
+    While it keeps to one already, for another call of ours or of a program in C, it had 1, which nobody has to put
+    back: so whoever found more puts back more.
+    """
+    if (found := _openblas()) is None:
+        return 1
+    with _lock:
+        had: int = found[0]()
+        if had > 1:
+            found[1](1)
+    return had
+
+
 def matmul(x: tuple[int, ...], y: tuple[int, ...]) -> Any:
     """What multiplies arrays of these shapes."""
     return stacked if len(x) == 3 and math.prod(x) * y[-1] >= LEAST else np.matmul
@@ -45,10 +61,10 @@ def matmul(x: tuple[int, ...], y: tuple[int, ...]) -> Any:
 
 def stacked(x: Any, y: Any, out: Any = None) -> Any:
     """The products of two stacks of matrices."""
-    found = _openblas()
-    count = 1 if found is None else min(found[0](), len(x))
-    if found is None or count < 2:
+    before = _alone() if len(x) > 1 else 1
+    if before < 2:
         return np.matmul(x, y, out)
+    count = min(before, len(x))
     if out is None:
         out = np.empty((*x.shape[:-1], y.shape[-1]), np.result_type(x, y))
     failed: list[BaseException] = []
@@ -61,8 +77,6 @@ def stacked(x: Any, y: Any, out: Any = None) -> Any:
 
     (first, *others) = itertools.pairwise(len(x) * k // count for k in range(count + 1))
     threads = [threading.Thread(target=contextvars.copy_context().run, args=(run, *part)) for part in others]
-    before, tell = found[0](), found[1]
-    tell(1)
     try:
         for thread in threads:
             thread.start()
@@ -70,7 +84,7 @@ def stacked(x: Any, y: Any, out: Any = None) -> Any:
         for thread in threads:
             thread.join()
     finally:
-        tell(before)
+        _openblas()[1](before)  # type: ignore[index]
     if failed:
         raise failed[0]
     return out

@@ -9,13 +9,13 @@ from wengert.ir.passes.basic import common_subexpressions, dead_code, fold_const
 from wengert.ir.passes.calls import enclose_stacks, inline_bodies, inline_calls, inline_stacks
 from wengert.ir.passes.early import early_sums
 from wengert.ir.passes.loops import prune_loops
-from wengert.ir.passes.plain import plain_products, plain_where_told
+from wengert.ir.passes.plain import plain_products, plain_where_told, telling
 from wengert.ir.passes.shapes import merge_shapes
 
 __all__ = [
     "algebra", "common_subexpressions", "dead_code", "early_sums", "enclose_stacks", "fold_constants", "inline_bodies",
     "inline_calls", "inline_stacks", "merge_shapes", "plain_products", "plain_where_told", "prune_loops",
-    "simplify", "stabilise",
+    "simplify", "stabilise", "telling",
 ]  # fmt: skip
 
 

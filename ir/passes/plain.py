@@ -8,13 +8,15 @@ from __future__ import annotations
 
 from collections.abc import Sequence
 
-from wengert.ir.graph import Graph, Node, Value
+from wengert.ir.graph import Constant, Graph, Node, Value
 from wengert.ir.kinds import Contraction, Control, Elementwise, Movement, Reduction
 from wengert.ir.ops import OPS
 from wengert.ir.types import STEPS
 
-__all__ = ["PLAIN", "plain_products", "plain_where_told", "plainly"]
+__all__ = ["PLAIN", "plain_products", "plain_where_told", "plainly", "telling"]
 
+#: In which no NaN is made but of infinities, as it would be exactly.
+_SUMS = (OPS["sum"], OPS["negative"], OPS["add"], OPS["subtract"])
 #: Products in which an exact zero is zero, and those without.
 PLAIN = {OPS["scale"]: OPS["multiply"], OPS["scale_einsum"]: OPS["einsum"]}
 
@@ -55,6 +57,32 @@ def plain_where_told(graph: Graph) -> tuple[Graph, list[int]]:
             reached.update(node.results)
     outputs = [i for i, v in enumerate(graph.outputs) if v in reached]
     return (graph.evolve(nodes=tuple(nodes)), outputs) if outputs else (graph, [])
+
+
+def telling(graph: Graph, outputs: Sequence[int]) -> list[int]:
+    """Those of some outputs that tell of each NaN of a plain product that any of them tells of.
+
+    The others are sums and parts of what is told of: the sum of what a product with it goes into, say.
+    """
+    makers = {v: node for node in graph.nodes for v in node.results}
+    left = list(outputs)
+    for i in outputs:
+        others = [j for j in left if j != i]
+        told = {graph.outputs[j] for j in others}
+        for node in reversed(graph.nodes):
+            if not told.isdisjoint(node.results) and _tells(node):
+                told.update(node.operands)
+        pending, free = [graph.outputs[i]], True
+        while pending and free:
+            v = pending.pop()
+            if v in told or isinstance(v, Constant):
+                continue
+            maker = makers.get(v)
+            free = maker is not None and (isinstance(maker.op, Movement) or maker.op in _SUMS)
+            pending += () if maker is None else maker.operands
+        if free:
+            left = others
+    return left
 
 
 def _tells(node: Node) -> bool:

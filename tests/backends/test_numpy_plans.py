@@ -10,7 +10,7 @@ import pytest
 import wengert as wg
 from wengert.backends.program import Program
 from wengert.backends.source.python.emit import emit
-from wengert.backends.vectorized import number_loops, one_pulled, places, straight
+from wengert.backends.vectorized import columns, distribution, factors, number_loops, one_pulled, places, straight
 from wengert.backends.vectorized.adjoint import sweep
 from wengert.backends.vectorized.lines import Lines
 from wengert.backends.vectorized.numbers import numbers
@@ -364,11 +364,13 @@ def test_small_arrays_in_loops_are_numbers():
         assert number_loops.forward(node, node.params["graph"], keeps=False) is None, "better as an array"
 
 
-@pytest.mark.parametrize("n", [0, 1, 5])
+@pytest.mark.parametrize("n", [0, 1, 5, 9])
 @pytest.mark.parametrize("f, second", [(loops, np.arange(6.0).reshape(3, 2) / 7), (numbers_only, None),
                                        (small_arrays, np.arange(6.0).reshape(3, 2) / 7)])  # fmt: skip
-def test_loops_of_known_length(f, second, n):
+def test_loops_of_known_length(f, second, n, monkeypatch):
     rng = np.random.default_rng(3)
+    for name, value in {"LEAST": 6, "CALL": 0, "MOVED": -99, "EACH": 10**9, "BLOCK": 4}.items():
+        monkeypatch.setattr(columns, name, value)
     args = (rng.normal(size=(n, 3)), second) if second is not None else (0.7, rng.normal(size=n))
 
     expected = wg.value_and_grad(f, (0, 1), backend="reference")(*args)
@@ -377,6 +379,78 @@ def test_loops_of_known_length(f, second, n):
         np.testing.assert_allclose(value, expected[0], rtol=1e-13)
         for got, want in zip(gradients, expected[1], strict=True):
             np.testing.assert_allclose(got, want, rtol=1e-12, atol=1e-15)
+
+
+def recurrent(w, xs, back):
+    """A network whose step is work on arrays: before what it carries, along it, and after it."""
+
+    def step(carry, x):
+        h, total, grown = carry
+        given = np.concatenate((np.tanh(x * w[0]), h[5:], h[:5])) * np.concatenate((w[1], w[2]))
+        h = np.tanh(given[:20] + given[20:] * x) - h * 0.5
+        late = np.exp(h) / (1.0 + np.exp(h + given[:20]))
+        return (h, total + np.sum(late * x), grown + np.outer(h, x)), (late, np.sum(h))
+
+    (h, total, grown), (late, sums) = wg.scan(step, (w[2], 0.5, np.ones((20, 20))), xs, reverse=back)
+    return total + np.sum(h * late[1]) + np.sum(grown * w[3]) + np.sum(np.sin(late)) + sums[2] * w[0, 0]
+
+
+@pytest.mark.parametrize("most, save, back", [(1 << 18, 100, False), (1 << 18, 2, True), (1 << 18, 10**6, False),
+                                              (200, 100, True)])  # fmt: skip
+def test_what_no_step_hands_on_is_done_for_all_steps_at_once(most, save, back, monkeypatch):
+    monkeypatch.setattr(distribution, "MOST", most)
+    monkeypatch.setattr(distribution, "SAVE", save)
+    rng = np.random.default_rng(8)
+    w, xs = rng.normal(size=(4, 20)), rng.normal(size=(9, 20))
+
+    graph = graph_of(recurrent, w, xs, back)
+    before, after = ([len(n.params["graph"].nodes) for n in g.nodes if n.op.name == "scan"]
+                     for g in (graph, distribution.distributed(graph)))  # fmt: skip
+    assert after < before
+    expected = wg.value_and_grad(recurrent, (0, 1), backend="python")(w, xs, back)
+    value, gradients = wg.value_and_grad(recurrent, (0, 1), backend="numpy")(w, xs, back)
+    np.testing.assert_allclose(value, expected[0], rtol=1e-13)
+    for got, want in zip(gradients, expected[1], strict=True):
+        np.testing.assert_allclose(got, want, rtol=1e-11, atol=1e-13)
+
+
+def test_parts_that_come_twice():
+    b = Builder()
+    x, y = (b.input(ArrayType(np.dtype(float), (n,))) for n in (2, 3))
+    xp = Namespace(b)
+    first = xp.place(xp.wrap(x), shape=(5,), start=(0,), step=(1,))
+    second = xp.place(xp.wrap(y), shape=(5,), start=(2,), step=(1,))
+    graph = b.graph([xp.lift(first + first + second), xp.lift(first + second), xp.lift(first + second + second)])
+    given = [np.array([1.0, 2.0]), np.array([3.0, 5.0, 7.0])]
+
+    made = factors.joined(graph)
+    for got, expected in zip(straight(made)(given), straight(graph)(given), strict=True):
+        np.testing.assert_array_equal(got, expected)
+    assert "concatenate" in {node.op.name for node in made.nodes}
+
+
+def test_long_loops_on_numbers_are_matrices_backwards(monkeypatch):
+    made = []
+    both = columns.both
+    monkeypatch.setattr(columns, "BLOCK", 256)
+    monkeypatch.setattr(columns, "CALL", 0)
+    monkeypatch.setattr(columns, "both", lambda *args: made.append(both(*args)) or made[-1])
+
+    def f(c, rates):
+        def step(y, _):
+            turned = np.array([rates[0] * y[1], np.where(y[0] > 0.9, -rates[1] * np.sin(y[0]), y[0] * y[1])])
+            return y + 0.01 * turned / (1.0 + y @ y), y[0]
+
+        y, each = wg.scan(step, c, None, length=600)
+        return y[0] - y[1] + np.sum(each) / 7.0
+
+    at = np.array([1.0, 0.5]), np.array([0.7, 1.3])
+    value, gradients = wg.value_and_grad(f, (0, 1), backend="numpy")(*at)
+    assert made[0] is not None
+    expected = wg.value_and_grad(f, (0, 1), backend="python")(*at)
+    np.testing.assert_allclose(value, expected[0], rtol=1e-12)
+    for got, want in zip(gradients, expected[1], strict=True):
+        np.testing.assert_allclose(got, want, rtol=1e-10)
 
 
 def test_a_loop_that_divides_by_zero():
