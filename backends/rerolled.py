@@ -9,6 +9,7 @@ from typing import TYPE_CHECKING, Any, TypeVar
 from attrs import frozen
 
 from wengert.backends.protocol import Forward, Reverse, Run
+from wengert.ir.collecting import uncollected
 from wengert.ir.graph import Graph
 
 if TYPE_CHECKING:
@@ -55,6 +56,7 @@ class _Rerolled:
 
 
 @functools.lru_cache(maxsize=4)
+@uncollected()
 def _rerolled(graph: Graph, least: int) -> _Rerolled:
     """A graph with its loops, the last few of which are remembered; itself where there are none."""
     from wengert.ir.passes.reroll import rolled

@@ -17,6 +17,7 @@ from attrs import frozen
 
 from wengert.ir import kinds
 from wengert.ir.build import Builder, Namespace
+from wengert.ir.collecting import uncollected
 from wengert.ir.graph import Graph, Node, Renamed, Value
 from wengert.ir.ops import OPS
 from wengert.ir.passes import dead_code, simplify
@@ -27,6 +28,7 @@ __all__ = ["RULES", "Lanes", "batch", "directions", "home", "sources", "spread",
 Axis: TypeAlias = int | None
 
 
+@uncollected()
 def batch(
     graph: Graph, axes: Sequence[Axis], size: int, out_axes: Sequence[Axis] | None = None
 ) -> tuple[Graph, tuple[Axis, ...]]:

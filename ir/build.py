@@ -119,6 +119,8 @@ class Builder:
 
     def convert(self, value: Value, type_: ArrayType) -> Value:
         """Cast, then broadcast; conversions of a constant are made once."""
+        if value.type == type_:
+            return value
         if not isinstance(value, Constant):
             return self.broadcast_to(self.cast(value, type_.dtype, weak=type_.weak), type_.shape)
         key = (value, type_)

@@ -12,12 +12,12 @@ from wengert.ir.graph import Constant, Node, Value
 from wengert.ir.ops import OPS
 from wengert.ir.types import ArrayType
 
-__all__ = ["Sharing", "number"]
+__all__ = ["VIEWS", "Sharing", "number"]
 
 #: Operations on constants that IEEE rounds exactly, so that they may be done now.
 _EXACT = ("+", "-", "*", "/", "neg")
 #: Ops of which each result is an element of the operand.
-_VIEWS = ("broadcast_to", "reshape", "slice", "transpose")
+VIEWS = ("broadcast_to", "reshape", "slice", "transpose")
 #: Whole numbers up to this size are merged, where a builder merges shifts.
 _SHIFT = 1024
 
@@ -26,7 +26,7 @@ def number(value: Value, made: dict[Value, Node]) -> np.ndarray[Any, Any] | None
     """The number that every element of a value is known to be."""
     while not isinstance(value, Constant):
         node = made.get(value)
-        if node is None or node.op.name not in _VIEWS:
+        if node is None or node.op.name not in VIEWS:
             return None
         (value,) = node.operands
     return value.array if value.array.ndim == 0 else None

@@ -130,7 +130,7 @@ def type_of(value: Any) -> ArrayType:
 
 def cotangent_type(type_: ArrayType) -> ArrayType:
     """The type of a tangent or cotangent of a value of this type."""
-    return ArrayType(type_.dtype, type_.shape)
+    return ArrayType(type_.dtype, type_.shape) if type_.weak else type_
 
 
 def dtype_class(dtype: np.dtype[Any]) -> str:

@@ -26,8 +26,10 @@ __all__ = ["UPGRADERS", "unpack"]
 
 T = TypeVar("T")
 
-MAX_NODES = 1_000_000
-MAX_RESULTS = 4_000_000  # of all nodes
+#: A node takes 6 bytes of a file at least, and as read at most 100 times as much as there: so a small file asks for
+#: little, whatever it says.  These are for large ones: a derivative of a million nodes has up to three million.
+MAX_NODES = 5_000_000
+MAX_RESULTS = 10_000_000  # of all nodes
 
 #: How to read what older versions wrote: (op name, version) to a function from the parameters to
 #: the next (name, version, parameters).  What an op means never changes under one version.

@@ -303,7 +303,7 @@ def called_graphs(graph: Graph) -> tuple[Graph, ...]:
         key = id(current)
         if key in done:
             continue
-        calls = [(inner, node) for node in current.nodes for inner in graphs_in(node.params)]
+        calls = [(inner, node) for node in current.nodes if node.params for inner in graphs_in(node.params)]
         if not expanded:
             open_.add(key)
             todo.append((current, True))

@@ -31,6 +31,7 @@ import hashlib
 import os
 from typing import Any
 
+from wengert.ir.collecting import uncollected
 from wengert.ir.envelope import MAX_FILE, read_file, scan, seal, unseal, write_file
 from wengert.ir.errors import GraphFileError, VerifyError
 from wengert.ir.graph import Graph
@@ -42,6 +43,7 @@ from wengert.ir.verify import called_graphs, verify
 __all__ = ["UPGRADERS", "from_bytes", "identity", "load", "save", "to_bytes"]
 
 
+@uncollected()
 def identity(graph: Graph) -> str:
     """The SHA-256 of what a graph means: names of values and graphs, and locations, are left out.
 
@@ -50,6 +52,7 @@ def identity(graph: Graph) -> str:
     return hashlib.sha256(pack(graph, names=False)).hexdigest()
 
 
+@uncollected()
 def to_bytes(graph: Graph) -> bytes:
     """The bytes of a graph's file: always the same for the same graph."""
     try:
@@ -71,6 +74,7 @@ def to_bytes(graph: Graph) -> bytes:
     return seal(body)
 
 
+@uncollected()
 def from_bytes(data: bytes) -> Graph:
     """The graph in a file's bytes, verified."""
     if not isinstance(data, (bytes, bytearray, memoryview)):

@@ -20,6 +20,7 @@ from wengert.backends.vectorized.distribution import distributed
 from wengert.backends.vectorized.lines import Lines
 from wengert.backends.vectorized.modes import Pulling, Pushing, active_nodes, owned
 from wengert.backends.vectorized.numbers import numbers
+from wengert.ir.collecting import uncollected
 from wengert.ir.errors import BackendError
 from wengert.ir.graph import Constant, Graph, Value
 from wengert.ir.passes import early_sums, inline_calls, plain_products, plain_where_told, telling
@@ -33,6 +34,7 @@ __all__ = ["BACKEND", "NumpyBackend"]
 APART = {"lanes": 1024, "gains": 4, "parts": 4000, "mean": 8}
 
 
+@uncollected()
 def straight(graph: Graph, checked: Sequence[int] = (), instead: Any = None) -> Run:
     """A graph as a function of its own, without axes on plain numbers; ``instead(inputs)`` has the answer where there
     is a NaN in a checked output, which are derivatives."""
@@ -107,6 +109,7 @@ class NumpyBackend:
     def unavailable(self) -> str | None:
         return None
 
+    @uncollected()
     def compile(self, graph: Graph) -> Run:
         exact = settled(inline_calls(components(graph, **APART)))
         plain, told = plain_where_told(exact)

@@ -56,6 +56,7 @@ class Lines:
         self.names: dict[Value, str] = {}
         self.numbers: dict[Value, str] = {}  # of inputs and constants without axes, as NumPy scalars
         self.arguments = [self._argument(i, v) for i, v in enumerate(graph.inputs)]
+        self.given = frozenset(self.arguments)
         self.source = sources(graph)
         outputs = graph.guarded_outputs
         exact = [v for i, v in enumerate(outputs) if i not in derived]
@@ -124,7 +125,7 @@ class Lines:
             if v not in self.numbers:
                 self.numbers[v] = self.bind("c", number)
             return self.numbers[v]
-        if self.names[v] in self.arguments:
+        if self.names[v] in self.given:
             if v not in self.numbers:
                 self.numbers[v] = f"n{self.names[v]}"
                 self.lines.append(f"{self.numbers[v]} = {self.names[v]}[()]")

@@ -11,6 +11,7 @@ from attrs import frozen
 from wengert.ir.autodiff.subgraphs import cotangents_of, dual, split, start, zeros
 from wengert.ir.autodiff.taylor import taylor
 from wengert.ir.autodiff.transposition import pull
+from wengert.ir.collecting import uncollected
 from wengert.ir.graph import Constant, Graph
 from wengert.ir.passes import dead_code, simplify
 from wengert.ir.types import cotangent_type, is_inexact
@@ -18,6 +19,7 @@ from wengert.ir.types import cotangent_type, is_inexact
 __all__ = ["Linearized", "jvp", "linearize", "taylor", "vjp"]
 
 
+@uncollected()
 def jvp(graph: Graph, active: tuple[int, ...]) -> Graph:
     """Values and tangents.
 
@@ -27,6 +29,7 @@ def jvp(graph: Graph, active: tuple[int, ...]) -> Graph:
     return dual(graph, active, tuple(i for i, v in enumerate(graph.outputs) if is_inexact(v.type.dtype))).graph
 
 
+@uncollected()
 def vjp(graph: Graph, active: tuple[int, ...]) -> Graph:
     """Values and cotangents.
 
@@ -51,6 +54,7 @@ class Linearized:
     linear: Graph
 
 
+@uncollected()
 def linearize(graph: Graph, active: tuple[int, ...]) -> Linearized:
     """Everything that does not depend on the tangents, computed once; and the linear rest."""
     b, inputs = start(graph, "primal")

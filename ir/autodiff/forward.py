@@ -90,7 +90,9 @@ def along(xp: Namespace, partial: Any, at: tuple[Any, ...], value: Value, end: n
     """
     b = xp.builder
     if callable(partial):
-        type_ = ArrayType(np.result_type(value.type.dtype, end), value.type.shape)
+        type_ = value.type
+        if type_.dtype != end:
+            type_ = ArrayType(np.result_type(type_.dtype, end), type_.shape)
         value = b.emit(OPS["scale"], (partial_value(xp, partial(xp, *at), type_), b.cast(value, type_.dtype)))
     if value.type.dtype.kind == "c" and end.kind != "c":
         value = b.emit(OPS["real"], (value,))

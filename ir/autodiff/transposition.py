@@ -80,8 +80,9 @@ def _elementwise(xp: Namespace, node: Node, k: int, g: Any) -> Any:
     op = node.op
     if k not in op.linear:  # type: ignore[attr-defined]
         _not_linear(xp, node, k, g)
-    at = (None, *(xp.wrap(v) for v in node.operands))  # a linear op's partial never reads out
-    return xp.wrap(along(xp, op.partials[k], at, xp.lift(g), node.operands[k].type.dtype))  # type: ignore[attr-defined]
+    partial = op.partials[k]  # type: ignore[attr-defined]
+    at = (None, *map(xp.wrap, node.operands)) if callable(partial) else ()  # a linear op's partial never reads out
+    return xp.wrap(along(xp, partial, at, xp.lift(g), node.operands[k].type.dtype))
 
 
 def _reduction(xp: Namespace, node: Node, k: int, g: Any) -> Any:

@@ -3,6 +3,7 @@ which is asked for."""
 
 from __future__ import annotations
 
+from wengert.ir.collecting import uncollected
 from wengert.ir.graph import Graph
 from wengert.ir.passes.algebra import algebra
 from wengert.ir.passes.basic import common_subexpressions, dead_code, fold_constants
@@ -19,6 +20,7 @@ __all__ = [
 ]  # fmt: skip
 
 
+@uncollected()
 def simplify(graph: Graph) -> Graph:
     """What every derived graph goes through: constants folded, shapes and equal nodes merged, dead code out."""
     folded = algebra(fold_constants(dead_code(graph)))

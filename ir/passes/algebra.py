@@ -14,17 +14,22 @@ from typing import Any, TypeAlias
 import numpy as np
 
 from wengert.ir.build import Builder
-from wengert.ir.graph import Graph, Node, Value
+from wengert.ir.graph import Constant, Graph, Node, Value
 from wengert.ir.kinds import Contraction
 from wengert.ir.ops import OPS
 from wengert.ir.passes.rewriting import rewritten
-from wengert.ir.sharing import number
+from wengert.ir.sharing import VIEWS, number
 
 __all__ = ["ROWS", "algebra"]
 
 
+#: What rows look for above a node, and the ops that have rows which look for nothing.
+_LOOKED_FOR = {"logical_not", "multiply", "negative", *VIEWS}
+_ALONE = ("positive", "where")
+
+
 class _Made:
-    """The values so far, by what made them."""
+    """The values so far that rows look for, by what made them."""
 
     def __init__(self, builder: Builder) -> None:
         self.builder = builder
@@ -42,9 +47,9 @@ class _Made:
 
     def emit(self, op: str, *operands: Value, **params: Any) -> Value:
         value = self.builder.emit(OPS[op], operands, **params)
-        self.nodes[value] = self.builder.nodes[-1]
+        if op in _LOOKED_FOR:
+            self.nodes[value] = self.builder.nodes[-1]
         return value
-
 
     def times(self, x: Value, c: float, like: Value) -> Value | None:
         """c * x, if c is a number of that type."""
@@ -75,13 +80,15 @@ def algebra(graph: Graph) -> Graph:
     made = _Made(b)
 
     def expand(_: Builder, node: Node, operands: tuple[Value, ...]) -> tuple[Value, ...]:
-        rows = ROWS.get(node.op.name, ())
+        told = node.op.name in _ALONE or any(v in made.nodes or isinstance(v, Constant) for v in operands)
+        rows = ROWS.get(node.op.name, ()) if told else ()
         for rewrite in rows if rows and all(v.type.dtype.kind in "fb" for v in operands) else ():
             found = rewrite(made, *operands, **node.params) if node.params else rewrite(made, *operands)
             if found is not None and found.type == node.results[0].type:
                 return (found,)
         results = b.keep(node, operands)
-        made.nodes.update(dict.fromkeys(results, b.nodes[-1]))
+        if node.op.name in _LOOKED_FOR:
+            made.nodes[results[0]] = b.nodes[-1]
         return results
 
     return rewritten(graph, expand, b)

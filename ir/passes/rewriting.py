@@ -27,7 +27,8 @@ def rewritten(graph: Graph, expand: Expand, builder: Builder | None = None) -> G
         results = expand(b, node, operands)
         if results is None:
             results = b.keep(node, operands)
-        env.update(zip(node.results, results, strict=True))
+        for old, new in zip(node.results, results, strict=True):
+            env[old] = new
     for guard in graph.guards:
         b.guard(env[guard.value], guard.expected, guard.location)
     return graph.evolve(nodes=tuple(b.nodes), outputs=tuple(env[v] for v in graph.outputs), guards=tuple(b.guards))

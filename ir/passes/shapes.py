@@ -16,8 +16,12 @@ from wengert.ir.passes.rewriting import rewritten
 __all__ = ["merge_shapes"]
 
 
+#: What the rules look for above a node.
+_SOURCES = ("broadcast_to", "place", "reshape", "transpose")
+
+
 class _Rewriter:
-    """Rules, and the ``maker`` of each new value: the node that gives it."""
+    """Rules, and the ``maker`` of a new value: the node that gives it, if it is one that rules look for."""
 
     def __init__(self) -> None:
         self.builder = Builder()
@@ -30,12 +34,14 @@ class _Rewriter:
         if result is not None:
             return (result,)
         results = builder.keep(node, operands)
-        self.maker.update(dict.fromkeys(results, builder.nodes[-1]))
+        if node.op.name in _SOURCES:
+            self.maker[results[0]] = builder.nodes[-1]
         return results
 
     def emit(self, op: kinds.Op, operands: tuple[Value, ...], **params: object) -> Value:
         value = self.builder.emit(op, operands, **params)
-        self.maker[value] = self.builder.nodes[-1]
+        if op.name in _SOURCES:
+            self.maker[value] = self.builder.nodes[-1]
         return value
 
     def source(self, value: Value, op: kinds.Op) -> Value:
@@ -50,25 +56,26 @@ def merge_shapes(graph: Graph) -> Graph:
     return rewritten(graph, _Rewriter())
 
 
-def _reshape(rewriter: _Rewriter, node: Node, operands: tuple[Value, ...]) -> Value:
+def _reshape(rewriter: _Rewriter, node: Node, operands: tuple[Value, ...]) -> Value | None:
     x = rewriter.source(operands[0], node.op)
     if x.type.shape == node.params["shape"] and x.type == node.result.type:
         return x
-    return rewriter.emit(node.op, (x,), **node.params)
+    return None if x is operands[0] else rewriter.emit(node.op, (x,), **node.params)
 
 
-def _transpose(rewriter: _Rewriter, node: Node, operands: tuple[Value, ...]) -> Value:
+def _transpose(rewriter: _Rewriter, node: Node, operands: tuple[Value, ...]) -> Value | None:
     axes, inner = node.params["axes"], rewriter.maker.get(operands[0])
     x = operands[0]
     if inner is not None and inner.op is node.op:
         x, axes = inner.operands[0], tuple(inner.params["axes"][a] for a in axes)
     if axes == tuple(range(len(axes))):
         return x
-    return rewriter.emit(node.op, (x,), axes=axes)
+    return None if x is operands[0] else rewriter.emit(node.op, (x,), axes=axes)
 
 
-def _broadcast(rewriter: _Rewriter, node: Node, operands: tuple[Value, ...]) -> Value:
-    return rewriter.emit(node.op, (rewriter.source(operands[0], node.op),), **node.params)
+def _broadcast(rewriter: _Rewriter, node: Node, operands: tuple[Value, ...]) -> Value | None:
+    x = rewriter.source(operands[0], node.op)
+    return None if x is operands[0] else rewriter.emit(node.op, (x,), **node.params)
 
 
 def _add(rewriter: _Rewriter, node: Node, operands: tuple[Value, ...]) -> Value | None:

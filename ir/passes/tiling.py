@@ -15,6 +15,7 @@ from collections.abc import Iterable, Sequence
 from attrs import evolve
 
 from wengert.ir.build import Builder
+from wengert.ir.collecting import uncollected
 from wengert.ir.graph import Constant, Graph, Node, Renamed, Value
 from wengert.ir.ops import OPS
 from wengert.ir.passes.basic import dead_code
@@ -27,6 +28,7 @@ __all__ = ["tiled"]
 FEW = 8
 
 
+@uncollected()
 def tiled(graph: Graph, parts: int = 1, times: int = 1) -> Graph:
     """The graph with its long stretches of work on samples as scans over tiles, where that saves enough traffic.
 

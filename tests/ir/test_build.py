@@ -1,11 +1,13 @@
 """The Builder: strict by `emit`, NumPy's promotion and broadcasting by `apply`."""
 
+import gc
 import itertools
 
 import numpy as np
 import pytest
 
 from wengert.ir.build import Builder, Namespace
+from wengert.ir.collecting import uncollected
 from wengert.ir.errors import GraphTypeError
 from wengert.ir.ops import OPS
 from wengert.ir.promotion import common_dtype
@@ -116,3 +118,21 @@ def test_namespace_has_every_elementwise_op_and_reduction():
             assert callable(getattr(xp, op.name))
     with pytest.raises(AttributeError):
         xp.no_such_op  # noqa: B018
+
+
+def test_the_collector_rests_while_a_graph_is_made_and_only_then():
+    @uncollected()
+    def made(count):
+        assert not gc.isenabled()
+        if not count:
+            raise ValueError
+        return made(count - 1)
+
+    for before in (True, False):
+        try:
+            (gc.enable if before else gc.disable)()
+            with pytest.raises(ValueError):
+                made(3)
+            assert gc.isenabled() is before
+        finally:
+            gc.enable()

@@ -269,6 +269,19 @@ def test_results_are_counted(monkeypatch):
         to_bytes(calling())
 
 
+def test_nodes_are_counted_and_values_before_anything_is_made(monkeypatch):
+    data = to_bytes(calling())
+    monkeypatch.setattr("wengert.ir.unpacking.MAX_NODES", 2)
+    with pytest.raises(GraphFileError, match="at most 2 nodes"):
+        from_bytes(data)
+    monkeypatch.setattr("wengert.ir.wire.MAX_NODES", 2)
+    with pytest.raises(GraphFileError, match="It has more than 2 nodes"):
+        to_bytes(calling())
+    monkeypatch.setattr("wengert.ir.envelope.MAX_ELEMENTS", 20)
+    with pytest.raises(GraphFileError, match="32 levels, 20 values and"):
+        from_bytes(data)
+
+
 def test_calls_that_double_sixty_times_are_refused():
     def call(operand, row, results):
         return [1, [operand], [{"graph": row}], results, None]

@@ -170,14 +170,21 @@ def exponent(sizes: Sequence[int], seconds: Sequence[float]) -> float:
     return float(np.polyfit(np.log(sizes[: len(seconds)]), logs, 1)[0])
 
 
-def _memory() -> str:
-    """The most memory that this process has had."""
+def _memory() -> float:
+    """The most memory that this process has had, in GB; 0 where nobody says."""
     try:
         import resource
     except ImportError:
-        return ""
-    peak = resource.getrusage(resource.RUSAGE_SELF).ru_maxrss
-    return f" The process took {peak / 1e6:.1f} GB at most."
+        return 0.0
+    return resource.getrusage(resource.RUSAGE_SELF).ru_maxrss / 1e6
+
+
+def one(name: str, size: int) -> None:
+    """Print the CPU seconds of each stage of one graph as it ends, and the most memory until then."""
+    for stage, call in _stages(FAMILIES[name](size)):
+        start = time.process_time()
+        call()
+        print(f"{stage:18} {time.process_time() - start:8.1f} s  {_memory():6.2f} GB", flush=True)
 
 
 def _machine() -> str:
@@ -205,7 +212,8 @@ def run_all(sizes: Sequence[int] = SIZES, write: Path | None = None) -> None:
         f"{', '.join(f'{n:,}' for n in sizes)} nodes; derive is reverse mode, graph to graph, and what is saved, "
         f"loaded, compiled and run is its result.\n\n## How cost grows: the exponent p of c n**p\n\n"
         f"{table(head, grows)}\n\nAbove {LINEAR}: {', '.join(above) or 'none'}.\n\n"
-        f"## Microseconds per node of the function, at the largest size\n\n{table(head, costs)}\n\n{_memory().strip()}"
+        f"## Microseconds per node of the function, at the largest size\n\n{table(head, costs)}\n\n"
+        f"The process took {_memory():.1f} GB at most."
     )
     print(text)
     if write is not None:
@@ -217,7 +225,12 @@ def main() -> None:
     parser = argparse.ArgumentParser(description=__doc__, prog="python -m wengert.tools.bench.scale")
     parser.add_argument("--sizes", type=float, nargs="+", default=SIZES, help="about how many nodes")
     parser.add_argument("--write", type=Path, help="write the tables into this file, too")
+    parser.add_argument("--one", choices=FAMILIES, metavar="GRAPH", help="this graph alone, at each size")
     given = parser.parse_args()
+    if given.one:
+        for size in given.sizes:
+            one(given.one, int(size))
+        return
     run_all(tuple(map(int, given.sizes)), given.write)
 
 

@@ -18,6 +18,7 @@ from wengert.backends.source.c.helpers import Helpers
 from wengert.backends.source.c.scalars import PARALLEL
 from wengert.backends.source.c.spelling import literal, part, stored
 from wengert.backends.source.c.work import WITHIN, WORK, calls_back, grain, work
+from wengert.ir.collecting import uncollected
 from wengert.ir.graph import Constant, Graph, Guard, Node, Value
 from wengert.ir.types import SHORT_NAMES
 
@@ -72,6 +73,7 @@ class Program:
 
     # -- parts ------------------------------------------------------------------------------
 
+    @uncollected()
     def _function(self, graph: Graph, outputs: tuple[Value, ...], name: str, *, cold: bool = False) -> int:
         function = Function(self, graph, outputs, inner=graph is not self.graph, cold=cold)
         function.write(name)

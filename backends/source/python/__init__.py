@@ -15,6 +15,7 @@ from wengert.backends.rerolled import rerolling
 from wengert.backends.source.base import SourceBackend
 from wengert.backends.source.python.emit import emit
 from wengert.backends.source.python.nan import has_nan
+from wengert.ir.collecting import uncollected
 from wengert.ir.graph import Graph
 from wengert.ir.passes import plain_products
 from wengert.ir.passes.reroll import rolled
@@ -38,6 +39,7 @@ class PythonBackend(SourceBackend):
     def build(self, graph: Graph) -> Run:
         return self._run(graph)
 
+    @uncollected()
     def _run(self, graph: Graph, checked: Sequence[int] = (), instead: Callable[[Any], Any] | None = None) -> Run:
         """The graph; with ``instead``, what that says where a checked output, which is a derivative, has a NaN."""
         program = emit(graph, standalone=False, derived=checked)

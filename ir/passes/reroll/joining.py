@@ -44,7 +44,7 @@ def join_rows(graph: Graph, known: dict[Value, Row]) -> Graph:
 
     def expand(b: Builder, node: Node, operands: tuple[Value, ...]) -> tuple[Value, ...] | None:
         if node.op is not concatenate or len(operands) < _FEWEST:
-            results = b.emit_all(node.op, operands, **node.params)
+            results = b.keep(node, operands)
             made.update((v, b.nodes[-1]) for v in results)
             known.update((new, known[old]) for old, new in zip(node.results, results, strict=True) if old in known)
             return results
