@@ -31,7 +31,7 @@ class Steps(Lines):
         graph, self.node = node.params["graph"], node
         c, m, self.outs = node.params["consts"], node.params["carries"], graph.outputs
         self.totals = {self.outs[i]: graph.inputs[c + i] for i in accumulated(graph, graph.inputs[c : c + m])}
-        self.given = {v: f"r{i}" for i, v in enumerate(dict.fromkeys(self.outs[m:]))}
+        self.yields = {v: f"r{i}" for i, v in enumerate(dict.fromkeys(self.outs[m:]))}
         self.before: list[str] = []
         self.solid = {f"x{i}" for i in range(c)}
         self.lasting = set(self.solid)
@@ -55,11 +55,11 @@ class Steps(Lines):
     def _joined(self, out: Value, node: Node, reads: Sequence[Value], readers: Counter[Value]) -> None:
         """Operands that are computed for this are written where they will lie."""
         axis, start = node.params["axis"], 0
-        made = [readers[v] == 1 and v in self.fresh and self.root[v] is v and not self._new(v) and v not in self.given
+        made = [readers[v] == 1 and v in self.fresh and self.root[v] is v and not self._new(v) and v not in self.yields
                 for v in reads]  # fmt: skip
         if 2 * sum(made) <= len(reads):
             return
-        name = self.given.get(out, f"j{len(self.wholes)}")
+        name = self.yields.get(out, f"j{len(self.wholes)}")
         parts: list[str] = []
         self.wholes[out] = name, parts
         if name[0] == "j":
@@ -104,8 +104,8 @@ class Steps(Lines):
             return None
         if out in self.parts_of and not surely:
             return self.parts_of[out]
-        if out in self.given:
-            return self.given[out] if ordered else None
+        if out in self.yields:
+            return self.yields[out] if ordered else None
         if self._new(out):
             return None
         name = super()._host(out, reads, at, surely=surely)
@@ -151,7 +151,7 @@ class Steps(Lines):
         n, c, m, turned = params["length"], params["consts"], params["carries"], "[::-1]" if params["reverse"] else ""
         columns = {x: f"{x}s" for x in self.arguments[c + m :]} | self.columns
         found: dict[Value, str] = {}
-        for v, row in self.given.items():
+        for v, row in self.yields.items():
             if v.type.shape:
                 found[v] = f"{row}s"
                 before.append(f"{row}s = {self._empty(v, (n, *v.type.shape))}")
