@@ -16,7 +16,7 @@ from typing import TYPE_CHECKING, Any
 if TYPE_CHECKING:
     from wengert.backends.program import Program, load, parse, source
     from wengert.backends.protocol import available as available_backends, current as default_backend, using as backend
-    from wengert.backends.source.c.threads import threads
+    from wengert.backends.source.c.machine.threads import threads
     from wengert.ir.errors import (
         BackendError,
         ConvergenceError,
@@ -81,7 +81,7 @@ __all__ = [
 _HOMES = {
     "backends.program": "Program load parse source",
     "backends.protocol": "available_backends=available backend=using default_backend=current",
-    "backends.source.c.threads": "threads",
+    "backends.source.c.machine.threads": "threads",
     "ir.errors": "BackendError ConvergenceError DerivativeError GraphFileError GraphTypeError GuardError SizeError "
                  "TextError TraceError VerifyError WengertError",
     "ir.graph": "Graph",

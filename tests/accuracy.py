@@ -16,8 +16,9 @@ from pathlib import Path
 import mpmath
 import numpy as np
 
-from wengert.backends.source.c import BACKEND, compiler
-from wengert.backends.source.c.elementary import FUNCTIONS, OF_TWO
+from wengert.backends.source.c import BACKEND
+from wengert.backends.source.c.machine import compiler
+from wengert.backends.source.c.scalars.elementary import FUNCTIONS, OF_TWO
 from wengert.ir.build import Builder, Namespace
 from wengert.ir.ops import OPS
 from wengert.ir.types import ArrayType
@@ -159,7 +160,7 @@ PAGE = """\
 
 Written by `python tests/accuracy.py --write docs/accuracy.md`. Measured on {machine}.
 
-In loops, generated C computes the functions below itself ([elementary.py](../backends/source/c/elementary.py)): straight-line code
+In loops, generated C computes the functions below itself ([elementary.py](../backends/source/c/scalars/elementary.py)): straight-line code
 that compilers vectorise, and that gives a number the same bits wherever in an array it stands. The largest error, in units of the last
 place of the exact result, at {points:,} points each: random bits, numbers near 0 and 1, in the range of exp, and angles up to 2^41
 (from 2^40 on, a loop that meets one runs again with libm's sin, cos and tan); against long double for float64, and float64 for float32. NaN,

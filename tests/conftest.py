@@ -10,7 +10,7 @@ import hypothesis
 import law_page
 import pytest
 
-from wengert.backends.source.c import compiler
+from wengert.backends.source.c.machine import compiler
 
 GOLDEN = Path(__file__).parent / "golden"
 SOAK = bool(os.environ.get("WENGERT_SOAK"))

@@ -8,7 +8,7 @@ from snippet_cases import CHAPTERS, NOT_YET, SNIPPETS
 from snippet_checks import BACKENDS, copied, differences, distance, forward, reverse, weights
 
 import wengert as wg
-from wengert.backends.source.c import compiler
+from wengert.backends.source.c.machine import compiler
 from wengert.tools.bench import table
 
 INTRODUCTION = """\

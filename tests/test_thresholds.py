@@ -17,7 +17,7 @@ from test_agreement import BACKENDS, SEEDS, Noisy, spread
 
 import wengert as wg
 from wengert.backends import protocol
-from wengert.backends.source.c import compiler
+from wengert.backends.source.c.machine import compiler
 from wengert.ir import autodiff
 from wengert.ir.passes import inline_calls
 from wengert.ir.passes.components import taken_apart
@@ -41,10 +41,10 @@ THRESHOLDS = {
     "backends.vectorized.checks": {"SHORT": 2}, "backends.vectorized.lines": {"WIDE": 2, "LARGE": 1}, "backends.vectorized.places": {"NARROW": 2, "LARGE": 1},
     "backends.vectorized.blocks": {"LEAST": 1, "NEAR": 200}, "backends.vectorized.adjoint": {"LARGE": 1},
     "backends.vectorized.stacks": {"LEAST": 1},
-    f"{C}.work": {"WORK": 1}, f"{C}.emit": {"WORK": 1, "PRINTED": 2}, f"{C}.merging": {"LARGE": 1}, f"{C}.functions": {"PART": 3},
-    f"{C}.fused": {"LONG": 1, "MANY": 2, "CHUNKS": 3, "BLOCK": 32, "SHORT": 2}, f"{C}.folds": {"BLOCK": 32, "SHORT": 2},
-    f"{C}.products": {"DOT": 2}, f"{C}.dense": {"OWN": 1, "MATVEC": 1}, f"{C}.joining": {"INNER": 1}, f"{C}.plan": {"ROWS": 5},
-    f"{C}.blocked": {"PART": 12, "ROWS": 5, "EACH": 0}, f"{C}.slices": {"LEAST": 1},
+    f"{C}.planning.work": {"WORK": 1}, f"{C}.emit": {"WORK": 1, "PRINTED": 2}, f"{C}.planning.merging": {"LARGE": 1}, f"{C}.functions": {"PART": 3},
+    f"{C}.loops.fused": {"LONG": 1, "MANY": 2, "CHUNKS": 3, "BLOCK": 32, "SHORT": 2}, f"{C}.loops.folds": {"BLOCK": 32, "SHORT": 2},
+    f"{C}.products.contractions": {"DOT": 2}, f"{C}.products.dense": {"OWN": 1, "MATVEC": 1}, f"{C}.planning.joining": {"INNER": 1}, f"{C}.planning.plan": {"ROWS": 5},
+    f"{C}.loops.blocked": {"PART": 12, "ROWS": 5, "EACH": 0}, f"{C}.planning.slices": {"LEAST": 1},
 }  # fmt: skip
 #: Programs share an axis of many elements, for their size.
 SHAPES = [(), (24,), (24, 3), (3, 24), (24, 2, 2), (2, 24, 1), (24, 1), (3,), (1, 3), (3, 3), (24, 2), (24, 3), (72,)]

@@ -12,7 +12,8 @@ import pytest
 
 import wengert as wg
 from wengert.backends import auto, protocol
-from wengert.backends.source.c import BACKEND, cache, compiler, shared
+from wengert.backends.source.c import BACKEND, shared
+from wengert.backends.source.c.machine import cache, compiler
 
 needs_compiler = pytest.mark.skipif(BACKEND.unavailable() is not None, reason=str(BACKEND.unavailable()))
 X = np.linspace(0.1, 2, 7)

@@ -17,11 +17,12 @@ import pytest
 import wengert as wg
 from wengert.backends import protocol
 from wengert.backends.reference import BACKEND as REFERENCE
-from wengert.backends.source.c import BACKEND, cache, compiler
+from wengert.backends.source.c import BACKEND
 from wengert.backends.source.c.emit import Program
-from wengert.backends.source.c.slices import slices_alone
-from wengert.backends.source.c.spelling import CLASSES, SPELLING
-from wengert.backends.source.c.trusting import trusting
+from wengert.backends.source.c.loops.trusting import trusting
+from wengert.backends.source.c.machine import cache, compiler
+from wengert.backends.source.c.planning.slices import slices_alone
+from wengert.backends.source.c.scalars.spelling import CLASSES, SPELLING
 from wengert.ir import autodiff, kinds
 from wengert.ir.build import Builder, Namespace
 from wengert.ir.errors import BackendError, GraphTypeError

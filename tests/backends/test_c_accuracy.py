@@ -10,7 +10,8 @@ import numpy as np
 import pytest
 
 import wengert as wg
-from wengert.backends.source.c import BACKEND, compiler
+from wengert.backends.source.c import BACKEND
+from wengert.backends.source.c.machine import compiler
 
 pytestmark = pytest.mark.skipif(BACKEND.unavailable() is not None, reason=str(BACKEND.unavailable()))
 SOAK = bool(os.environ.get("WENGERT_SOAK"))

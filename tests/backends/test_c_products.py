@@ -13,8 +13,10 @@ import oracles
 import pytest
 
 import wengert as wg
-from wengert.backends.source.c import BACKEND, blas, compiler, dense
-from wengert.backends.source.c.plan import Plan
+from wengert.backends.source.c import BACKEND
+from wengert.backends.source.c.machine import compiler
+from wengert.backends.source.c.planning.plan import Plan
+from wengert.backends.source.c.products import blas, dense
 from wengert.ir.build import Builder, Namespace
 from wengert.ir.ops import OPS
 from wengert.ir.types import DTYPES, ArrayType, type_of

@@ -7,9 +7,11 @@ import pytest
 
 import wengert as wg
 from wengert.backends import protocol
-from wengert.backends.source.c import BACKEND, blocked, emit, fused, work
+from wengert.backends.source.c import BACKEND, emit
 from wengert.backends.source.c.build import build
-from wengert.backends.source.c.plan import ROWS
+from wengert.backends.source.c.loops import blocked, fused
+from wengert.backends.source.c.planning import work
+from wengert.backends.source.c.planning.plan import ROWS
 from wengert.ir import autodiff
 
 RNG = np.random.default_rng(0)

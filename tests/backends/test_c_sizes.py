@@ -7,8 +7,9 @@ import pytest
 
 import wengert as wg
 from wengert.backends.protocol import get
-from wengert.backends.source.c import cache, shared
-from wengert.backends.source.c.compiler import find
+from wengert.backends.source.c import shared
+from wengert.backends.source.c.machine import cache
+from wengert.backends.source.c.machine.compiler import find
 
 pytestmark = pytest.mark.skipif(get("c").unavailable() is not None, reason="there is no C compiler")
 

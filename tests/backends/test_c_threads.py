@@ -8,8 +8,11 @@ import numpy as np
 import pytest
 
 import wengert as wg
-from wengert.backends.source.c import BACKEND, blas, emit, threads, work
-from wengert.backends.source.c.cache import load
+from wengert.backends.source.c import BACKEND, emit
+from wengert.backends.source.c.machine import threads
+from wengert.backends.source.c.machine.cache import load
+from wengert.backends.source.c.planning import work
+from wengert.backends.source.c.products import blas
 from wengert.ir import autodiff
 from wengert.ir.passes import tiles
 from wengert.ir.passes.tiling import tiled

@@ -7,7 +7,8 @@ import numpy as np
 import pytest
 
 import wengert as wg
-from wengert.backends.source.c import BACKEND, cache, compiler
+from wengert.backends.source.c import BACKEND
+from wengert.backends.source.c.machine import cache, compiler
 from wengert.ir.errors import BackendError
 
 HERE = {name: shutil.which(name) for name in ("cc", "gcc", "clang")}

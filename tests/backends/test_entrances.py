@@ -18,7 +18,8 @@ import pytest
 
 import wengert as wg
 from wengert.backends import direct
-from wengert.backends.source.c import BACKEND, cache, entrance
+from wengert.backends.source.c import BACKEND, entrance
+from wengert.backends.source.c.machine import cache
 from wengert.ir.errors import DerivativeError, GuardError
 
 C = pytest.mark.skipif(BACKEND.unavailable() is not None, reason=str(BACKEND.unavailable()))

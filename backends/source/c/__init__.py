@@ -11,11 +11,11 @@ from typing import Any
 from wengert.backends.protocol import Run, check_kinds
 from wengert.backends.rerolled import rerolling
 from wengert.backends.source.base import SourceBackend
-from wengert.backends.source.c import threads
 from wengert.backends.source.c.build import Trusting, build
-from wengert.backends.source.c.compiler import abandon, missing
 from wengert.backends.source.c.emit import Program
 from wengert.backends.source.c.functions import HANDLERS
+from wengert.backends.source.c.machine import threads
+from wengert.backends.source.c.machine.compiler import abandon, missing
 from wengert.backends.source.c.shared import Family, within
 from wengert.backends.source.c.sized import sized
 from wengert.ir.errors import BackendError

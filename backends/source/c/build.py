@@ -14,9 +14,9 @@ from attrs import evolve
 
 from wengert.backends import protocol
 from wengert.backends.direct import AS_ITEM, IS_TRUE, Plan
-from wengert.backends.source.c import threads
 from wengert.backends.source.c.emit import PRINTED, Failure, Program
 from wengert.backends.source.c.entrance import entrance_type, is_long
+from wengert.backends.source.c.machine import threads
 from wengert.backends.source.c.shared import family, load_shared
 from wengert.ir.graph import Graph, Node
 from wengert.ir.kinds import Library

@@ -13,9 +13,9 @@ from typing import TYPE_CHECKING
 
 from attrs import frozen
 
-from wengert.backends.source.c import threads
-from wengert.backends.source.c.memory import ALIGN
-from wengert.backends.source.c.spelling import stored
+from wengert.backends.source.c.machine import threads
+from wengert.backends.source.c.planning.memory import ALIGN
+from wengert.backends.source.c.scalars.spelling import stored
 from wengert.ir.graph import Graph, Node, Value
 from wengert.ir.storable import graphs_in
 from wengert.ir.types import STEPS

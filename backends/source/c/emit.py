@@ -10,14 +10,14 @@ from typing import Any
 import numpy as np
 from attrs import frozen
 
-from wengert.backends.source.c import threads
-from wengert.backends.source.c.blas import Address
 from wengert.backends.source.c.control import GROW, THREAD
 from wengert.backends.source.c.functions import ENVIRONMENT, Function, comment
-from wengert.backends.source.c.helpers import Helpers
-from wengert.backends.source.c.scalars import PARALLEL
-from wengert.backends.source.c.spelling import literal, part, stored
-from wengert.backends.source.c.work import WITHIN, WORK, calls_back, grain, work
+from wengert.backends.source.c.machine import threads
+from wengert.backends.source.c.planning.work import WITHIN, WORK, calls_back, grain, work
+from wengert.backends.source.c.products.blas import Address
+from wengert.backends.source.c.scalars.helpers import Helpers
+from wengert.backends.source.c.scalars.spelling import literal, part, stored
+from wengert.backends.source.c.scalars.statements import PARALLEL
 from wengert.ir.collecting import uncollected
 from wengert.ir.graph import Constant, Graph, Guard, Node, Value
 from wengert.ir.types import SHORT_NAMES

@@ -9,15 +9,17 @@ from typing import TYPE_CHECKING
 from attrs import define, field
 
 from wengert.backends import libraries
-from wengert.backends.source.c import control, folds, fused, loops, products
-from wengert.backends.source.c.memory import SLOT, layout
-from wengert.backends.source.c.outer import outer_products
-from wengert.backends.source.c.plan import Plan, Unit
-from wengert.backends.source.c.scalars import Kernel
-from wengert.backends.source.c.slices import slices_alone
-from wengert.backends.source.c.slopes import slopes
-from wengert.backends.source.c.spelling import stored
-from wengert.backends.source.c.trusting import trusting
+from wengert.backends.source.c import control
+from wengert.backends.source.c.loops import folds, fused, nests
+from wengert.backends.source.c.loops.trusting import trusting
+from wengert.backends.source.c.planning.memory import SLOT, layout
+from wengert.backends.source.c.planning.plan import Plan, Unit
+from wengert.backends.source.c.planning.slices import slices_alone
+from wengert.backends.source.c.products import contractions
+from wengert.backends.source.c.products.outer import outer_products
+from wengert.backends.source.c.scalars.slopes import slopes
+from wengert.backends.source.c.scalars.spelling import stored
+from wengert.backends.source.c.scalars.statements import Kernel
 from wengert.ir import kinds
 from wengert.ir.errors import BackendError
 from wengert.ir.graph import Constant, Graph, Node, Value
@@ -36,10 +38,10 @@ Emitter = Callable[[Kernel, Plan, Unit], None]
 HANDLERS: dict[type[kinds.Op], Emitter | None] = {
     kinds.Elementwise: fused.elementwise,
     kinds.Reduction: folds.reduction,
-    kinds.Cumulative: loops.cumulative,
-    kinds.Movement: loops.copy,
-    kinds.Contraction: products.contraction,
-    kinds.Indexing: loops.gather,
+    kinds.Cumulative: nests.cumulative,
+    kinds.Movement: nests.copy,
+    kinds.Contraction: contractions.contraction,
+    kinds.Indexing: nests.gather,
     kinds.Library: None,
     kinds.Control: None,
 }
@@ -165,7 +167,7 @@ class Function:
         kernel = Kernel(self.program.helpers, grain=self.program.grain, careful=careful or self.cold)
         emitter = HANDLERS[type(op)]
         if isinstance(op, Indexing) and not op.gather:
-            emitter = loops.scatter
+            emitter = nests.scatter
         assert emitter is not None
         emitter(kernel, self.plan, unit)
         return kernel

@@ -18,7 +18,7 @@ from typing import Any
 
 from attrs import define, field
 
-from wengert.backends.source.c.cache import load
+from wengert.backends.source.c.machine.cache import load
 from wengert.ir.errors import BackendError
 
 __all__ = ["Family", "Loaded", "load_shared", "skeleton", "tabulated"]

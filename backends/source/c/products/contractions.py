@@ -8,12 +8,12 @@ from collections.abc import Callable, Iterable, Sequence
 
 from attrs import evolve
 
-from wengert.backends.source.c.dense import dense
-from wengert.backends.source.c.folds import blocks
-from wengert.backends.source.c.plan import Plan, Unit
-from wengert.backends.source.c.product import Axis, Product, product_of
-from wengert.backends.source.c.scalars import PARALLEL, Kernel
-from wengert.backends.source.c.spelling import literal, local, part
+from wengert.backends.source.c.loops.folds import blocks
+from wengert.backends.source.c.planning.plan import Plan, Unit
+from wengert.backends.source.c.products.dense import dense
+from wengert.backends.source.c.products.product import Axis, Product, product_of
+from wengert.backends.source.c.scalars.spelling import literal, local, part
+from wengert.backends.source.c.scalars.statements import PARALLEL, Kernel
 
 __all__ = ["contraction"]
 

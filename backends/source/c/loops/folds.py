@@ -9,13 +9,13 @@ from typing import Any
 import numpy as np
 from attrs import define
 
-from wengert.backends.source.c.bodies import Body
-from wengert.backends.source.c.helpers import BLOCK, SHORT
-from wengert.backends.source.c.loops import Nest, fill, run_body
-from wengert.backends.source.c.plan import Plan, Unit
-from wengert.backends.source.c.scalars import Kernel
-from wengert.backends.source.c.spelling import literal, local, spell
-from wengert.backends.source.c.views import folded_into, whole
+from wengert.backends.source.c.loops.nests import Nest, fill, run_body
+from wengert.backends.source.c.planning.bodies import Body
+from wengert.backends.source.c.planning.plan import Plan, Unit
+from wengert.backends.source.c.planning.views import folded_into, whole
+from wengert.backends.source.c.scalars.helpers import BLOCK, SHORT
+from wengert.backends.source.c.scalars.spelling import literal, local, spell
+from wengert.backends.source.c.scalars.statements import Kernel
 from wengert.ir.kinds import FOLDS, Reduction
 
 __all__ = ["blocks", "reduction"]

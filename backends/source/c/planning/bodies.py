@@ -6,7 +6,7 @@ from collections import defaultdict
 from collections.abc import Iterable, Sequence
 from typing import Protocol
 
-from wengert.backends.source.c.views import View, compose, unravel
+from wengert.backends.source.c.planning.views import View, compose, unravel
 from wengert.ir.graph import Node, Value
 from wengert.ir.kinds import c_strides
 

@@ -12,14 +12,14 @@ from typing import TYPE_CHECKING
 
 from attrs import define, evolve
 
-from wengert.backends.source.c.bodies import Body, CannotComposeError
-from wengert.backends.source.c.scalars import weight
-from wengert.backends.source.c.splits import boxes, roots, summed
+from wengert.backends.source.c.planning.bodies import Body, CannotComposeError
+from wengert.backends.source.c.planning.splits import boxes, roots, summed
+from wengert.backends.source.c.scalars.statements import weight
 from wengert.ir.graph import Value
 from wengert.ir.kinds import Elementwise
 
 if TYPE_CHECKING:
-    from wengert.backends.source.c.plan import Plan, Unit
+    from wengert.backends.source.c.planning.plan import Plan, Unit
 
 __all__ = ["merged"]
 

@@ -9,11 +9,11 @@ from typing import Any
 import numpy as np
 from attrs import define, evolve, frozen
 
-from wengert.backends.source.c.loops import fill, index_text, open_flat
-from wengert.backends.source.c.plan import Plan, Unit
-from wengert.backends.source.c.scalars import PARALLEL, Kernel
-from wengert.backends.source.c.spelling import literal, spell
-from wengert.backends.source.c.views import View, whole
+from wengert.backends.source.c.loops.nests import fill, index_text, open_flat
+from wengert.backends.source.c.planning.plan import Plan, Unit
+from wengert.backends.source.c.planning.views import View, whole
+from wengert.backends.source.c.scalars.spelling import literal, spell
+from wengert.backends.source.c.scalars.statements import PARALLEL, Kernel
 from wengert.ir.kinds import Contraction
 
 __all__ = ["Axis", "Product", "product_of"]

@@ -20,9 +20,9 @@ from attrs import evolve
 
 from wengert.backends.called import Called
 from wengert.backends.direct import Entrances
-from wengert.backends.source.c.cache import kept, load
-from wengert.backends.source.c.compiler import Compiler, find
-from wengert.backends.source.c.entrance_text import TEXT
+from wengert.backends.source.c.entrance.text import TEXT
+from wengert.backends.source.c.machine.cache import kept, load
+from wengert.backends.source.c.machine.compiler import Compiler, find
 from wengert.ir.graph import Graph
 from wengert.ir.kinds import Contraction, Control
 
@@ -54,7 +54,7 @@ def _compiler() -> Compiler | None:
 
 
 def entrance_type() -> Any:
-    """The type of entrances (see :mod:`wengert.backends.source.c.entrance_text`); None where there is none (yet)."""
+    """The type of entrances (see :mod:`wengert.backends.source.c.entrance.text`); None where there is none (yet)."""
     mode = os.environ.get("WENGERT_ENTRANCE")
     if mode == "off":
         return None

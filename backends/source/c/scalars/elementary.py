@@ -16,7 +16,7 @@ from typing import Any
 
 import numpy as np
 
-from wengert.backends.source.c.elementary_parts import PARTS
+from wengert.backends.source.c.scalars.parts import PARTS
 from wengert.ir.types import SHORT_NAMES
 
 __all__ = ["FUNCTIONS", "OF_TWO", "TURNING", "Elementary"]

@@ -12,8 +12,8 @@ from typing import Any, TypeAlias
 
 import numpy as np
 
-from wengert.backends.source.c import complexes
-from wengert.backends.source.c.helpers import Helpers
+from wengert.backends.source.c.scalars import complexes
+from wengert.backends.source.c.scalars.helpers import Helpers
 from wengert.ir.errors import BackendError
 from wengert.ir.kinds import SYMBOLS, Elementwise
 from wengert.ir.ops import OPS

@@ -12,12 +12,12 @@ from collections.abc import Callable, Iterable, Mapping, Sequence
 
 import numpy as np
 
-from wengert.backends.source.c.bodies import Body, Step
-from wengert.backends.source.c.loops import Nest, index_text
-from wengert.backends.source.c.plan import ROWS, in_blocks
-from wengert.backends.source.c.scalars import Kernel, weight
-from wengert.backends.source.c.spelling import literal, local
-from wengert.backends.source.c.views import View
+from wengert.backends.source.c.loops.nests import Nest, index_text
+from wengert.backends.source.c.planning.bodies import Body, Step
+from wengert.backends.source.c.planning.plan import ROWS, in_blocks
+from wengert.backends.source.c.planning.views import View
+from wengert.backends.source.c.scalars.spelling import literal, local
+from wengert.backends.source.c.scalars.statements import Kernel, weight
 
 __all__ = ["Blocks"]
 

@@ -29,11 +29,11 @@ from typing import TYPE_CHECKING, Any
 import numpy as np
 from attrs import frozen
 
-from wengert.backends.source.c import threads
+from wengert.backends.source.c.machine import threads
 from wengert.ir.graph import Constant
 
 if TYPE_CHECKING:
-    from wengert.backends.source.c.scalars import Kernel
+    from wengert.backends.source.c.scalars.statements import Kernel
 
 __all__ = ["Address", "Routine", "find", "routine"]
 

@@ -16,8 +16,8 @@ import threading
 from collections import OrderedDict
 from pathlib import Path
 
-from wengert.backends.source.c.compiler import Compiler, find
-from wengert.backends.source.c.folders import folder
+from wengert.backends.source.c.machine.compiler import Compiler, find
+from wengert.backends.source.c.machine.folders import folder
 from wengert.ir.errors import BackendError
 
 __all__ = ["folder", "kept", "load"]

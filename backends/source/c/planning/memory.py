@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from collections.abc import Iterable, Sequence
 
-from wengert.backends.source.c.plan import Plan, Unit
+from wengert.backends.source.c.planning.plan import Plan, Unit
 from wengert.ir.graph import Constant, Value
 
 __all__ = ["Workspace", "layout"]

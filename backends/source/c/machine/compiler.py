@@ -20,7 +20,7 @@ from pathlib import Path
 
 from attrs import frozen
 
-from wengert.backends.source.c.folders import folder
+from wengert.backends.source.c.machine.folders import folder
 from wengert.ir.errors import BackendError
 
 __all__ = ["FLAGS", "Compiler", "abandon", "find", "missing"]

@@ -9,12 +9,12 @@ from __future__ import annotations
 import math
 from typing import TYPE_CHECKING
 
-from wengert.backends.source.c.splits import boxes
-from wengert.backends.source.c.views import View, box, coalesce, compose, pieces_of, whole
+from wengert.backends.source.c.planning.splits import boxes
+from wengert.backends.source.c.planning.views import View, box, coalesce, compose, pieces_of, whole
 from wengert.ir.kinds import Elementwise, Movement, c_strides
 
 if TYPE_CHECKING:
-    from wengert.backends.source.c.plan import Plan, Unit
+    from wengert.backends.source.c.planning.plan import Plan, Unit
 
 __all__ = ["joined"]
 

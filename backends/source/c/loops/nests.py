@@ -8,11 +8,11 @@ from typing import Any
 
 import numpy as np
 
-from wengert.backends.source.c.bodies import Body
-from wengert.backends.source.c.plan import Plan, Unit
-from wengert.backends.source.c.scalars import PARALLEL, Kernel
-from wengert.backends.source.c.spelling import literal, spell, stored
-from wengert.backends.source.c.views import View, box, coalesce, pieces_of, whole
+from wengert.backends.source.c.planning.bodies import Body
+from wengert.backends.source.c.planning.plan import Plan, Unit
+from wengert.backends.source.c.planning.views import View, box, coalesce, pieces_of, whole
+from wengert.backends.source.c.scalars.spelling import literal, spell, stored
+from wengert.backends.source.c.scalars.statements import PARALLEL, Kernel
 from wengert.ir.graph import Constant, Node, Value
 from wengert.ir.kinds import c_strides
 

@@ -5,17 +5,17 @@ from __future__ import annotations
 import math
 from collections.abc import Mapping
 
-from wengert.backends.source.c.blocked import Blocks
-from wengert.backends.source.c.bodies import Body
-from wengert.backends.source.c.helpers import BLOCK, SHORT
-from wengert.backends.source.c.loops import VECTOR, Nest, run_body
-from wengert.backends.source.c.plan import Plan, Unit
-from wengert.backends.source.c.scalars import PARALLEL, Kernel, cheap
-from wengert.backends.source.c.spelling import local, part
-from wengert.backends.source.c.splits import Box, boxes, roots, summed
-from wengert.backends.source.c.trusting import KEEPING
-from wengert.backends.source.c.views import View
-from wengert.backends.source.c.work import cost_of
+from wengert.backends.source.c.loops.blocked import Blocks
+from wengert.backends.source.c.loops.nests import VECTOR, Nest, run_body
+from wengert.backends.source.c.loops.trusting import KEEPING
+from wengert.backends.source.c.planning.bodies import Body
+from wengert.backends.source.c.planning.plan import Plan, Unit
+from wengert.backends.source.c.planning.splits import Box, boxes, roots, summed
+from wengert.backends.source.c.planning.views import View
+from wengert.backends.source.c.planning.work import cost_of
+from wengert.backends.source.c.scalars.helpers import BLOCK, SHORT
+from wengert.backends.source.c.scalars.spelling import local, part
+from wengert.backends.source.c.scalars.statements import PARALLEL, Kernel, cheap
 from wengert.ir.graph import Node
 
 __all__ = ["elementwise"]

@@ -9,10 +9,10 @@ from typing import Any
 
 import numpy as np
 
-from wengert.backends.source.c.elementary import FUNCTIONS, TURNING
-from wengert.backends.source.c.helpers import BODIES, Helpers
-from wengert.backends.source.c.spelling import library, literal, local, spell, stored
-from wengert.backends.source.c.views import View
+from wengert.backends.source.c.planning.views import View
+from wengert.backends.source.c.scalars.elementary import FUNCTIONS, TURNING
+from wengert.backends.source.c.scalars.helpers import BODIES, Helpers
+from wengert.backends.source.c.scalars.spelling import library, literal, local, spell, stored
 from wengert.ir.build import Builder, Namespace
 from wengert.ir.errors import BackendError
 from wengert.ir.graph import Constant, Graph, Node, Value

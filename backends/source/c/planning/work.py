@@ -5,7 +5,7 @@ from __future__ import annotations
 import math
 from collections.abc import Iterator
 
-from wengert.backends.source.c.scalars import cheap
+from wengert.backends.source.c.scalars.statements import cheap
 from wengert.ir.graph import Graph, Node
 from wengert.ir.kinds import Contraction, Control, Elementwise, Library, Movement
 from wengert.ir.storable import graphs_in

@@ -2,9 +2,9 @@
 
 from __future__ import annotations
 
-from wengert.backends.source.c.entrance_memory import MEMORY
-from wengert.backends.source.c.entrance_method import METHOD
-from wengert.backends.source.c.entrance_values import VALUES
+from wengert.backends.source.c.entrance.memory import MEMORY
+from wengert.backends.source.c.entrance.method import METHOD
+from wengert.backends.source.c.entrance.values import VALUES
 
 __all__ = ["TEXT"]
 

@@ -7,7 +7,7 @@ from typing import TYPE_CHECKING
 from wengert.ir.kinds import Contraction
 
 if TYPE_CHECKING:
-    from wengert.backends.source.c.plan import Plan, Unit
+    from wengert.backends.source.c.planning.plan import Plan, Unit
 
 __all__ = ["added"]
 

@@ -11,8 +11,9 @@ from typing import Any
 
 import numpy as np
 
-from wengert.backends.source.c import complexes, matrices
-from wengert.backends.source.c.elementary import Elementary
+from wengert.backends.source.c.products import matrices
+from wengert.backends.source.c.scalars import complexes
+from wengert.backends.source.c.scalars.elementary import Elementary
 from wengert.ir.types import SHORT_NAMES
 
 __all__ = ["BLOCK", "BODIES", "SHORT", "Helpers"]

@@ -8,15 +8,15 @@ from __future__ import annotations
 
 from typing import TYPE_CHECKING
 
-from wengert.backends.source.c.bodies import Body, CannotComposeError
-from wengert.backends.source.c.scalars import cheap, weight
-from wengert.backends.source.c.splits import bases, boxes, roots
-from wengert.backends.source.c.views import coalesce, folded_into
+from wengert.backends.source.c.planning.bodies import Body, CannotComposeError
+from wengert.backends.source.c.planning.splits import bases, boxes, roots
+from wengert.backends.source.c.planning.views import coalesce, folded_into
+from wengert.backends.source.c.scalars.statements import cheap, weight
 from wengert.ir.graph import Node, Value
 from wengert.ir.kinds import Elementwise
 
 if TYPE_CHECKING:
-    from wengert.backends.source.c.plan import Plan, Unit
+    from wengert.backends.source.c.planning.plan import Plan, Unit
 
 __all__ = ["recompute"]
 

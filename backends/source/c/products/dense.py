@@ -5,10 +5,10 @@ from __future__ import annotations
 import math
 from collections.abc import Sequence
 
-from wengert.backends.source.c import blas
-from wengert.backends.source.c.matrices import PACKED, PRODUCT
-from wengert.backends.source.c.product import Axis, Product
-from wengert.backends.source.c.spelling import literal
+from wengert.backends.source.c.products import blas
+from wengert.backends.source.c.products.matrices import PACKED, PRODUCT
+from wengert.backends.source.c.products.product import Axis, Product
+from wengert.backends.source.c.scalars.spelling import literal
 
 __all__ = ["dense"]
 

@@ -10,14 +10,14 @@ from collections.abc import Iterator, Sequence
 from itertools import pairwise
 from typing import TYPE_CHECKING
 
-from wengert.backends.source.c.bodies import Part
-from wengert.backends.source.c.scalars import weight
-from wengert.backends.source.c.views import View, ascending, pieces_of, whole
+from wengert.backends.source.c.planning.bodies import Part
+from wengert.backends.source.c.planning.views import View, ascending, pieces_of, whole
+from wengert.backends.source.c.scalars.statements import weight
 from wengert.ir.graph import Node, Value
 from wengert.ir.kinds import Elementwise, Movement, c_strides
 
 if TYPE_CHECKING:
-    from wengert.backends.source.c.plan import Plan, Unit
+    from wengert.backends.source.c.planning.plan import Plan, Unit
 
 __all__ = ["Box", "bases", "boxes", "roots", "split_movements", "summed"]
 

@@ -15,15 +15,15 @@ from collections.abc import Iterable, Iterator
 
 from attrs import define, field
 
-from wengert.backends.source.c.added import added
-from wengert.backends.source.c.bodies import Part
-from wengert.backends.source.c.joining import joined
-from wengert.backends.source.c.merging import merged
-from wengert.backends.source.c.recompute import recompute
-from wengert.backends.source.c.scalars import weight
-from wengert.backends.source.c.slopes import twins
-from wengert.backends.source.c.splits import bases, split_movements
-from wengert.backends.source.c.views import View, box, compose, covers, pieces_of, whole
+from wengert.backends.source.c.planning.bodies import Part
+from wengert.backends.source.c.planning.joining import joined
+from wengert.backends.source.c.planning.merging import merged
+from wengert.backends.source.c.planning.recompute import recompute
+from wengert.backends.source.c.planning.splits import bases, split_movements
+from wengert.backends.source.c.planning.views import View, box, compose, covers, pieces_of, whole
+from wengert.backends.source.c.products.added import added
+from wengert.backends.source.c.scalars.slopes import twins
+from wengert.backends.source.c.scalars.statements import weight
 from wengert.ir.graph import Graph, Node, Value
 from wengert.ir.kinds import Control, Elementwise, Indexing, Library, Movement, Piece, Reduction
 from wengert.ir.types import is_stack

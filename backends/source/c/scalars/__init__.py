@@ -1,0 +1,1 @@
+"""What stands within a loop: statements on numbers, and the functions that they call."""
