@@ -1,7 +1,8 @@
 """Law: many lanes at once are each lane by itself, whichever operands have lanes: values, and both derivatives.
 
 To the bit, but for sums of products, which BLAS and NumPy add up in an order of their own, and for matrices that are solved for
-several right sides at once: a few units in the last place of the largest number.
+several right sides at once: a few units in the last place of the largest number.  So on c where it is optimised, in `make soak`: there
+long loops have functions of our own, short ones libm's, which are within 2 units of each other.
 """
 
 import os
@@ -52,7 +53,7 @@ def test_values(name, backend, cases):
     for pattern in range(1, 2 ** max(len(s.operands) for s in some)):
         here = Batch(tuple(s for s in some if pattern % 2 ** len(s.operands)))
         every = [[lane(s, k, i) for i in range(LANES)] if pattern >> k & 1 else x for s in here.samples for k, x in enumerate(s.operands)]
-        compare(here.graph, backend, every, 20 if name in SUMS or isinstance(OPS[name], Control) else 0)
+        compare(here.graph, backend, every, 20 if name in SUMS or isinstance(OPS[name], Control) or (SOAK and backend == "c") else 0)
         count += len(here.samples)
     cases(count)
 
