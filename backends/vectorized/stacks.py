@@ -8,15 +8,15 @@ have some of the products each.
 from __future__ import annotations
 
 import contextvars
-import ctypes
 import functools
-import importlib
 import itertools
 import math
 import threading
 from typing import Any
 
 import numpy as np
+
+from wengert.backends import openblas
 
 __all__ = ["matmul", "stacked"]
 
@@ -28,15 +28,9 @@ _lock = threading.Lock()
 @functools.cache
 def _openblas() -> tuple[Any, Any] | None:
     """How many threads OpenBLAS may have, and how that is set; None where it is another, or has no threads."""
-    try:
-        core = ctypes.CDLL(importlib.import_module("numpy._core._multiarray_umath").__file__)
-    except (ImportError, OSError, TypeError):
-        return None
-    for name in ("scipy_openblas_{}64_", "openblas_{}64_", "openblas_{}"):
-        of = [getattr(core, name.format(what), None) for what in ("get_num_threads", "set_num_threads", "get_parallel")]
-        if None not in of and of[2]() == 1:  # type: ignore[misc]
-            return of[0], of[1]
-    return None
+    core = openblas.library()
+    symbols = ("scipy_openblas_{}64_", "openblas_{}64_", "openblas_{}")
+    return next((found for symbol in symbols if (found := openblas.threads(core, symbol))), None)
 
 
 def _alone() -> int:

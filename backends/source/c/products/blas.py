@@ -29,6 +29,7 @@ from typing import TYPE_CHECKING, Any
 import numpy as np
 from attrs import frozen
 
+from wengert.backends import openblas
 from wengert.backends.source.c.machine import threads
 from wengert.ir.graph import Constant
 
@@ -37,7 +38,7 @@ if TYPE_CHECKING:
 
 __all__ = ["Address", "Routine", "find", "routine"]
 
-_CORE, _CAPSULES = "numpy._core._multiarray_umath", "scipy.linalg.cython_blas"
+_CAPSULES = "scipy.linalg.cython_blas"
 _LETTERS = {"float32": "s", "float64": "d", "complex64": "c", "complex128": "z"}
 _NAMES = [f"{letter}{name}" for letter in _LETTERS.values() for name in ("gemm", "gemv")]
 _INTS = re.compile(rb"void\((?:char\*,)+int\*,int\*,")
@@ -204,9 +205,7 @@ class Source:
 
 def _of_numpy() -> Source | None:
     """The CBLAS that NumPy's core is linked to."""
-    try:
-        core = ctypes.CDLL(importlib.import_module(_CORE).__file__)
-    except (ImportError, OSError, TypeError):
+    if (core := openblas.library()) is None:
         return None
     for symbol, wide in (("scipy_cblas_{}64_", True), ("cblas_{}64_", True), ("cblas_{}", False)):
         if all(hasattr(core, symbol.format(name)) for name in _NAMES) and (wide or _narrow()):
@@ -216,13 +215,8 @@ def _of_numpy() -> Source | None:
 
 
 def _of_openblas(core: Any, symbol: str) -> tuple[int, ...]:
-    """Of an OpenBLAS with threads of its own: not those of OpenMP, which are ours, or a second set of them."""
-    names = ("get_num_threads", "set_num_threads")
-    if not all(hasattr(core, symbol.format(name)) for name in ("get_parallel", *names)):
-        return ()
-    if getattr(core, symbol.format("get_parallel"))() != 1:
-        return ()
-    return tuple(_symbol(core, symbol, name) or 0 for name in names)
+    found = openblas.threads(core, symbol)
+    return () if found is None else tuple(ctypes.cast(function, ctypes.c_void_p).value or 0 for function in found)
 
 
 def _symbol(library: Any, symbol: str, name: str) -> int | None:
